@@ -1,0 +1,16 @@
+#pragma once
+
+namespace millrace {
+
+/// Prints the broken condition with its place and aborts.
+[[noreturn]] void assertion_failed(const char* condition, const char* file, int line) noexcept;
+
+}  // namespace millrace
+
+/// For a broken program only, in every build. Bytes from disk, wire or config never trip it: those give an `Error`.
+#define MILLRACE_ASSERT(condition)                                           \
+    do {                                                                     \
+        if (!(condition)) [[unlikely]] {                                     \
+            ::millrace::assertion_failed(#condition, __FILE__, __LINE__);    \
+        }                                                                    \
+    } while (false)

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <array>
+#include <bit>
+#include <concepts>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <utility>
+
+namespace millrace {
+
+namespace detail {
+template <std::integral T>
+constexpr T swap_bytes(T value) {
+    auto bytes = std::bit_cast<std::array<std::byte, sizeof(T)>>(value);
+    for (std::size_t i = 0; i < sizeof(T) / 2; ++i) {
+        std::swap(bytes[i], bytes[sizeof(T) - 1 - i]);
+    }
+    return std::bit_cast<T>(bytes);
+}
+}  // namespace detail
+
+/// Reads an integer of little-endian bytes. **Requires** `bytes.size() >= sizeof(T)`.
+template <std::integral T>
+[[nodiscard]] T load_le(std::span<const std::byte> bytes) {
+    T value{};
+    std::memcpy(&value, bytes.data(), sizeof(T));
+    return std::endian::native == std::endian::little ? value : detail::swap_bytes(value);
+}
+
+/// Reads an integer of big-endian bytes. **Requires** `bytes.size() >= sizeof(T)`.
+template <std::integral T>
+[[nodiscard]] T load_be(std::span<const std::byte> bytes) {
+    T value{};
+    std::memcpy(&value, bytes.data(), sizeof(T));
+    return std::endian::native == std::endian::big ? value : detail::swap_bytes(value);
+}
+
+/// Writes an integer as little-endian bytes. **Requires** `bytes.size() >= sizeof(T)`.
+template <std::integral T>
+void store_le(std::span<std::byte> bytes, T value) {
+    value = std::endian::native == std::endian::little ? value : detail::swap_bytes(value);
+    std::memcpy(bytes.data(), &value, sizeof(T));
+}
+
+/// Writes an integer as big-endian bytes. **Requires** `bytes.size() >= sizeof(T)`.
+template <std::integral T>
+void store_be(std::span<std::byte> bytes, T value) {
+    value = std::endian::native == std::endian::big ? value : detail::swap_bytes(value);
+    std::memcpy(bytes.data(), &value, sizeof(T));
+}
+
+}  // namespace millrace
