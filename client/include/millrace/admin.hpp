@@ -1,0 +1,182 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "millrace/subscription.hpp"
+#include "millrace/types.hpp"
+
+namespace millrace {
+
+struct CommittedOffset {
+    std::string topic;
+    std::uint32_t partition = 0;
+    std::uint64_t offset = 0;
+    std::uint64_t next_offset = 0;  ///< end of the partition; next_offset - offset is the lag
+};
+struct GroupMember {
+    std::string member_id;
+    std::string client_name;
+    std::string peer;
+    std::vector<std::pair<std::string, std::uint32_t>> partitions;
+};
+struct GroupDescription {
+    std::string name;
+    std::uint32_t generation = 0;
+    std::vector<GroupMember> members;
+    std::vector<CommittedOffset> offsets;
+};
+
+enum class Circuit : std::uint8_t { closed = 0, open = 1, half_open = 2 };
+struct SubscriptionPartitionStatus {
+    std::string topic;
+    std::uint32_t partition = 0;
+    std::uint64_t floor = 0;  ///< everything below is settled
+    std::uint64_t next_offset = 0;
+    std::uint64_t settled_above_floor = 0;
+};
+struct SubscriptionStatus {
+    SubscriptionDefinition definition;
+    bool paused = false;
+    Circuit circuit = Circuit::closed;
+    std::string reason;  ///< why nothing flows, when nothing flows
+    std::uint32_t consumers = 0;
+    std::uint64_t in_flight = 0;
+    std::uint64_t waiting_retry = 0;
+    std::uint64_t parked_keys = 0;
+    std::uint64_t parked_records = 0;
+    std::uint64_t lag_records = 0;
+    std::int64_t lag_us = 0;
+    std::uint64_t delivered = 0;
+    std::uint64_t acked = 0;
+    std::uint64_t nacked = 0;
+    std::uint64_t letters_open = 0;
+    std::vector<SubscriptionPartitionStatus> partitions;
+};
+
+enum class LetterState : std::uint8_t { open = 0, redriven = 1, resolved = 2, discarded = 3 };
+struct LetterAction {
+    std::int64_t time_us = 0;
+    std::string action;
+    std::string by;
+    std::string text;
+};
+struct Letter {
+    std::uint64_t id = 0;
+    std::string subscription;
+    std::string topic;
+    std::uint32_t partition = 0;
+    std::uint64_t offset = 0;
+    std::string key;
+    Cause cause = Cause::none;
+    std::string error;
+    std::string response;
+    std::uint32_t attempts = 0;
+    std::int64_t first_failure_us = 0;
+    std::int64_t last_failure_us = 0;
+    std::int64_t append_time_us = 0;
+    std::string correlation_id;
+    LetterState state = LetterState::open;
+    std::uint32_t parked_behind = 0;
+    std::vector<LetterAction> actions;
+    std::optional<Record> record;  ///< filled by `show`
+};
+struct LetterQuery {
+    std::string subscription;
+    std::optional<Cause> cause;
+    std::optional<LetterState> state;
+    std::string key;
+    std::string error_contains;
+    std::int64_t since_us = 0;
+    std::uint64_t after_id = 0;
+    std::uint32_t limit = 100;
+};
+/// Which open letters a redrive or discard is about: the ids, or all that match cause and key.
+struct LetterSelection {
+    std::string subscription;
+    std::vector<std::uint64_t> ids;
+    std::optional<Cause> cause;
+    std::string key;
+    std::string by;
+};
+
+struct ShardStatus {
+    std::uint32_t shard = 0;
+    std::uint32_t partitions = 0;
+    std::uint32_t connections = 0;
+    std::uint64_t log_bytes = 0;
+    std::uint64_t live_bytes = 0;
+    std::uint64_t segments = 0;
+    std::uint64_t segments_free = 0;
+    std::uint64_t commits = 0;
+    std::uint64_t records_in = 0;
+    std::uint64_t records_out = 0;
+    std::uint64_t disk_free_bytes = 0;
+    std::uint64_t torn_tails_cut = 0;
+    std::uint64_t frames_quarantined = 0;
+    bool out_of_space = false;
+    bool failed = false;
+    std::string failure;
+};
+struct NodeStatus {
+    std::string version;
+    std::string cluster_id;
+    std::uint64_t node_id = 0;
+    std::uint64_t uptime_ms = 0;
+    std::uint64_t resident_bytes = 0;
+    std::uint32_t topics = 0;
+    std::uint32_t partitions = 0;
+    std::uint32_t subscriptions = 0;
+    std::vector<ShardStatus> shards;
+};
+
+/// What an operator does. Every call waits for its answer and throws ClientError.
+///
+/// Threads:  any.
+class Admin {
+  public:
+    [[nodiscard]] NodeStatus status();
+
+    TopicDescription create_topic(const TopicDescription& topic);
+    /// As `create_topic`, but an existing topic is fine.
+    TopicDescription ensure_topic(const TopicDescription& topic);
+    TopicDescription alter_topic(const std::string& name, const TopicChange& change);
+    void delete_topic(const std::string& name);
+    [[nodiscard]] std::vector<TopicDescription> list_topics(
+        const std::vector<std::string>& patterns = {});
+    /// With offsets and sizes.
+    [[nodiscard]] TopicDescription describe_topic(const std::string& name);
+
+    [[nodiscard]] std::vector<GroupDescription> list_groups();
+    [[nodiscard]] GroupDescription describe_group(const std::string& group);
+    /// Sets where a group without members goes on, for all partitions of the topics.
+    std::vector<CommittedOffset> seek_group(const std::string& group,
+                                            const std::vector<std::string>& topics,
+                                            StartPosition to);
+
+    void create_subscription(const SubscriptionDefinition& definition);
+    void ensure_subscription(const SubscriptionDefinition& definition);
+    void delete_subscription(const std::string& name);
+    [[nodiscard]] std::vector<SubscriptionStatus> list_subscriptions();
+    [[nodiscard]] SubscriptionStatus describe_subscription(const std::string& name);
+    void pause_subscription(const std::string& name, const std::string& reason);
+    void resume_subscription(const std::string& name);
+    void seek_subscription(const std::string& name, StartPosition to);
+
+    [[nodiscard]] std::vector<Letter> list_letters(const LetterQuery& query);
+    [[nodiscard]] Letter show_letter(const std::string& subscription, std::uint64_t id);
+    /// Sends letters again; returns how many.
+    std::uint64_t redrive_letters(const LetterSelection& selection);
+    std::uint64_t discard_letters(const LetterSelection& selection, const std::string& reason);
+
+  private:
+    friend class Client;
+    class Impl;
+    explicit Admin(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace millrace

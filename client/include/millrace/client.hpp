@@ -1,0 +1,52 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "millrace/admin.hpp"
+#include "millrace/consumer.hpp"
+#include "millrace/producer.hpp"
+#include "millrace/subscription.hpp"
+#include "millrace/types.hpp"
+
+namespace millrace {
+
+struct ClientOptions {
+    std::string brokers = "localhost:7117";  ///< host:port, more after commas
+    std::string client_name = "millrace";
+    std::chrono::milliseconds connect_timeout{5'000};
+    std::chrono::milliseconds request_timeout{30'000};
+    std::chrono::milliseconds backoff_min{50};
+    std::chrono::milliseconds backoff_max{2'000};
+};
+
+/// The way to a broker. Connects at the first use, reconnects by itself, and runs one thread of its
+/// own.
+///
+///     millrace::Client client{{.brokers = "localhost:7117"}};
+///     auto producer = client.producer("plant1.mes.workorder.finished");
+///     producer.send({.key = "WO-1001", .value = json}).get();  // durable when it returns
+///
+/// Threads:  any. Outlives what it makes.
+class Client {
+  public:
+    explicit Client(ClientOptions options = {});
+    Client(Client&&) noexcept;
+    Client& operator=(Client&&) noexcept;
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+    ~Client();
+
+    [[nodiscard]] Producer producer(const std::string& topic, ProducerOptions options = {});
+    [[nodiscard]] Consumer consumer(ConsumerOptions options);
+    [[nodiscard]] Subscription subscribe(const std::string& name, SubscribeOptions options = {});
+    [[nodiscard]] Replay replay(ReplayOptions options);
+    [[nodiscard]] Admin admin();
+
+  private:
+    class Impl;
+    std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace millrace

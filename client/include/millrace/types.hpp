@@ -1,0 +1,114 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace millrace {
+
+/// What the broker or the library says went wrong. `code` is the number of docs/protocol.md, `name`
+/// its word.
+class ClientError : public std::runtime_error {
+  public:
+    ClientError(std::uint16_t code, std::string name, const std::string& text)
+        : std::runtime_error(text), code_(code), name_(std::move(name)) {}
+
+    [[nodiscard]] std::uint16_t code() const noexcept { return code_; }
+    [[nodiscard]] const std::string& name() const noexcept { return name_; }
+    /// True when the same call may succeed later.
+    [[nodiscard]] bool is_retryable() const noexcept { return code_ >= 40 && code_ < 50; }
+
+  private:
+    std::uint16_t code_;
+    std::string name_;
+};
+
+struct Header {
+    std::string key;
+    std::string value;
+    bool operator==(const Header&) const = default;
+};
+
+/// What a producer sends. Without a partition the key decides (xxHash), without a key they go in
+/// turns.
+struct OutgoingRecord {
+    std::optional<std::string> key;
+    std::string value;
+    std::vector<Header> headers;
+    std::int64_t event_time_us = 0;  ///< 0: now
+    std::optional<std::uint32_t> partition;
+};
+
+/// Where a record lies; what a producer gets once it is durable.
+struct RecordPlace {
+    std::uint32_t partition = 0;
+    std::uint64_t offset = 0;
+    std::int64_t append_time_us = 0;
+    bool duplicate = false;  ///< the broker had it already; this is the first one's place
+};
+
+/// What a consumer gets.
+struct Record {
+    std::string topic;
+    std::uint32_t partition = 0;
+    std::uint64_t offset = 0;
+    std::int64_t append_time_us = 0;
+    std::int64_t event_time_us = 0;
+    std::optional<std::string> key;
+    std::string value;
+    std::vector<Header> headers;
+};
+
+enum class Criticality : std::uint8_t { bulk = 0, standard = 1, critical = 2 };
+enum class Lifecycle : std::uint8_t { draft = 0, active = 1, deprecated = 2, retired = 3 };
+
+struct TopicPartition {
+    std::uint32_t index = 0;
+    std::uint32_t partition_id = 0;
+    std::uint32_t shard = 0;
+    std::uint64_t first_offset = 0;  ///< filled by describe
+    std::uint64_t next_offset = 0;
+    std::uint64_t live_bytes = 0;
+};
+
+struct TopicDescription {
+    std::string name;
+    std::uint32_t partition_count = 1;
+    std::uint64_t retention_ms = 0;     ///< 0: for ever
+    std::uint64_t retention_bytes = 0;  ///< 0: no limit
+    Criticality criticality = Criticality::standard;
+    Lifecycle lifecycle = Lifecycle::active;
+    std::string owner;
+    std::string description;
+    std::uint32_t record_bytes_max = 0;  ///< 0: the broker's limit
+    std::string replaced_by;
+    std::int64_t created_us = 0;
+    std::vector<TopicPartition> partitions;
+};
+
+/// What is set replaces what stands.
+struct TopicChange {
+    std::optional<std::uint32_t> partition_count;  ///< may only grow
+    std::optional<std::uint64_t> retention_ms;
+    std::optional<std::uint64_t> retention_bytes;
+    std::optional<Criticality> criticality;
+    std::optional<Lifecycle> lifecycle;
+    std::optional<std::string> owner;
+    std::optional<std::string> description;
+    std::optional<std::uint32_t> record_bytes_max;
+    std::optional<std::string> replaced_by;
+};
+
+enum class StartAt : std::uint8_t { earliest = 0, latest = 1, time = 2 };
+struct StartPosition {
+    StartAt at = StartAt::earliest;
+    std::int64_t time_us = 0;
+};
+
+enum class Compression : std::uint8_t { none = 0, lz4 = 3, zstd = 4 };  ///< Kafka's codec numbers
+
+}  // namespace millrace
