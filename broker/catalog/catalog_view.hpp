@@ -1,0 +1,92 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/base/clock.hpp"
+#include "storage/base/ids.hpp"
+
+namespace millrace::broker {
+
+enum class Criticality : std::uint8_t { bulk = 0, standard = 1, critical = 2 };
+enum class Lifecycle : std::uint8_t { draft = 0, active = 1, deprecated = 2, retired = 3 };
+
+struct PartitionInfo {
+    PartitionId id;
+    GroupId group;  ///< the consensus group that carries it; the shard follows from the group
+    ShardId shard;
+};
+
+/// A topic as a product: docs/delivery.md explains each field.
+struct TopicInfo {
+    std::string name;
+    std::vector<PartitionInfo> partitions;  ///< position = partition index
+    std::uint64_t retention_ms = 0;         ///< 0: for ever
+    std::uint64_t retention_bytes = 0;      ///< 0: no limit; per partition
+    Criticality criticality = Criticality::standard;
+    Lifecycle lifecycle = Lifecycle::active;
+    std::string owner;
+    std::string description;
+    std::uint32_t record_bytes_max = 0;  ///< 0: the broker's limit
+    std::string replaced_by;
+    UnixMicros created_us = 0;
+};
+
+enum class Order : std::uint8_t { key = 0, none = 1 };
+enum class StartAt : std::uint8_t { earliest = 0, latest = 1, time = 2 };
+
+/// The durable definition of a queue subscription.
+struct SubscriptionInfo {
+    std::string name;
+    std::uint32_t id = 0;  ///< never used again; keys of its state start with it
+    std::vector<std::string> topics;
+    Order order = Order::key;
+    StartAt start = StartAt::earliest;
+    UnixMicros start_time_us = 0;
+    UnixMicros created_us = 0;  ///< `latest` means: appended after this
+    std::uint32_t window = 1024;
+    std::uint32_t ack_timeout_ms = 60'000;
+    std::uint32_t attempts_max = 10;
+    std::uint32_t backoff_min_ms = 200;
+    std::uint32_t backoff_max_ms = 60'000;
+    std::uint32_t parked_keys_max = 100'000;
+    std::uint32_t parked_records_max = 1'000'000;
+    std::string description;
+    bool paused = false;
+    std::string pause_reason;
+    std::uint32_t seek_epoch = 0;  ///< raised by a seek; partitions then start over at `start`
+};
+
+/// Everything that group 0 knows, at one moment.
+///
+/// Promise:  never changes; a new one replaces it, and every shard holds one.
+struct CatalogView {
+    struct PartitionRef {
+        std::shared_ptr<const TopicInfo> topic;
+        std::uint32_t index = 0;
+        [[nodiscard]] const PartitionInfo& info() const { return topic->partitions[index]; }
+    };
+
+    std::uint64_t version = 0;
+    std::string cluster_id;
+    std::map<std::string, std::shared_ptr<const TopicInfo>, std::less<>> topics;
+    std::map<std::string, std::shared_ptr<const SubscriptionInfo>, std::less<>> subscriptions;
+    std::unordered_map<PartitionId, PartitionRef> partitions;
+
+    [[nodiscard]] const PartitionRef* find(PartitionId id) const {
+        const auto found = partitions.find(id);
+        return found == partitions.end() ? nullptr : &found->second;
+    }
+    /// Topics whose name is one of, or matches one of, the patterns; all for none.
+    [[nodiscard]] std::vector<std::shared_ptr<const TopicInfo>> matching(
+        const std::vector<std::string>& patterns) const;
+};
+
+using CatalogPtr = std::shared_ptr<const CatalogView>;
+
+}  // namespace millrace::broker

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "storage/base/clock.hpp"
+#include "storage/base/ids.hpp"
+#include "storage/base/result.hpp"
+
+namespace millrace::broker::delivery {
+
+enum class Cause : std::uint8_t {
+    none = 0,
+    transient = 1,
+    outage = 2,
+    authorization = 3,
+    mapping = 4,
+    outcome_unknown = 5,
+    configuration = 6,
+    poison = 7,
+};
+[[nodiscard]] std::string_view name_of(Cause cause) noexcept;
+
+/// One record on its way to a consumer. The record is plain (client/wire/record.hpp) and shared
+/// with the batch it was decoded from or copied; valid during the call.
+struct Delivery {
+    std::uint64_t delivery_id = 0;
+    PartitionId partition;
+    Offset offset;
+    UnixMicros append_time_us = 0;
+    std::uint32_t attempt = 1;
+    std::span<const std::byte> record;
+};
+
+/// Who receives. Called on the shard's thread.
+class DeliveryTarget {
+  public:
+    DeliveryTarget() = default;
+    DeliveryTarget(const DeliveryTarget&) = delete;
+    DeliveryTarget& operator=(const DeliveryTarget&) = delete;
+    DeliveryTarget(DeliveryTarget&&) = delete;
+    DeliveryTarget& operator=(DeliveryTarget&&) = delete;
+    virtual ~DeliveryTarget() = default;
+    /// At most the credit that is left; bytes are copied by the target.
+    virtual void on_deliveries(ShardId shard, std::span<const Delivery> deliveries) = 0;
+    /// The subscription was deleted or the shard stops: settle nothing more, open again elsewhere.
+    virtual void on_ended(ShardId shard, const Error& reason) = 0;
+};
+
+struct Nack {
+    std::uint64_t delivery_id = 0;
+    Cause cause = Cause::transient;
+    std::optional<std::chrono::milliseconds> delay;
+    std::string error;
+    std::string response;
+};
+struct Settlement {
+    std::vector<std::uint64_t> acks;
+    std::vector<Nack> nacks;
+    std::vector<std::uint64_t> extends;
+    std::chrono::milliseconds extend_by{0};
+};
+/// Delivery ids that were not this session's any more.
+using SettleDone = std::function<void(Result<std::vector<std::uint64_t>> stale)>;
+
+enum class Circuit : std::uint8_t { closed = 0, open = 1, half_open = 2 };
+
+struct PartitionProgress {
+    PartitionId partition;
+    Offset floor;
+    Offset next;
+    std::uint64_t settled_above_floor = 0;
+};
+/// One shard's share; the protocol adds the shards up.
+struct SubscriptionProgress {
+    Circuit circuit = Circuit::closed;
+    std::string reason;
+    std::uint32_t consumers = 0;
+    std::uint64_t in_flight = 0;
+    std::uint64_t waiting_retry = 0;
+    std::uint64_t parked_keys = 0;
+    std::uint64_t parked_records = 0;
+    std::uint64_t lag_records = 0;
+    std::int64_t lag_us = 0;
+    std::uint64_t delivered = 0;
+    std::uint64_t acked = 0;
+    std::uint64_t nacked = 0;
+    std::uint64_t letters_open = 0;
+    std::vector<PartitionProgress> partitions;
+};
+
+using SessionId = std::uint64_t;
+
+/// Queue subscriptions over the partitions of this shard.
+///
+/// Promise:  every record of the topics is delivered until it is settled; with order `key` the
+/// records of one key one after another
+///           in offset order, later ones parked while an earlier one is in flight, waits for its
+///           retry or is an open dead letter. An answered settlement survives a crash.
+/// Threads:  the shard's.
+class Subscriptions {
+  public:
+    Subscriptions() = default;
+    Subscriptions(const Subscriptions&) = delete;
+    Subscriptions& operator=(const Subscriptions&) = delete;
+    Subscriptions(Subscriptions&&) = delete;
+    Subscriptions& operator=(Subscriptions&&) = delete;
+    virtual ~Subscriptions() = default;
+
+    struct OpenRequest {
+        std::string name;
+        SessionId session =
+            0;  ///< unique in the node, given by the caller; the same on every shard
+        std::string consumer;
+        std::uint32_t credit = 256;        ///< on this shard; a settled record gives one back
+        DeliveryTarget* target = nullptr;  ///< outlives the session
+    };
+    [[nodiscard]] virtual Result<void> open(const OpenRequest& request) = 0;
+    virtual void add_credit(SessionId session, std::uint32_t credit) = 0;
+    virtual void settle(SessionId session, Settlement settlement, SettleDone done) = 0;
+    /// What was in flight is delivered to others at once, without counting an attempt.
+    virtual void close(SessionId session) = 0;
+    [[nodiscard]] virtual Result<SubscriptionProgress> progress(const std::string& name) const = 0;
+};
+
+}  // namespace millrace::broker::delivery

@@ -1,0 +1,151 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "broker/catalog/catalog_view.hpp"
+#include "broker/runtime/runtime.hpp"
+#include "storage/base/metrics.hpp"
+#include "storage/base/result.hpp"
+#include "storage/shard_store.hpp"
+
+namespace millrace::broker {
+
+class CatalogService;
+
+struct ShardOptions {
+    ShardId id;
+    std::uint32_t shard_count = 1;
+    NodeId node{1};
+    std::string data_directory;  ///< the node's; the shard's is shard-NN below it
+    storage::StoreOptions store;
+    std::size_t record_batch_bytes_max = 1024 * 1024;
+    std::uint32_t topics_max = 10'000;
+    std::uint32_t partitions_max = 100'000;
+    std::uint32_t subscriptions_max = 1'000;
+    std::uint32_t producers_per_partition_max =
+        1'000;  ///< remembered for duplicate detection; the oldest goes first
+    std::size_t publish_bytes_pending_max =
+        64 * 1024 * 1024;  ///< accepted and not yet durable; above: limit_reached
+    std::uint64_t random_seed = 0;
+};
+
+/// Outcome for one batch of a publish.
+struct PublishOutcome {
+    Errc code = Errc::ok;
+    bool duplicate = false;
+    PartitionId partition;
+    Offset base_offset;
+    UnixMicros append_time_us = 0;
+};
+struct PublishBatch {
+    PartitionId partition;
+    std::span<const std::byte>
+        batch;  ///< a whole record batch, as it came; copied before the call returns
+};
+/// Once per call, after the last batch is durable or refused. `text` explains the first refusal.
+using PublishDone = std::function<void(std::vector<PublishOutcome> outcomes, std::string text)>;
+
+/// State of delivery (cursors, letters, ...) that changes by commands through a consensus group and
+/// lives in the store's state map. One handler per entry type.
+class CommandHandler {
+  public:
+    CommandHandler() = default;
+    CommandHandler(const CommandHandler&) = delete;
+    CommandHandler& operator=(const CommandHandler&) = delete;
+    CommandHandler(CommandHandler&&) = delete;
+    CommandHandler& operator=(CommandHandler&&) = delete;
+    virtual ~CommandHandler() = default;
+
+    /// Reads what memory needs from the store's state. At start, and again when a rebuild has met a
+    /// checkpoint.
+    virtual void restore(storage::ShardStore& store) = 0;
+    /// Once per committed command, in order, also during recovery. Deterministic: no clock, no
+    /// randomness.
+    virtual void apply(RaftIndex index, std::span<const std::byte> command) = 0;
+    /// A checkpoint is being cut: put what only memory knows.
+    virtual void write_state(storage::StateWriter& state) = 0;
+    /// Recovery is over and the shard leads its groups: timers may start, deliveries may flow.
+    virtual void start() = 0;
+};
+
+/// Tells that a partition grew, once per partition and turn.
+using AdvanceListener = std::function<void(PartitionId partition, Offset next)>;
+using CatalogListener = std::function<void(const CatalogPtr& view)>;
+using CommandDone = std::function<void(Result<void>)>;
+
+/// Entry types of data groups, besides storage::entry_type_records.
+inline constexpr std::uint16_t entry_type_catalog = 2;
+inline constexpr std::uint16_t entry_type_delivery = 3;
+
+/// One core: its log, its consensus groups and its partitions.
+///
+/// Place:    above consensus and storage; below delivery and protocol, which see partitions only
+/// through it. Promise:  what `publish` acked is durable and readable; readers see only committed
+/// records. Threads:  its own. Other shards reach it through Runtime::post_to and the node's table
+/// of shards. Failure:  after a failed disk every publish answers shard_failed, reads go on,
+/// `failure` says why.
+class Shard {
+  public:
+    Shard() = default;
+    Shard(const Shard&) = delete;
+    Shard& operator=(const Shard&) = delete;
+    Shard(Shard&&) = delete;
+    Shard& operator=(Shard&&) = delete;
+    virtual ~Shard() = default;
+
+    /// Before `open`: who handles commands of `entry_type_delivery`.
+    virtual void register_handler(CommandHandler& handler) = 0;
+    /// Opens the store, recovers, starts the groups. Blocks; on the shard's thread before the
+    /// runtime runs.
+    [[nodiscard]] virtual Result<void> open() = 0;
+    /// Refuses new publishes, waits for what is in flight, cuts a checkpoint. Blocks.
+    [[nodiscard]] virtual Result<void> stop() = 0;
+
+    [[nodiscard]] virtual ShardId id() const = 0;
+    [[nodiscard]] virtual Runtime& runtime() = 0;
+    [[nodiscard]] virtual storage::ShardStore& store() = 0;
+    [[nodiscard]] virtual CatalogService& catalog() = 0;
+    [[nodiscard]] virtual MetricsRegistry& metrics() = 0;
+    [[nodiscard]] virtual const ShardOptions& options() const = 0;
+    [[nodiscard]] virtual std::optional<Error> failure() const = 0;
+    [[nodiscard]] virtual std::uint64_t records_in() const = 0;
+
+    /// Checks each batch (CRC, lengths, limits, producer sequence), assigns offsets and append
+    /// time, and proposes all of this turn's batches of a group as one entry. All partitions must
+    /// be of this shard, else unknown_partition.
+    virtual void publish(std::span<const PublishBatch> batches, PublishDone done) = 0;
+
+    /// Committed records only: `bounds().next` is the high watermark.
+    [[nodiscard]] virtual std::optional<storage::PartitionBounds> bounds(
+        PartitionId partition) const = 0;
+    virtual void read(const storage::ReadRequest& request, storage::ReadDone done) = 0;
+
+    virtual void on_advance(AdvanceListener listener) = 0;
+    virtual void on_catalog(CatalogListener listener) = 0;
+
+    /// Proposes a command of `entry_type_delivery` to this shard's data group; `done` after it was
+    /// applied. Commands of one turn travel in one entry.
+    virtual void propose(std::vector<std::byte> command, CommandDone done) = 0;
+    /// The number of this shard's data group, from 1; part of letter ids.
+    [[nodiscard]] virtual GroupId data_group() const = 0;
+};
+
+/// The shards of a node, for code that has to cross. Index = shard number. Only the pointer may be
+/// read from another thread; everything else goes through `Runtime::post_to`.
+struct ShardTable {
+    std::vector<Shard*> shards;
+};
+
+/// **Requires** `table` to be complete before any runtime runs.
+[[nodiscard]] std::unique_ptr<Shard> make_shard(ShardOptions options,
+                                                Runtime& runtime,
+                                                MetricsRegistry& metrics,
+                                                const ShardTable& table);
+
+}  // namespace millrace::broker
