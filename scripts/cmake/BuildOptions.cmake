@@ -20,6 +20,7 @@ set_property(TARGET millrace_build PROPERTY INTERFACE_POSITION_INDEPENDENT_CODE 
 target_compile_options(millrace_build INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
   -Woverloaded-virtual -Wnon-virtual-dtor -Wcast-align -Wimplicit-fallthrough -Wnull-dereference
+  -Wno-missing-field-initializers  # designated initializers leave the rest at its default on purpose
   -Werror -fno-omit-frame-pointer
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wsuggest-override>)
 if(MILLRACE_SANITIZE)
