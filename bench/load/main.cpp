@@ -1,0 +1,107 @@
+#include <exception>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "bench/load/workloads.hpp"
+
+#include "millrace/types.hpp"
+
+namespace millrace::bench {
+namespace {
+
+nlohmann::json to_json(const LatencyHistogram& latency) {
+    return {{"p50_us", latency.percentile(0.5)},
+            {"p99_us", latency.percentile(0.99)},
+            {"p999_us", latency.percentile(0.999)},
+            {"p9999_us", latency.percentile(0.9999)},
+            {"max_us", latency.max()}};
+}
+
+void report_publish(const PublishLoad& load, const PublishFigures& figures) {
+    const nlohmann::json result{{"work", "publish"},
+                                {"producers", load.producers},
+                                {"outstanding", load.outstanding},
+                                {"event_bytes", load.event_bytes},
+                                {"partitions", load.partitions},
+                                {"events_per_second", figures.events_per_second},
+                                {"failed", figures.failed},
+                                {"latency", to_json(figures.latency)}};
+    std::cout << result.dump() << '\n';
+}
+
+void report_read(const ReadFigures& figures) {
+    const nlohmann::json result{{"work", "read"},
+                                {"events", figures.events},
+                                {"events_per_second", figures.events_per_second},
+                                {"value_mebibytes_per_second", figures.mebibytes_per_second}};
+    std::cout << result.dump() << '\n';
+}
+
+void report_floor(const std::vector<FloorFigures>& all) {
+    for (const auto& figures : all) {
+        const nlohmann::json result{{"work", "floor"},
+                                    {"write_bytes", figures.write_bytes},
+                                    {"writes_per_second", figures.writes_per_second},
+                                    {"p50_us", figures.p50_us},
+                                    {"p99_us", figures.p99_us}};
+        std::cout << result.dump() << '\n';
+    }
+}
+
+int run(int argc, char** argv) {
+    CLI::App app{
+        "Measures a running Millrace broker, and the bare disk beside it. One JSON object a line."};
+    app.require_subcommand(1);
+    std::string brokers = "localhost:7117";
+    app.add_option("--brokers", brokers, "host:port of the broker")->envname("MILLRACE_BROKERS");
+
+    PublishLoad load;
+    std::uint32_t seconds = 5;
+    auto* const publish =
+        app.add_subcommand("publish", "producers in a closed loop, every event acked");
+    publish->add_option("--topic", load.topic, "topic; created where missing");
+    publish->add_option("--partitions", load.partitions, "partitions of the topic")
+        ->check(CLI::PositiveNumber);
+    publish->add_option("--producers", load.producers, "producers, each with its connection")
+        ->check(CLI::PositiveNumber);
+    publish->add_option("--outstanding", load.outstanding, "unacked events per producer")
+        ->check(CLI::PositiveNumber);
+    publish->add_option("--bytes", load.event_bytes, "bytes per event");
+    publish->add_option("--seconds", seconds, "measured time, after one second of warming up")
+        ->check(CLI::PositiveNumber);
+
+    std::string read_topic = load.topic;
+    auto* const read = app.add_subcommand("read", "catch-up read of a whole topic");
+    read->add_option("--topic", read_topic, "topic");
+
+    std::string directory = ".";
+    std::vector<std::size_t> sizes{4096, 65536, 1048576};
+    auto* const floor = app.add_subcommand("floor", "durable writes to the bare disk");
+    floor->add_option("--directory", directory, "where the file is made");
+    floor->add_option("--bytes", sizes, "sizes of a write, multiples of 4096");
+
+    CLI11_PARSE(app, argc, argv);
+    if (publish->parsed()) {
+        load.duration = std::chrono::seconds(seconds);
+        report_publish(load, run_publish(brokers, load));
+    } else if (read->parsed()) {
+        report_read(run_read(brokers, read_topic));
+    } else if (floor->parsed()) {
+        report_floor(run_floor(directory, sizes, std::chrono::seconds(1)));
+    }
+    return 0;
+}
+
+}  // namespace
+}  // namespace millrace::bench
+
+int main(int argc, char** argv) {
+    try {
+        return millrace::bench::run(argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << "millrace-bench: " << error.what() << '\n';
+        return 1;
+    }
+}

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "bench/load/histogram.hpp"
+
+namespace millrace {
+class Client;
+}
+
+namespace millrace::bench {
+
+struct PublishLoad {
+    std::string topic = "bench.load.event.made";
+    std::uint32_t partitions = 100;
+    std::uint32_t producers = 1;
+    std::uint32_t outstanding = 1024;  ///< events per producer that are sent and not yet acked
+    std::size_t event_bytes = 256;
+    std::chrono::milliseconds duration{5'000};
+    std::chrono::milliseconds warm_up{1'000};
+};
+struct PublishFigures {
+    double events_per_second = 0;
+    LatencyHistogram latency;
+    std::uint64_t failed = 0;
+};
+/// Creates the topic where it is missing. Every producer has a client, and so a connection, of its
+/// own.
+[[nodiscard]] PublishFigures run_publish(const std::string& brokers, const PublishLoad& load);
+
+struct ReadFigures {
+    std::uint64_t events = 0;
+    double events_per_second = 0;
+    double mebibytes_per_second = 0;  ///< of values
+};
+/// Reads all that the topic holds, from the beginning.
+[[nodiscard]] ReadFigures run_read(const std::string& brokers, const std::string& topic);
+
+struct FloorFigures {
+    std::size_t write_bytes = 0;
+    double writes_per_second = 0;
+    std::uint64_t p50_us = 0;
+    std::uint64_t p99_us = 0;
+};
+/// Overwrites a file of zeros that was written before, with O_DIRECT and RWF_DSYNC, one write
+/// outstanding.
+[[nodiscard]] std::vector<FloorFigures> run_floor(const std::string& directory,
+                                                  const std::vector<std::size_t>& write_bytes,
+                                                  std::chrono::milliseconds duration);
+
+}  // namespace millrace::bench
