@@ -1,0 +1,93 @@
+"""The table of docs/performance.md: publish loads, catch-up read and the floor, in one run, median of several."""
+import argparse
+import datetime
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "tests" / "integration"))
+from harness import Broker, binary  # noqa: E402
+
+LOADS = [
+    ("1 x 1024 outstanding", ["--producers", "1", "--outstanding", "1024"]),
+    ("16 x 64 outstanding", ["--producers", "16", "--outstanding", "64"]),
+    ("1 x 1 outstanding", ["--producers", "1", "--outstanding", "1", "--partitions", "1", "--topic", "bench.single.event.made"]),
+]
+
+
+def bench(*arguments: str) -> list[dict]:
+    done = subprocess.run([binary("millrace-bench"), *arguments], check=True, capture_output=True, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def server_cpu_seconds(pid: int) -> float:
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def one_round(directory: str, seconds: int) -> dict:
+    with Broker(directory=directory) as broker:
+        result = {"floor": bench("floor", "--directory", directory)}
+        for name, arguments in LOADS:
+            before = server_cpu_seconds(broker.process.pid)
+            figures = bench("--brokers", broker.native, "publish", "--seconds", str(seconds), *arguments)[0]
+            # Warming up adds a second to what was measured.
+            events = figures["events_per_second"] * (seconds + 1)
+            figures["server_cpu_s_per_million"] = (server_cpu_seconds(broker.process.pid) - before) / events * 1e6
+            result[name] = figures
+        result["read"] = bench("--brokers", broker.native, "read")[0]
+        return result
+
+
+def median(rounds: list[dict], *path) -> float:
+    values = []
+    for entry in rounds:
+        for key in path:
+            entry = entry[key]
+        values.append(entry)
+    return statistics.median(values)
+
+
+def print_table(rounds: list[dict]):
+    floor = {size["write_bytes"]: index for index, size in enumerate(rounds[0]["floor"])}
+    print(f"\n{'work':28} {'events/s':>12} {'p50':>9} {'p99':>9} {'server CPU s per 1 M':>22}")
+    for name, _ in LOADS:
+        print(f"{'publish ' + name:28} {median(rounds, name, 'events_per_second'):12,.0f}"
+              f" {median(rounds, name, 'latency', 'p50_us'):6,.0f} us {median(rounds, name, 'latency', 'p99_us'):6,.0f} us"
+              f" {median(rounds, name, 'server_cpu_s_per_million'):22.2f}")
+    print(f"{'catch-up read':28} {median(rounds, 'read', 'events_per_second'):12,.0f}")
+    for size, index in floor.items():
+        print(f"{f'bare disk, {size // 1024} KiB writes/s':28} {median(rounds, 'floor', index, 'writes_per_second'):12,.0f}"
+              f" {median(rounds, 'floor', index, 'p50_us'):6,.0f} us {median(rounds, 'floor', index, 'p99_us'):6,.0f} us")
+    single = median(rounds, LOADS[2][0], "latency", "p50_us")
+    print(f"\none outstanding: ack p50 is {single / median(rounds, 'floor', 0, 'p50_us'):.2f} x one bare durable 4 KiB write")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--repeat", type=int, default=5)
+    options = parser.parse_args()
+    rounds = []
+    for number in range(options.repeat):
+        print(f"round {number + 1} of {options.repeat}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="millrace-bench-", dir=os.environ.get("MILLRACE_BENCH_DIR")) as directory:
+            rounds.append(one_round(directory, options.seconds))
+    print_table(rounds)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    results = ROOT / "bench" / "results"
+    results.mkdir(exist_ok=True)
+    path = results / f"{datetime.date.today()}-{commit}.json"
+    path.write_text(json.dumps({"commit": commit, "cpus": os.cpu_count(), "kernel": platform.release(),
+                                "settings": vars(options), "rounds": rounds}, indent=1))
+    print(f"written to {path.relative_to(ROOT)}")
+
+
+if __name__ == "__main__":
+    main()
