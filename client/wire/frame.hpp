@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "storage/base/result.hpp"
+#include "storage/base/units.hpp"
+
+namespace millrace::wire {
+
+/// The header of every native frame. Little-endian:
+///
+///     at  bytes  field
+///      0      4  length: of everything behind this field; length + 4 is a multiple of 8
+///      4      2  api (schema/common.fbs)
+///      6      2  version
+///      8      4  correlation: an answer carries its request's
+///     12      4  flags: bit 0 answer, bit 1 push
+///     16      4  table_bytes
+///     20      4  reserved, 0
+///     24         FlatBuffers table, padded to 8; then the record bytes, padded to 8
+///
+/// Valid if and only if length is within the limit and a multiple as above, flags has no other bit,
+/// reserved is 0, and the table lies within the frame.
+struct FrameHeader {
+    static constexpr std::size_t bytes = 24;
+    static constexpr std::uint32_t flag_answer = 1;
+    static constexpr std::uint32_t flag_push = 2;
+
+    std::uint16_t api = 0;
+    std::uint16_t version = 1;
+    std::uint32_t correlation = 0;
+    std::uint32_t flags = 0;
+};
+
+/// One frame in a reader's buffer; valid during the call that hands it out.
+struct FrameView {
+    FrameHeader header;
+    std::span<const std::byte> table;  ///< starts 8-aligned
+    std::span<const std::byte> raw;    ///< record bytes with up to 7 bytes of padding
+};
+
+inline constexpr std::size_t frame_bytes_max_default = 16_MiB;
+inline constexpr std::uint16_t protocol_version = 1;
+
+/// Builds a frame of a finished table and record bytes in several pieces.
+[[nodiscard]] std::vector<std::byte> format_frame(
+    const FrameHeader& header,
+    std::span<const std::byte> table,
+    std::span<const std::span<const std::byte>> raw_pieces = {});
+
+/// Cuts a byte stream into frames.
+///
+/// Promise:  holds at most one frame of `frame_bytes_max` plus what one call handed in; a frame
+/// that says it is longer is refused
+///           when its first four bytes are there.
+class FrameReader {
+  public:
+    explicit FrameReader(std::size_t frame_bytes_max = frame_bytes_max_default)
+        : frame_bytes_max_(frame_bytes_max) {}
+
+    /// Calls `handle` for each whole frame, in order, until it returns false.
+    /// Errors: frame_too_large, malformed: the stream can't be trusted any more.
+    [[nodiscard]] Result<void> feed(std::span<const std::byte> bytes,
+                                    const std::function<bool(const FrameView&)>& handle);
+    /// Part of a frame is waiting for the rest.
+    [[nodiscard]] bool is_inside_frame() const { return begin_ < buffer_.size(); }
+    void set_frame_bytes_max(std::size_t bytes) { frame_bytes_max_ = bytes; }
+
+  private:
+    std::size_t frame_bytes_max_;
+    std::vector<std::byte> buffer_;
+    std::size_t begin_ = 0;  ///< of the first frame that was not handed out
+};
+
+}  // namespace millrace::wire

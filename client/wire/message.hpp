@@ -1,0 +1,46 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include <flatbuffers/flatbuffers.h>
+
+#include "client/wire/frame.hpp"
+
+namespace millrace::wire {
+
+/// The table of a frame, verified. Errors: malformed.
+template <class Table>
+[[nodiscard]] Result<const Table*> verify_table(std::span<const std::byte> bytes) {
+    const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+    flatbuffers::Verifier verifier(data, bytes.size(), /*max_depth=*/16, /*max_tables=*/200'000);
+    if (bytes.size() < 8 || !verifier.VerifyBuffer<Table>(nullptr)) {
+        return fail(Errc::malformed, "the frame's table does not verify");
+    }
+    return flatbuffers::GetRoot<Table>(data);
+}
+
+/// A verified table as plain members (flatc's object API).
+template <class Table>
+[[nodiscard]] Result<typename Table::NativeTableType> parse_message(
+    std::span<const std::byte> bytes) {
+    MILLRACE_TRY(const auto* const table, verify_table<Table>(bytes));
+    typename Table::NativeTableType message;
+    table->UnPackTo(&message);
+    return message;
+}
+
+/// A frame of plain members and record bytes.
+template <class Native>
+[[nodiscard]] std::vector<std::byte> format_message(
+    const FrameHeader& header,
+    const Native& message,
+    std::span<const std::span<const std::byte>> raw_pieces = {}) {
+    flatbuffers::FlatBufferBuilder builder(256);
+    builder.Finish(Native::TableType::Pack(builder, &message));
+    return format_frame(header,
+                        std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize())),
+                        raw_pieces);
+}
+
+}  // namespace millrace::wire

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "client/wire/compression.hpp"
+#include "client/wire/record.hpp"
+#include "storage/base/ids.hpp"
+#include "storage/base/result.hpp"
+#include "storage/base/units.hpp"
+
+namespace millrace::wire {
+
+/// The header of Kafka's RecordBatch v2. Big-endian:
+///
+///     at  bytes  field                      at  bytes  field
+///      0      8  base_offset                27      8  base_timestamp (ms)
+///      8      4  batch_length behind here   35      8  max_timestamp (ms)
+///     12      4  partition_leader_epoch     43      8  producer_id, -1 without
+///     16      1  magic, 2                   51      2  producer_epoch
+///     17      4  CRC-32C of 21 to the end   53      4  base_sequence
+///     21      2  attributes: bits 0-2 codec 57      4  record_count
+///     23      4  last_offset_delta          61         records
+///
+/// Valid if and only if magic is 2, batch_length reaches exactly the end of the bytes, the CRC
+/// matches, record_count is last_offset_delta + 1 and positive, and the records parse and are
+/// record_count. The base offset is outside the CRC, so the broker sets it in place.
+struct BatchSummary {
+    std::uint32_t record_count = 0;
+    std::int64_t producer_id = -1;
+    std::int16_t producer_epoch = 0;
+    std::int32_t base_sequence = -1;
+    std::int64_t base_timestamp_ms = 0;
+    std::int64_t max_timestamp_ms = 0;
+    Codec codec = Codec::none;
+    Offset base_offset;
+};
+
+inline constexpr std::size_t batch_header_bytes = 61;
+inline constexpr std::size_t uncompressed_bytes_max = 64_MiB;
+
+[[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes) noexcept;
+
+/// Checks header and CRC, not the records. Errors: malformed, checksum_mismatch.
+[[nodiscard]] Result<BatchSummary> parse_batch_header(std::span<const std::byte> batch);
+/// Checks everything of the rule above; compressed records only by their count in the header.
+[[nodiscard]] Result<BatchSummary> validate_batch(std::span<const std::byte> batch);
+/// **Requires** at least `batch_header_bytes`.
+void set_base_offset(std::span<std::byte> batch, Offset base_offset);
+
+/// Calls `visit` with each record and its number in the batch until it returns false. Errors:
+/// malformed.
+[[nodiscard]] Result<void> visit_records(
+    std::span<const std::byte> batch,
+    const std::function<bool(std::uint32_t number, const RecordView& record)>& visit);
+
+struct ProducerState {
+    std::int64_t id = -1;
+    std::int16_t epoch = 0;
+    std::int32_t base_sequence = -1;
+};
+
+/// Gathers records into a batch.
+class RecordBatchBuilder {
+  public:
+    void add(const RecordView& record);
+    [[nodiscard]] std::uint32_t record_count() const { return record_count_; }
+    /// Of the batch if it were finished now, without compression.
+    [[nodiscard]] std::size_t batch_bytes() const { return batch_header_bytes + records_.size(); }
+    /// The batch; the builder is empty again. **Requires** at least one record.
+    [[nodiscard]] Result<std::vector<std::byte>> finish(const ProducerState& producer,
+                                                        Codec codec = Codec::none);
+
+  private:
+    std::vector<std::byte> records_;
+    std::uint32_t record_count_ = 0;
+    std::int64_t base_timestamp_ms_ = 0;
+    std::int64_t max_timestamp_ms_ = 0;
+};
+
+}  // namespace millrace::wire
