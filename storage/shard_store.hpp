@@ -103,6 +103,8 @@ struct StoreOptions {
     std::uint64_t disk_reserve_bytes = 512_MiB;  ///< below it record frames are refused with Errc::out_of_space
     bool rebuild_index = false;
     bool index_in_memory = false;  ///< RocksDB on its in-memory environment, for simulated disks
+    bool background_inline = false;  ///< background work runs in `tick` and `submit`, for simulated disks
+    std::size_t commit_backlog_bytes_max = 64_MiB;  ///< gathered and not yet durable; above: limit_reached
 };
 
 struct PartitionBounds {

@@ -1,0 +1,279 @@
+#include "storage/index/batch_index.hpp"
+
+#include <algorithm>
+
+namespace millrace::storage {
+namespace {
+
+std::size_t bytes_of(const std::vector<BatchPlace>& found) {
+    std::size_t bytes = 0;
+    for (const auto& place : found) {
+        bytes += place.entry.run_bytes;
+    }
+    return bytes;
+}
+
+/// Adds entries from the one that holds `from` until enough has been found; returns whether more is wanted.
+bool collect(SegmentSequence segment,
+             const std::vector<BatchEntry>& entries,
+             Offset from,
+             std::size_t bytes_max,
+             std::vector<BatchPlace>& found) {
+    auto at = std::ranges::upper_bound(entries, from, {}, [](const BatchEntry& entry) { return entry.end() - 1; });
+    // upper_bound looks for the last offset above `from`; step back where it is exactly that.
+    if (at != entries.begin() && std::prev(at)->end() > from) {
+        --at;
+    }
+    auto bytes = bytes_of(found);
+    for (; at != entries.end(); ++at) {
+        if (!found.empty() && bytes + at->run_bytes > bytes_max) {
+            return false;
+        }
+        bytes += at->run_bytes;
+        found.push_back({.segment = segment, .entry = *at});
+    }
+    return bytes < bytes_max;
+}
+
+}  // namespace
+
+Result<void> BatchIndex::load() {
+    std::optional<Error> broken;
+    MILLRACE_TRY(store_.visit(partition_prefix, "", [&](std::string_view key, std::string_view value) {
+        auto row = parse_partition_row(value);
+        if (!row) {
+            broken = row.error();
+            return false;
+        }
+        live_bytes_ += row.value().live_bytes;
+        partitions_[partition_of_key(key)] = row.value();
+        return true;
+    }));
+    MILLRACE_TRY(store_.visit(segment_prefix, "", [&](std::string_view key, std::string_view value) {
+        auto row = parse_segment_row(value);
+        if (!row) {
+            broken = row.error();
+            return false;
+        }
+        sealed_[segment_of_key(key)] = row.value();
+        return true;
+    }));
+    if (broken) {
+        return *broken;
+    }
+    return ok();
+}
+
+void BatchIndex::add(SegmentSequence segment, const BatchHeader& header, Position position) {
+    auto& row = partitions_[header.partition];
+    if (header.base_offset < row.next) {
+        return;
+    }
+    const BatchEntry entry{.base_offset = header.base_offset,
+                           .record_count = header.record_count,
+                           .run_bytes = static_cast<std::uint32_t>(header.run_bytes()),
+                           .position = position.value,
+                           .append_time_us = header.append_time_us};
+    unsealed_[segment][header.partition].push_back(entry);
+    row.next = entry.end();
+    row.live_bytes += entry.run_bytes;
+    live_bytes_ += entry.run_bytes;
+}
+
+void BatchIndex::set_partition_row(KeyValueBatch& batch, PartitionId partition) const {
+    if (const auto found = partitions_.find(partition); found != partitions_.end()) {
+        batch.put(partition_key(partition), format_partition_row(found->second));
+    } else {
+        batch.erase(partition_key(partition));
+    }
+}
+
+void BatchIndex::add_segment_to(KeyValueBatch& batch, SegmentSequence segment, SegmentRow row) const {
+    row.live_bytes = 0;
+    if (const auto found = unsealed_.find(segment); found != unsealed_.end()) {
+        for (const auto& [partition, entries] : found->second) {
+            Chunk chunk{.segment = segment, .entries = entries};
+            for (const auto& entry : entries) {
+                chunk.live_bytes += entry.run_bytes;
+            }
+            row.live_bytes += chunk.live_bytes;
+            batch.put(chunk_key(partition, entries.front().base_offset), format_chunk(chunk));
+            set_partition_row(batch, partition);
+        }
+    }
+    batch.put(segment_key(segment), format_segment_row(row));
+}
+
+void BatchIndex::mark_sealed(SegmentSequence segment, SegmentRow row) {
+    row.live_bytes = 0;
+    if (const auto found = unsealed_.find(segment); found != unsealed_.end()) {
+        for (const auto& [partition, entries] : found->second) {
+            for (const auto& entry : entries) {
+                row.live_bytes += entry.run_bytes;
+            }
+        }
+        unsealed_.erase(found);
+    }
+    sealed_[segment] = row;
+}
+
+PartitionBounds BatchIndex::bounds(PartitionId partition) const {
+    const auto found = partitions_.find(partition);
+    if (found == partitions_.end()) {
+        return {};
+    }
+    return {.first = found->second.first, .next = found->second.next, .live_bytes = found->second.live_bytes};
+}
+
+Result<bool> BatchIndex::collect_sealed(PartitionId partition,
+                                        Offset from,
+                                        std::size_t bytes_max,
+                                        std::vector<BatchPlace>& found) const {
+    const auto prefix = chunk_prefix(partition);
+    MILLRACE_TRY(const auto before, store_.load_at_or_before(prefix, chunk_key(partition, from)));
+    std::optional<Error> broken;
+    bool wants_more = true;
+    MILLRACE_TRY(store_.visit(prefix, before ? before->key : prefix, [&](std::string_view, std::string_view value) {
+        const auto chunk = parse_chunk(value);
+        if (!chunk) {
+            broken = chunk.error();
+            return false;
+        }
+        // A chunk that is on disk already while its segment still counts as unsealed is left to memory.
+        if (unsealed_.contains(chunk.value().segment)) {
+            return false;
+        }
+        wants_more = collect(chunk.value().segment, chunk.value().entries, from, bytes_max, found);
+        return wants_more;
+    }));
+    if (broken) {
+        return *broken;
+    }
+    return wants_more;
+}
+
+void BatchIndex::collect_unsealed(PartitionId partition,
+                                  Offset from,
+                                  std::size_t bytes_max,
+                                  std::vector<BatchPlace>& found) const {
+    for (const auto& [segment, batches] : unsealed_) {
+        const auto entries = batches.find(partition);
+        if (entries != batches.end() && !collect(segment, entries->second, from, bytes_max, found)) {
+            return;
+        }
+    }
+}
+
+Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition, Offset from, std::size_t bytes_max) const {
+    std::vector<BatchPlace> found;
+    // Readers at the tail are the common case: memory first, RocksDB only for what lies before it.
+    for (const auto& [segment, batches] : unsealed_) {
+        const auto entries = batches.find(partition);
+        if (entries != batches.end()) {
+            if (entries->second.front().base_offset <= from) {
+                collect_unsealed(partition, from, bytes_max, found);
+                return found;
+            }
+            break;
+        }
+    }
+    MILLRACE_TRY(const bool wants_more, collect_sealed(partition, from, bytes_max, found));
+    if (wants_more) {
+        collect_unsealed(partition, from, bytes_max, found);
+    }
+    return found;
+}
+
+Result<Offset> BatchIndex::offset_at(PartitionId partition, UnixMicros time_us) const {
+    const auto limits = bounds(partition);
+    Offset answer = limits.next;
+    std::optional<Error> broken;
+    bool is_found = false;
+    const auto look_at = [&](const std::vector<BatchEntry>& entries) {
+        if (entries.back().append_time_us < time_us) {
+            return false;
+        }
+        answer = std::ranges::lower_bound(entries, time_us, {}, &BatchEntry::append_time_us)->base_offset;
+        return true;
+    };
+    MILLRACE_TRY(store_.visit(chunk_prefix(partition), "", [&](std::string_view, std::string_view value) {
+        const auto chunk = parse_chunk(value);
+        if (!chunk) {
+            broken = chunk.error();
+            return false;
+        }
+        is_found = look_at(chunk.value().entries);
+        return !is_found;
+    }));
+    if (broken) {
+        return *broken;
+    }
+    for (auto at = unsealed_.begin(); !is_found && at != unsealed_.end(); ++at) {
+        const auto entries = at->second.find(partition);
+        is_found = entries != at->second.end() && look_at(entries->second);
+    }
+    return std::max(answer, limits.first);
+}
+
+Result<void> BatchIndex::drop_front(PartitionId partition, const std::function<bool(const ChunkAge&)>& is_expired) {
+    const auto found = partitions_.find(partition);
+    if (found == partitions_.end()) {
+        return ok();
+    }
+    auto& row = found->second;
+    KeyValueBatch batch;
+    bool changed = false;
+    std::optional<Error> broken;
+    MILLRACE_TRY(store_.visit(chunk_prefix(partition), "", [&](std::string_view key, std::string_view value) {
+        const auto chunk = parse_chunk(value);
+        if (!chunk) {
+            broken = chunk.error();
+            return false;
+        }
+        const auto segment = sealed_.find(chunk.value().segment);
+        const auto bytes = chunk.value().live_bytes;
+        if (segment == sealed_.end() ||
+            !is_expired({.last_time_us = chunk.value().entries.back().append_time_us,
+                         .live_bytes = bytes,
+                         .partition_bytes = row.live_bytes})) {
+            return false;
+        }
+        segment->second.live_bytes -= std::min(bytes, segment->second.live_bytes);
+        row.live_bytes -= std::min(bytes, row.live_bytes);
+        live_bytes_ -= std::min(bytes, live_bytes_);
+        row.first = chunk.value().end();
+        batch.erase(key);
+        batch.put(segment_key(segment->first), format_segment_row(segment->second));
+        changed = true;
+        return true;
+    }));
+    if (broken) {
+        return *broken;
+    }
+    if (!changed) {
+        return ok();
+    }
+    set_partition_row(batch, partition);
+    return store_.write(std::move(batch), Durability::later);
+}
+
+Result<void> BatchIndex::drop_partition(PartitionId partition) {
+    MILLRACE_TRY(drop_front(partition, [](const ChunkAge&) { return true; }));
+    if (const auto found = partitions_.find(partition); found != partitions_.end()) {
+        live_bytes_ -= std::min(found->second.live_bytes, live_bytes_);
+        partitions_.erase(found);
+    }
+    for (auto& [segment, batches] : unsealed_) {
+        batches.erase(partition);
+    }
+    KeyValueBatch batch;
+    batch.erase(partition_key(partition));
+    return store_.write(std::move(batch), Durability::later);
+}
+
+void BatchIndex::forget_segment(KeyValueBatch& batch, SegmentSequence segment) {
+    batch.erase(segment_key(segment));
+    sealed_.erase(segment);
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "storage/index/index_rows.hpp"
+#include "storage/index/key_value.hpp"
+#include "storage/shard_store.hpp"
+
+namespace millrace::storage {
+
+/// A batch and the segment it lies in.
+struct BatchPlace {
+    SegmentSequence segment;
+    BatchEntry entry;
+};
+
+/// Where every batch lies: unsealed segments in memory, sealed ones as chunks in RocksDB.
+///
+/// Threads:  the shard's; `add_segment_to` from the background thread on a segment that is not written any more.
+class BatchIndex {
+  public:
+    explicit BatchIndex(KeyValueStore& store) : store_(store) {}
+
+    /// Reads the partition and segment rows.
+    [[nodiscard]] Result<void> load();
+
+    /// A batch that became readable; ignored when the partition is already past it.
+    void add(SegmentSequence segment, const BatchHeader& header, Position position);
+    /// Puts chunks, partition rows and the segment's row of an unsealed segment into a batch.
+    void add_segment_to(KeyValueBatch& batch, SegmentSequence segment, SegmentRow row) const;
+    /// The rows of `add_segment_to` are on disk: what memory held for the segment can go.
+    void mark_sealed(SegmentSequence segment, SegmentRow row);
+
+    [[nodiscard]] PartitionBounds bounds(PartitionId partition) const;
+    /// Batches from the one that contains `from` (or the next one behind it) until `bytes_max` is reached, at least one.
+    [[nodiscard]] Result<std::vector<BatchPlace>> find(PartitionId partition, Offset from, std::size_t bytes_max) const;
+    [[nodiscard]] Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) const;
+
+    /// Drops sealed chunks at the front while `is_expired` says so. Returns whether anything changed.
+    struct ChunkAge {
+        UnixMicros last_time_us = 0;
+        std::uint64_t live_bytes = 0;        ///< of this chunk
+        std::uint64_t partition_bytes = 0;   ///< of the partition with it
+    };
+    [[nodiscard]] Result<void> drop_front(PartitionId partition,
+                                          const std::function<bool(const ChunkAge&)>& is_expired);
+    [[nodiscard]] Result<void> drop_partition(PartitionId partition);
+    void forget_segment(KeyValueBatch& batch, SegmentSequence segment);
+
+    [[nodiscard]] const std::map<SegmentSequence, SegmentRow>& sealed_segments() const { return sealed_; }
+    [[nodiscard]] std::uint64_t live_bytes() const { return live_bytes_; }
+
+  private:
+    using SegmentBatches = std::unordered_map<PartitionId, std::vector<BatchEntry>>;
+    void set_partition_row(KeyValueBatch& batch, PartitionId partition) const;
+    [[nodiscard]] Result<bool> collect_sealed(PartitionId partition,
+                                              Offset from,
+                                              std::size_t bytes_max,
+                                              std::vector<BatchPlace>& found) const;
+    void collect_unsealed(PartitionId partition,
+                          Offset from,
+                          std::size_t bytes_max,
+                          std::vector<BatchPlace>& found) const;
+
+    KeyValueStore& store_;
+    std::unordered_map<PartitionId, PartitionRow> partitions_;
+    std::map<SegmentSequence, SegmentBatches> unsealed_;
+    std::map<SegmentSequence, SegmentRow> sealed_;
+    std::uint64_t live_bytes_ = 0;
+};
+
+}  // namespace millrace::storage

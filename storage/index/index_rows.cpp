@@ -1,0 +1,187 @@
+#include "storage/index/index_rows.hpp"
+
+#include <array>
+#include <span>
+
+#include "storage/base/endian.hpp"
+
+namespace millrace::storage {
+namespace {
+
+void append_number(std::string& out, std::uint64_t value) {
+    while (value >= 0x80) {
+        out.push_back(static_cast<char>((value & 0x7f) | 0x80));
+        value >>= 7U;
+    }
+    out.push_back(static_cast<char>(value));
+}
+
+/// Numbers of a row, least significant group first; a row that ends early or runs on is corrupt.
+class NumberReader {
+  public:
+    explicit NumberReader(std::string_view rest) : rest_(rest) {}
+    std::uint64_t next() {
+        std::uint64_t value = 0;
+        for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
+            const auto byte = static_cast<unsigned char>(rest_.front());
+            rest_.remove_prefix(1);
+            value |= std::uint64_t{byte & 0x7fU} << shift;
+            if (byte < 0x80) {
+                return value;
+            }
+        }
+        failed_ = true;
+        return 0;
+    }
+    [[nodiscard]] bool is_good_end() const { return !failed_ && rest_.empty(); }
+    [[nodiscard]] bool failed() const { return failed_; }
+    [[nodiscard]] std::size_t rest_bytes() const { return rest_.size(); }
+
+  private:
+    std::string_view rest_;
+    bool failed_ = false;
+};
+
+Error bad_row(const char* what) {
+    return fail(Errc::corrupt, std::string("index: a ") + what + " row does not parse; start with --rebuild-index");
+}
+
+template <class Integer>
+void append_be(std::string& out, Integer value) {
+    std::array<std::byte, sizeof(Integer)> bytes{};
+    store_be(std::span<std::byte>(bytes), value);
+    out.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+}
+
+template <class Integer>
+Integer number_at(std::string_view key, std::size_t at) {
+    return load_be<Integer>(std::as_bytes(std::span(key)).subspan(at));
+}
+
+}  // namespace
+
+std::string format_chunk(const Chunk& chunk) {
+    std::string out;
+    append_number(out, chunk.segment.value);
+    append_number(out, chunk.live_bytes);
+    append_number(out, chunk.entries.size());
+    BatchEntry last;
+    Offset expected;
+    for (const auto& entry : chunk.entries) {
+        append_number(out, entry.base_offset.value - expected.value);
+        append_number(out, entry.record_count);
+        append_number(out, entry.run_bytes);
+        append_number(out, entry.position - last.position);
+        append_number(out, static_cast<std::uint64_t>(entry.append_time_us - last.append_time_us));
+        expected = entry.end();
+        last = entry;
+    }
+    return out;
+}
+
+Result<Chunk> parse_chunk(std::string_view value) {
+    NumberReader in(value);
+    Chunk chunk;
+    chunk.segment = SegmentSequence{in.next()};
+    chunk.live_bytes = in.next();
+    const auto count = in.next();
+    if (count == 0 || count > in.rest_bytes()) {
+        return bad_row("batch");
+    }
+    chunk.entries.reserve(count);
+    BatchEntry last;
+    Offset expected;
+    for (std::uint64_t i = 0; i < count; ++i) {
+        BatchEntry entry;
+        entry.base_offset = expected + in.next();
+        entry.record_count = static_cast<std::uint32_t>(in.next());
+        entry.run_bytes = static_cast<std::uint32_t>(in.next());
+        entry.position = last.position + in.next();
+        entry.append_time_us = last.append_time_us + static_cast<UnixMicros>(in.next());
+        expected = entry.end();
+        last = entry;
+        chunk.entries.push_back(entry);
+    }
+    if (!in.is_good_end()) {
+        return bad_row("batch");
+    }
+    return chunk;
+}
+
+std::string format_partition_row(const PartitionRow& row) {
+    std::string out;
+    append_number(out, row.first.value);
+    append_number(out, row.next.value);
+    append_number(out, row.live_bytes);
+    return out;
+}
+
+Result<PartitionRow> parse_partition_row(std::string_view value) {
+    NumberReader in(value);
+    PartitionRow row;
+    row.first = Offset{in.next()};
+    row.next = Offset{in.next()};
+    row.live_bytes = in.next();
+    if (!in.is_good_end()) {
+        return bad_row("partition");
+    }
+    return row;
+}
+
+std::string format_segment_row(const SegmentRow& row) {
+    std::string out;
+    append_number(out, static_cast<std::uint64_t>(row.first_time_us));
+    append_number(out, static_cast<std::uint64_t>(row.last_time_us));
+    append_number(out, row.live_bytes);
+    append_number(out, row.used_bytes);
+    append_number(out, row.has_state_frames ? 1 : 0);
+    return out;
+}
+
+Result<SegmentRow> parse_segment_row(std::string_view value) {
+    NumberReader in(value);
+    SegmentRow row;
+    row.first_time_us = static_cast<UnixMicros>(in.next());
+    row.last_time_us = static_cast<UnixMicros>(in.next());
+    row.live_bytes = in.next();
+    row.used_bytes = in.next();
+    row.has_state_frames = in.next() != 0;
+    if (!in.is_good_end()) {
+        return bad_row("segment");
+    }
+    return row;
+}
+
+std::string chunk_prefix(PartitionId partition) {
+    std::string key = "b";
+    append_be(key, partition.value);
+    return key;
+}
+
+std::string chunk_key(PartitionId partition, Offset base_offset) {
+    auto key = chunk_prefix(partition);
+    append_be(key, base_offset.value);
+    return key;
+}
+
+std::string partition_key(PartitionId partition) {
+    std::string key(partition_prefix);
+    append_be(key, partition.value);
+    return key;
+}
+
+std::string segment_key(SegmentSequence segment) {
+    std::string key(segment_prefix);
+    append_be(key, segment.value);
+    return key;
+}
+
+PartitionId partition_of_key(std::string_view key) {
+    return PartitionId{key.size() < 5 ? 0 : number_at<std::uint32_t>(key, 1)};
+}
+
+SegmentSequence segment_of_key(std::string_view key) {
+    return SegmentSequence{key.size() < 9 ? 0 : number_at<std::uint64_t>(key, 1)};
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,135 @@
+#include "storage/index/key_value.hpp"
+
+#include <rocksdb/cache.h>
+#include <rocksdb/db.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include "storage/base/units.hpp"
+
+namespace millrace::storage {
+namespace {
+
+constexpr int background_jobs = 2;
+constexpr int write_buffers = 3;
+constexpr double bloom_bits = 10;
+
+rocksdb::Slice slice(std::string_view text) {
+    return {text.data(), text.size()};
+}
+
+std::string_view text(const rocksdb::Slice& bytes) {
+    return {bytes.data(), bytes.size()};
+}
+
+Result<void> checked(const rocksdb::Status& status, std::string_view verb) {
+    if (!status.ok()) {
+        return fail(status.IsNoSpace() ? Errc::out_of_space : Errc::io,
+                    "index: cannot " + std::string(verb) + ": " + status.ToString());
+    }
+    return ok();
+}
+
+rocksdb::Options make_options() {
+    rocksdb::Options options;
+    options.create_if_missing = true;
+    options.write_buffer_size = 16_MiB;
+    options.max_write_buffer_number = write_buffers;
+    options.compaction_style = rocksdb::kCompactionStyleUniversal;
+    options.compression = rocksdb::kNoCompression;
+    options.max_background_jobs = background_jobs;
+    options.keep_log_file_num = 2;
+    options.max_open_files = 256;
+    rocksdb::BlockBasedTableOptions table;
+    table.block_size = 16_KiB;
+    table.block_cache = rocksdb::NewLRUCache(64_MiB);
+    table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(bloom_bits));
+    options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+    return options;
+}
+
+}  // namespace
+
+struct KeyValueBatch::Impl {
+    rocksdb::WriteBatch batch;
+};
+KeyValueBatch::KeyValueBatch() : impl_(std::make_unique<Impl>()) {}
+KeyValueBatch::KeyValueBatch(KeyValueBatch&&) noexcept = default;
+KeyValueBatch& KeyValueBatch::operator=(KeyValueBatch&&) noexcept = default;
+KeyValueBatch::~KeyValueBatch() = default;
+
+void KeyValueBatch::put(std::string_view key, std::string_view value) {
+    impl_->batch.Put(slice(key), slice(value));
+}
+void KeyValueBatch::erase(std::string_view key) {
+    impl_->batch.Delete(slice(key));
+}
+
+struct KeyValueStore::Impl {
+    std::unique_ptr<rocksdb::Env> memory;  ///< outlives the database
+    std::unique_ptr<rocksdb::DB> database;
+};
+KeyValueStore::KeyValueStore() : impl_(std::make_unique<Impl>()) {}
+KeyValueStore::~KeyValueStore() = default;
+
+Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& directory, Place place) {
+    std::unique_ptr<KeyValueStore> store(new KeyValueStore());
+    auto options = make_options();
+    if (place == Place::memory) {
+        store->impl_->memory.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
+        options.env = store->impl_->memory.get();
+    }
+    rocksdb::DB* opened = nullptr;
+    MILLRACE_TRY(checked(rocksdb::DB::Open(options, directory, &opened), "open " + directory));
+    store->impl_->database.reset(opened);
+    return store;
+}
+
+Result<void> KeyValueStore::destroy(const std::string& directory) {
+    return checked(rocksdb::DestroyDB(directory, rocksdb::Options()), "remove " + directory);
+}
+
+Result<void> KeyValueStore::write(KeyValueBatch batch, Durability durability) {
+    rocksdb::WriteOptions options;
+    options.sync = durability == Durability::now;
+    return checked(impl_->database->Write(options, &batch.impl_->batch), "write");
+}
+
+Result<std::optional<std::string>> KeyValueStore::load(std::string_view key) const {
+    std::string value;
+    const auto status = impl_->database->Get(rocksdb::ReadOptions(), slice(key), &value);
+    if (status.IsNotFound()) {
+        return std::optional<std::string>{};
+    }
+    MILLRACE_TRY(checked(status, "read"));
+    return std::optional(std::move(value));
+}
+
+Result<std::optional<KeyValueStore::Row>> KeyValueStore::load_at_or_before(std::string_view prefix,
+                                                                           std::string_view key) const {
+    const std::unique_ptr<rocksdb::Iterator> at(impl_->database->NewIterator(rocksdb::ReadOptions()));
+    at->SeekForPrev(slice(key));
+    MILLRACE_TRY(checked(at->status(), "seek"));
+    if (!at->Valid() || !text(at->key()).starts_with(prefix)) {
+        return std::optional<Row>{};
+    }
+    return std::optional(Row{.key = at->key().ToString(), .value = at->value().ToString()});
+}
+
+Result<void> KeyValueStore::visit(std::string_view prefix,
+                                  std::string_view from,
+                                  const std::function<bool(std::string_view, std::string_view)>& visit) const {
+    const std::unique_ptr<rocksdb::Iterator> at(impl_->database->NewIterator(rocksdb::ReadOptions()));
+    for (at->Seek(slice(from < prefix ? prefix : from)); at->Valid() && text(at->key()).starts_with(prefix);
+         at->Next()) {
+        if (!visit(text(at->key()), text(at->value()))) {
+            break;
+        }
+    }
+    return checked(at->status(), "iterate");
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "storage/base/result.hpp"
+
+namespace millrace::storage {
+
+/// Writes that happen together or not at all.
+class KeyValueBatch {
+  public:
+    KeyValueBatch();
+    KeyValueBatch(KeyValueBatch&&) noexcept;
+    KeyValueBatch& operator=(KeyValueBatch&&) noexcept;
+    KeyValueBatch(const KeyValueBatch&) = delete;
+    KeyValueBatch& operator=(const KeyValueBatch&) = delete;
+    ~KeyValueBatch();
+
+    void put(std::string_view key, std::string_view value);
+    void erase(std::string_view key);
+
+  private:
+    friend class KeyValueStore;
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+enum class Durability : std::uint8_t { later, now };
+
+/// The door to RocksDB: an ordered map of bytes. Index and state lie in it under one-letter prefixes (docs/storage-format.md); one
+/// column family, so that what a crash leaves is always a prefix of the writes.
+///
+/// Threads:  any.
+/// Errors:   io with RocksDB's words.
+class KeyValueStore {
+  public:
+    enum class Place : std::uint8_t { disk, memory };
+    [[nodiscard]] static Result<std::unique_ptr<KeyValueStore>> open(const std::string& directory, Place place);
+    /// Removes everything in `directory`.
+    [[nodiscard]] static Result<void> destroy(const std::string& directory);
+
+    KeyValueStore(const KeyValueStore&) = delete;
+    KeyValueStore& operator=(const KeyValueStore&) = delete;
+    KeyValueStore(KeyValueStore&&) = delete;
+    KeyValueStore& operator=(KeyValueStore&&) = delete;
+    ~KeyValueStore();
+
+    [[nodiscard]] Result<void> write(KeyValueBatch batch, Durability durability);
+    [[nodiscard]] Result<std::optional<std::string>> load(std::string_view key) const;
+
+    struct Row {
+        std::string key;
+        std::string value;
+    };
+    /// The last row whose key starts with `prefix` and is not above `key`.
+    [[nodiscard]] Result<std::optional<Row>> load_at_or_before(std::string_view prefix, std::string_view key) const;
+    /// Calls `visit` for keys from `from` on that start with `prefix`, in order, until it returns false.
+    [[nodiscard]] Result<void> visit(std::string_view prefix,
+                                     std::string_view from,
+                                     const std::function<bool(std::string_view, std::string_view)>& visit) const;
+
+  private:
+    KeyValueStore();
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::storage

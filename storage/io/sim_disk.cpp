@@ -1,0 +1,248 @@
+#include "storage/io/sim_disk.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "storage/base/assert.hpp"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::size_t sector_bytes = 512;
+
+}  // namespace
+
+struct SimDisk::Content {
+    std::vector<std::byte> written;
+    std::vector<std::byte> durable;
+
+    void write(std::uint64_t at, std::span<const std::byte> bytes) {
+        written.resize(std::max<std::size_t>(written.size(), at + bytes.size()));
+        std::ranges::copy(bytes, written.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+    void make_durable(std::uint64_t at, std::size_t bytes) {
+        durable.resize(written.size());
+        const auto begin = written.begin() + static_cast<std::ptrdiff_t>(at);
+        std::copy(begin, begin + static_cast<std::ptrdiff_t>(bytes), durable.begin() + static_cast<std::ptrdiff_t>(at));
+    }
+};
+
+struct SimDisk::Operation {
+    std::shared_ptr<Content> content;
+    std::uint64_t at = 0;
+    std::span<const std::byte> source;
+    std::span<std::byte> target;
+    bool is_write = false;
+    DiskDone done;
+};
+
+class SimFile final : public File {
+  public:
+    SimFile(SimDisk& disk, std::shared_ptr<SimDisk::Content> content)
+        : disk_(disk), content_(std::move(content)) {}
+
+    void write_durable(Position at, std::span<const std::byte> bytes, DiskDone done) override {
+        // The bytes may reach the platter from now on; only the completion says that they have.
+        content_->write(at.value, bytes);
+        disk_.operations_.push_back({.content = content_,
+                                     .at = at.value,
+                                     .source = bytes,
+                                     .target = {},
+                                     .is_write = true,
+                                     .done = std::move(done)});
+    }
+    void read(Position at, std::span<std::byte> out, DiskDone done) override {
+        disk_.operations_.push_back({.content = content_,
+                                     .at = at.value,
+                                     .source = {},
+                                     .target = out,
+                                     .is_write = false,
+                                     .done = std::move(done)});
+    }
+    Result<std::size_t> read_now(Position at, std::span<std::byte> out) override {
+        if (at.value >= content_->written.size()) {
+            return std::size_t{0};
+        }
+        const auto bytes = std::min<std::size_t>(out.size(), content_->written.size() - at.value);
+        std::memcpy(out.data(), &content_->written[at.value], bytes);
+        return bytes;
+    }
+    Result<void> write_now(Position at, std::span<const std::byte> bytes) override {
+        if (const int code = disk_.next_failure(); code != 0) {
+            return fail(code == ENOSPC ? Errc::out_of_space : Errc::io, "simulated write failure", code);
+        }
+        const auto growth = at.value + bytes.size() > content_->written.size()
+                                ? at.value + bytes.size() - content_->written.size()
+                                : 0;
+        if (disk_.used_bytes() + growth > disk_.capacity_bytes_) {
+            return fail(Errc::out_of_space, "simulated disk is full", ENOSPC);
+        }
+        content_->write(at.value, bytes);
+        return ok();
+    }
+    Result<void> sync_now() override {
+        if (const int code = disk_.next_failure(); code != 0) {
+            return fail(Errc::io, "simulated sync failure", code);
+        }
+        content_->make_durable(0, content_->written.size());
+        return ok();
+    }
+    Result<std::uint64_t> size_bytes() override { return content_->written.size(); }
+
+  private:
+    SimDisk& disk_;
+    std::shared_ptr<SimDisk::Content> content_;
+};
+
+SimDisk::SimDisk(std::uint64_t seed, std::uint64_t capacity_bytes)
+    : random_(seed), capacity_bytes_(capacity_bytes) {}
+SimDisk::~SimDisk() = default;
+
+Result<std::unique_ptr<File>> SimDisk::open(const std::string& path, OpenMode mode) {
+    auto found = files_.find(path);
+    if (mode == OpenMode::create) {
+        found = files_.insert_or_assign(path, std::make_shared<Content>()).first;
+    } else if (found == files_.end()) {
+        return fail(Errc::not_found, "no such file: " + path, ENOENT);
+    }
+    return std::unique_ptr<File>(std::make_unique<SimFile>(*this, found->second));
+}
+
+Result<void> SimDisk::make_directories(const std::string& /*path*/) {
+    return ok();
+}
+
+Result<std::vector<std::string>> SimDisk::list(const std::string& directory) {
+    std::vector<std::string> names;
+    const auto prefix = directory + "/";
+    for (const auto& [path, content] : files_) {
+        if (path.starts_with(prefix) && path.find('/', prefix.size()) == std::string::npos) {
+            names.push_back(path.substr(prefix.size()));
+        }
+    }
+    return names;
+}
+
+Result<void> SimDisk::rename(const std::string& from, const std::string& to) {
+    const auto found = files_.find(from);
+    if (found == files_.end()) {
+        return fail(Errc::not_found, "no such file: " + from, ENOENT);
+    }
+    files_[to] = found->second;
+    files_.erase(from);
+    return ok();
+}
+
+Result<void> SimDisk::remove(const std::string& path) {
+    if (files_.erase(path) == 0) {
+        return fail(Errc::not_found, "no such file: " + path, ENOENT);
+    }
+    return ok();
+}
+
+Result<void> SimDisk::sync_directory(const std::string& /*directory*/) {
+    return ok();
+}
+
+Result<std::uint64_t> SimDisk::free_bytes(const std::string& /*path*/) {
+    const auto used = used_bytes();
+    return used >= capacity_bytes_ ? 0 : capacity_bytes_ - used;
+}
+
+std::size_t SimDisk::run_completions() {
+    std::size_t count = 0;
+    while (!operations_.empty()) {
+        // Completions may come in any order.
+        const auto pick = static_cast<std::ptrdiff_t>(random_.below(operations_.size()));
+        auto operation = std::move(operations_[static_cast<std::size_t>(pick)]);
+        operations_.erase(operations_.begin() + pick);
+        std::int32_t result = 0;
+        if (operation.is_write) {
+            const int code = next_failure();
+            if (code == 0) {
+                operation.content->make_durable(operation.at, operation.source.size());
+            }
+            result = code == 0 ? static_cast<std::int32_t>(operation.source.size()) : -code;
+        } else {
+            const auto size = operation.content->written.size();
+            const auto bytes = operation.at >= size ? 0 : std::min<std::size_t>(operation.target.size(), size - operation.at);
+            if (bytes > 0) {
+                std::memcpy(operation.target.data(), &operation.content->written[operation.at], bytes);
+            }
+            result = static_cast<std::int32_t>(bytes);
+        }
+        operation.done(result);
+        ++count;
+    }
+    return count;
+}
+
+void SimDisk::drain() {
+    while (run_completions() > 0) {
+    }
+}
+
+void SimDisk::crash() {
+    operations_.clear();
+    for (auto& [path, content] : files_) {
+        auto& durable = content->durable;
+        const auto& written = content->written;
+        durable.resize(written.size());
+        for (std::size_t at = 0; at < written.size(); at += sector_bytes) {
+            const auto bytes = std::min(sector_bytes, written.size() - at);
+            const bool differs = std::memcmp(&durable[at], &written[at], bytes) != 0;
+            if (differs && random_.chance(0.5)) {
+                std::memcpy(&durable[at], &written[at], bytes);
+            }
+        }
+        auto survivor = std::make_shared<Content>();
+        survivor->written = durable;
+        survivor->durable = std::move(durable);
+        content = std::move(survivor);
+    }
+}
+
+void SimDisk::fail_call(std::uint64_t number, int code, Failure failure) {
+    failing_ = Failing{.at = calls_ + number, .code = code, .failure = failure};
+}
+
+int SimDisk::next_failure() {
+    const auto call = calls_++;
+    if (!failing_) {
+        return 0;
+    }
+    const bool hits = failing_->failure == Failure::once ? call == failing_->at : call >= failing_->at;
+    return hits ? failing_->code : 0;
+}
+
+std::uint64_t SimDisk::used_bytes() const {
+    std::uint64_t total = 0;
+    for (const auto& [path, content] : files_) {
+        total += content->written.size();
+    }
+    return total;
+}
+
+void SimDisk::flip_bit(const std::string& path, Position byte, unsigned bit) {
+    const auto& content = files_.at(path);
+    for (auto* bytes : {&content->written, &content->durable}) {
+        MILLRACE_ASSERT(byte.value < bytes->size());
+        (*bytes)[byte.value] ^= static_cast<std::byte>(1U << bit);
+    }
+}
+
+std::vector<std::string> SimDisk::paths() const {
+    std::vector<std::string> names;
+    for (const auto& [path, content] : files_) {
+        names.push_back(path);
+    }
+    return names;
+}
+
+std::vector<std::byte> SimDisk::contents(const std::string& path) const {
+    return files_.at(path)->written;
+}
+
+}  // namespace millrace::storage
