@@ -21,8 +21,8 @@ namespace millrace::storage {
 
 class Disk;
 
-/// What a frame is for the store; the store itself only understands the records in `entry` frames of type
-/// `entry_type_records`, because it indexes them.
+/// What a frame is for the store; the store itself only understands the records in `entry` frames
+/// of type `entry_type_records`, because it indexes them.
 enum class FrameKind : std::uint8_t {
     entry = 1,
     hard_state = 2,
@@ -77,17 +77,20 @@ class StoreEvents {
     StoreEvents& operator=(StoreEvents&&) = delete;
     virtual ~StoreEvents() = default;
 
-    /// During `open`, every intact frame of the unsealed segments in log order. `in_state` is true where the state of
-    /// the last checkpoint already contains what the frame did: then only what lives in memory is to be rebuilt.
+    /// During `open`, every intact frame of the unsealed segments in log order. `in_state` is true
+    /// where the state of the last checkpoint already contains what the frame did: then only what
+    /// lives in memory is to be rebuilt.
     virtual void on_recovered_frame(const FrameView& frame, FramePlace place, bool in_state) = 0;
     /// Everything up to and with this commit is on disk. In order, once each.
     virtual void on_durable(CommitSequence commit) = 0;
-    /// A write or sync failed: nothing appended since the last `on_durable` may be acked, and the store refuses appends.
+    /// A write or sync failed: nothing appended since the last `on_durable` may be acked, and the
+    /// store refuses appends.
     virtual void on_failed(const Error& error) = 0;
     /// A checkpoint is about to be cut at the last applied commit: write what is only in memory.
     virtual void on_checkpoint(StateWriter& state) = 0;
-    /// The segment is about to be recycled although it holds frames that are not records (catalog, delivery state, hard state):
-    /// append a `checkpoint` frame that holds the state, so that the log alone can rebuild it.
+    /// The segment is about to be recycled although it holds frames that are not records (catalog,
+    /// delivery state, hard state): append a `checkpoint` frame that holds the state, so that the
+    /// log alone can rebuild it.
     virtual void on_state_must_move() = 0;
 };
 
@@ -98,13 +101,17 @@ struct StoreOptions {
     std::size_t commit_bytes_max = 2_MiB;
     std::uint32_t commits_in_flight_max = 2;
     std::size_t tail_cache_bytes_max = 16_MiB;
-    std::size_t state_overlay_bytes_max = 16_MiB;  ///< more unsaved state than this forces a checkpoint
-    std::uint32_t free_segments_max = 4;   ///< recycled segments kept ready; more are deleted
-    std::uint64_t disk_reserve_bytes = 512_MiB;  ///< below it record frames are refused with Errc::out_of_space
+    std::size_t state_overlay_bytes_max =
+        16_MiB;                           ///< more unsaved state than this forces a checkpoint
+    std::uint32_t free_segments_max = 4;  ///< recycled segments kept ready; more are deleted
+    std::uint64_t disk_reserve_bytes =
+        512_MiB;  ///< below it record frames are refused with Errc::out_of_space
     bool rebuild_index = false;
     bool index_in_memory = false;  ///< RocksDB on its in-memory environment, for simulated disks
-    bool background_inline = false;  ///< background work runs in `tick` and `submit`, for simulated disks
-    std::size_t commit_backlog_bytes_max = 64_MiB;  ///< gathered and not yet durable; above: limit_reached
+    bool background_inline =
+        false;  ///< background work runs in `tick` and `submit`, for simulated disks
+    std::size_t commit_backlog_bytes_max =
+        64_MiB;  ///< gathered and not yet durable; above: limit_reached
 };
 
 struct PartitionBounds {
@@ -117,8 +124,8 @@ struct PartitionBounds {
 struct ReadResult {
     std::vector<std::byte> runs;
     Offset next;  ///< where to read on
-    /// Set when the batch at `next` failed its checksum or is quarantined; `runs` holds what came before it.
-    /// `skip_to` is the first offset behind the damage.
+    /// Set when the batch at `next` failed its checksum or is quarantined; `runs` holds what came
+    /// before it. `skip_to` is the first offset behind the damage.
     std::optional<Error> damage;
     Offset skip_to;
 };
@@ -164,18 +171,20 @@ struct StoreStats {
 
 /// All that one shard keeps on disk: the log, the index over it and the state derived from it.
 ///
-/// Place:    below consensus and shard; above Disk and RocksDB. Knows partitions as numbers, nothing of topics.
-/// Promise:  a frame is durable once `on_durable` names its commit. State and index never get ahead of the log: what
-///           is written to RocksDB is a checkpoint at one place of the log, and everything behind it is applied again
-///           from the log on the next start, exactly once.
-/// Threads:  the shard thread; sealing and zero-filling run on a background thread of the store's own.
-/// On disk:  docs/storage-format.md.
-/// Failure:  after a failed write it is poisoned: `append` gives Errc::poisoned, reads go on.
+/// Place:    below consensus and shard; above Disk and RocksDB. Knows partitions as numbers,
+/// nothing of topics. Promise:  a frame is durable once `on_durable` names its commit. State and
+/// index never get ahead of the log: what
+///           is written to RocksDB is a checkpoint at one place of the log, and everything behind
+///           it is applied again from the log on the next start, exactly once.
+/// Threads:  the shard thread; sealing and zero-filling run on a background thread of the store's
+/// own. On disk:  docs/storage-format.md. Failure:  after a failed write it is poisoned: `append`
+/// gives Errc::poisoned, reads go on.
 class ShardStore {
   public:
-    /// Opens or creates; recovers, reporting frames to `events` before it returns. A corrupt batch in the middle is
-    /// quarantined and logged with segment and position; a torn tail is cut and counted.
-    /// Errors: newer_format, io, corrupt (only where the log's own structure can't be trusted), locked.
+    /// Opens or creates; recovers, reporting frames to `events` before it returns. A corrupt batch
+    /// in the middle is quarantined and logged with segment and position; a torn tail is cut and
+    /// counted. Errors: newer_format, io, corrupt (only where the log's own structure can't be
+    /// trusted), locked.
     [[nodiscard]] static Result<std::unique_ptr<ShardStore>> open(Disk& disk,
                                                                   const Clock& clock,
                                                                   MetricsRegistry& metrics,
@@ -188,27 +197,32 @@ class ShardStore {
     ShardStore& operator=(ShardStore&&) = delete;
     virtual ~ShardStore() = default;
 
-    /// Copies the frame into the commit being gathered; starts another when it is full. Never waits for the disk.
-    /// Errors: poisoned; out_of_space (record frames only); limit_reached when too many commits wait for the disk
-    /// (backlog of `commit_backlog_bytes_max`); frame_too_large above `commit_bytes_max` less headers.
+    /// Copies the frame into the commit being gathered; starts another when it is full. Never waits
+    /// for the disk. Errors: poisoned; out_of_space (record frames only); limit_reached when too
+    /// many commits wait for the disk (backlog of `commit_backlog_bytes_max`); frame_too_large
+    /// above `commit_bytes_max` less headers.
     [[nodiscard]] virtual Result<FramePlace> append(const FrameView& frame) = 0;
-    /// Ends the turn: hands what was gathered to the disk, unless enough commits are in flight already; then it goes
-    /// out with the next completion.
+    /// Ends the turn: hands what was gathered to the disk, unless enough commits are in flight
+    /// already; then it goes out with the next completion.
     virtual void submit() = 0;
     /// Submits and waits until all is durable; `on_durable` has run when it returns.
     [[nodiscard]] virtual Result<void> sync() = 0;
     [[nodiscard]] virtual bool is_out_of_space() const = 0;
 
-    /// Makes the batches of a committed records frame readable. `payload` is the frame's. In log order.
+    /// Makes the batches of a committed records frame readable. `payload` is the frame's. In log
+    /// order.
     virtual void index_batches(FramePlace place, std::span<const std::byte> payload) = 0;
-    /// Everything up to and with this commit has been applied (index_batches and state writes included).
+    /// Everything up to and with this commit has been applied (index_batches and state writes
+    /// included).
     virtual void mark_applied(CommitSequence commit) = 0;
 
     [[nodiscard]] virtual PartitionBounds bounds(PartitionId partition) const = 0;
-    /// Batches from the one that contains `from`. `done` may run before `read` returns (tail cache) or later.
-    /// Errors: offset_out_of_range (below first or above next), io. At `from == next`: empty runs.
+    /// Batches from the one that contains `from`. `done` may run before `read` returns (tail cache)
+    /// or later. Errors: offset_out_of_range (below first or above next), io. At `from == next`:
+    /// empty runs.
     virtual void read(const ReadRequest& request, ReadDone done) = 0;
-    /// The first offset of a batch whose append time is not before `time_us`; `next` where there is none.
+    /// The first offset of a batch whose append time is not before `time_us`; `next` where there is
+    /// none.
     [[nodiscard]] virtual Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) = 0;
 
     /// Where a scan of all partitions starts for everything appended at or after `time_us`.
@@ -218,20 +232,26 @@ class ShardStore {
     /// State: a small ordered map, read from memory and RocksDB, made durable by checkpoints.
     virtual void put_state(std::string_view key, std::string_view value) = 0;
     virtual void erase_state(std::string_view key) = 0;
-    [[nodiscard]] virtual Result<std::optional<std::string>> get_state(std::string_view key) const = 0;
-    /// Calls `visit` for keys that start with `prefix`, from `from` on, in order, until it returns false.
+    [[nodiscard]] virtual Result<std::optional<std::string>> get_state(
+        std::string_view key) const = 0;
+    /// Calls `visit` for keys that start with `prefix`, from `from` on, in order, until it returns
+    /// false.
     [[nodiscard]] virtual Result<void> visit_state(
         std::string_view prefix,
         std::string_view from,
         const std::function<bool(std::string_view key, std::string_view value)>& visit) const = 0;
 
-    /// Drops what the rule no longer keeps; whole segments without live bytes are recycled. Call now and then.
-    [[nodiscard]] virtual Result<void> enforce_retention(PartitionId partition, const RetentionRule& rule) = 0;
+    /// Drops what the rule no longer keeps; whole segments without live bytes are recycled. Call
+    /// now and then.
+    [[nodiscard]] virtual Result<void> enforce_retention(PartitionId partition,
+                                                         const RetentionRule& rule) = 0;
     /// Forgets a partition; its bytes become dead.
     [[nodiscard]] virtual Result<void> drop_partition(PartitionId partition) = 0;
-    /// Recycles dead segments, looks at free space, starts background work that is due. Call about every 100 ms.
+    /// Recycles dead segments, looks at free space, starts background work that is due. Call about
+    /// every 100 ms.
     virtual void tick() = 0;
-    /// Cuts a checkpoint now and waits for it. For a graceful stop: the next start has nothing to apply.
+    /// Cuts a checkpoint now and waits for it. For a graceful stop: the next start has nothing to
+    /// apply.
     [[nodiscard]] virtual Result<void> checkpoint() = 0;
 
     [[nodiscard]] virtual StoreStats stats() const = 0;

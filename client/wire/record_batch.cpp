@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <limits>
 
-#include <isa-l/crc.h>
-
 #include "storage/base/assert.hpp"
+#include "storage/base/crc32c.hpp"
 #include "storage/base/endian.hpp"
 
 namespace millrace::wire {
@@ -41,13 +40,6 @@ Result<void> visit_plain(std::span<const std::byte> records,
 }
 
 }  // namespace
-
-std::uint32_t crc32c(std::span<const std::byte> bytes) noexcept {
-    // The library takes a non-const pointer and an int, and leaves the inversions to the caller.
-    auto* const data =
-        const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(bytes.data()));
-    return ~crc32_iscsi(data, static_cast<int>(bytes.size()), ~0U);
-}
 
 Result<BatchSummary> parse_batch_header(std::span<const std::byte> batch) {
     if (batch.size() < batch_header_bytes ||

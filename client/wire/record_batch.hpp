@@ -42,8 +42,6 @@ struct BatchSummary {
 inline constexpr std::size_t batch_header_bytes = 61;
 inline constexpr std::size_t uncompressed_bytes_max = 64_MiB;
 
-[[nodiscard]] std::uint32_t crc32c(std::span<const std::byte> bytes) noexcept;
-
 /// Checks header and CRC, not the records. Errors: malformed, checksum_mismatch.
 [[nodiscard]] Result<BatchSummary> parse_batch_header(std::span<const std::byte> batch);
 /// Checks everything of the rule above; compressed records only by their count in the header.

@@ -7,10 +7,11 @@ namespace millrace {
 
 }  // namespace millrace
 
-/// For a broken program only, in every build. Bytes from disk, wire or config never trip it: those give an `Error`.
-#define MILLRACE_ASSERT(condition)                                           \
-    do {                                                                     \
-        if (!(condition)) [[unlikely]] {                                     \
-            ::millrace::assertion_failed(#condition, __FILE__, __LINE__);    \
-        }                                                                    \
+/// For a broken program only, in every build. Bytes from disk, wire or config never trip it: those
+/// give an `Error`.
+#define MILLRACE_ASSERT(condition)                                        \
+    do {                                                                  \
+        if (!(condition)) [[unlikely]] {                                  \
+            ::millrace::assertion_failed(#condition, __FILE__, __LINE__); \
+        }                                                                 \
     } while (false)

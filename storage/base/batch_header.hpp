@@ -11,8 +11,9 @@
 
 namespace millrace {
 
-/// What stands before every record batch, the same in the log, between nodes and in a fetch answer, so that a batch
-/// is never re-encoded. A *run* is a sequence of (header, record batch, zero padding to 8 bytes).
+/// What stands before every record batch, the same in the log, between nodes and in a fetch answer,
+/// so that a batch is never re-encoded. A *run* is a sequence of (header, record batch, zero
+/// padding to 8 bytes).
 ///
 ///     at  bytes  field
 ///      0      4  partition
@@ -22,7 +23,8 @@ namespace millrace {
 ///     24      4  batch_bytes: of the record batch that follows, without padding
 ///     28      4  flags, 0
 ///
-/// Little-endian. Valid if and only if record_count > 0, flags == 0 and the batch lies within the run.
+/// Little-endian. Valid if and only if record_count > 0, flags == 0 and the batch lies within the
+/// run.
 struct BatchHeader {
     static constexpr std::size_t bytes = 32;
     static constexpr std::size_t alignment = 8;
@@ -51,7 +53,8 @@ inline void store_batch_header(std::span<std::byte> out, const BatchHeader& head
     store_le(out.subspan(28), header.flags);
 }
 
-/// The header at the front of `run`, or nothing where the bytes are not a valid one followed by its whole batch.
+/// The header at the front of `run`, or nothing where the bytes are not a valid one followed by its
+/// whole batch.
 [[nodiscard]] inline std::optional<BatchHeader> load_batch_header(std::span<const std::byte> run) {
     if (run.size() < BatchHeader::bytes) {
         return std::nullopt;

@@ -5,8 +5,9 @@
 
 namespace millrace {
 
-/// Everything that can go wrong and that a caller can act on: one enumeration for disk, broker, wire and client.
-/// The numbers travel on the wire and never change; new ones are appended to their block.
+/// Everything that can go wrong and that a caller can act on: one enumeration for disk, broker,
+/// wire and client. The numbers travel on the wire and never change; new ones are appended to their
+/// block.
 enum class Errc : std::uint16_t {
     ok = 0,
 
@@ -37,9 +38,9 @@ enum class Errc : std::uint16_t {
     timed_out = 42,
     connection_lost = 43,
     rebalancing = 44,
-    limit_reached = 45,   ///< a named limit; the text says which
-    out_of_space = 46,    ///< disk reserve reached: publishes refused, reads and acks go on
-    shard_failed = 47,    ///< the shard's disk failed; it stopped serving until recovery
+    limit_reached = 45,  ///< a named limit; the text says which
+    out_of_space = 46,   ///< disk reserve reached: publishes refused, reads and acks go on
+    shard_failed = 47,   ///< the shard's disk failed; it stopped serving until recovery
     would_block = 48,
     unavailable = 49,
 

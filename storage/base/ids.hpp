@@ -30,9 +30,10 @@ struct StrongId {
 };
 
 using Offset = StrongId<struct OffsetTag, std::uint64_t>;  ///< record number in a partition, from 0
-using Position = StrongId<struct PositionTag, std::uint64_t>;  ///< byte in a file
+using Position = StrongId<struct PositionTag, std::uint64_t>;        ///< byte in a file
 using PartitionId = StrongId<struct PartitionIdTag, std::uint32_t>;  ///< unique in the cluster
-using GroupId = StrongId<struct GroupIdTag, std::uint32_t>;  ///< consensus group; 0 is the controller
+using GroupId =
+    StrongId<struct GroupIdTag, std::uint32_t>;  ///< consensus group; 0 is the controller
 using ShardId = StrongId<struct ShardIdTag, std::uint32_t>;
 using SegmentSequence = StrongId<struct SegmentSequenceTag, std::uint64_t>;
 using CommitSequence = StrongId<struct CommitSequenceTag, std::uint64_t>;

@@ -10,8 +10,8 @@ enum class LogLevel { debug, info, warning, error };
 /// Sets the least level that is written; `info` at start. Threads: any.
 void set_log_level(LogLevel level);
 
-/// Writes one line to standard error with time, level and area ("storage", "shard 3", ...). Threads: any.
-/// Never on a path that runs per record.
+/// Writes one line to standard error with time, level and area ("storage", "shard 3", ...).
+/// Threads: any. Never on a path that runs per record.
 void log_line(LogLevel level, std::string_view area, std::string_view text);
 
 inline void log_info(std::string_view area, std::string_view text) {

@@ -15,7 +15,9 @@ namespace millrace {
 /// Only rises. One writer or many; readers any.
 class Counter {
   public:
-    void add(std::uint64_t count = 1) noexcept { value_.fetch_add(count, std::memory_order_relaxed); }
+    void add(std::uint64_t count = 1) noexcept {
+        value_.fetch_add(count, std::memory_order_relaxed);
+    }
     [[nodiscard]] std::uint64_t value() const noexcept {
         return value_.load(std::memory_order_relaxed);
     }
@@ -37,7 +39,8 @@ class Gauge {
     std::atomic<std::int64_t> value_{0};
 };
 
-/// Counts values in buckets of powers of two from 1 to 2^31 microseconds (or bytes, or whatever the name says).
+/// Counts values in buckets of powers of two from 1 to 2^31 microseconds (or bytes, or whatever the
+/// name says).
 class Histogram {
   public:
     static constexpr std::size_t bucket_count = 32;
@@ -47,7 +50,9 @@ class Histogram {
     [[nodiscard]] std::uint64_t bucket(std::size_t index) const noexcept {
         return buckets_[index].load(std::memory_order_relaxed);
     }
-    [[nodiscard]] std::uint64_t sum() const noexcept { return sum_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::uint64_t sum() const noexcept {
+        return sum_.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] std::uint64_t count() const noexcept;
 
   private:
@@ -71,8 +76,8 @@ struct MetricSample {
 /// Names metrics and lists them for the exporter.
 ///
 /// Place:    below everything that counts; the exporter in broker/observability reads it.
-/// Promise:  a metric asked for twice with the same name and labels is the same object and lives as long as the registry.
-/// Threads:  any; registration locks, counting does not.
+/// Promise:  a metric asked for twice with the same name and labels is the same object and lives as
+/// long as the registry. Threads:  any; registration locks, counting does not.
 class MetricsRegistry {
   public:
     Counter& counter(std::string name, std::string help, Labels labels = {});

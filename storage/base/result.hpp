@@ -1,9 +1,10 @@
 #pragma once
 
-#include <boost/outcome/basic_result.hpp>
-#include <boost/outcome/try.hpp>
 #include <cstdint>
 #include <string>
+
+#include <boost/outcome/basic_result.hpp>
+#include <boost/outcome/try.hpp>
 
 #include "storage/base/errc.hpp"
 
@@ -17,7 +18,8 @@ struct Error {
     std::string text;
 };
 
-/// Builds an error with a sentence: `return fail(Errc::unknown_topic, "topic \"a.b\" does not exist");`
+/// Builds an error with a sentence: `return fail(Errc::unknown_topic, "topic \"a.b\" does not
+/// exist");`
 [[nodiscard]] inline Error fail(Errc code, std::string text, int os_error = 0) {
     return Error{.code = code, .os_error = os_error, .text = std::move(text)};
 }
@@ -32,5 +34,6 @@ using Result = boost::outcome_v2::basic_result<T, Error, boost::outcome_v2::poli
 
 }  // namespace millrace
 
-/// `MILLRACE_TRY(auto value, expression);` or `MILLRACE_TRY(expression);`: leaves the function with the error.
+/// `MILLRACE_TRY(auto value, expression);` or `MILLRACE_TRY(expression);`: leaves the function with
+/// the error.
 #define MILLRACE_TRY(...) BOOST_OUTCOME_TRY(__VA_ARGS__)

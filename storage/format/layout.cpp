@@ -1,9 +1,9 @@
 #include "storage/format/layout.hpp"
 
-#include <xxhash.h>
-
 #include <cstring>
 #include <string>
+
+#include <xxhash.h>
 
 #include "storage/base/assert.hpp"
 #include "storage/base/endian.hpp"
@@ -57,7 +57,9 @@ Result<SegmentHeader> parse_segment_header(std::span<const std::byte> bytes) {
                          .hash_seed = load_le<std::uint64_t>(bytes.subspan(48))};
 }
 
-void store_commit_header(std::span<std::byte> out, const CommitHeader& header, std::uint64_t hash_seed) {
+void store_commit_header(std::span<std::byte> out,
+                         const CommitHeader& header,
+                         std::uint64_t hash_seed) {
     MILLRACE_ASSERT(out.size() >= CommitHeader::bytes);
     std::memset(out.data(), 0, CommitHeader::bytes);
     store_le(out.subspan(8), commit_magic);
@@ -67,11 +69,14 @@ void store_commit_header(std::span<std::byte> out, const CommitHeader& header, s
     store_le(out.subspan(28), header.frame_count);
     store_le(out.subspan(32), header.first_time_us);
     store_le(out.subspan(40), header.last_time_us);
-    store_le(out, hash(out.subspan(8, CommitHeader::bytes - 8), seed_of(hash_seed, header.sequence)));
+    store_le(out,
+             hash(out.subspan(8, CommitHeader::bytes - 8), seed_of(hash_seed, header.sequence)));
 }
 
-std::optional<CommitHeader> load_commit_header(std::span<const std::byte> bytes, std::uint64_t hash_seed) {
-    if (bytes.size() < CommitHeader::bytes || load_le<std::uint32_t>(bytes.subspan(8)) != commit_magic) {
+std::optional<CommitHeader> load_commit_header(std::span<const std::byte> bytes,
+                                               std::uint64_t hash_seed) {
+    if (bytes.size() < CommitHeader::bytes ||
+        load_le<std::uint32_t>(bytes.subspan(8)) != commit_magic) {
         return std::nullopt;
     }
     const CommitHeader header{.total_bytes = load_le<std::uint32_t>(bytes.subspan(12)),
@@ -120,7 +125,8 @@ std::optional<FrameView> load_frame(std::span<const std::byte> bytes, std::uint6
     }
     const std::size_t payload_bytes = load_le<std::uint32_t>(bytes.subspan(8));
     const auto kind = std::to_integer<std::uint8_t>(bytes[12]);
-    if (load_le<std::uint64_t>(bytes) != hash(bytes.subspan(8, frame_header_bytes - 8 + payload_bytes), seed) ||
+    if (load_le<std::uint64_t>(bytes) !=
+            hash(bytes.subspan(8, frame_header_bytes - 8 + payload_bytes), seed) ||
         kind < static_cast<std::uint8_t>(FrameKind::entry) ||
         kind > static_cast<std::uint8_t>(FrameKind::checkpoint)) {
         return std::nullopt;

@@ -49,8 +49,8 @@ void store_segment_header(std::span<std::byte> out, const SegmentHeader& header)
 ///     24      4  writer_epoch (low half)
 ///     28      4  frame_count
 ///
-/// Checksums of commits and frames are XXH3-64 seeded with hash_seed + commit_sequence, so what a recycled file holds
-/// of its earlier life never verifies.
+/// Checksums of commits and frames are XXH3-64 seeded with hash_seed + commit_sequence, so what a
+/// recycled file holds of its earlier life never verifies.
 struct CommitHeader {
     static constexpr std::size_t bytes = 64;
     std::uint32_t total_bytes = 0;
@@ -60,7 +60,9 @@ struct CommitHeader {
     UnixMicros first_time_us = 0;
     UnixMicros last_time_us = 0;
 };
-void store_commit_header(std::span<std::byte> out, const CommitHeader& header, std::uint64_t hash_seed);
+void store_commit_header(std::span<std::byte> out,
+                         const CommitHeader& header,
+                         std::uint64_t hash_seed);
 /// Nothing where the bytes are not a valid header.
 [[nodiscard]] std::optional<CommitHeader> load_commit_header(std::span<const std::byte> bytes,
                                                              std::uint64_t hash_seed);
@@ -79,11 +81,14 @@ inline constexpr std::size_t frame_header_bytes = 64;
 [[nodiscard]] constexpr std::size_t frame_bytes(std::size_t payload_bytes) {
     return frame_header_bytes + align_up(payload_bytes, BatchHeader::alignment);
 }
-/// Writes header and payload. **Requires** `out.size() >= frame_bytes(frame.payload.size())` and zeros in `out`.
+/// Writes header and payload. **Requires** `out.size() >= frame_bytes(frame.payload.size())` and
+/// zeros in `out`.
 void store_frame(std::span<std::byte> out, const FrameView& frame, std::uint64_t seed);
 /// The frame at the front of `bytes`, with its payload in place; nothing where it is not valid.
-[[nodiscard]] std::optional<FrameView> load_frame(std::span<const std::byte> bytes, std::uint64_t seed);
-/// What a frame that is not valid says its whole length is, where that is possible within `bytes`; to go on behind it.
+[[nodiscard]] std::optional<FrameView> load_frame(std::span<const std::byte> bytes,
+                                                  std::uint64_t seed);
+/// What a frame that is not valid says its whole length is, where that is possible within `bytes`;
+/// to go on behind it.
 [[nodiscard]] std::optional<std::size_t> claimed_frame_bytes(std::span<const std::byte> bytes);
 
 [[nodiscard]] constexpr std::uint64_t seed_of(std::uint64_t hash_seed, CommitSequence commit) {

@@ -13,13 +13,15 @@ std::size_t bytes_of(const std::vector<BatchPlace>& found) {
     return bytes;
 }
 
-/// Adds entries from the one that holds `from` until enough has been found; returns whether more is wanted.
+/// Adds entries from the one that holds `from` until enough has been found; returns whether more is
+/// wanted.
 bool collect(SegmentSequence segment,
              const std::vector<BatchEntry>& entries,
              Offset from,
              std::size_t bytes_max,
              std::vector<BatchPlace>& found) {
-    auto at = std::ranges::upper_bound(entries, from, {}, [](const BatchEntry& entry) { return entry.end() - 1; });
+    auto at = std::ranges::upper_bound(
+        entries, from, {}, [](const BatchEntry& entry) { return entry.end() - 1; });
     // upper_bound looks for the last offset above `from`; step back where it is exactly that.
     if (at != entries.begin() && std::prev(at)->end() > from) {
         --at;
@@ -39,25 +41,27 @@ bool collect(SegmentSequence segment,
 
 Result<void> BatchIndex::load() {
     std::optional<Error> broken;
-    MILLRACE_TRY(store_.visit(partition_prefix, "", [&](std::string_view key, std::string_view value) {
-        auto row = parse_partition_row(value);
-        if (!row) {
-            broken = row.error();
-            return false;
-        }
-        live_bytes_ += row.value().live_bytes;
-        partitions_[partition_of_key(key)] = row.value();
-        return true;
-    }));
-    MILLRACE_TRY(store_.visit(segment_prefix, "", [&](std::string_view key, std::string_view value) {
-        auto row = parse_segment_row(value);
-        if (!row) {
-            broken = row.error();
-            return false;
-        }
-        sealed_[segment_of_key(key)] = row.value();
-        return true;
-    }));
+    MILLRACE_TRY(
+        store_.visit(partition_prefix, "", [&](std::string_view key, std::string_view value) {
+            auto row = parse_partition_row(value);
+            if (!row) {
+                broken = row.error();
+                return false;
+            }
+            live_bytes_ += row.value().live_bytes;
+            partitions_[partition_of_key(key)] = row.value();
+            return true;
+        }));
+    MILLRACE_TRY(
+        store_.visit(segment_prefix, "", [&](std::string_view key, std::string_view value) {
+            auto row = parse_segment_row(value);
+            if (!row) {
+                broken = row.error();
+                return false;
+            }
+            sealed_[segment_of_key(key)] = row.value();
+            return true;
+        }));
     if (broken) {
         return *broken;
     }
@@ -74,7 +78,11 @@ void BatchIndex::add(SegmentSequence segment, const BatchHeader& header, Positio
                            .run_bytes = static_cast<std::uint32_t>(header.run_bytes()),
                            .position = position.value,
                            .append_time_us = header.append_time_us};
-    unsealed_[segment][header.partition].push_back(entry);
+    auto& batches = unsealed_[segment];
+    if (!batches) {
+        batches = std::make_shared<SegmentBatches>();
+    }
+    (*batches)[header.partition].push_back(entry);
     row.next = entry.end();
     row.live_bytes += entry.run_bytes;
     live_bytes_ += entry.run_bytes;
@@ -88,33 +96,74 @@ void BatchIndex::set_partition_row(KeyValueBatch& batch, PartitionId partition) 
     }
 }
 
-void BatchIndex::add_segment_to(KeyValueBatch& batch, SegmentSequence segment, SegmentRow row) const {
-    row.live_bytes = 0;
-    if (const auto found = unsealed_.find(segment); found != unsealed_.end()) {
-        for (const auto& [partition, entries] : found->second) {
-            Chunk chunk{.segment = segment, .entries = entries};
-            for (const auto& entry : entries) {
-                chunk.live_bytes += entry.run_bytes;
-            }
-            row.live_bytes += chunk.live_bytes;
-            batch.put(chunk_key(partition, entries.front().base_offset), format_chunk(chunk));
-            set_partition_row(batch, partition);
+PartitionRow BatchIndex::row_at_end_of(SegmentSequence segment,
+                                       PartitionId partition,
+                                       const std::vector<BatchEntry>& entries) const {
+    // What later segments added is added again from the log on the next start.
+    auto row = partitions_.at(partition);
+    row.next = entries.back().end();
+    for (auto later = unsealed_.upper_bound(segment); later != unsealed_.end(); ++later) {
+        const auto found = later->second->find(partition);
+        if (found == later->second->end()) {
+            continue;
         }
+        for (const auto& entry : found->second) {
+            row.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, row.live_bytes);
+        }
+    }
+    return row;
+}
+
+SealJob BatchIndex::begin_seal(SegmentSequence segment, SegmentRow row) const {
+    SealJob job{.segment = segment, .row = row};
+    const auto found = unsealed_.find(segment);
+    job.batches = found == unsealed_.end() ? std::make_shared<SegmentBatches>() : found->second;
+    job.row.live_bytes = 0;
+    for (const auto& [partition, entries] : *job.batches) {
+        job.partitions.emplace_back(partition, row_at_end_of(segment, partition, entries));
+        for (const auto& entry : entries) {
+            job.row.live_bytes += entry.run_bytes;
+        }
+    }
+    return job;
+}
+
+void SealJob::add_to(KeyValueBatch& batch) const {
+    for (const auto& [partition, entries] : *batches) {
+        Chunk chunk{.segment = segment, .entries = entries};
+        for (const auto& entry : entries) {
+            chunk.live_bytes += entry.run_bytes;
+        }
+        batch.put(chunk_key(partition, entries.front().base_offset), format_chunk(chunk));
+    }
+    for (const auto& [partition, partition_row] : partitions) {
+        batch.put(partition_key(partition), format_partition_row(partition_row));
     }
     batch.put(segment_key(segment), format_segment_row(row));
 }
 
-void BatchIndex::mark_sealed(SegmentSequence segment, SegmentRow row) {
-    row.live_bytes = 0;
-    if (const auto found = unsealed_.find(segment); found != unsealed_.end()) {
-        for (const auto& [partition, entries] : found->second) {
-            for (const auto& entry : entries) {
-                row.live_bytes += entry.run_bytes;
-            }
+Result<void> BatchIndex::end_seal(const SealJob& job) {
+    unsealed_.erase(job.segment);
+    auto& row = sealed_[job.segment] = job.row;
+    // Partitions that were dropped while the job ran have left their chunks behind.
+    KeyValueBatch batch;
+    bool changed = false;
+    for (const auto& [partition, entries] : *job.batches) {
+        if (partitions_.contains(partition)) {
+            continue;
         }
-        unsealed_.erase(found);
+        for (const auto& entry : entries) {
+            row.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, row.live_bytes);
+        }
+        batch.erase(chunk_key(partition, entries.front().base_offset));
+        batch.erase(partition_key(partition));
+        changed = true;
     }
-    sealed_[segment] = row;
+    if (!changed) {
+        return ok();
+    }
+    batch.put(segment_key(job.segment), format_segment_row(row));
+    return store_.write(std::move(batch), Durability::later);
 }
 
 PartitionBounds BatchIndex::bounds(PartitionId partition) const {
@@ -122,7 +171,9 @@ PartitionBounds BatchIndex::bounds(PartitionId partition) const {
     if (found == partitions_.end()) {
         return {};
     }
-    return {.first = found->second.first, .next = found->second.next, .live_bytes = found->second.live_bytes};
+    return {.first = found->second.first,
+            .next = found->second.next,
+            .live_bytes = found->second.live_bytes};
 }
 
 Result<bool> BatchIndex::collect_sealed(PartitionId partition,
@@ -133,19 +184,22 @@ Result<bool> BatchIndex::collect_sealed(PartitionId partition,
     MILLRACE_TRY(const auto before, store_.load_at_or_before(prefix, chunk_key(partition, from)));
     std::optional<Error> broken;
     bool wants_more = true;
-    MILLRACE_TRY(store_.visit(prefix, before ? before->key : prefix, [&](std::string_view, std::string_view value) {
-        const auto chunk = parse_chunk(value);
-        if (!chunk) {
-            broken = chunk.error();
-            return false;
-        }
-        // A chunk that is on disk already while its segment still counts as unsealed is left to memory.
-        if (unsealed_.contains(chunk.value().segment)) {
-            return false;
-        }
-        wants_more = collect(chunk.value().segment, chunk.value().entries, from, bytes_max, found);
-        return wants_more;
-    }));
+    MILLRACE_TRY(store_.visit(
+        prefix, before ? before->key : prefix, [&](std::string_view, std::string_view value) {
+            const auto chunk = parse_chunk(value);
+            if (!chunk) {
+                broken = chunk.error();
+                return false;
+            }
+            // A chunk that is on disk already while its segment still counts as unsealed is left to
+            // memory.
+            if (unsealed_.contains(chunk.value().segment)) {
+                return false;
+            }
+            wants_more =
+                collect(chunk.value().segment, chunk.value().entries, from, bytes_max, found);
+            return wants_more;
+        }));
     if (broken) {
         return *broken;
     }
@@ -157,19 +211,22 @@ void BatchIndex::collect_unsealed(PartitionId partition,
                                   std::size_t bytes_max,
                                   std::vector<BatchPlace>& found) const {
     for (const auto& [segment, batches] : unsealed_) {
-        const auto entries = batches.find(partition);
-        if (entries != batches.end() && !collect(segment, entries->second, from, bytes_max, found)) {
+        const auto entries = batches->find(partition);
+        if (entries != batches->end() &&
+            !collect(segment, entries->second, from, bytes_max, found)) {
             return;
         }
     }
 }
 
-Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition, Offset from, std::size_t bytes_max) const {
+Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition,
+                                                 Offset from,
+                                                 std::size_t bytes_max) const {
     std::vector<BatchPlace> found;
     // Readers at the tail are the common case: memory first, RocksDB only for what lies before it.
     for (const auto& [segment, batches] : unsealed_) {
-        const auto entries = batches.find(partition);
-        if (entries != batches.end()) {
+        const auto entries = batches->find(partition);
+        if (entries != batches->end()) {
             if (entries->second.front().base_offset <= from) {
                 collect_unsealed(partition, from, bytes_max, found);
                 return found;
@@ -193,29 +250,32 @@ Result<Offset> BatchIndex::offset_at(PartitionId partition, UnixMicros time_us) 
         if (entries.back().append_time_us < time_us) {
             return false;
         }
-        answer = std::ranges::lower_bound(entries, time_us, {}, &BatchEntry::append_time_us)->base_offset;
+        answer = std::ranges::lower_bound(entries, time_us, {}, &BatchEntry::append_time_us)
+                     ->base_offset;
         return true;
     };
-    MILLRACE_TRY(store_.visit(chunk_prefix(partition), "", [&](std::string_view, std::string_view value) {
-        const auto chunk = parse_chunk(value);
-        if (!chunk) {
-            broken = chunk.error();
-            return false;
-        }
-        is_found = look_at(chunk.value().entries);
-        return !is_found;
-    }));
+    MILLRACE_TRY(
+        store_.visit(chunk_prefix(partition), "", [&](std::string_view, std::string_view value) {
+            const auto chunk = parse_chunk(value);
+            if (!chunk) {
+                broken = chunk.error();
+                return false;
+            }
+            is_found = look_at(chunk.value().entries);
+            return !is_found;
+        }));
     if (broken) {
         return *broken;
     }
     for (auto at = unsealed_.begin(); !is_found && at != unsealed_.end(); ++at) {
-        const auto entries = at->second.find(partition);
-        is_found = entries != at->second.end() && look_at(entries->second);
+        const auto entries = at->second->find(partition);
+        is_found = entries != at->second->end() && look_at(entries->second);
     }
     return std::max(answer, limits.first);
 }
 
-Result<void> BatchIndex::drop_front(PartitionId partition, const std::function<bool(const ChunkAge&)>& is_expired) {
+Result<void> BatchIndex::drop_front(PartitionId partition,
+                                    const std::function<bool(const ChunkAge&)>& is_expired) {
     const auto found = partitions_.find(partition);
     if (found == partitions_.end()) {
         return ok();
@@ -224,29 +284,30 @@ Result<void> BatchIndex::drop_front(PartitionId partition, const std::function<b
     KeyValueBatch batch;
     bool changed = false;
     std::optional<Error> broken;
-    MILLRACE_TRY(store_.visit(chunk_prefix(partition), "", [&](std::string_view key, std::string_view value) {
-        const auto chunk = parse_chunk(value);
-        if (!chunk) {
-            broken = chunk.error();
-            return false;
-        }
-        const auto segment = sealed_.find(chunk.value().segment);
-        const auto bytes = chunk.value().live_bytes;
-        if (segment == sealed_.end() ||
-            !is_expired({.last_time_us = chunk.value().entries.back().append_time_us,
-                         .live_bytes = bytes,
-                         .partition_bytes = row.live_bytes})) {
-            return false;
-        }
-        segment->second.live_bytes -= std::min(bytes, segment->second.live_bytes);
-        row.live_bytes -= std::min(bytes, row.live_bytes);
-        live_bytes_ -= std::min(bytes, live_bytes_);
-        row.first = chunk.value().end();
-        batch.erase(key);
-        batch.put(segment_key(segment->first), format_segment_row(segment->second));
-        changed = true;
-        return true;
-    }));
+    MILLRACE_TRY(store_.visit(
+        chunk_prefix(partition), "", [&](std::string_view key, std::string_view value) {
+            const auto chunk = parse_chunk(value);
+            if (!chunk) {
+                broken = chunk.error();
+                return false;
+            }
+            const auto segment = sealed_.find(chunk.value().segment);
+            const auto bytes = chunk.value().live_bytes;
+            if (segment == sealed_.end() ||
+                !is_expired({.last_time_us = chunk.value().entries.back().append_time_us,
+                             .live_bytes = bytes,
+                             .partition_bytes = row.live_bytes})) {
+                return false;
+            }
+            segment->second.live_bytes -= std::min(bytes, segment->second.live_bytes);
+            row.live_bytes -= std::min(bytes, row.live_bytes);
+            live_bytes_ -= std::min(bytes, live_bytes_);
+            row.first = chunk.value().end();
+            batch.erase(key);
+            batch.put(segment_key(segment->first), format_segment_row(segment->second));
+            changed = true;
+            return true;
+        }));
     if (broken) {
         return *broken;
     }
@@ -264,7 +325,11 @@ Result<void> BatchIndex::drop_partition(PartitionId partition) {
         partitions_.erase(found);
     }
     for (auto& [segment, batches] : unsealed_) {
-        batches.erase(partition);
+        if (batches.use_count() > 1) {
+            // A seal job reads this one.
+            batches = std::make_shared<SegmentBatches>(*batches);
+        }
+        batches->erase(partition);
     }
     KeyValueBatch batch;
     batch.erase(partition_key(partition));

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "storage/index/index_rows.hpp"
@@ -18,9 +21,22 @@ struct BatchPlace {
     BatchEntry entry;
 };
 
+using SegmentBatches = std::unordered_map<PartitionId, std::vector<BatchEntry>>;
+
+/// A segment on its way into RocksDB, cut loose from the index so that another thread can write it.
+struct SealJob {
+    SegmentSequence segment;
+    SegmentRow row;
+    std::shared_ptr<const SegmentBatches> batches;
+    std::vector<std::pair<PartitionId, PartitionRow>> partitions;
+
+    /// Chunks, partition rows and the segment's row. Threads: any.
+    void add_to(KeyValueBatch& batch) const;
+};
+
 /// Where every batch lies: unsealed segments in memory, sealed ones as chunks in RocksDB.
 ///
-/// Threads:  the shard's; `add_segment_to` from the background thread on a segment that is not written any more.
+/// Threads:  the shard's.
 class BatchIndex {
   public:
     explicit BatchIndex(KeyValueStore& store) : store_(store) {}
@@ -30,32 +46,39 @@ class BatchIndex {
 
     /// A batch that became readable; ignored when the partition is already past it.
     void add(SegmentSequence segment, const BatchHeader& header, Position position);
-    /// Puts chunks, partition rows and the segment's row of an unsealed segment into a batch.
-    void add_segment_to(KeyValueBatch& batch, SegmentSequence segment, SegmentRow row) const;
-    /// The rows of `add_segment_to` are on disk: what memory held for the segment can go.
-    void mark_sealed(SegmentSequence segment, SegmentRow row);
+    [[nodiscard]] SealJob begin_seal(SegmentSequence segment, SegmentRow row) const;
+    /// The rows of the job are on disk: what memory held for the segment can go.
+    [[nodiscard]] Result<void> end_seal(const SealJob& job);
 
     [[nodiscard]] PartitionBounds bounds(PartitionId partition) const;
-    /// Batches from the one that contains `from` (or the next one behind it) until `bytes_max` is reached, at least one.
-    [[nodiscard]] Result<std::vector<BatchPlace>> find(PartitionId partition, Offset from, std::size_t bytes_max) const;
+    /// Batches from the one that contains `from` (or the next one behind it) until `bytes_max` is
+    /// reached, at least one.
+    [[nodiscard]] Result<std::vector<BatchPlace>> find(PartitionId partition,
+                                                       Offset from,
+                                                       std::size_t bytes_max) const;
     [[nodiscard]] Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) const;
 
-    /// Drops sealed chunks at the front while `is_expired` says so. Returns whether anything changed.
+    /// Drops sealed chunks at the front while `is_expired` says so. Returns whether anything
+    /// changed.
     struct ChunkAge {
         UnixMicros last_time_us = 0;
-        std::uint64_t live_bytes = 0;        ///< of this chunk
-        std::uint64_t partition_bytes = 0;   ///< of the partition with it
+        std::uint64_t live_bytes = 0;       ///< of this chunk
+        std::uint64_t partition_bytes = 0;  ///< of the partition with it
     };
     [[nodiscard]] Result<void> drop_front(PartitionId partition,
                                           const std::function<bool(const ChunkAge&)>& is_expired);
     [[nodiscard]] Result<void> drop_partition(PartitionId partition);
     void forget_segment(KeyValueBatch& batch, SegmentSequence segment);
 
-    [[nodiscard]] const std::map<SegmentSequence, SegmentRow>& sealed_segments() const { return sealed_; }
+    [[nodiscard]] const std::map<SegmentSequence, SegmentRow>& sealed_segments() const {
+        return sealed_;
+    }
     [[nodiscard]] std::uint64_t live_bytes() const { return live_bytes_; }
 
   private:
-    using SegmentBatches = std::unordered_map<PartitionId, std::vector<BatchEntry>>;
+    [[nodiscard]] PartitionRow row_at_end_of(SegmentSequence segment,
+                                             PartitionId partition,
+                                             const std::vector<BatchEntry>& entries) const;
     void set_partition_row(KeyValueBatch& batch, PartitionId partition) const;
     [[nodiscard]] Result<bool> collect_sealed(PartitionId partition,
                                               Offset from,
@@ -68,7 +91,7 @@ class BatchIndex {
 
     KeyValueStore& store_;
     std::unordered_map<PartitionId, PartitionRow> partitions_;
-    std::map<SegmentSequence, SegmentBatches> unsealed_;
+    std::map<SegmentSequence, std::shared_ptr<SegmentBatches>> unsealed_;
     std::map<SegmentSequence, SegmentRow> sealed_;
     std::uint64_t live_bytes_ = 0;
 };

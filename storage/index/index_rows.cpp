@@ -43,7 +43,9 @@ class NumberReader {
 };
 
 Error bad_row(const char* what) {
-    return fail(Errc::corrupt, std::string("index: a ") + what + " row does not parse; start with --rebuild-index");
+    return fail(
+        Errc::corrupt,
+        std::string("index: a ") + what + " row does not parse; start with --rebuild-index");
 }
 
 template <class Integer>

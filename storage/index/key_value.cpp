@@ -75,7 +75,8 @@ struct KeyValueStore::Impl {
 KeyValueStore::KeyValueStore() : impl_(std::make_unique<Impl>()) {}
 KeyValueStore::~KeyValueStore() = default;
 
-Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& directory, Place place) {
+Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& directory,
+                                                           Place place) {
     std::unique_ptr<KeyValueStore> store(new KeyValueStore());
     auto options = make_options();
     if (place == Place::memory) {
@@ -108,9 +109,10 @@ Result<std::optional<std::string>> KeyValueStore::load(std::string_view key) con
     return std::optional(std::move(value));
 }
 
-Result<std::optional<KeyValueStore::Row>> KeyValueStore::load_at_or_before(std::string_view prefix,
-                                                                           std::string_view key) const {
-    const std::unique_ptr<rocksdb::Iterator> at(impl_->database->NewIterator(rocksdb::ReadOptions()));
+Result<std::optional<KeyValueStore::Row>> KeyValueStore::load_at_or_before(
+    std::string_view prefix, std::string_view key) const {
+    const std::unique_ptr<rocksdb::Iterator> at(
+        impl_->database->NewIterator(rocksdb::ReadOptions()));
     at->SeekForPrev(slice(key));
     MILLRACE_TRY(checked(at->status(), "seek"));
     if (!at->Valid() || !text(at->key()).starts_with(prefix)) {
@@ -119,11 +121,14 @@ Result<std::optional<KeyValueStore::Row>> KeyValueStore::load_at_or_before(std::
     return std::optional(Row{.key = at->key().ToString(), .value = at->value().ToString()});
 }
 
-Result<void> KeyValueStore::visit(std::string_view prefix,
-                                  std::string_view from,
-                                  const std::function<bool(std::string_view, std::string_view)>& visit) const {
-    const std::unique_ptr<rocksdb::Iterator> at(impl_->database->NewIterator(rocksdb::ReadOptions()));
-    for (at->Seek(slice(from < prefix ? prefix : from)); at->Valid() && text(at->key()).starts_with(prefix);
+Result<void> KeyValueStore::visit(
+    std::string_view prefix,
+    std::string_view from,
+    const std::function<bool(std::string_view, std::string_view)>& visit) const {
+    const std::unique_ptr<rocksdb::Iterator> at(
+        impl_->database->NewIterator(rocksdb::ReadOptions()));
+    for (at->Seek(slice(from < prefix ? prefix : from));
+         at->Valid() && text(at->key()).starts_with(prefix);
          at->Next()) {
         if (!visit(text(at->key()), text(at->value()))) {
             break;

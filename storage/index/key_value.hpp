@@ -32,15 +32,17 @@ class KeyValueBatch {
 
 enum class Durability : std::uint8_t { later, now };
 
-/// The door to RocksDB: an ordered map of bytes. Index and state lie in it under one-letter prefixes (docs/storage-format.md); one
-/// column family, so that what a crash leaves is always a prefix of the writes.
+/// The door to RocksDB: an ordered map of bytes. Index and state lie in it under one-letter
+/// prefixes (docs/storage-format.md); one column family, so that what a crash leaves is always a
+/// prefix of the writes.
 ///
 /// Threads:  any.
 /// Errors:   io with RocksDB's words.
 class KeyValueStore {
   public:
     enum class Place : std::uint8_t { disk, memory };
-    [[nodiscard]] static Result<std::unique_ptr<KeyValueStore>> open(const std::string& directory, Place place);
+    [[nodiscard]] static Result<std::unique_ptr<KeyValueStore>> open(const std::string& directory,
+                                                                     Place place);
     /// Removes everything in `directory`.
     [[nodiscard]] static Result<void> destroy(const std::string& directory);
 
@@ -58,11 +60,14 @@ class KeyValueStore {
         std::string value;
     };
     /// The last row whose key starts with `prefix` and is not above `key`.
-    [[nodiscard]] Result<std::optional<Row>> load_at_or_before(std::string_view prefix, std::string_view key) const;
-    /// Calls `visit` for keys from `from` on that start with `prefix`, in order, until it returns false.
-    [[nodiscard]] Result<void> visit(std::string_view prefix,
-                                     std::string_view from,
-                                     const std::function<bool(std::string_view, std::string_view)>& visit) const;
+    [[nodiscard]] Result<std::optional<Row>> load_at_or_before(std::string_view prefix,
+                                                               std::string_view key) const;
+    /// Calls `visit` for keys from `from` on that start with `prefix`, in order, until it returns
+    /// false.
+    [[nodiscard]] Result<void> visit(
+        std::string_view prefix,
+        std::string_view from,
+        const std::function<bool(std::string_view, std::string_view)>& visit) const;
 
   private:
     KeyValueStore();

@@ -47,16 +47,19 @@ Result<std::optional<std::string>> StateMap::load(std::string_view key) const {
 StateMap::Layer StateMap::changed_with(std::string_view prefix, std::string_view from) const {
     Layer changed;
     for (const auto* layer : {&active_, &frozen_}) {
-        for (auto at = layer->lower_bound(std::max(prefix, from)); at != layer->end() && at->first.starts_with(prefix); ++at) {
+        for (auto at = layer->lower_bound(std::max(prefix, from));
+             at != layer->end() && at->first.starts_with(prefix);
+             ++at) {
             changed.insert(*at);  // the first one, of the younger layer, stays
         }
     }
     return changed;
 }
 
-Result<void> StateMap::visit(std::string_view prefix,
-                             std::string_view from,
-                             const std::function<bool(std::string_view, std::string_view)>& visit) const {
+Result<void> StateMap::visit(
+    std::string_view prefix,
+    std::string_view from,
+    const std::function<bool(std::string_view, std::string_view)>& visit) const {
     const auto changed = changed_with(prefix, from);
     auto next = changed.begin();
     bool is_wanted = true;
@@ -64,18 +67,19 @@ Result<void> StateMap::visit(std::string_view prefix,
         is_wanted = !next->second || visit(next->first, *next->second);
         ++next;
     };
-    MILLRACE_TRY(below_.visit(stored_key(prefix), stored_key(from), [&](std::string_view key, std::string_view value) {
-        key.remove_prefix(state_prefix.size());
-        while (is_wanted && next != changed.end() && next->first < key) {
-            visit_changed();
-        }
-        if (is_wanted && next != changed.end() && next->first == key) {
-            visit_changed();
-        } else if (is_wanted) {
-            is_wanted = visit(key, value);
-        }
-        return is_wanted;
-    }));
+    MILLRACE_TRY(below_.visit(
+        stored_key(prefix), stored_key(from), [&](std::string_view key, std::string_view value) {
+            key.remove_prefix(state_prefix.size());
+            while (is_wanted && next != changed.end() && next->first < key) {
+                visit_changed();
+            }
+            if (is_wanted && next != changed.end() && next->first == key) {
+                visit_changed();
+            } else if (is_wanted) {
+                is_wanted = visit(key, value);
+            }
+            return is_wanted;
+        }));
     while (is_wanted && next != changed.end()) {
         visit_changed();
     }

@@ -14,7 +14,8 @@ namespace millrace::storage {
 
 /// State between checkpoints: what changed lies in memory above what RocksDB has.
 ///
-/// Promise:  RocksDB only ever holds the state of one place in the log. `freeze` takes what changed for a checkpoint; until `thaw` says that
+/// Promise:  RocksDB only ever holds the state of one place in the log. `freeze` takes what changed
+/// for a checkpoint; until `thaw` says that
 ///           the checkpoint is on disk, reads look through both layers.
 /// Threads:  the shard's; `add_frozen_to` from the background thread between `freeze` and `thaw`.
 class StateMap final : public StateWriter {
@@ -24,9 +25,10 @@ class StateMap final : public StateWriter {
     void put(std::string_view key, std::string_view value) override;
     void erase(std::string_view key) override;
     [[nodiscard]] Result<std::optional<std::string>> load(std::string_view key) const;
-    [[nodiscard]] Result<void> visit(std::string_view prefix,
-                                     std::string_view from,
-                                     const std::function<bool(std::string_view, std::string_view)>& visit) const;
+    [[nodiscard]] Result<void> visit(
+        std::string_view prefix,
+        std::string_view from,
+        const std::function<bool(std::string_view, std::string_view)>& visit) const;
 
     void freeze();
     void add_frozen_to(KeyValueBatch& batch) const;
@@ -36,7 +38,8 @@ class StateMap final : public StateWriter {
     [[nodiscard]] std::size_t unsaved_bytes() const { return unsaved_bytes_; }
 
   private:
-    using Layer = std::map<std::string, std::optional<std::string>, std::less<>>;  ///< nothing: erased
+    using Layer =
+        std::map<std::string, std::optional<std::string>, std::less<>>;  ///< nothing: erased
     void set(std::string_view key, std::optional<std::string> value);
     [[nodiscard]] const std::optional<std::string>* find_changed(std::string_view key) const;
     [[nodiscard]] Layer changed_with(std::string_view prefix, std::string_view from) const;

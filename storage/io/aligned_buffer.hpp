@@ -28,7 +28,9 @@ class AlignedBuffer {
 
   private:
     struct Free {
-        void operator()(std::byte* memory) const { std::free(memory); }  // NOLINT: from aligned_alloc
+        void operator()(std::byte* memory) const {
+            std::free(memory);
+        }  // NOLINT: from aligned_alloc
     };
     std::unique_ptr<std::byte, Free> memory_;
     std::size_t bytes_ = 0;

@@ -12,21 +12,25 @@
 
 namespace millrace::storage {
 
-/// Bytes moved, or a negative errno. Runs exactly once, on the thread that runs the disk's completions.
+/// Bytes moved, or a negative errno. Runs exactly once, on the thread that runs the disk's
+/// completions.
 using DiskDone = std::function<void(std::int32_t bytes_or_errno)>;
 
 enum class OpenMode : std::uint8_t {
     read,         ///< existing file, buffered; for scans
     read_write,   ///< existing file
     create,       ///< made or emptied
-    direct_write  ///< existing file, O_DIRECT: every position, length and address is a multiple of 4096
+    direct_write  ///< existing file, O_DIRECT: every position, length and address is a multiple of
+                  ///< 4096
 };
 
 /// One open file.
 ///
-/// Promise:  an operation owns its span from the call to its completion. Closing with operations outstanding is a
+/// Promise:  an operation owns its span from the call to its completion. Closing with operations
+/// outstanding is a
 ///           broken program.
-/// Threads:  `*_now` any thread, one at a time; the others only the thread that runs the disk's completions.
+/// Threads:  `*_now` any thread, one at a time; the others only the thread that runs the disk's
+/// completions.
 class File {
   public:
     File() = default;
@@ -36,8 +40,8 @@ class File {
     File& operator=(File&&) = delete;
     virtual ~File() = default;
 
-    /// Writes and makes durable; completion means the bytes survive a power loss. Several may be outstanding and
-    /// complete in any order. A failed one leaves the range unknown.
+    /// Writes and makes durable; completion means the bytes survive a power loss. Several may be
+    /// outstanding and complete in any order. A failed one leaves the range unknown.
     virtual void write_durable(Position at, std::span<const std::byte> bytes, DiskDone done) = 0;
     /// Reads up to `out.size()`; fewer only at the end of the file.
     virtual void read(Position at, std::span<std::byte> out, DiskDone done) = 0;
@@ -50,10 +54,12 @@ class File {
     [[nodiscard]] virtual Result<std::uint64_t> size_bytes() = 0;
 };
 
-/// The only way to a file system, so that tests can put a disk under the log that tears, loses, flips and refuses.
+/// The only way to a file system, so that tests can put a disk under the log that tears, loses,
+/// flips and refuses.
 ///
-/// Place:    below the log; implemented by io_uring in broker/runtime, by plain calls in PosixDisk, by SimDisk for tests.
-/// Threads:  path operations any thread; `run_completions` and `drain` the owner's.
+/// Place:    below the log; implemented by io_uring in broker/runtime, by plain calls in PosixDisk,
+/// by SimDisk for tests. Threads:  path operations any thread; `run_completions` and `drain` the
+/// owner's.
 class Disk {
   public:
     Disk() = default;
@@ -63,7 +69,8 @@ class Disk {
     Disk& operator=(Disk&&) = delete;
     virtual ~Disk() = default;
 
-    [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
+    [[nodiscard]] virtual Result<std::unique_ptr<File>> open(const std::string& path,
+                                                             OpenMode mode) = 0;
     [[nodiscard]] virtual Result<void> make_directories(const std::string& path) = 0;
     /// File names (not paths) in a directory, sorted.
     [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
@@ -74,7 +81,8 @@ class Disk {
     /// Space that this process may still use on the file system of `path`.
     [[nodiscard]] virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
 
-    /// Runs what has completed; returns how many completions ran. The reactor's disk does this in its turn instead.
+    /// Runs what has completed; returns how many completions ran. The reactor's disk does this in
+    /// its turn instead.
     virtual std::size_t run_completions() = 0;
     /// Waits until no asynchronous operation is outstanding and has run every completion.
     virtual void drain() = 0;

@@ -1,23 +1,28 @@
 #include "storage/io/posix_disk.hpp"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
 namespace millrace::storage {
 namespace {
 
 Error failed(const char* verb, const std::string& path, int code) {
-    const auto errc = code == ENOSPC ? Errc::out_of_space : code == ENOENT ? Errc::not_found : Errc::io;
-    return fail(errc, std::string("cannot ") + verb + " " + path + ": " + std::generic_category().message(code), code);
+    const auto errc = code == ENOSPC   ? Errc::out_of_space
+                      : code == ENOENT ? Errc::not_found
+                                       : Errc::io;
+    return fail(
+        errc,
+        std::string("cannot ") + verb + " " + path + ": " + std::generic_category().message(code),
+        code);
 }
 
 int flags_of(OpenMode mode) {
@@ -42,14 +47,17 @@ class QueuedFile final : public PosixFile {
 
     void write_durable(Position at, std::span<const std::byte> bytes, DiskDone done) override {
         disk_.enqueue([this, at, bytes, done = std::move(done)] {
-            const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
-            const auto written = ::pwritev2(descriptor(), &part, 1, static_cast<off_t>(at.value), RWF_DSYNC);
+            const iovec part{.iov_base = const_cast<std::byte*>(bytes.data()),
+                             .iov_len = bytes.size()};
+            const auto written =
+                ::pwritev2(descriptor(), &part, 1, static_cast<off_t>(at.value), RWF_DSYNC);
             done(written < 0 ? -errno : static_cast<std::int32_t>(written));
         });
     }
     void read(Position at, std::span<std::byte> out, DiskDone done) override {
         disk_.enqueue([this, at, out, done = std::move(done)] {
-            const auto taken = ::pread(descriptor(), out.data(), out.size(), static_cast<off_t>(at.value));
+            const auto taken =
+                ::pread(descriptor(), out.data(), out.size(), static_cast<off_t>(at.value));
             done(taken < 0 ? -errno : static_cast<std::int32_t>(taken));
         });
     }
@@ -67,7 +75,8 @@ PosixFile::~PosixFile() {
 Result<std::size_t> PosixFile::read_now(Position at, std::span<std::byte> out) {
     std::size_t total = 0;
     while (total < out.size()) {
-        const auto taken = ::pread(descriptor_, &out[total], out.size() - total, static_cast<off_t>(at.value + total));
+        const auto taken = ::pread(
+            descriptor_, &out[total], out.size() - total, static_cast<off_t>(at.value + total));
         if (taken < 0 && errno == EINTR) {
             continue;
         }
@@ -85,8 +94,8 @@ Result<std::size_t> PosixFile::read_now(Position at, std::span<std::byte> out) {
 Result<void> PosixFile::write_now(Position at, std::span<const std::byte> bytes) {
     std::size_t total = 0;
     while (total < bytes.size()) {
-        const auto written =
-            ::pwrite(descriptor_, &bytes[total], bytes.size() - total, static_cast<off_t>(at.value + total));
+        const auto written = ::pwrite(
+            descriptor_, &bytes[total], bytes.size() - total, static_cast<off_t>(at.value + total));
         if (written < 0 && errno == EINTR) {
             continue;
         }
@@ -142,7 +151,8 @@ Result<void> PosixDisk::make_directories(const std::string& path) {
 Result<std::vector<std::string>> PosixDisk::list(const std::string& directory) {
     std::error_code code;
     std::vector<std::string> names;
-    for (std::filesystem::directory_iterator at(directory, code), end; !code && at != end; at.increment(code)) {
+    for (std::filesystem::directory_iterator at(directory, code), end; !code && at != end;
+         at.increment(code)) {
         names.push_back(at->path().filename().string());
     }
     if (code) {

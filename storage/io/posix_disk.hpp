@@ -30,11 +30,13 @@ class PosixFile : public File {
     std::string path_;
 };
 
-/// The path operations by plain system calls; asynchronous operations run when completions are asked for. For tests and tools;
-/// the daemon's disk derives from it and puts io_uring under the files.
+/// The path operations by plain system calls; asynchronous operations run when completions are
+/// asked for. For tests and tools; the daemon's disk derives from it and puts io_uring under the
+/// files.
 class PosixDisk : public Disk {
   public:
-    [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
+    [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path,
+                                                     OpenMode mode) override;
     [[nodiscard]] Result<void> make_directories(const std::string& path) override;
     [[nodiscard]] Result<std::vector<std::string>> list(const std::string& directory) override;
     [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) override;

@@ -25,7 +25,9 @@ struct SimDisk::Content {
     void make_durable(std::uint64_t at, std::size_t bytes) {
         durable.resize(written.size());
         const auto begin = written.begin() + static_cast<std::ptrdiff_t>(at);
-        std::copy(begin, begin + static_cast<std::ptrdiff_t>(bytes), durable.begin() + static_cast<std::ptrdiff_t>(at));
+        std::copy(begin,
+                  begin + static_cast<std::ptrdiff_t>(bytes),
+                  durable.begin() + static_cast<std::ptrdiff_t>(at));
     }
 };
 
@@ -71,7 +73,8 @@ class SimFile final : public File {
     }
     Result<void> write_now(Position at, std::span<const std::byte> bytes) override {
         if (const int code = disk_.next_failure(); code != 0) {
-            return fail(code == ENOSPC ? Errc::out_of_space : Errc::io, "simulated write failure", code);
+            return fail(
+                code == ENOSPC ? Errc::out_of_space : Errc::io, "simulated write failure", code);
         }
         const auto growth = at.value + bytes.size() > content_->written.size()
                                 ? at.value + bytes.size() - content_->written.size()
@@ -167,9 +170,12 @@ std::size_t SimDisk::run_completions() {
             result = code == 0 ? static_cast<std::int32_t>(operation.source.size()) : -code;
         } else {
             const auto size = operation.content->written.size();
-            const auto bytes = operation.at >= size ? 0 : std::min<std::size_t>(operation.target.size(), size - operation.at);
+            const auto bytes = operation.at >= size ? 0
+                                                    : std::min<std::size_t>(operation.target.size(),
+                                                                            size - operation.at);
             if (bytes > 0) {
-                std::memcpy(operation.target.data(), &operation.content->written[operation.at], bytes);
+                std::memcpy(
+                    operation.target.data(), &operation.content->written[operation.at], bytes);
             }
             result = static_cast<std::int32_t>(bytes);
         }
@@ -213,7 +219,8 @@ int SimDisk::next_failure() {
     if (!failing_) {
         return 0;
     }
-    const bool hits = failing_->failure == Failure::once ? call == failing_->at : call >= failing_->at;
+    const bool hits =
+        failing_->failure == Failure::once ? call == failing_->at : call >= failing_->at;
     return hits ? failing_->code : 0;
 }
 

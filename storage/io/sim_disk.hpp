@@ -13,11 +13,11 @@
 
 namespace millrace::storage {
 
-/// A disk in memory for tests, driven by a seed: keeps what was written apart from what is durable, and can lose, tear, flip and
-/// refuse.
+/// A disk in memory for tests, driven by a seed: keeps what was written apart from what is durable,
+/// and can lose, tear, flip and refuse.
 ///
-/// Promise:  the same calls with the same seed give the same outcome. Contents outlive the files, so a test can crash, and open again.
-/// Threads:  one.
+/// Promise:  the same calls with the same seed give the same outcome. Contents outlive the files,
+/// so a test can crash, and open again. Threads:  one.
 class SimDisk final : public Disk {
   public:
     explicit SimDisk(std::uint64_t seed, std::uint64_t capacity_bytes = std::uint64_t{1} << 40U);
@@ -27,7 +27,8 @@ class SimDisk final : public Disk {
     SimDisk& operator=(SimDisk&&) = delete;
     ~SimDisk() override;
 
-    [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override;
+    [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path,
+                                                     OpenMode mode) override;
     [[nodiscard]] Result<void> make_directories(const std::string& path) override;
     [[nodiscard]] Result<std::vector<std::string>> list(const std::string& directory) override;
     [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) override;
@@ -37,10 +38,11 @@ class SimDisk final : public Disk {
     std::size_t run_completions() override;
     void drain() override;
 
-    /// Power loss: outstanding operations never complete; each 512-byte sector that was written and is not durable is kept or lost by
-    /// chance. Files that are open are dead afterwards.
+    /// Power loss: outstanding operations never complete; each 512-byte sector that was written and
+    /// is not durable is kept or lost by chance. Files that are open are dead afterwards.
     void crash();
-    /// The `number`th call from now that writes or syncs fails with `code`, and with it every later one when `and_later`.
+    /// The `number`th call from now that writes or syncs fails with `code`, and with it every later
+    /// one when `and_later`.
     enum class Failure : std::uint8_t { once, for_good };
     void fail_call(std::uint64_t number, int code, Failure failure);
     void heal() { failing_.reset(); }

@@ -1,0 +1,127 @@
+#include "storage/log/log_scanner.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <system_error>
+
+#include "storage/io/aligned_buffer.hpp"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::size_t commit_bytes_max = 2_MiB;
+
+void append_runs(std::span<const std::byte> commit,
+                 const CommitHeader& header,
+                 std::uint64_t hash_seed,
+                 std::vector<std::byte>& out) {
+    const auto seed = seed_of(hash_seed, header.sequence);
+    std::size_t at = CommitHeader::bytes;
+    for (std::uint32_t i = 0; i < header.frame_count && at < commit.size(); ++i) {
+        const auto rest = commit.subspan(at);
+        if (const auto frame = load_frame(rest, seed);
+            frame && frame->kind == FrameKind::entry && frame->entry_type == entry_type_records) {
+            out.insert(out.end(), frame->payload.begin(), frame->payload.end());
+        }
+        const auto step = claimed_frame_bytes(rest);
+        if (!step) {
+            return;
+        }
+        at += *step;
+    }
+}
+
+struct Taken {
+    std::size_t bytes = 0;  ///< of the window; the scan goes on behind them
+    bool saw_commit = false;
+    bool is_beyond_limit = false;
+};
+
+/// Takes the whole commits at the front of a window, stepping over what does not verify.
+Taken take_commits(std::span<const std::byte> window,
+                   const Segment& segment,
+                   CommitSequence upto,
+                   std::vector<std::byte>& runs) {
+    Taken taken;
+    for (std::size_t at = 0; at + disk_alignment <= window.size();) {
+        const auto header = load_commit_header(window.subspan(at), segment.header.hash_seed);
+        if (!header) {
+            at += disk_alignment;
+            continue;
+        }
+        taken.is_beyond_limit = header->sequence > upto;
+        if (taken.is_beyond_limit || at + header->total_bytes > window.size()) {
+            break;
+        }
+        append_runs(
+            window.subspan(at, header->total_bytes), *header, segment.header.hash_seed, runs);
+        at += header->total_bytes;
+        taken.bytes = at;
+        taken.saw_commit = true;
+    }
+    return taken;
+}
+
+/// One window under way.
+struct Job {
+    Segment segment;
+    ScanCursor cursor;
+    CommitSequence upto;
+    std::optional<SegmentSequence> following;
+    AlignedBuffer memory;
+    ScanDone done;
+
+    void finish(std::int32_t bytes) {
+        if (bytes < 0) {
+            done(
+                fail(Errc::io,
+                     "cannot read " + segment.path + ": " + std::generic_category().message(-bytes),
+                     -bytes));
+            return;
+        }
+        ScanResult result;
+        const auto window =
+            std::span<const std::byte>(memory.span()).first(static_cast<std::size_t>(bytes));
+        const auto taken = take_commits(window, segment, upto, result.runs);
+        result.next = {.segment = cursor.segment, .position = cursor.position + taken.bytes};
+        if (taken.is_beyond_limit) {
+            result.at_end = !taken.saw_commit;
+        } else if (!taken.saw_commit && following) {
+            result.next = {.segment = *following, .position = Position{disk_alignment}};
+        } else if (!taken.saw_commit) {
+            result.at_end = true;
+        }
+        done(std::move(result));
+    }
+};
+
+}  // namespace
+
+void LogScanner::scan(ScanCursor from, std::size_t bytes_max, CommitSequence upto, ScanDone done) {
+    const auto& segments = files_.segments();
+    const auto at = segments.lower_bound(from.segment);
+    if (at == segments.end()) {
+        done(ScanResult{.runs = {}, .next = from, .at_end = true});
+        return;
+    }
+    auto job = std::make_shared<Job>();
+    job->segment = at->second;
+    job->cursor = at->first == from.segment
+                      ? from
+                      : ScanCursor{.segment = at->first, .position = Position{0}};
+    job->cursor.position = std::max(job->cursor.position, Position{disk_alignment});
+    job->upto = upto;
+    if (const auto next = std::next(at); next != segments.end()) {
+        job->following = next->first;
+    }
+    job->memory = AlignedBuffer(
+        align_up(std::clamp(bytes_max, commit_bytes_max, 2 * commit_bytes_max), disk_alignment));
+    job->done = std::move(done);
+    auto& file = *job->segment.file;
+    file.read(job->cursor.position, job->memory.span(), [job](std::int32_t bytes) {
+        job->finish(bytes);
+    });
+}
+
+}  // namespace millrace::storage

@@ -1,0 +1,222 @@
+#include "storage/log/recovery.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+
+#include "storage/base/logging.hpp"
+#include "storage/io/aligned_buffer.hpp"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::size_t window_bytes = 4_MiB;  ///< two of the largest commits
+
+/// Reads a file front to back through a window.
+class Window {
+  public:
+    Window(File& file, std::size_t file_bytes)
+        : file_(file), file_bytes_(file_bytes), memory_(window_bytes) {}
+
+    /// `bytes` at `at`, fewer at the end of the file. **Requires** at most half the window, and
+    /// `at` aligned.
+    Result<std::span<const std::byte>> at(std::uint64_t at, std::size_t bytes) {
+        bytes = static_cast<std::size_t>(
+            std::min<std::uint64_t>(bytes, at < file_bytes_ ? file_bytes_ - at : 0));
+        if (at < base_ || at + bytes > base_ + filled_) {
+            base_ = at;
+            MILLRACE_TRY(
+                filled_,
+                file_.read_now(Position{at},
+                               memory_.span().first(std::min<std::size_t>(
+                                   window_bytes, align_up(file_bytes_ - at, disk_alignment)))));
+            bytes = std::min(bytes, filled_);
+        }
+        return std::span<const std::byte>(memory_.span()).subspan(at - base_, bytes);
+    }
+
+  private:
+    File& file_;
+    std::size_t file_bytes_;
+    AlignedBuffer memory_;
+    std::uint64_t base_ = 0;
+    std::size_t filled_ = 0;
+};
+
+class Scanner {
+  public:
+    Scanner(const Segment& segment,
+            std::size_t segment_bytes,
+            std::uint32_t in_flight_max,
+            const FrameHandler& handle)
+        : segment_(segment),
+          bytes_(segment_bytes),
+          in_flight_max_(in_flight_max),
+          handle_(handle),
+          window_(*segment.file, segment_bytes) {}
+
+    Result<SegmentScan> run(CommitSequence after) {
+        found_.last = after;
+        std::uint64_t at = disk_alignment;
+        while (at < bytes_) {
+            MILLRACE_TRY(const auto commit, read_commit(at));
+            if (commit && is_next(*commit) && commit->bad_frames == 0) {
+                MILLRACE_TRY(hand_out(at, *commit));
+                at += commit->header.total_bytes;
+                continue;
+            }
+            MILLRACE_TRY(const auto next, find_later(at, commit));
+            if (!next) {
+                found_.torn_tails += is_remains(commit) ? 1U : 0U;
+                return found_;
+            }
+            if (commit && is_next(*commit)) {
+                MILLRACE_TRY(hand_out(at, *commit));
+            } else {
+                report(at, "a commit does not verify");
+            }
+            found_.last = next->before;
+            at = next->position;
+        }
+        return found_;
+    }
+
+  private:
+    struct Commit {
+        CommitHeader header;
+        std::uint32_t bad_frames = 0;
+    };
+
+    [[nodiscard]] bool is_of_epoch(const CommitHeader& header) const {
+        return header.writer_epoch == static_cast<std::uint32_t>(segment_.header.writer_epoch);
+    }
+    [[nodiscard]] bool is_next(const Commit& commit) const {
+        return is_of_epoch(commit.header) &&
+               (found_.last.value == 0 || commit.header.sequence == found_.last + 1);
+    }
+    // Whole zeros are the untouched rest of the file, not a tail that tore.
+    [[nodiscard]] bool is_remains(const std::optional<Commit>& commit) const {
+        return commit.has_value() || saw_bytes_;
+    }
+
+    Result<std::optional<Commit>> read_commit(std::uint64_t at) {
+        MILLRACE_TRY(const auto head, window_.at(at, disk_alignment));
+        saw_bytes_ = std::ranges::any_of(head, [](std::byte b) { return b != std::byte{0}; });
+        const auto header = load_commit_header(head, segment_.header.hash_seed);
+        if (!header || at + header->total_bytes > bytes_) {
+            return std::optional<Commit>{};
+        }
+        Commit commit{.header = *header};
+        MILLRACE_TRY(visit_frames(at, commit, [](const FrameView&, Position) {}));
+        return std::optional(commit);
+    }
+
+    template <class Visit>
+    Result<void> visit_frames(std::uint64_t at, Commit& commit, Visit visit) {
+        MILLRACE_TRY(const auto bytes, window_.at(at, commit.header.total_bytes));
+        const auto seed = seed_of(segment_.header.hash_seed, commit.header.sequence);
+        std::size_t offset = CommitHeader::bytes;
+        for (std::uint32_t i = 0; i < commit.header.frame_count; ++i) {
+            if (offset >= bytes.size()) {
+                commit.bad_frames += commit.header.frame_count - i;
+                break;
+            }
+            const auto rest = bytes.subspan(offset);
+            if (const auto frame = load_frame(rest, seed)) {
+                visit(*frame, Position{at + offset});
+            } else {
+                ++commit.bad_frames;
+                bad_position_ = at + offset;
+            }
+            const auto step = claimed_frame_bytes(rest);
+            if (!step) {
+                commit.bad_frames += commit.header.frame_count - i - 1;
+                break;
+            }
+            offset += *step;
+        }
+        return ok();
+    }
+
+    Result<void> hand_out(std::uint64_t at, Commit commit) {
+        commit.bad_frames = 0;
+        found_.last = commit.header.sequence;
+        found_.used_bytes = at + commit.header.total_bytes;
+        found_.first_time_us =
+            found_.first_time_us == 0 ? commit.header.first_time_us : found_.first_time_us;
+        found_.last_time_us = commit.header.last_time_us;
+        MILLRACE_TRY(visit_frames(at, commit, [&](const FrameView& frame, Position position) {
+            found_.has_state_frames |=
+                frame.kind != FrameKind::entry || frame.entry_type != entry_type_records;
+            handle_(frame,
+                    {.segment = segment_.header.sequence,
+                     .position = position,
+                     .commit = commit.header.sequence});
+        }));
+        if (commit.bad_frames > 0) {
+            report(bad_position_, "an entry does not verify");
+        }
+        return ok();
+    }
+
+    /// Where the log goes on behind damage.
+    struct Resume {
+        std::uint64_t position = 0;
+        CommitSequence before;  ///< sequence that counts as the last one there
+    };
+
+    /// Nothing when the bad place is the torn tail.
+    Result<std::optional<Resume>> find_later(std::uint64_t bad,
+                                             const std::optional<Commit>& commit) {
+        const std::size_t step =
+            commit && is_next(*commit) ? commit->header.total_bytes : disk_alignment;
+        std::optional<Resume> first;
+        for (std::uint64_t at = bad + step; at < bytes_; at += disk_alignment) {
+            MILLRACE_TRY(const auto head, window_.at(at, disk_alignment));
+            const auto header = load_commit_header(head, segment_.header.hash_seed);
+            if (!header || !is_of_epoch(*header) || header->sequence <= found_.last) {
+                continue;
+            }
+            first = first ? first : Resume{.position = at, .before = header->sequence - 1};
+            // The bad commit and those that were in flight with it prove nothing; one further does.
+            if (header->sequence > found_.last + in_flight_max_) {
+                return first;
+            }
+        }
+        return std::optional<Resume>{};
+    }
+
+    void report(std::uint64_t position, std::string_view what) {
+        ++found_.quarantined;
+        log_error("storage",
+                  "segment " + std::to_string(segment_.header.sequence.value) + ", position " +
+                      std::to_string(position) + ": corrupt, " + std::string(what) +
+                      "; its records answer \"corrupt\", everything else is served");
+    }
+
+    const Segment& segment_;
+    std::size_t bytes_;
+    std::uint32_t in_flight_max_;
+    const FrameHandler& handle_;
+    Window window_;
+    SegmentScan found_;
+    bool saw_bytes_ = false;
+    std::uint64_t bad_position_ = 0;
+};
+
+}  // namespace
+
+Result<SegmentScan> scan_segment(const Segment& segment,
+                                 std::size_t segment_bytes,
+                                 CommitSequence after,
+                                 std::uint32_t commits_in_flight_max,
+                                 const FrameHandler& handle) {
+    MILLRACE_TRY(const auto file_bytes, segment.file->size_bytes());
+    return Scanner(segment,
+                   std::min<std::size_t>(segment_bytes, file_bytes),
+                   commits_in_flight_max,
+                   handle)
+        .run(after);
+}
+
+}  // namespace millrace::storage

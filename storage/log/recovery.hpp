@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "storage/base/result.hpp"
+#include "storage/format/layout.hpp"
+#include "storage/log/segment_files.hpp"
+
+namespace millrace::storage {
+
+/// What a scan of a segment found.
+struct SegmentScan {
+    CommitSequence last;  ///< of the last commit that counts; unchanged where there is none
+    std::uint64_t used_bytes = disk_alignment;
+    UnixMicros first_time_us = 0;
+    UnixMicros last_time_us = 0;
+    bool has_state_frames = false;
+    std::uint64_t torn_tails = 0;
+    std::uint64_t quarantined = 0;
+};
+
+using FrameHandler = std::function<void(const FrameView& frame, FramePlace place)>;
+
+/// Reads a segment's commits in order and judges what does not verify.
+///
+/// A bad commit ends the segment as a torn tail, never acked, unless a valid commit of the same
+/// epoch follows whose sequence is beyond what may have been in flight: then it is corruption of
+/// acked data, and only the frames that do not verify are left out.
+///
+/// `after` is the sequence of the commit before the segment, 0 when that is not known. Errors: io.
+[[nodiscard]] Result<SegmentScan> scan_segment(const Segment& segment,
+                                               std::size_t segment_bytes,
+                                               CommitSequence after,
+                                               std::uint32_t commits_in_flight_max,
+                                               const FrameHandler& handle);
+
+}  // namespace millrace::storage

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "storage/base/clock.hpp"
+#include "storage/base/random.hpp"
+#include "storage/base/result.hpp"
+#include "storage/format/layout.hpp"
+#include "storage/io/disk.hpp"
+#include "storage/log/background.hpp"
+
+namespace millrace::storage {
+
+/// A segment that is open.
+struct Segment {
+    SegmentHeader header;
+    std::shared_ptr<File> file;
+    std::string path;
+};
+
+/// The files of a shard's log: names, making the next one in the background, recycling by rename.
+///
+/// Promise:  a segment handed out is zero-filled, has a durable header and a durable name, so that
+/// writing to it costs the disk nothing but
+///           the data.
+/// Threads:  the shard's; making runs on the background thread.
+class SegmentFiles {
+  public:
+    SegmentFiles(Disk& disk,
+                 const Clock& clock,
+                 const StoreOptions& options,
+                 Background& background);
+
+    [[nodiscard]] Result<void> make_directories();
+    /// Opens what is in the log directory; files that are not segments are left alone and named in
+    /// the log. Files with a valid name but a broken header are reported in `broken`.
+    [[nodiscard]] Result<void> open_all(std::vector<std::string>& broken);
+    [[nodiscard]] const std::map<SegmentSequence, Segment>& segments() const { return segments_; }
+    [[nodiscard]] const Segment* find(SegmentSequence sequence) const;
+
+    void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
+    /// Begins to make the next segment, if none is ready or being made.
+    void prepare_next();
+    /// The next segment, waiting for it where it is still being made. Errors: out_of_space, io.
+    [[nodiscard]] Result<const Segment*> take_next();
+    /// A segment without live bytes: kept for recycling, or deleted. False while someone still
+    /// reads it.
+    [[nodiscard]] bool release(SegmentSequence sequence);
+    [[nodiscard]] std::size_t free_count() const { return free_.size(); }
+
+  private:
+    struct Made {
+        std::optional<Segment> segment;
+        std::optional<Error> error;
+    };
+    [[nodiscard]] Made make(SegmentSequence sequence, const std::string& recycled) const;
+    [[nodiscard]] Result<Segment> make_file(SegmentSequence sequence,
+                                            const std::string& recycled) const;
+    [[nodiscard]] Result<void> fill_with_zeros(File& file) const;
+    [[nodiscard]] std::string path_of(SegmentSequence sequence) const;
+    [[nodiscard]] SegmentSequence next_sequence() const;
+
+    Disk& disk_;
+    const Clock& clock_;
+    const StoreOptions& options_;
+    Background& background_;
+    std::string log_directory_;
+    std::string free_directory_;
+    std::map<SegmentSequence, Segment> segments_;
+    std::vector<std::string> free_;  ///< names in the free directory
+    std::uint64_t free_number_ = 0;
+    std::uint64_t epoch_ = 0;
+    bool is_making_ = false;
+    std::optional<Made> made_;
+    SegmentSequence last_taken_;
+};
+
+}  // namespace millrace::storage

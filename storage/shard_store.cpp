@@ -1,0 +1,513 @@
+#include "storage/shard_store.hpp"
+
+#include <algorithm>
+#include <deque>
+
+#include "storage/base/endian.hpp"
+#include "storage/base/logging.hpp"
+#include "storage/index/batch_index.hpp"
+#include "storage/index/state_map.hpp"
+#include "storage/log/background.hpp"
+#include "storage/log/batch_reader.hpp"
+#include "storage/log/commit_writer.hpp"
+#include "storage/log/log_scanner.hpp"
+#include "storage/log/recovery.hpp"
+#include "storage/log/segment_files.hpp"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::string_view epoch_key = "mepoch";
+constexpr std::string_view checkpoint_key =
+    "mcheckpoint";  ///< the last commit that the state contains
+constexpr std::string_view sealed_key = "msealed";
+
+std::string format_number(std::uint64_t value) {
+    std::string text(sizeof(value), '\0');
+    store_le(std::as_writable_bytes(std::span(text)), value);
+    return text;
+}
+
+Result<std::uint64_t> load_number(const KeyValueStore& store, std::string_view key) {
+    MILLRACE_TRY(const auto value, store.load(key));
+    if (!value) {
+        return std::uint64_t{0};
+    }
+    if (value->size() != sizeof(std::uint64_t)) {
+        return fail(Errc::corrupt,
+                    "index: " + std::string(key) + " is not a number; start with --rebuild-index");
+    }
+    return load_le<std::uint64_t>(std::as_bytes(std::span(*value)));
+}
+
+/// A segment that is not in RocksDB yet.
+struct Unsealed {
+    SegmentRow row;
+    CommitSequence last;
+    bool is_finished = false;
+};
+
+class Store final : public ShardStore {
+  public:
+    Store(Disk& disk,
+          const Clock& clock,
+          MetricsRegistry& metrics,
+          StoreOptions options,
+          StoreEvents& events)
+        : options_(std::move(options)),
+          clock_(clock),
+          disk_(disk),
+          events_(events),
+          background_(options_.background_inline ? Background::Mode::inline_in_owner
+                                                 : Background::Mode::thread),
+          files_(disk, clock, options_, background_),
+          writer_(options_, clock, files_, metrics),
+          reader_(files_, writer_),
+          scanner_(files_) {}
+    Store(const Store&) = delete;
+    Store& operator=(const Store&) = delete;
+    Store(Store&&) = delete;
+    Store& operator=(Store&&) = delete;
+    ~Store() override {
+        background_.finish();
+        disk_.drain();
+    }
+
+    Result<void> open();
+
+    Result<FramePlace> append(const FrameView& frame) override;
+    void submit() override { writer_.submit(); }
+    Result<void> sync() override;
+    bool is_out_of_space() const override { return is_out_of_space_; }
+    void index_batches(FramePlace place, std::span<const std::byte> payload) override;
+    void mark_applied(CommitSequence commit) override;
+    PartitionBounds bounds(PartitionId partition) const override {
+        return index_->bounds(partition);
+    }
+    void read(const ReadRequest& request, ReadDone done) override;
+    Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) override {
+        return index_->offset_at(partition, time_us);
+    }
+    Result<ScanCursor> scan_start(UnixMicros time_us) override;
+    void scan(ScanCursor from, std::size_t bytes_max, ScanDone done) override {
+        scanner_.scan(from, bytes_max, applied_, std::move(done));
+    }
+    void put_state(std::string_view key, std::string_view value) override {
+        state_->put(key, value);
+    }
+    void erase_state(std::string_view key) override { state_->erase(key); }
+    Result<std::optional<std::string>> get_state(std::string_view key) const override {
+        return state_->load(key);
+    }
+    Result<void> visit_state(
+        std::string_view prefix,
+        std::string_view from,
+        const std::function<bool(std::string_view, std::string_view)>& visit) const override {
+        return state_->visit(prefix, from, visit);
+    }
+    Result<void> enforce_retention(PartitionId partition, const RetentionRule& rule) override;
+    Result<void> drop_partition(PartitionId partition) override {
+        return index_->drop_partition(partition);
+    }
+    void tick() override;
+    Result<void> checkpoint() override;
+    StoreStats stats() const override;
+
+  private:
+    Result<void> open_index();
+    Result<void> recover();
+    Result<void> recover_segment(const Segment& segment);
+    void note_append(const FrameView& frame, FramePlace place);
+    void start_checkpoint();
+    void end_checkpoint(const Result<void>& written,
+                        CommitSequence upto,
+                        const std::vector<SealJob>& seals);
+    [[nodiscard]] bool is_checkpoint_due() const;
+    void look_at_space();
+    void recycle();
+    [[nodiscard]] bool may_recycle(SegmentSequence sequence, const SegmentRow& row);
+
+    StoreOptions options_;
+    const Clock& clock_;
+    Disk& disk_;
+    StoreEvents& events_;
+    std::unique_ptr<KeyValueStore> rows_;
+    std::unique_ptr<StateMap> state_;
+    std::unique_ptr<BatchIndex> index_;
+    Background background_;
+    SegmentFiles files_;
+    CommitWriter writer_;
+    BatchReader reader_;
+    LogScanner scanner_;
+    std::map<SegmentSequence, Unsealed> unsealed_;
+    CommitSequence applied_;
+    CommitSequence checkpointed_;
+    SegmentSequence sealed_upto_;
+    bool is_checkpointing_ = false;
+    bool is_out_of_space_ = false;
+    std::uint64_t disk_free_bytes_ = 0;
+    std::uint64_t torn_tails_cut_ = 0;
+    std::uint64_t frames_quarantined_ = 0;
+    SegmentSequence state_moved_for_;  ///< segments up to here need a state dump no more
+    std::optional<CommitSequence> state_move_pending_;
+    SegmentSequence state_move_covers_;
+    std::uint64_t epoch_ = 0;
+};
+
+Result<void> Store::open_index() {
+    const auto directory = options_.directory + "/index";
+    const auto place =
+        options_.index_in_memory ? KeyValueStore::Place::memory : KeyValueStore::Place::disk;
+    if (options_.rebuild_index && !options_.index_in_memory) {
+        MILLRACE_TRY(KeyValueStore::destroy(directory));
+    }
+    MILLRACE_TRY(rows_, KeyValueStore::open(directory, place));
+    state_ = std::make_unique<StateMap>(*rows_);
+    index_ = std::make_unique<BatchIndex>(*rows_);
+    MILLRACE_TRY(index_->load());
+    MILLRACE_TRY(epoch_, load_number(*rows_, epoch_key));
+    MILLRACE_TRY(checkpointed_.value, load_number(*rows_, checkpoint_key));
+    MILLRACE_TRY(sealed_upto_.value, load_number(*rows_, sealed_key));
+    return ok();
+}
+
+Result<void> Store::recover_segment(const Segment& segment) {
+    const auto sequence = segment.header.sequence;
+    const auto before = applied_;
+    MILLRACE_TRY(const auto scan,
+                 scan_segment(segment,
+                              options_.segment_bytes,
+                              before,
+                              options_.commits_in_flight_max,
+                              [this](const FrameView& frame, FramePlace place) {
+                                  events_.on_recovered_frame(
+                                      frame, place, place.commit <= checkpointed_);
+                              }));
+    torn_tails_cut_ += scan.torn_tails;
+    frames_quarantined_ += scan.quarantined;
+    applied_ = std::max(applied_, scan.last);
+    epoch_ = std::max(epoch_, segment.header.writer_epoch);
+    unsealed_[sequence] = Unsealed{.row = {.first_time_us = scan.first_time_us,
+                                           .last_time_us = scan.last_time_us,
+                                           .live_bytes = 0,
+                                           .used_bytes = scan.used_bytes,
+                                           .has_state_frames = scan.has_state_frames},
+                                   .last = scan.last,
+                                   .is_finished = true};
+    return ok();
+}
+
+Result<void> Store::recover() {
+    std::vector<std::string> broken;
+    MILLRACE_TRY(files_.open_all(broken));
+    for (const auto& path : broken) {
+        ++frames_quarantined_;
+        log_error("storage", path + ": its header does not verify; the segment is left out");
+    }
+    std::vector<SegmentSequence> empty;
+    for (const auto& [sequence, segment] : files_.segments()) {
+        if (sequence <= sealed_upto_) {
+            continue;
+        }
+        const auto before = applied_;
+        MILLRACE_TRY(recover_segment(segment));
+        if (applied_ == before && unsealed_[sequence].row.used_bytes == disk_alignment) {
+            empty.push_back(sequence);
+        }
+    }
+    for (const auto sequence : empty) {
+        unsealed_.erase(sequence);
+        (void)files_.release(sequence);  // nobody reads yet
+    }
+    return ok();
+}
+
+Result<void> Store::open() {
+    MILLRACE_TRY(files_.make_directories());
+    MILLRACE_TRY(open_index());
+    applied_ = CommitSequence{0};
+    MILLRACE_TRY(recover());
+    ++epoch_;
+    KeyValueBatch batch;
+    batch.put(epoch_key, format_number(epoch_));
+    MILLRACE_TRY(rows_->write(std::move(batch), Durability::now));
+    files_.set_epoch(epoch_);
+    look_at_space();
+    writer_.set_events({.on_durable = [this](CommitSequence commit) { events_.on_durable(commit); },
+                        .on_failed = [this](const Error& error) { events_.on_failed(error); },
+                        .on_rolled =
+                            [this](SegmentSequence finished, CommitSequence last) {
+                                auto& segment = unsealed_[finished];
+                                segment.is_finished = true;
+                                segment.last = last;
+                            }});
+    return writer_.open(std::max(applied_, checkpointed_) + 1, epoch_);
+}
+
+void Store::note_append(const FrameView& frame, FramePlace place) {
+    auto& row = unsealed_[place.segment].row;
+    row.has_state_frames |=
+        frame.kind != FrameKind::entry || frame.entry_type != entry_type_records;
+    row.last_time_us = clock_.unix_now();
+    row.first_time_us = row.first_time_us == 0 ? row.last_time_us : row.first_time_us;
+    row.used_bytes =
+        std::max(row.used_bytes, place.position.value + frame_bytes(frame.payload.size()));
+}
+
+Result<FramePlace> Store::append(const FrameView& frame) {
+    const bool is_records =
+        frame.kind == FrameKind::entry && frame.entry_type == entry_type_records;
+    if (is_records && is_out_of_space_) {
+        return fail(
+            Errc::out_of_space,
+            "limit disk_reserve_bytes: less than the reserve is free on " + options_.directory);
+    }
+    MILLRACE_TRY(const auto place, writer_.append(frame));
+    note_append(frame, place);
+    return place;
+}
+
+Result<void> Store::sync() {
+    while (!writer_.is_idle() && !writer_.is_poisoned()) {
+        writer_.submit();
+        disk_.drain();
+    }
+    if (writer_.is_poisoned()) {
+        return fail(Errc::poisoned, "an earlier write failed");
+    }
+    return ok();
+}
+
+void Store::index_batches(FramePlace place, std::span<const std::byte> payload) {
+    auto position = place.position + frame_header_bytes;
+    while (const auto header = load_batch_header(payload)) {
+        index_->add(place.segment, *header, position);
+        payload = payload.subspan(header->run_bytes());
+        position += header->run_bytes();
+    }
+}
+
+void Store::mark_applied(CommitSequence commit) {
+    applied_ = std::max(applied_, commit);
+}
+
+void Store::read(const ReadRequest& request, ReadDone done) {
+    const auto limits = index_->bounds(request.partition);
+    if (request.from < limits.first || request.from > limits.next) {
+        done(fail(Errc::offset_out_of_range,
+                  "offset " + std::to_string(request.from.value) + " is outside of [" +
+                      std::to_string(limits.first.value) + ", " +
+                      std::to_string(limits.next.value) + "]"));
+        return;
+    }
+    if (request.from == limits.next) {
+        done(ReadResult{.runs = {}, .next = request.from, .damage = std::nullopt, .skip_to = {}});
+        return;
+    }
+    auto found = index_->find(request.partition, request.from, request.bytes_max);
+    if (!found) {
+        done(found.error());
+        return;
+    }
+    auto& places = found.value();
+    if (places.empty() || places.front().entry.base_offset > request.from) {
+        const auto skip_to = places.empty() ? limits.next : places.front().entry.base_offset;
+        done(ReadResult{.runs = {},
+                        .next = request.from,
+                        .damage = fail(Errc::corrupt,
+                                       "offsets " + std::to_string(request.from.value) + " to " +
+                                           std::to_string(skip_to.value - 1) + " are quarantined"),
+                        .skip_to = skip_to});
+        return;
+    }
+    const auto is_gap = [](const BatchPlace& a, const BatchPlace& b) {
+        return a.entry.end() != b.entry.base_offset;
+    };
+    if (const auto gap = std::ranges::adjacent_find(places, is_gap); gap != places.end()) {
+        places.erase(std::next(gap), places.end());
+    }
+    reader_.read(request.partition, places, std::move(done));
+}
+
+Result<ScanCursor> Store::scan_start(UnixMicros time_us) {
+    for (const auto& [sequence, row] : index_->sealed_segments()) {
+        if (row.last_time_us >= time_us) {
+            return ScanCursor{.segment = sequence, .position = Position{disk_alignment}};
+        }
+    }
+    for (const auto& [sequence, segment] : unsealed_) {
+        if (segment.row.last_time_us >= time_us) {
+            return ScanCursor{.segment = sequence, .position = Position{disk_alignment}};
+        }
+    }
+    return ScanCursor{.segment = writer_.active_segment(), .position = Position{disk_alignment}};
+}
+
+Result<void> Store::enforce_retention(PartitionId partition, const RetentionRule& rule) {
+    const auto now = clock_.unix_now();
+    return index_->drop_front(partition, [&](const BatchIndex::ChunkAge& chunk) {
+        const auto age_us = now - chunk.last_time_us;
+        if (rule.age_max && age_us > std::chrono::microseconds(*rule.age_max).count()) {
+            return true;
+        }
+        // A whole chunk goes once what stays behind it is still enough.
+        return rule.bytes_max && chunk.partition_bytes - chunk.live_bytes >= *rule.bytes_max;
+    });
+}
+
+bool Store::is_checkpoint_due() const {
+    if (is_checkpointing_ || writer_.is_poisoned()) {
+        return false;
+    }
+    const bool can_seal = !unsealed_.empty() && unsealed_.begin()->second.is_finished &&
+                          unsealed_.begin()->second.last <= applied_;
+    return can_seal || state_->unsaved_bytes() > options_.state_overlay_bytes_max;
+}
+
+void Store::start_checkpoint() {
+    events_.on_checkpoint(*state_);
+    state_->freeze();
+    is_checkpointing_ = true;
+    std::vector<SealJob> seals;
+    for (const auto& [sequence, segment] : unsealed_) {
+        if (!segment.is_finished || segment.last > applied_) {
+            break;
+        }
+        seals.push_back(index_->begin_seal(sequence, segment.row));
+    }
+    background_.start([this, seals = std::move(seals), upto = applied_]() -> Background::Ending {
+        KeyValueBatch batch;
+        for (const auto& seal : seals) {
+            seal.add_to(batch);
+        }
+        state_->add_frozen_to(batch);
+        batch.put(checkpoint_key, format_number(upto.value));
+        if (!seals.empty()) {
+            batch.put(sealed_key, format_number(seals.back().segment.value));
+        }
+        auto written = rows_->write(std::move(batch), Durability::now);
+        return [this, seals, upto, written] { end_checkpoint(written, upto, seals); };
+    });
+}
+
+void Store::end_checkpoint(const Result<void>& written,
+                           CommitSequence upto,
+                           const std::vector<SealJob>& seals) {
+    is_checkpointing_ = false;
+    if (!written) {
+        log_error("storage", "checkpoint failed and will be tried again: " + written.error().text);
+        state_->unfreeze();
+        return;
+    }
+    state_->thaw();
+    checkpointed_ = upto;
+    for (const auto& seal : seals) {
+        if (const auto ended = index_->end_seal(seal); !ended) {
+            log_error("storage", ended.error().text);
+        }
+        unsealed_.erase(seal.segment);
+        sealed_upto_ = seal.segment;
+    }
+}
+
+void Store::look_at_space() {
+    const auto free = disk_.free_bytes(options_.directory);
+    disk_free_bytes_ = free ? free.value() : 0;
+    const bool is_short = disk_free_bytes_ < options_.disk_reserve_bytes;
+    if (is_short != is_out_of_space_) {
+        log_warning("storage",
+                    is_short ? "disk space is below disk_reserve_bytes: publishes are refused"
+                             : "disk space is back: publishes are taken again");
+    }
+    is_out_of_space_ = is_short;
+}
+
+bool Store::may_recycle(SegmentSequence sequence, const SegmentRow& row) {
+    if (row.live_bytes > 0) {
+        return false;
+    }
+    if (!row.has_state_frames || sequence <= state_moved_for_) {
+        return true;
+    }
+    if (!state_move_pending_) {
+        state_move_covers_ = sealed_upto_;
+        events_.on_state_must_move();
+        state_move_pending_ = writer_.last_begun();
+    }
+    return false;
+}
+
+void Store::recycle() {
+    if (state_move_pending_ && applied_ >= *state_move_pending_) {
+        state_moved_for_ = state_move_covers_;
+        state_move_pending_.reset();
+    }
+    std::vector<SegmentSequence> dead;
+    for (const auto& [sequence, row] : index_->sealed_segments()) {
+        if (may_recycle(sequence, row)) {
+            dead.push_back(sequence);
+        }
+    }
+    KeyValueBatch batch;
+    bool changed = false;
+    for (const auto sequence : dead) {
+        if (files_.release(sequence)) {
+            index_->forget_segment(batch, sequence);
+            changed = true;
+        }
+    }
+    if (changed) {
+        if (const auto written = rows_->write(std::move(batch), Durability::later); !written) {
+            log_error("storage", written.error().text);
+        }
+    }
+}
+
+void Store::tick() {
+    background_.run_endings();
+    look_at_space();
+    recycle();
+    if (is_checkpoint_due()) {
+        start_checkpoint();
+    }
+    background_.run_endings();
+}
+
+Result<void> Store::checkpoint() {
+    MILLRACE_TRY(sync());
+    background_.finish();
+    start_checkpoint();
+    background_.finish();
+    if (checkpointed_ != applied_) {
+        return fail(Errc::io, "the checkpoint could not be written");
+    }
+    return ok();
+}
+
+StoreStats Store::stats() const {
+    return {.segments = files_.segments().size(),
+            .segments_free = files_.free_count(),
+            .log_bytes = (files_.segments().size() + files_.free_count()) * options_.segment_bytes,
+            .live_bytes = index_->live_bytes(),
+            .commits = writer_.commits(),
+            .syncs = writer_.commits(),
+            .torn_tails_cut = torn_tails_cut_,
+            .frames_quarantined = frames_quarantined_,
+            .disk_free_bytes = disk_free_bytes_,
+            .out_of_space = is_out_of_space_,
+            .poisoned = writer_.is_poisoned()};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ShardStore>> ShardStore::open(Disk& disk,
+                                                     const Clock& clock,
+                                                     MetricsRegistry& metrics,
+                                                     StoreOptions options,
+                                                     StoreEvents& events) {
+    auto store = std::make_unique<Store>(disk, clock, metrics, std::move(options), events);
+    MILLRACE_TRY(store->open());
+    return std::unique_ptr<ShardStore>(std::move(store));
+}
+
+}  // namespace millrace::storage
