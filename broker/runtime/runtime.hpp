@@ -39,8 +39,8 @@ class ConnectionEvents {
 
     /// Bytes that arrived; valid only during the call.
     virtual void on_bytes(std::span<const std::byte> bytes) = 0;
-    /// Everything handed to `send` so far has left, and the queue is below its low mark again after having been above
-    /// its limit.
+    /// Everything handed to `send` so far has left, and the queue is below its low mark again after
+    /// having been above its limit.
     virtual void on_writable() = 0;
     /// The last call. The connection is gone when it returns.
     virtual void on_closed(const Error& reason) = 0;
@@ -61,7 +61,8 @@ class Connection {
 
     /// Queues bytes; they go out at the end of the turn.
     virtual void send(std::vector<std::byte> bytes) = 0;
-    /// Queued and not yet taken by the system. The owner stops producing above its limit and waits for `on_writable`.
+    /// Queued and not yet taken by the system. The owner stops producing above its limit and waits
+    /// for `on_writable`.
     [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;
     /// Stops and resumes receiving: back-pressure towards the peer.
     virtual void pause_reading() = 0;
@@ -74,11 +75,11 @@ class Connection {
 /// Gives the events for a connection that was just accepted, or null to refuse it.
 using Accept = std::function<ConnectionEvents*(std::shared_ptr<Connection>)>;
 
-/// The world of one shard: time, timers, disk, network and the way to other shards. The shard's code sees only this,
-/// so the simulator can run it from a seed.
+/// The world of one shard: time, timers, disk, network and the way to other shards. The shard's
+/// code sees only this, so the simulator can run it from a seed.
 ///
-/// Promise:  a turn is: completions, bytes, timers and posted tasks; then the end-of-turn tasks, once; then one submit.
-/// Threads:  all members the shard's thread, except `post_from_outside`.
+/// Promise:  a turn is: completions, bytes, timers and posted tasks; then the end-of-turn tasks,
+/// once; then one submit. Threads:  all members the shard's thread, except `post_from_outside`.
 class Runtime {
   public:
     Runtime() = default;
@@ -99,8 +100,8 @@ class Runtime {
     /// Runs at the end of every turn in which anything happened, in order of registration.
     virtual void at_end_of_turn(Task task) = 0;
 
-    /// Runs `task` on another shard (or on this one). Bounded: waits in a local overflow queue that is counted in
-    /// `millrace_mailbox_waiting` when the ring to that shard is full.
+    /// Runs `task` on another shard (or on this one). Bounded: waits in a local overflow queue that
+    /// is counted in `millrace_mailbox_waiting` when the ring to that shard is full.
     virtual void post_to(ShardId shard, Task task) = 0;
     /// Runs `task` on this runtime's thread. Threads: any.
     virtual void post_from_outside(Task task) = 0;

@@ -1,0 +1,181 @@
+#include "broker/runtime/uring_connection.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+
+#include <unistd.h>
+
+#include "broker/runtime/uring_network.hpp"
+
+namespace millrace::broker {
+namespace {
+
+/// Above this a sender is told when there is room again.
+constexpr std::size_t low_mark_bytes = 256 * 1024;
+
+}  // namespace
+
+UringConnection::UringConnection(Ring& ring,
+                                 ReceiveBuffers& buffers,
+                                 int descriptor,
+                                 std::string peer,
+                                 std::function<void()> on_gone)
+    : ring_(ring),
+      buffers_(buffers),
+      descriptor_(descriptor),
+      peer_(std::move(peer)),
+      on_gone_(std::move(on_gone)),
+      receive_operation_(*this, &UringConnection::on_received),
+      send_operation_(*this, &UringConnection::on_sent) {}
+
+UringConnection::~UringConnection() {
+    ::close(descriptor_);
+}
+
+void UringConnection::start(ConnectionEvents& events) {
+    events_ = &events;
+    receive();
+}
+
+void UringConnection::receive() {
+    if (is_receiving_ || is_paused_ || is_shut_) {
+        return;
+    }
+    is_receiving_ = true;
+    auto* const entry = ring_.prepare(&receive_operation_);
+    io_uring_prep_recv_multishot(entry, descriptor_, nullptr, 0, 0);
+    entry->flags |= IOSQE_BUFFER_SELECT;
+    entry->buf_group = ReceiveBuffers::group;
+}
+
+void UringConnection::on_received(std::int32_t result, std::uint32_t flags) {
+    const auto self = shared_from_this();
+    if ((flags & IORING_CQE_F_MORE) == 0) {
+        is_receiving_ = false;
+    }
+    if ((flags & IORING_CQE_F_BUFFER) != 0) {
+        const auto number = static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);
+        if (result > 0 && !closing_ && events_ != nullptr) {
+            events_->on_bytes(buffers_.bytes(number).first(static_cast<std::size_t>(result)));
+        }
+        buffers_.give_back(number);
+    }
+    if (result == 0) {
+        abort(fail(Errc::connection_lost, "closed by the peer"));
+    } else if (result < 0 && result != -ENOBUFS && result != -ECANCELED) {
+        abort(fail(Errc::connection_lost, std::generic_category().message(-result), -result));
+    }
+    receive();
+    end_when_quiet();
+}
+
+void UringConnection::send(std::vector<std::byte> bytes) {
+    if (is_shut_ || bytes.empty()) {
+        return;
+    }
+    unsent_bytes_ += bytes.size();
+    wants_writable_ |= unsent_bytes_ > low_mark_bytes;
+    queue_.push_back(std::move(bytes));
+}
+
+void UringConnection::flush() {
+    if (is_sending_ || queue_.empty() || is_shut_) {
+        return;
+    }
+    const auto count = std::min(queue_.size(), pieces_max);
+    for (std::size_t i = 0; i < count; ++i) {
+        const auto skip = i == 0 ? sent_of_first_ : 0;
+        pieces_[i] = {.iov_base = queue_[i].data() + skip, .iov_len = queue_[i].size() - skip};
+    }
+    message_ = {};
+    message_.msg_iov = pieces_.data();
+    message_.msg_iovlen = count;
+    is_sending_ = true;
+    io_uring_prep_sendmsg(ring_.prepare(&send_operation_), descriptor_, &message_, MSG_NOSIGNAL);
+}
+
+void UringConnection::on_sent(std::int32_t result, std::uint32_t /*flags*/) {
+    const auto self = shared_from_this();
+    is_sending_ = false;
+    if (result < 0) {
+        abort(fail(Errc::connection_lost, std::generic_category().message(-result), -result));
+        end_when_quiet();
+        return;
+    }
+    auto left = static_cast<std::size_t>(result);
+    unsent_bytes_ -= left;
+    while (left > 0) {
+        const auto rest = queue_.front().size() - sent_of_first_;
+        if (left < rest) {
+            sent_of_first_ += left;
+            break;
+        }
+        left -= rest;
+        sent_of_first_ = 0;
+        queue_.pop_front();
+    }
+    if (wants_writable_ && unsent_bytes_ <= low_mark_bytes && !closing_ && events_ != nullptr) {
+        wants_writable_ = false;
+        events_->on_writable();
+    }
+    flush();
+    if (closing_ && queue_.empty()) {
+        begin_close();
+    }
+    end_when_quiet();
+}
+
+void UringConnection::pause_reading() {
+    if (!is_paused_ && is_receiving_) {
+        io_uring_prep_cancel(ring_.prepare(nullptr), &receive_operation_, 0);
+    }
+    is_paused_ = true;
+}
+
+void UringConnection::resume_reading() {
+    is_paused_ = false;
+    receive();
+}
+
+void UringConnection::close(Error reason) {
+    if (closing_) {
+        return;
+    }
+    closing_ = std::move(reason);
+    if (queue_.empty() && !is_sending_) {
+        begin_close();
+        end_when_quiet();
+    }
+}
+
+void UringConnection::abort(Error reason) {
+    if (!closing_) {
+        closing_ = std::move(reason);
+    }
+    begin_close();
+}
+
+void UringConnection::begin_close() {
+    if (is_shut_) {
+        return;
+    }
+    is_shut_ = true;
+    ::shutdown(descriptor_, SHUT_RDWR);
+    if (is_receiving_) {
+        io_uring_prep_cancel(ring_.prepare(nullptr), &receive_operation_, 0);
+    }
+}
+
+void UringConnection::end_when_quiet() {
+    if (!is_shut_ || is_receiving_ || is_sending_ || is_gone_) {
+        return;
+    }
+    is_gone_ = true;
+    if (auto* const events = std::exchange(events_, nullptr)) {
+        events->on_closed(*closing_);
+    }
+    on_gone_();
+}
+
+}  // namespace millrace::broker

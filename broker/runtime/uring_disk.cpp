@@ -1,0 +1,66 @@
+#include "broker/runtime/uring_disk.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace millrace::broker {
+namespace {
+
+/// One read or write; deletes itself with its completion.
+class DiskOperation final : public RingOperation {
+  public:
+    DiskOperation(UringDisk& disk, storage::DiskDone done)
+        : RingOperation(Kind::disk), disk_(disk), done_(std::move(done)) {
+        disk_.operation_began();
+    }
+    void complete(std::int32_t result, std::uint32_t /*flags*/) override {
+        const std::unique_ptr<DiskOperation> self(this);
+        disk_.operation_ended();
+        done_(result);
+    }
+
+  private:
+    UringDisk& disk_;
+    storage::DiskDone done_;
+};
+
+class UringFile final : public storage::PosixFile {
+  public:
+    UringFile(UringDisk& disk, int descriptor, const std::string& path)
+        : PosixFile(descriptor, path), disk_(disk) {}
+
+    void write_durable(Position at,
+                       std::span<const std::byte> bytes,
+                       storage::DiskDone done) override {
+        auto operation = std::make_unique<DiskOperation>(disk_, std::move(done));
+        auto* const entry = disk_.ring().prepare(operation.release());
+        io_uring_prep_write(
+            entry, descriptor(), bytes.data(), static_cast<unsigned>(bytes.size()), at.value);
+        entry->rw_flags = RWF_DSYNC;
+    }
+    void read(Position at, std::span<std::byte> out, storage::DiskDone done) override {
+        auto operation = std::make_unique<DiskOperation>(disk_, std::move(done));
+        auto* const entry = disk_.ring().prepare(operation.release());
+        io_uring_prep_read(
+            entry, descriptor(), out.data(), static_cast<unsigned>(out.size()), at.value);
+    }
+
+  private:
+    UringDisk& disk_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<storage::File>> UringDisk::open(const std::string& path,
+                                                       storage::OpenMode mode) {
+    MILLRACE_TRY(const int descriptor, open_descriptor(path, mode));
+    return std::unique_ptr<storage::File>(std::make_unique<UringFile>(*this, descriptor, path));
+}
+
+void UringDisk::drain() {
+    while (outstanding_ > 0) {
+        ring_.wait_for_disk();
+    }
+}
+
+}  // namespace millrace::broker

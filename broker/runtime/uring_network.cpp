@@ -1,0 +1,226 @@
+#include "broker/runtime/uring_network.hpp"
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "storage/base/assert.hpp"
+#include "storage/base/logging.hpp"
+
+namespace millrace::broker {
+namespace {
+
+constexpr int backlog = 1024;
+
+Error socket_error(const std::string& verb, int code) {
+    return fail(Errc::io, "cannot " + verb + ": " + std::generic_category().message(code), code);
+}
+
+void set_option(int descriptor, int level, int name) {
+    const int on = 1;
+    (void)::setsockopt(descriptor, level, name, &on, sizeof(on));
+}
+
+std::string text_of(const sockaddr_in& address) {
+    std::array<char, INET_ADDRSTRLEN> text{};
+    ::inet_ntop(AF_INET, &address.sin_addr, text.data(), text.size());
+    return std::string(text.data()) + ":" + std::to_string(ntohs(address.sin_port));
+}
+
+sockaddr* as_socket_address(sockaddr_in& address) {
+    return reinterpret_cast<sockaddr*>(&address);
+}
+
+std::string peer_of(int descriptor) {
+    sockaddr_in address{};
+    socklen_t bytes = sizeof(address);
+    return ::getpeername(descriptor, as_socket_address(address), &bytes) == 0 ? text_of(address)
+                                                                              : "unknown";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ReceiveBuffers>> ReceiveBuffers::create(Ring& ring) {
+    std::unique_ptr<ReceiveBuffers> buffers(new ReceiveBuffers(ring));
+    void* memory = nullptr;
+    if (::posix_memalign(&memory, 4096, count * sizeof(io_uring_buf)) != 0) {
+        return fail(Errc::internal, "no memory for receive buffers");
+    }
+    buffers->shared_ = static_cast<io_uring_buf_ring*>(memory);
+    io_uring_buf_reg registration{};
+    registration.ring_addr = reinterpret_cast<std::uint64_t>(memory);
+    registration.ring_entries = count;
+    registration.bgid = group;
+    if (const int code = io_uring_register_buf_ring(ring.native(), &registration, 0); code != 0) {
+        return socket_error("register receive buffers (a kernel of 6.0 or newer is needed)", -code);
+    }
+    io_uring_buf_ring_init(buffers->shared_);
+    buffers->memory_.resize(count * bytes_each);
+    for (std::uint16_t i = 0; i < count; ++i) {
+        buffers->give_back(i);
+    }
+    return buffers;
+}
+
+ReceiveBuffers::~ReceiveBuffers() {
+    io_uring_unregister_buf_ring(ring_.native(), group);
+    std::free(shared_);  // NOLINT: from posix_memalign
+}
+
+std::span<const std::byte> ReceiveBuffers::bytes(std::uint16_t number) const {
+    return std::span(memory_).subspan(number * bytes_each, bytes_each);
+}
+
+void ReceiveBuffers::give_back(std::uint16_t number) {
+    io_uring_buf_ring_add(shared_,
+                          &memory_[number * bytes_each],
+                          bytes_each,
+                          number,
+                          io_uring_buf_ring_mask(count),
+                          0);
+    io_uring_buf_ring_advance(shared_, 1);
+}
+
+/// One listening socket with a multishot accept.
+class UringNetwork::Listener final : public RingOperation {
+  public:
+    Listener(UringNetwork& owner, int descriptor, Accept accept)
+        : RingOperation(Kind::other),
+          owner_(owner),
+          descriptor_(descriptor),
+          accept_(std::move(accept)) {}
+    Listener(const Listener&) = delete;
+    Listener& operator=(const Listener&) = delete;
+    Listener(Listener&&) = delete;
+    Listener& operator=(Listener&&) = delete;
+    ~Listener() override { ::close(descriptor_); }
+
+    void arm() {
+        is_armed_ = true;
+        io_uring_prep_multishot_accept(
+            owner_.ring_.prepare(this), descriptor_, nullptr, nullptr, SOCK_CLOEXEC);
+    }
+    void stop() {
+        is_stopping_ = true;
+        if (is_armed_) {
+            io_uring_prep_cancel(owner_.ring_.prepare(nullptr), this, 0);
+        }
+        ::shutdown(descriptor_, SHUT_RDWR);
+    }
+    void complete(std::int32_t result, std::uint32_t flags) override {
+        is_armed_ = (flags & IORING_CQE_F_MORE) != 0;
+        if (result >= 0) {
+            owner_.accepted(*this, result);
+        } else if (result != -ECANCELED && !is_stopping_) {
+            log_warning("network", "accept: " + std::generic_category().message(-result));
+        }
+        if (!is_armed_ && !is_stopping_) {
+            arm();
+        }
+    }
+    [[nodiscard]] bool is_quiet() const { return is_stopping_ && !is_armed_; }
+    [[nodiscard]] const Accept& accept() const { return accept_; }
+
+  private:
+    UringNetwork& owner_;
+    int descriptor_;
+    Accept accept_;
+    bool is_armed_ = false;
+    bool is_stopping_ = false;
+};
+
+UringNetwork::UringNetwork(Ring& ring,
+                           std::unique_ptr<ReceiveBuffers> buffers,
+                           std::size_t connections_max,
+                           MetricsRegistry& metrics,
+                           ShardId shard)
+    : ring_(ring),
+      buffers_(std::move(buffers)),
+      connections_max_(connections_max),
+      open_(metrics.gauge("millrace_connections",
+                          "Open native connections.",
+                          {{"shard", std::to_string(shard.value)}})),
+      refused_(metrics.counter("millrace_connections_refused_total",
+                               "Connections closed at once because of limit connections_max.",
+                               {{"shard", std::to_string(shard.value)}})) {}
+
+UringNetwork::~UringNetwork() = default;
+
+Result<Endpoint> UringNetwork::listen(const Endpoint& endpoint, Accept accept) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(endpoint.port);
+    if (::inet_pton(AF_INET, endpoint.address.c_str(), &address.sin_addr) != 1) {
+        return fail(Errc::configuration,
+                    "\"" + endpoint.address + "\" is not an IPv4 address to listen on");
+    }
+    const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) {
+        return socket_error("make a socket", errno);
+    }
+    auto listener = std::make_unique<Listener>(*this, descriptor, std::move(accept));
+    set_option(descriptor, SOL_SOCKET, SO_REUSEADDR);
+    set_option(descriptor, SOL_SOCKET, SO_REUSEPORT);
+    socklen_t bytes = sizeof(address);
+    if (::bind(descriptor, as_socket_address(address), sizeof(address)) != 0 ||
+        ::listen(descriptor, backlog) != 0 ||
+        ::getsockname(descriptor, as_socket_address(address), &bytes) != 0) {
+        return socket_error("listen on " + endpoint.address + ":" + std::to_string(endpoint.port),
+                            errno);
+    }
+    listener->arm();
+    listeners_.push_back(std::move(listener));
+    return Endpoint{.address = endpoint.address, .port = ntohs(address.sin_port)};
+}
+
+void UringNetwork::accepted(Listener& listener, int descriptor) {
+    if (connections_.size() >= connections_max_) {
+        refused_.add();
+        ::close(descriptor);
+        return;
+    }
+    set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
+    const auto number = ++last_number_;
+    auto connection = std::make_shared<UringConnection>(
+        ring_, *buffers_, descriptor, peer_of(descriptor), [this, number] { forget(number); });
+    auto* const events = listener.accept()(connection);
+    if (events == nullptr) {
+        return;
+    }
+    connections_.emplace(number, connection);
+    open_.set(static_cast<std::int64_t>(connections_.size()));
+    connection->start(*events);
+}
+
+void UringNetwork::stop_listening() {
+    for (const auto& listener : listeners_) {
+        listener->stop();
+    }
+}
+
+void UringNetwork::close_all(const Error& reason) {
+    for (const auto& [number, connection] : std::unordered_map(connections_)) {
+        connection->abort(reason);
+    }
+}
+
+void UringNetwork::flush() {
+    for (const auto number : gone_) {
+        connections_.erase(number);
+    }
+    if (!gone_.empty()) {
+        gone_.clear();
+        open_.set(static_cast<std::int64_t>(connections_.size()));
+    }
+    std::erase_if(listeners_, [](const auto& listener) { return listener->is_quiet(); });
+    for (const auto& [number, connection] : connections_) {
+        connection->flush();
+    }
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/runtime/ring.hpp"
+#include "broker/runtime/runtime.hpp"
+#include "broker/runtime/uring_connection.hpp"
+#include "storage/base/metrics.hpp"
+
+namespace millrace::broker {
+
+/// Buffers that the kernel picks from when bytes arrive, shared by all connections of a shard.
+class ReceiveBuffers {
+  public:
+    static constexpr std::uint16_t group = 0;
+    static constexpr unsigned count = 64;  ///< a power of two
+    static constexpr std::size_t bytes_each = 64 * 1024;
+
+    [[nodiscard]] static Result<std::unique_ptr<ReceiveBuffers>> create(Ring& ring);
+    ReceiveBuffers(const ReceiveBuffers&) = delete;
+    ReceiveBuffers& operator=(const ReceiveBuffers&) = delete;
+    ReceiveBuffers(ReceiveBuffers&&) = delete;
+    ReceiveBuffers& operator=(ReceiveBuffers&&) = delete;
+    ~ReceiveBuffers();
+
+    [[nodiscard]] std::span<const std::byte> bytes(std::uint16_t number) const;
+    void give_back(std::uint16_t number);
+
+  private:
+    explicit ReceiveBuffers(Ring& ring) : ring_(ring) {}
+    Ring& ring_;
+    io_uring_buf_ring* shared_ = nullptr;
+    std::vector<std::byte> memory_;
+};
+
+/// Listening sockets and connections of one shard.
+class UringNetwork {
+  public:
+    UringNetwork(Ring& ring,
+                 std::unique_ptr<ReceiveBuffers> buffers,
+                 std::size_t connections_max,
+                 MetricsRegistry& metrics,
+                 ShardId shard);
+    UringNetwork(const UringNetwork&) = delete;
+    UringNetwork& operator=(const UringNetwork&) = delete;
+    UringNetwork(UringNetwork&&) = delete;
+    UringNetwork& operator=(UringNetwork&&) = delete;
+    ~UringNetwork();
+
+    [[nodiscard]] Result<Endpoint> listen(const Endpoint& endpoint, Accept accept);
+    void stop_listening();
+    void close_all(const Error& reason);
+    /// Hands every connection's queue to the ring.
+    void flush();
+    [[nodiscard]] bool is_quiet() const { return connections_.empty() && listeners_.empty(); }
+
+  private:
+    class Listener;
+    void accepted(Listener& listener, int descriptor);
+    void forget(std::uint64_t number) { gone_.push_back(number); }
+
+    Ring& ring_;
+    std::unique_ptr<ReceiveBuffers> buffers_;
+    std::size_t connections_max_;
+    std::vector<std::unique_ptr<Listener>> listeners_;
+    std::unordered_map<std::uint64_t, std::shared_ptr<UringConnection>> connections_;
+    std::vector<std::uint64_t> gone_;
+    std::uint64_t last_number_ = 0;
+    Gauge& open_;
+    Counter& refused_;
+};
+
+}  // namespace millrace::broker
