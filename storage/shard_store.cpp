@@ -117,6 +117,7 @@ class Store final : public ShardStore {
     Result<void> open_index();
     Result<void> recover();
     Result<void> recover_segment(const Segment& segment);
+    void recover_frame(const FrameView& frame, FramePlace place);
     void note_append(const FrameView& frame, FramePlace place);
     void start_checkpoint();
     void end_checkpoint(const Result<void>& written,
@@ -171,6 +172,14 @@ Result<void> Store::open_index() {
     return ok();
 }
 
+void Store::recover_frame(const FrameView& frame, FramePlace place) {
+    const bool in_state = place.commit <= checkpointed_;
+    if (in_state && frame.kind == FrameKind::entry && frame.entry_type == entry_type_records) {
+        index_batches(place, frame.payload);
+    }
+    events_.on_recovered_frame(frame, place, in_state);
+}
+
 Result<void> Store::recover_segment(const Segment& segment) {
     const auto sequence = segment.header.sequence;
     const auto before = applied_;
@@ -180,8 +189,7 @@ Result<void> Store::recover_segment(const Segment& segment) {
                               before,
                               options_.commits_in_flight_max,
                               [this](const FrameView& frame, FramePlace place) {
-                                  events_.on_recovered_frame(
-                                      frame, place, place.commit <= checkpointed_);
+                                  recover_frame(frame, place);
                               }));
     torn_tails_cut_ += scan.torn_tails;
     frames_quarantined_ += scan.quarantined;

@@ -78,8 +78,8 @@ class StoreEvents {
     virtual ~StoreEvents() = default;
 
     /// During `open`, every intact frame of the unsealed segments in log order. `in_state` is true
-    /// where the state of the last checkpoint already contains what the frame did: then only what
-    /// lives in memory is to be rebuilt.
+    /// where the state of the last checkpoint already contains what the frame did; its batches are
+    /// indexed.
     virtual void on_recovered_frame(const FrameView& frame, FramePlace place, bool in_state) = 0;
     /// Everything up to and with this commit is on disk. In order, once each.
     virtual void on_durable(CommitSequence commit) = 0;

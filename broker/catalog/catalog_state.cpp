@@ -1,0 +1,378 @@
+#include "broker/catalog/catalog_state.hpp"
+
+#include <algorithm>
+
+#include <nlohmann/json.hpp>
+
+#include "broker/catalog/catalog_json.hpp"
+#include "client/wire/topic_pattern.hpp"
+
+namespace millrace::broker {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::uint32_t partitions_per_topic_max = 10'000;
+constexpr std::string_view topic_prefix = "c/t/";
+constexpr std::string_view subscription_prefix = "c/s/";
+constexpr std::string_view counters_key = "c/meta";
+
+std::string key_of(std::string_view prefix, const std::string& name) {
+    return std::string(prefix) + name;
+}
+
+Error unknown_topic(const std::string& name) {
+    return fail(Errc::unknown_topic, "topic \"" + name + "\" does not exist");
+}
+
+Error unknown_subscription(const std::string& name) {
+    return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
+}
+
+Error limit(const char* name, std::uint32_t value) {
+    return fail(Errc::limit_reached,
+                std::string("limit ") + name + " of " + std::to_string(value) + " is reached");
+}
+
+}  // namespace
+
+struct CatalogState::Command {
+    const Json& json;
+    const Rows& rows;
+    [[nodiscard]] std::string name() const { return json.at("name").get<std::string>(); }
+    [[nodiscard]] bool accepts_existing() const { return json.value("if_exists_ok", false); }
+};
+
+CatalogCommand format_found_cluster(const std::string& cluster_id) {
+    return Json{{"op", "found_cluster"}, {"cluster_id", cluster_id}}.dump();
+}
+
+CatalogCommand format_create_topic(const TopicSpec& spec, IfExists if_exists, UnixMicros now) {
+    auto settings = spec.settings;
+    settings.name = spec.name;
+    settings.created_us = now;
+    settings.partitions.clear();
+    return Json{{"op", "create_topic"},
+                {"name", spec.name},
+                {"partition_count", spec.partition_count},
+                {"if_exists_ok", if_exists == IfExists::accept},
+                {"topic", to_json(settings)}}
+        .dump();
+}
+
+CatalogCommand format_alter_topic(const TopicAlteration& change) {
+    Json set = Json::object();
+    const auto add = [&set](const char* name, const auto& value) {
+        if (value) {
+            if constexpr (std::is_enum_v<std::decay_t<decltype(*value)>>) {
+                set[name] = static_cast<int>(*value);
+            } else {
+                set[name] = *value;
+            }
+        }
+    };
+    add("retention_ms", change.retention_ms);
+    add("retention_bytes", change.retention_bytes);
+    add("criticality", change.criticality);
+    add("lifecycle", change.lifecycle);
+    add("owner", change.owner);
+    add("description", change.description);
+    add("record_bytes_max", change.record_bytes_max);
+    add("replaced_by", change.replaced_by);
+    Json command{{"op", "alter_topic"}, {"name", change.name}, {"set", set}};
+    if (change.partition_count) {
+        command["partition_count"] = *change.partition_count;
+    }
+    return command.dump();
+}
+
+CatalogCommand format_delete_topic(const std::string& name) {
+    return Json{{"op", "delete_topic"}, {"name", name}}.dump();
+}
+
+CatalogCommand format_create_subscription(const SubscriptionInfo& definition,
+                                          IfExists if_exists,
+                                          UnixMicros now) {
+    auto complete = definition;
+    complete.created_us = now;
+    return Json{{"op", "create_subscription"},
+                {"name", definition.name},
+                {"if_exists_ok", if_exists == IfExists::accept},
+                {"subscription", to_json(complete)}}
+        .dump();
+}
+
+CatalogCommand format_delete_subscription(const std::string& name) {
+    return Json{{"op", "delete_subscription"}, {"name", name}}.dump();
+}
+
+CatalogCommand format_change_subscription(const SubscriptionChange& change) {
+    Json command{{"op", "change_subscription"}, {"name", change.name}};
+    if (change.paused) {
+        command["paused"] = *change.paused;
+        command["pause_reason"] = change.pause_reason;
+    }
+    if (change.seek) {
+        command["seek"] = static_cast<int>(*change.seek);
+        command["seek_time_us"] = change.seek_time_us;
+    }
+    return command.dump();
+}
+
+void CatalogState::clear() {
+    counters_ = {};
+    topics_.clear();
+    subscriptions_.clear();
+    partitions_on_shard_.clear();
+    partition_count_ = 0;
+}
+
+Result<void> CatalogState::load(std::string_view key, std::string_view value) {
+    const auto json = Json::parse(value, nullptr, false);
+    if (!json.is_object()) {
+        return fail(Errc::corrupt, "catalog: row " + std::string(key) + " is not JSON");
+    }
+    if (key == counters_key) {
+        counters_ = {.version = json.value("version", std::uint64_t{0}),
+                     .next_partition = json.value("next_partition", 1U),
+                     .next_subscription = json.value("next_subscription", 1U),
+                     .cluster_id = json.value("cluster_id", "")};
+    } else if (key.starts_with(topic_prefix)) {
+        MILLRACE_TRY(auto topic, topic_from_json(json));
+        partitions_on_shard_.resize(
+            std::max<std::size_t>(partitions_on_shard_.size(), limits_.shard_count));
+        for (const auto& partition : topic.partitions) {
+            partitions_on_shard_.resize(
+                std::max<std::size_t>(partitions_on_shard_.size(), partition.shard.value + 1));
+            ++partitions_on_shard_[partition.shard.value];
+        }
+        partition_count_ += static_cast<std::uint32_t>(topic.partitions.size());
+        auto name = topic.name;
+        topics_[name] = std::make_shared<const TopicInfo>(std::move(topic));
+    } else if (key.starts_with(subscription_prefix)) {
+        MILLRACE_TRY(auto subscription, subscription_from_json(json));
+        auto name = subscription.name;
+        subscriptions_[name] = std::make_shared<const SubscriptionInfo>(std::move(subscription));
+    }
+    return ok();
+}
+
+Result<CatalogState::Outcome> CatalogState::apply(std::string_view text, const Rows& rows) {
+    const auto json = Json::parse(text, nullptr, false);
+    if (!json.is_object() || !json.contains("op")) {
+        return fail(Errc::malformed, "catalog: a command is not JSON");
+    }
+    const Command command{.json = json, .rows = rows};
+    const auto op = json.at("op").get<std::string>();
+    Result<Outcome> outcome =
+        fail(Errc::unsupported_version, "catalog: unknown command \"" + op + "\"");
+    if (op == "create_topic") {
+        outcome = create_topic(command);
+    } else if (op == "alter_topic") {
+        outcome = alter_topic(command);
+    } else if (op == "delete_topic") {
+        outcome = delete_topic(command);
+    } else if (op == "create_subscription") {
+        outcome = create_subscription(command);
+    } else if (op == "change_subscription") {
+        outcome = change_subscription(command);
+    } else if (op == "delete_subscription") {
+        outcome = delete_subscription(command);
+    } else if (op == "found_cluster") {
+        counters_.cluster_id = json.at("cluster_id").get<std::string>();
+        outcome = Outcome{};
+    }
+    if (outcome) {
+        ++counters_.version;
+        rows.put(counters_key,
+                 Json{{"version", counters_.version},
+                      {"next_partition", counters_.next_partition},
+                      {"next_subscription", counters_.next_subscription},
+                      {"cluster_id", counters_.cluster_id}}
+                     .dump());
+    }
+    return outcome;
+}
+
+CatalogState::Outcome CatalogState::put_topic(const Command& command, TopicInfo topic) {
+    command.rows.put(key_of(topic_prefix, topic.name), to_json(topic).dump());
+    auto stored = std::make_shared<const TopicInfo>(std::move(topic));
+    topics_[stored->name] = stored;
+    return {.topic = stored, .subscription = nullptr};
+}
+
+CatalogState::Outcome CatalogState::put_subscription(const Command& command,
+                                                     SubscriptionInfo subscription) {
+    command.rows.put(key_of(subscription_prefix, subscription.name), to_json(subscription).dump());
+    auto stored = std::make_shared<const SubscriptionInfo>(std::move(subscription));
+    subscriptions_[stored->name] = stored;
+    return {.topic = nullptr, .subscription = stored};
+}
+
+Result<void> CatalogState::add_partitions(TopicInfo& topic, std::uint32_t count) {
+    if (count > partitions_per_topic_max) {
+        return fail(Errc::invalid_argument,
+                    "a topic has 1 to " + std::to_string(partitions_per_topic_max) +
+                        " partitions, not " + std::to_string(count));
+    }
+    const auto more = count - static_cast<std::uint32_t>(topic.partitions.size());
+    if (partition_count_ + more > limits_.partitions_max) {
+        return limit("partitions_max", limits_.partitions_max);
+    }
+    partitions_on_shard_.resize(
+        std::max<std::size_t>(partitions_on_shard_.size(), limits_.shard_count));
+    for (std::uint32_t i = 0; i < more; ++i) {
+        const auto begin = partitions_on_shard_.begin();
+        const auto least = std::min_element(begin, begin + limits_.shard_count);
+        ++*least;
+        const ShardId shard{static_cast<std::uint32_t>(least - begin)};
+        topic.partitions.push_back({.id = PartitionId{counters_.next_partition++},
+                                    .group = GroupId{shard.value + 1},
+                                    .shard = shard});
+    }
+    partition_count_ += more;
+    return ok();
+}
+
+Result<CatalogState::Outcome> CatalogState::create_topic(const Command& command) {
+    const auto name = command.name();
+    if (const auto found = topics_.find(name); found != topics_.end()) {
+        if (command.accepts_existing()) {
+            return Outcome{.topic = found->second, .subscription = nullptr};
+        }
+        return fail(Errc::already_exists, "topic \"" + name + "\" exists already");
+    }
+    if (!wire::is_topic_name(name)) {
+        return fail(Errc::invalid_argument,
+                    "\"" + name +
+                        "\" is not a topic name: lower-case words of letters, digits, '_' and '-', "
+                        "joined by dots");
+    }
+    if (topics_.size() >= limits_.topics_max) {
+        return limit("topics_max", limits_.topics_max);
+    }
+    const auto count = command.json.at("partition_count").get<std::uint32_t>();
+    if (count == 0) {
+        return fail(Errc::invalid_argument, "a topic has at least one partition");
+    }
+    MILLRACE_TRY(auto topic, topic_from_json(command.json.at("topic")));
+    MILLRACE_TRY(add_partitions(topic, count));
+    return put_topic(command, std::move(topic));
+}
+
+Result<CatalogState::Outcome> CatalogState::alter_topic(const Command& command) {
+    const auto found = topics_.find(command.name());
+    if (found == topics_.end()) {
+        return unknown_topic(command.name());
+    }
+    auto merged = to_json(*found->second);
+    merged.update(command.json.at("set"));
+    MILLRACE_TRY(auto topic, topic_from_json(merged));
+    const auto present = static_cast<std::uint32_t>(topic.partitions.size());
+    const auto count = command.json.value("partition_count", present);
+    if (count < present) {
+        return fail(Errc::invalid_argument,
+                    "topic \"" + topic.name + "\" has " + std::to_string(present) +
+                        " partitions; their number may only grow");
+    }
+    MILLRACE_TRY(add_partitions(topic, count));
+    return put_topic(command, std::move(topic));
+}
+
+Result<CatalogState::Outcome> CatalogState::delete_topic(const Command& command) {
+    const auto found = topics_.find(command.name());
+    if (found == topics_.end()) {
+        return unknown_topic(command.name());
+    }
+    for (const auto& partition : found->second->partitions) {
+        --partitions_on_shard_[partition.shard.value];
+        --partition_count_;
+    }
+    command.rows.erase(key_of(topic_prefix, found->first));
+    topics_.erase(found);
+    return Outcome{};
+}
+
+Result<CatalogState::Outcome> CatalogState::create_subscription(const Command& command) {
+    const auto name = command.name();
+    if (const auto found = subscriptions_.find(name); found != subscriptions_.end()) {
+        if (command.accepts_existing()) {
+            return Outcome{.topic = nullptr, .subscription = found->second};
+        }
+        return fail(Errc::already_exists, "subscription \"" + name + "\" exists already");
+    }
+    MILLRACE_TRY(auto subscription, subscription_from_json(command.json.at("subscription")));
+    if (!wire::is_topic_name(name)) {
+        return fail(
+            Errc::invalid_argument,
+            "\"" + name +
+                "\" is not a subscription name: lower-case words of letters, digits, '_' and '-'");
+    }
+    const auto bad = std::ranges::find_if_not(
+        subscription.topics, [](const auto& pattern) { return wire::is_topic_pattern(pattern); });
+    if (subscription.topics.empty() || bad != subscription.topics.end()) {
+        return fail(Errc::invalid_argument,
+                    subscription.topics.empty()
+                        ? "a subscription needs at least one topic or pattern"
+                        : "\"" + *bad + "\" is not a topic name or pattern");
+    }
+    if (subscription.window == 0 || subscription.attempts_max == 0 ||
+        subscription.ack_timeout_ms == 0 ||
+        subscription.backoff_min_ms > subscription.backoff_max_ms) {
+        return fail(Errc::invalid_argument,
+                    "window, attempts_max and ack_timeout_ms are at least 1, backoff_min_ms at "
+                    "most backoff_max_ms");
+    }
+    if (subscriptions_.size() >= limits_.subscriptions_max) {
+        return limit("subscriptions_max", limits_.subscriptions_max);
+    }
+    subscription.id = counters_.next_subscription++;
+    return put_subscription(command, std::move(subscription));
+}
+
+Result<CatalogState::Outcome> CatalogState::change_subscription(const Command& command) {
+    const auto found = subscriptions_.find(command.name());
+    if (found == subscriptions_.end()) {
+        return unknown_subscription(command.name());
+    }
+    auto subscription = *found->second;
+    if (command.json.contains("paused")) {
+        subscription.paused = command.json.at("paused").get<bool>();
+        subscription.pause_reason =
+            subscription.paused ? command.json.value("pause_reason", "") : "";
+    }
+    if (command.json.contains("seek")) {
+        subscription.start = static_cast<StartAt>(command.json.at("seek").get<std::uint8_t>());
+        subscription.start_time_us = command.json.value("seek_time_us", UnixMicros{0});
+        ++subscription.seek_epoch;
+    }
+    return put_subscription(command, std::move(subscription));
+}
+
+Result<CatalogState::Outcome> CatalogState::delete_subscription(const Command& command) {
+    const auto found = subscriptions_.find(command.name());
+    if (found == subscriptions_.end()) {
+        return unknown_subscription(command.name());
+    }
+    command.rows.erase(key_of(subscription_prefix, found->first));
+    subscriptions_.erase(found);
+    return Outcome{};
+}
+
+CatalogPtr CatalogState::make_view() const {
+    auto view = std::make_shared<CatalogView>();
+    view->version = counters_.version;
+    view->cluster_id = counters_.cluster_id;
+    view->topics = topics_;
+    view->subscriptions = subscriptions_;
+    view->partitions.reserve(partition_count_);
+    for (const auto& [name, topic] : topics_) {
+        for (std::uint32_t i = 0; i < topic->partitions.size(); ++i) {
+            view->partitions.emplace(topic->partitions[i].id,
+                                     CatalogView::PartitionRef{.topic = topic, .index = i});
+        }
+    }
+    return view;
+}
+
+}  // namespace millrace::broker
