@@ -84,6 +84,7 @@ class Store final : public ShardStore {
     PartitionBounds bounds(PartitionId partition) const override {
         return index_->bounds(partition);
     }
+    std::vector<PartitionId> partitions() const override { return index_->partitions(); }
     void read(const ReadRequest& request, ReadDone done) override;
     Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) override {
         return index_->offset_at(partition, time_us);
@@ -174,7 +175,10 @@ Result<void> Store::open_index() {
 
 void Store::recover_frame(const FrameView& frame, FramePlace place) {
     const bool in_state = place.commit <= checkpointed_;
-    if (in_state && frame.kind == FrameKind::entry && frame.entry_type == entry_type_records) {
+    // A rebuild indexes everything: state that a dump brings back may make the entry itself
+    // superfluous.
+    const bool is_applied = in_state || options_.rebuild_index;
+    if (is_applied && frame.kind == FrameKind::entry && frame.entry_type == entry_type_records) {
         index_batches(place, frame.payload);
     }
     events_.on_recovered_frame(frame, place, in_state);

@@ -217,6 +217,8 @@ class ShardStore {
     virtual void mark_applied(CommitSequence commit) = 0;
 
     [[nodiscard]] virtual PartitionBounds bounds(PartitionId partition) const = 0;
+    /// Every partition that has ever had a batch and was not dropped.
+    [[nodiscard]] virtual std::vector<PartitionId> partitions() const = 0;
     /// Batches from the one that contains `from`. `done` may run before `read` returns (tail cache)
     /// or later. Errors: offset_out_of_range (below first or above next), io. At `from == next`:
     /// empty runs.

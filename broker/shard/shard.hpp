@@ -70,7 +70,8 @@ class CommandHandler {
     virtual void apply(RaftIndex index, std::span<const std::byte> command) = 0;
     /// A checkpoint is being cut: put what only memory knows.
     virtual void write_state(storage::StateWriter& state) = 0;
-    /// Recovery is over and the shard leads its groups: timers may start, deliveries may flow.
+    /// Recovery is over, the shard leads its groups and has a catalog: timers may start, deliveries
+    /// may flow.
     virtual void start() = 0;
 };
 

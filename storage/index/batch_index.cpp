@@ -176,6 +176,15 @@ PartitionBounds BatchIndex::bounds(PartitionId partition) const {
             .live_bytes = found->second.live_bytes};
 }
 
+std::vector<PartitionId> BatchIndex::partitions() const {
+    std::vector<PartitionId> all;
+    all.reserve(partitions_.size());
+    for (const auto& [partition, row] : partitions_) {
+        all.push_back(partition);
+    }
+    return all;
+}
+
 Result<bool> BatchIndex::collect_sealed(PartitionId partition,
                                         Offset from,
                                         std::size_t bytes_max,

@@ -51,6 +51,7 @@ class BatchIndex {
     [[nodiscard]] Result<void> end_seal(const SealJob& job);
 
     [[nodiscard]] PartitionBounds bounds(PartitionId partition) const;
+    [[nodiscard]] std::vector<PartitionId> partitions() const;
     /// Batches from the one that contains `from` (or the next one behind it) until `bytes_max` is
     /// reached, at least one.
     [[nodiscard]] Result<std::vector<BatchPlace>> find(PartitionId partition,

@@ -1,0 +1,126 @@
+#include "broker/shard/producer_table.hpp"
+
+#include <algorithm>
+#include <span>
+
+#include "storage/base/endian.hpp"
+
+namespace millrace::broker {
+namespace {
+
+constexpr std::uint32_t sequence_mask = 0x7fffffff;  ///< sequences wrap to 0, as Kafka's do
+constexpr std::size_t row_bytes = 8 + 2 + 4 + 4 + 8 + 8;
+
+std::int32_t advance(std::int32_t sequence, std::uint32_t by) {
+    return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + by) & sequence_mask);
+}
+
+/// How far `to` is ahead of `from`, at most half the circle.
+bool is_behind(std::int32_t sequence, std::int32_t expected) {
+    const auto distance =
+        (static_cast<std::uint32_t>(expected) - static_cast<std::uint32_t>(sequence)) &
+        sequence_mask;
+    return distance != 0 && distance <= sequence_mask / 2;
+}
+
+}  // namespace
+
+std::int32_t ProducerBatch::last_sequence() const {
+    return advance(base_sequence, record_count - 1);
+}
+
+ProducerTable::Judgement ProducerTable::judge(const ProducerBatch& batch) const {
+    const auto found = producers_.find(batch.producer_id);
+    if (found == producers_.end() || found->second.epoch < batch.epoch) {
+        return {};
+    }
+    const auto& producer = found->second;
+    const std::span known(producer.batches.data(), producer.count);
+    const auto same = std::ranges::find_if(known, [&](const AcceptedBatch& accepted) {
+        return accepted.base_sequence == batch.base_sequence &&
+               accepted.last_sequence == batch.last_sequence();
+    });
+    const auto expected = advance(known.back().last_sequence, 1);
+    if (same != known.end()) {
+        return {.verdict = Verdict::duplicate, .first = *same, .expected_sequence = expected};
+    }
+    if (batch.epoch < producer.epoch || is_behind(batch.base_sequence, expected)) {
+        return {.verdict = Verdict::too_old, .first = {}, .expected_sequence = expected};
+    }
+    const auto verdict = batch.base_sequence == expected ? Verdict::fresh : Verdict::gap;
+    return {.verdict = verdict, .first = {}, .expected_sequence = expected};
+}
+
+void ProducerTable::remember(Producer& producer, const AcceptedBatch& batch) {
+    if (producer.count == remembered) {
+        std::ranges::rotate(producer.batches, producer.batches.begin() + 1);
+        --producer.count;
+    }
+    producer.batches[producer.count++] = batch;
+}
+
+void ProducerTable::add(const ProducerBatch& batch, AcceptedBatch accepted) {
+    auto [found, is_new] = producers_.try_emplace(batch.producer_id);
+    auto& producer = found->second;
+    if (is_new) {
+        producer.age = by_age_.insert(by_age_.end(), batch.producer_id);
+        if (producers_.size() > producers_max_) {
+            producers_.erase(by_age_.front());
+            by_age_.pop_front();
+        }
+    } else {
+        by_age_.splice(by_age_.end(), by_age_, producer.age);
+    }
+    if (producer.epoch != batch.epoch) {
+        producer.epoch = batch.epoch;
+        producer.count = 0;
+    }
+    accepted.base_sequence = batch.base_sequence;
+    accepted.last_sequence = batch.last_sequence();
+    remember(producer, accepted);
+}
+
+std::string ProducerTable::format(Offset next) const {
+    std::string text;
+    for (const auto id : by_age_) {
+        const auto& producer = producers_.at(id);
+        for (const auto& batch : std::span(producer.batches.data(), producer.count)) {
+            if (batch.base_offset >= next) {
+                continue;
+            }
+            const auto at = text.size();
+            text.resize(at + row_bytes);
+            const auto out = std::as_writable_bytes(std::span(text)).subspan(at);
+            store_le(out, id);
+            store_le(out.subspan(8), producer.epoch);
+            store_le(out.subspan(10), batch.base_sequence);
+            store_le(out.subspan(14), batch.last_sequence);
+            store_le(out.subspan(18), batch.base_offset.value);
+            store_le(out.subspan(26), batch.append_time_us);
+        }
+    }
+    return text;
+}
+
+Result<void> ProducerTable::parse(std::string_view text) {
+    if (text.size() % row_bytes != 0) {
+        return fail(Errc::corrupt, "producer table of " + std::to_string(text.size()) + " bytes");
+    }
+    for (auto rest = std::as_bytes(std::span(text)); !rest.empty();
+         rest = rest.subspan(row_bytes)) {
+        const auto base = load_le<std::int32_t>(rest.subspan(10));
+        const auto last = load_le<std::int32_t>(rest.subspan(14));
+        add({.producer_id = load_le<std::int64_t>(rest),
+             .epoch = load_le<std::int16_t>(rest.subspan(8)),
+             .base_sequence = base,
+             .record_count =
+                 ((static_cast<std::uint32_t>(last) - static_cast<std::uint32_t>(base)) &
+                  sequence_mask) +
+                 1},
+            {.base_offset = Offset{load_le<std::uint64_t>(rest.subspan(18))},
+             .append_time_us = load_le<std::int64_t>(rest.subspan(26))});
+    }
+    return ok();
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,462 @@
+#include "broker/shard/shard.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <unordered_set>
+#include <utility>
+
+#include "broker/consensus/group.hpp"
+#include "broker/shard/batch_acceptor.hpp"
+#include "broker/shard/publish_queue.hpp"
+#include "broker/shard/shard_catalog.hpp"
+#include "broker/shard/state_dump.hpp"
+#include "storage/base/assert.hpp"
+#include "storage/base/logging.hpp"
+#include "storage/base/random.hpp"
+
+namespace millrace::broker {
+namespace {
+
+constexpr Duration tick_interval{100'000};
+constexpr std::size_t retention_slice = 200;  ///< partitions looked at in one tick
+constexpr std::size_t command_length_bytes = 4;
+constexpr std::size_t commands_bytes_max = 512_KiB;
+
+/// Puts through to the store's state.
+class StoreStateWriter final : public storage::StateWriter {
+  public:
+    explicit StoreStateWriter(storage::ShardStore& store) : store_(store) {}
+    void put(std::string_view key, std::string_view value) override {
+        store_.put_state(key, value);
+    }
+    void erase(std::string_view key) override { store_.erase_state(key); }
+
+  private:
+    storage::ShardStore& store_;
+};
+
+class ShardImpl final : public Shard, public storage::StoreEvents, public consensus::StateMachine {
+  public:
+    ShardImpl(ShardOptions options,
+              Runtime& runtime,
+              MetricsRegistry& metrics,
+              const ShardTable& table);
+
+    void register_handler(CommandHandler& handler) override { handler_ = &handler; }
+    Result<void> open() override;
+    Result<void> stop() override;
+
+    ShardId id() const override { return options_.id; }
+    Runtime& runtime() override { return runtime_; }
+    storage::ShardStore& store() override { return *store_; }
+    CatalogService& catalog() override { return catalog_; }
+    MetricsRegistry& metrics() override { return metrics_; }
+    const ShardOptions& options() const override { return options_; }
+    std::optional<Error> failure() const override { return failure_; }
+    std::uint64_t records_in() const override { return acceptor_.records_in(); }
+    void publish(std::span<const PublishBatch> batches, PublishDone done) override;
+    std::optional<storage::PartitionBounds> bounds(PartitionId partition) const override;
+    void read(const storage::ReadRequest& request, storage::ReadDone done) override;
+    void on_advance(AdvanceListener listener) override {
+        advance_listeners_.push_back(std::move(listener));
+    }
+    void on_catalog(CatalogListener listener) override {
+        catalog_listeners_.push_back(std::move(listener));
+    }
+    void propose(std::vector<std::byte> command, CommandDone done) override;
+    GroupId data_group() const override { return GroupId{options_.id.value + 1}; }
+
+    void on_recovered_frame(const storage::FrameView& frame,
+                            storage::FramePlace place,
+                            bool in_state) override;
+    void on_durable(CommitSequence commit) override;
+    void on_failed(const Error& error) override;
+    void on_checkpoint(storage::StateWriter& state) override;
+    void on_state_must_move() override;
+    void apply(const consensus::Entry& entry) override;
+
+  private:
+    [[nodiscard]] bool owns_catalog() const { return options_.id.value == 0; }
+    [[nodiscard]] ShardCatalog::Wiring catalog_wiring(const ShardTable& table);
+    [[nodiscard]] Result<void> start_groups();
+    void apply_records(const consensus::Entry& entry);
+    void apply_commands(const consensus::Entry& entry);
+    void end_turn();
+    void propose_commands();
+    void tell_advances();
+    void see_catalog(const CatalogPtr& view);
+    void drop_lost_partitions(const CatalogView& view);
+    void tick();
+    void enforce_retention();
+    void for_each_group(const std::function<void(consensus::Group&)>& visit);
+
+    ShardOptions options_;
+    Runtime& runtime_;
+    MetricsRegistry& metrics_;
+    CommandHandler* handler_ = nullptr;
+    storage::ShardStore* store_pointer_ = nullptr;  ///< what the groups see
+    std::unique_ptr<storage::ShardStore> store_;
+    std::unique_ptr<consensus::Group> catalog_group_;
+    std::unique_ptr<consensus::Group> data_;
+    PublishQueue queue_;
+    BatchAcceptor acceptor_;
+    ShardCatalog catalog_;
+    std::vector<AdvanceListener> advance_listeners_;
+    std::vector<CatalogListener> catalog_listeners_;
+    std::unordered_set<PartitionId> advanced_;
+    consensus::EntryBuffer commands_;
+    std::vector<CommandDone> command_waiters_;
+    StateDumpReader dump_;
+    bool has_dump_ = false;
+    bool is_recovering_ = true;
+    bool has_started_ = false;
+    bool is_stopping_ = false;
+    std::optional<Error> failure_;
+    std::vector<PartitionId> retention_queue_;
+};
+
+ShardImpl::ShardImpl(ShardOptions options,
+                     Runtime& runtime,
+                     MetricsRegistry& metrics,
+                     const ShardTable& table)
+    : options_(std::move(options)),
+      runtime_(runtime),
+      metrics_(metrics),
+      queue_([this](std::uint32_t batch_count,
+                    consensus::EntryBuffer entry,
+                    consensus::ProposeDone done) {
+          data_->propose(
+              storage::entry_type_records, batch_count, std::move(entry), std::move(done));
+      }),
+      acceptor_(options_, runtime.clock(), store_pointer_, queue_, metrics),
+      catalog_(catalog_wiring(table),
+               {.topics_max = options_.topics_max,
+                .partitions_max = options_.partitions_max,
+                .subscriptions_max = options_.subscriptions_max,
+                .shard_count = options_.shard_count}) {
+    options_.store.shard = options_.id;
+    const consensus::GroupOptions group{
+        .group = data_group(), .self = options_.node, .random_seed = options_.random_seed};
+    data_ = std::make_unique<consensus::Group>(group, runtime_, store_pointer_, *this);
+    if (owns_catalog()) {
+        auto first = group;
+        first.group = GroupId{0};
+        catalog_group_ =
+            std::make_unique<consensus::Group>(first, runtime_, store_pointer_, catalog_);
+    }
+}
+
+ShardCatalog::Wiring ShardImpl::catalog_wiring(const ShardTable& table) {
+    return {
+        .shard = options_.id,
+        .shard_count = options_.shard_count,
+        .runtime = runtime_,
+        .store = store_pointer_,
+        .peer =
+            [&table](ShardId shard) {
+                return &static_cast<ShardImpl*>(table.shards[shard.value])->catalog_;
+            },
+        .propose =
+            [this](const std::string& command, consensus::ProposeDone done) {
+                consensus::EntryBuffer entry;
+                std::memcpy(entry.extend(command.size()).data(), command.data(), command.size());
+                catalog_group_->propose(entry_type_catalog, 0, std::move(entry), std::move(done));
+            },
+        .on_view = [this](const CatalogPtr& view) { see_catalog(view); }};
+}
+
+void ShardImpl::for_each_group(const std::function<void(consensus::Group&)>& visit) {
+    if (catalog_group_) {
+        visit(*catalog_group_);
+    }
+    visit(*data_);
+}
+
+Result<void> ShardImpl::open() {
+    MILLRACE_TRY(store_,
+                 storage::ShardStore::open(
+                     runtime_.disk(), runtime_.clock(), metrics_, options_.store, *this));
+    store_pointer_ = store_.get();
+    if (has_dump_) {
+        for (const auto& [key, value] : dump_.rows()) {
+            store_->put_state(key, value);
+        }
+    }
+    MILLRACE_TRY(acceptor_.restore());
+    if (owns_catalog()) {
+        MILLRACE_TRY(catalog_.restore());
+    }
+    if (handler_ != nullptr) {
+        handler_->restore(*store_);
+    }
+    MILLRACE_TRY(start_groups());
+    is_recovering_ = false;
+    runtime_.at_end_of_turn([this] { end_turn(); });
+    runtime_.run_after(tick_interval, [this] { tick(); });
+    if (owns_catalog()) {
+        catalog_.publish_first_view();
+    }
+    return ok();
+}
+
+Result<void> ShardImpl::start_groups() {
+    Result<void> outcome = ok();
+    for_each_group([&](consensus::Group& group) {
+        if (outcome) {
+            outcome = group.start();
+        }
+    });
+    MILLRACE_TRY(outcome);
+    // The barriers commit and apply everything that was recovered.
+    MILLRACE_TRY(store_->sync());
+    if (owns_catalog() && !catalog_.has_cluster()) {
+        const auto command = format_found_cluster(std::to_string(entropy_seed()));
+        consensus::EntryBuffer entry;
+        std::memcpy(entry.extend(command.size()).data(), command.data(), command.size());
+        catalog_group_->propose(entry_type_catalog, 0, std::move(entry), [](const auto&) {});
+        MILLRACE_TRY(store_->sync());
+    }
+    return ok();
+}
+
+Result<void> ShardImpl::stop() {
+    is_stopping_ = true;
+    end_turn();
+    if (failure_) {
+        return *failure_;
+    }
+    MILLRACE_TRY(store_->sync());
+    MILLRACE_TRY(store_->checkpoint());
+    for_each_group([](consensus::Group& group) { group.stop(); });
+    return ok();
+}
+
+void ShardImpl::on_recovered_frame(const storage::FrameView& frame,
+                                   storage::FramePlace place,
+                                   bool in_state) {
+    if (frame.kind == storage::FrameKind::checkpoint) {
+        if (options_.store.rebuild_index) {
+            const auto whole = dump_.add(frame);
+            has_dump_ |= whole && whole.value();
+        }
+        return;
+    }
+    auto& group = frame.group.value == 0 && catalog_group_ ? *catalog_group_ : *data_;
+    group.recover_frame(frame, place, in_state);
+}
+
+void ShardImpl::on_durable(CommitSequence commit) {
+    auto applied = commit;
+    for_each_group([&](consensus::Group& group) {
+        group.on_durable(commit);
+        applied = std::min(applied, group.applied_upto());
+    });
+    store_pointer_->mark_applied(applied);
+}
+
+void ShardImpl::on_failed(const Error& error) {
+    failure_ =
+        fail(Errc::shard_failed,
+             "shard " + std::to_string(options_.id.value) + " stopped taking writes: " + error.text,
+             error.os_error);
+    log_error("shard " + std::to_string(options_.id.value), failure_->text);
+    for_each_group([&](consensus::Group& group) { group.on_failed(error); });
+}
+
+void ShardImpl::on_checkpoint(storage::StateWriter& state) {
+    for_each_group([&](consensus::Group& group) { group.write_state(state); });
+    acceptor_.write_state(state);
+    if (handler_ != nullptr) {
+        handler_->write_state(state);
+    }
+}
+
+void ShardImpl::on_state_must_move() {
+    StoreStateWriter writer(*store_);
+    on_checkpoint(writer);
+    if (const auto done = append_state_dump(*store_); !done) {
+        log_warning("shard " + std::to_string(options_.id.value),
+                    "state was not copied forward, old segments stay: " + done.error().text);
+    }
+}
+
+void ShardImpl::apply(const consensus::Entry& entry) {
+    if (entry.type == storage::entry_type_records) {
+        apply_records(entry);
+    } else if (entry.type == entry_type_delivery) {
+        apply_commands(entry);
+    }
+}
+
+void ShardImpl::apply_records(const consensus::Entry& entry) {
+    store_pointer_->index_batches(entry.place, entry.payload);
+    auto rest = entry.payload;
+    while (const auto header = load_batch_header(rest)) {
+        if (is_recovering_) {
+            acceptor_.note_recovered(*header,
+                                     rest.subspan(BatchHeader::bytes, header->batch_bytes));
+        }
+        advanced_.insert(header->partition);
+        rest = rest.subspan(header->run_bytes());
+    }
+}
+
+void ShardImpl::apply_commands(const consensus::Entry& entry) {
+    auto rest = entry.payload;
+    while (rest.size() >= command_length_bytes && handler_ != nullptr) {
+        const auto bytes = load_le<std::uint32_t>(rest);
+        MILLRACE_ASSERT(bytes <= rest.size() - command_length_bytes);
+        handler_->apply(entry.index, rest.subspan(command_length_bytes, bytes));
+        rest = rest.subspan(command_length_bytes + bytes);
+    }
+}
+
+void ShardImpl::publish(std::span<const PublishBatch> batches, PublishDone done) {
+    if (!failure_ && !is_stopping_) {
+        acceptor_.accept(*catalog_.view(), batches, std::move(done));
+        return;
+    }
+    const auto error = failure_ ? *failure_ : fail(Errc::shutting_down, "the broker is stopping");
+    std::vector<PublishOutcome> outcomes;
+    outcomes.reserve(batches.size());
+    for (const auto& batch : batches) {
+        outcomes.push_back({.code = error.code, .duplicate = false, .partition = batch.partition});
+    }
+    done(std::move(outcomes), error.text);
+}
+
+std::optional<storage::PartitionBounds> ShardImpl::bounds(PartitionId partition) const {
+    const auto view = catalog_.view();
+    const auto* const ref = view->find(partition);
+    if (ref == nullptr || ref->info().shard != options_.id) {
+        return std::nullopt;
+    }
+    return store_->bounds(partition);
+}
+
+void ShardImpl::read(const storage::ReadRequest& request, storage::ReadDone done) {
+    if (!bounds(request.partition)) {
+        done(fail(Errc::unknown_partition,
+                  "partition " + std::to_string(request.partition.value) + " does not exist"));
+        return;
+    }
+    store_->read(request, std::move(done));
+}
+
+void ShardImpl::propose(std::vector<std::byte> command, CommandDone done) {
+    if (failure_) {
+        done(*failure_);
+        return;
+    }
+    if (commands_.size_bytes() + command.size() > commands_bytes_max) {
+        propose_commands();
+    }
+    const auto out = commands_.extend(command_length_bytes + command.size());
+    store_le(out, static_cast<std::uint32_t>(command.size()));
+    std::ranges::copy(command, out.subspan(command_length_bytes).begin());
+    command_waiters_.push_back(std::move(done));
+}
+
+void ShardImpl::propose_commands() {
+    if (commands_.is_empty()) {
+        return;
+    }
+    auto waiters = std::make_shared<std::vector<CommandDone>>(std::exchange(command_waiters_, {}));
+    data_->propose(entry_type_delivery,
+                   0,
+                   std::exchange(commands_, {}),
+                   [waiters](const Result<RaftIndex>& applied) {
+                       for (const auto& done : *waiters) {
+                           if (applied) {
+                               done(ok());
+                           } else {
+                               done(applied.error());
+                           }
+                       }
+                   });
+}
+
+void ShardImpl::tell_advances() {
+    for (const auto partition : std::exchange(advanced_, {})) {
+        const auto next = store_->bounds(partition).next;
+        for (const auto& listener : advance_listeners_) {
+            listener(partition, next);
+        }
+    }
+}
+
+void ShardImpl::end_turn() {
+    if (has_started_) {
+        tell_advances();
+    }
+    queue_.flush();
+    propose_commands();
+    store_->submit();
+}
+
+void ShardImpl::see_catalog(const CatalogPtr& view) {
+    drop_lost_partitions(*view);
+    if (!std::exchange(has_started_, true) && handler_ != nullptr) {
+        handler_->start();
+    }
+    for (const auto& listener : catalog_listeners_) {
+        listener(view);
+    }
+}
+
+void ShardImpl::drop_lost_partitions(const CatalogView& view) {
+    for (const auto partition : store_->partitions()) {
+        if (view.find(partition) != nullptr) {
+            continue;
+        }
+        acceptor_.forget(partition);
+        if (const auto dropped = store_->drop_partition(partition); !dropped) {
+            log_error("shard " + std::to_string(options_.id.value), dropped.error().text);
+        }
+    }
+}
+
+void ShardImpl::tick() {
+    if (is_stopping_) {
+        return;
+    }
+    store_->tick();
+    enforce_retention();
+    runtime_.run_after(tick_interval, [this] { tick(); });
+}
+
+void ShardImpl::enforce_retention() {
+    if (retention_queue_.empty()) {
+        retention_queue_ = store_->partitions();
+    }
+    const auto view = catalog_.view();
+    for (auto left = std::min(retention_slice, retention_queue_.size()); left > 0; --left) {
+        const auto partition = retention_queue_.back();
+        retention_queue_.pop_back();
+        const auto* const ref = view->find(partition);
+        if (ref == nullptr || (ref->topic->retention_ms == 0 && ref->topic->retention_bytes == 0)) {
+            continue;
+        }
+        storage::RetentionRule rule;
+        if (ref->topic->retention_ms != 0) {
+            rule.age_max = std::chrono::milliseconds(ref->topic->retention_ms);
+        }
+        if (ref->topic->retention_bytes != 0) {
+            rule.bytes_max = ref->topic->retention_bytes;
+        }
+        if (const auto done = store_->enforce_retention(partition, rule); !done) {
+            log_error("shard " + std::to_string(options_.id.value), done.error().text);
+        }
+    }
+}
+
+}  // namespace
+
+std::unique_ptr<Shard> make_shard(ShardOptions options,
+                                  Runtime& runtime,
+                                  MetricsRegistry& metrics,
+                                  const ShardTable& table) {
+    return std::make_unique<ShardImpl>(std::move(options), runtime, metrics, table);
+}
+
+}  // namespace millrace::broker
