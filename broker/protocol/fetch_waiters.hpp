@@ -1,0 +1,43 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/shard/shard.hpp"
+
+namespace millrace::broker::protocol {
+
+/// Fetches of one shard that wait for a partition to grow.
+///
+/// Threads:  the shard's.
+class FetchWaiters {
+  public:
+    explicit FetchWaiters(Shard& shard);
+    FetchWaiters(const FetchWaiters&) = delete;
+    FetchWaiters& operator=(const FetchWaiters&) = delete;
+    FetchWaiters(FetchWaiters&&) = delete;
+    FetchWaiters& operator=(FetchWaiters&&) = delete;
+    ~FetchWaiters() = default;
+
+    /// Who wants to know; forgotten once it is gone or was told.
+    class Waiter {
+      public:
+        Waiter() = default;
+        Waiter(const Waiter&) = delete;
+        Waiter& operator=(const Waiter&) = delete;
+        Waiter(Waiter&&) = delete;
+        Waiter& operator=(Waiter&&) = delete;
+        virtual ~Waiter() = default;
+        virtual void on_grown() = 0;
+    };
+    void wait(PartitionId partition, const std::weak_ptr<Waiter>& waiter) {
+        waiting_[partition].push_back(waiter);
+    }
+
+  private:
+    std::unordered_map<PartitionId, std::vector<std::weak_ptr<Waiter>>> waiting_;
+};
+
+}  // namespace millrace::broker::protocol

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "broker/shard/shard.hpp"
+
+namespace millrace::broker::delivery {
+class DeliveryShard;
+}
+
+namespace millrace::broker::protocol {
+
+class FetchWaiters;
+
+/// What a request may need of one shard; used only on that shard's thread.
+struct ShardServices {
+    Shard* shard = nullptr;
+    delivery::DeliveryShard* delivery = nullptr;
+    FetchWaiters* waiters = nullptr;
+};
+
+/// All shards of a node, complete before any runtime runs.
+struct ServiceTable {
+    std::vector<ShardServices> shards;
+    std::string version;
+    std::uint64_t started_steady_us = 0;
+    std::function<std::uint64_t()> next_id;  ///< unique in the node; any thread
+
+    [[nodiscard]] std::uint32_t shard_count() const {
+        return static_cast<std::uint32_t>(shards.size());
+    }
+};
+
+/// Runs `work` on shard `there` and `then` with what it gave back here. Both run later, on their
+/// shards' threads.
+template <class Work, class Then>
+void call_on(const ServiceTable& table, ShardId here, ShardId there, Work work, Then then) {
+    auto& runtime = table.shards[here.value].shard->runtime();
+    runtime.post_to(
+        there, [&table, here, there, work = std::move(work), then = std::move(then)]() mutable {
+            auto result = std::make_shared<decltype(work(table.shards[there.value]))>(
+                work(table.shards[there.value]));
+            table.shards[there.value].shard->runtime().post_to(
+                here, [result, then = std::move(then)]() mutable { then(std::move(*result)); });
+        });
+}
+
+/// Runs `work` on every shard and `then`, once, with all results in order of shards.
+template <class Work, class Then>
+void gather(const ServiceTable& table, ShardId here, Work work, Then then) {
+    using Result = decltype(work(table.shards[0]));
+    struct State {
+        std::vector<Result> results;
+        std::size_t left = 0;
+        Then then;
+    };
+    auto state = std::make_shared<State>(State{.results = std::vector<Result>(table.shards.size()),
+                                               .left = table.shards.size(),
+                                               .then = std::move(then)});
+    for (ShardId there{0}; there.value < table.shard_count(); ++there) {
+        call_on(table, here, there, work, [state, there](Result result) {
+            state->results[there.value] = std::move(result);
+            if (--state->left == 0) {
+                state->then(std::move(state->results));
+            }
+        });
+    }
+}
+
+}  // namespace millrace::broker::protocol
