@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "storage/base/result.hpp"
+
+namespace millrace::broker {
+
+/// Everything that can be set, with what holds when nothing is.
+struct Config {
+    std::string data_dir = "./millrace-data";
+    std::string address = "127.0.0.1";
+    std::uint64_t port = 7117;
+    std::string http_address = "127.0.0.1";
+    std::uint64_t http_port = 7118;
+    std::uint64_t shards = 0;  ///< 0: one per core, or as many as the data directory has
+    std::uint64_t segment_bytes = 128ULL << 20U;
+    std::uint64_t disk_reserve_bytes = 512ULL << 20U;
+    std::uint64_t tail_cache_bytes_max = 16ULL << 20U;
+    std::uint64_t publish_bytes_pending_max = 48ULL << 20U;
+    std::uint64_t frame_bytes_max = 16ULL << 20U;
+    std::uint64_t record_batch_bytes_max = 1ULL << 20U;
+    std::uint64_t connections_max = 10'000;
+    std::uint64_t requests_outstanding_max = 1'024;
+    std::uint64_t hello_timeout_ms = 10'000;
+    std::uint64_t topics_max = 10'000;
+    std::uint64_t partitions_max = 100'000;
+    std::uint64_t subscriptions_max = 1'000;
+    std::string log_level = "info";
+    std::string ready_file;
+    bool rebuild_index = false;
+};
+
+/// What the command line asks for besides settings.
+struct CommandLine {
+    enum class Action : std::uint8_t { serve, check, print, document, exit };
+    Action action = Action::serve;
+    Config config;
+    int exit_code = 0;  ///< for `exit`: help, version or a usage error was printed
+};
+
+/// Defaults, then the file of --config, then MILLRACE_... of the environment, then flags.
+/// Errors: configuration, with file and line, or the variable, and a hint.
+[[nodiscard]] Result<CommandLine> parse_command_line(int argc, char** argv, const char* version);
+
+/// Settings of a YAML file over those given. Errors: configuration.
+[[nodiscard]] Result<Config> parse_config_file(const std::string& path, Config config);
+/// Settings of the environment over those given. `lookup` gives a variable's value or null.
+[[nodiscard]] Result<Config> parse_environment(const char* (*lookup)(const char*), Config config);
+
+/// As a YAML file that would give the same settings.
+[[nodiscard]] std::string format_config(const Config& config);
+/// The table of docs/configuration.md.
+[[nodiscard]] std::string format_config_table();
+
+}  // namespace millrace::broker

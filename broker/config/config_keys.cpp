@@ -1,0 +1,182 @@
+#include "broker/config/config_keys.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <vector>
+
+namespace millrace::broker {
+namespace {
+
+constexpr std::uint64_t port_max = 65'535;
+constexpr std::uint64_t kibibyte = 1024;
+
+const std::array keys{
+    ConfigKey{"data_dir", &Config::data_dir, "Where everything is kept."},
+    ConfigKey{"address", &Config::address, "IPv4 address of the native protocol."},
+    ConfigKey{
+        "port", &Config::port, "Port of the native protocol; 0 picks a free one.", 0, port_max},
+    ConfigKey{"http_address", &Config::http_address, "IPv4 address of metrics and health."},
+    ConfigKey{"http_port",
+              &Config::http_port,
+              "Port of metrics and health; 0 picks a free one.",
+              0,
+              port_max},
+    ConfigKey{"shards",
+              &Config::shards,
+              "Shards, one thread each; 0: one per core, or as many as the data directory has. May "
+              "only grow.",
+              0,
+              64},
+    ConfigKey{"segment_bytes",
+              &Config::segment_bytes,
+              "Bytes of a log segment.",
+              4ULL << 20U,
+              1ULL << 32U},
+    ConfigKey{"disk_reserve_bytes",
+              &Config::disk_reserve_bytes,
+              "Free space below which publishes are refused."},
+    ConfigKey{"tail_cache_bytes_max",
+              &Config::tail_cache_bytes_max,
+              "Recent commits kept in memory, per shard.",
+              4ULL << 20U},
+    ConfigKey{"publish_bytes_pending_max",
+              &Config::publish_bytes_pending_max,
+              "Accepted and not yet durable bytes, per shard; more is refused."},
+    ConfigKey{"frame_bytes_max",
+              &Config::frame_bytes_max,
+              "Largest frame on the native protocol.",
+              64ULL << 10U,
+              256ULL << 20U},
+    ConfigKey{"record_batch_bytes_max",
+              &Config::record_batch_bytes_max,
+              "Largest record batch.",
+              1024,
+              1900ULL << 10U},
+    ConfigKey{"connections_max",
+              &Config::connections_max,
+              "Native connections per shard; more are closed at once.",
+              1},
+    ConfigKey{"requests_outstanding_max",
+              &Config::requests_outstanding_max,
+              "Unanswered requests of a connection; above, it is not read.",
+              1,
+              1'000'000},
+    ConfigKey{"hello_timeout_ms",
+              &Config::hello_timeout_ms,
+              "Time for the first request, and for the rest of a frame that has begun.",
+              100},
+    ConfigKey{"topics_max", &Config::topics_max, "Topics of the cluster.", 1},
+    ConfigKey{"partitions_max", &Config::partitions_max, "Partitions of the cluster.", 1},
+    ConfigKey{
+        "subscriptions_max", &Config::subscriptions_max, "Queue subscriptions of the cluster.", 1},
+    ConfigKey{"log_level", &Config::log_level, "debug, info, warning or error."},
+    ConfigKey{"ready_file",
+              &Config::ready_file,
+              "Written as JSON with the addresses once the broker serves."},
+    ConfigKey{
+        "rebuild_index", &Config::rebuild_index, "Throw the index away and build it from the log."},
+};
+
+std::string with(std::string_view text, char from, char to) {
+    std::string made(text);
+    std::ranges::replace(made, from, to);
+    return made;
+}
+
+Error bad_value(const ConfigKey& key, std::string_view text, const std::string& wanted) {
+    return fail(Errc::configuration,
+                std::string(key.name) + ": \"" + std::string(text) + "\" is not " + wanted);
+}
+
+Result<std::uint64_t> parse_number(const ConfigKey& key, std::string_view text) {
+    std::uint64_t value = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
+    const std::array<std::pair<std::string_view, std::uint64_t>, 4> units{
+        {{"", 1},
+         {"KiB", kibibyte},
+         {"MiB", kibibyte * kibibyte},
+         {"GiB", kibibyte * kibibyte * kibibyte}}};
+    const auto* const unit =
+        std::ranges::find(units, suffix, &std::pair<std::string_view, std::uint64_t>::first);
+    if (code != std::errc{} || unit == units.end()) {
+        return bad_value(key, text, "a number, with KiB, MiB or GiB where bytes are meant");
+    }
+    value *= unit->second;
+    if (value < key.min || value > key.max) {
+        return bad_value(
+            key, text, "between " + std::to_string(key.min) + " and " + std::to_string(key.max));
+    }
+    return value;
+}
+
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) {
+        row[j] = j;
+    }
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        auto diagonal = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const auto replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+        }
+    }
+    return row.back();
+}
+
+}  // namespace
+
+std::span<const ConfigKey> config_keys() {
+    return keys;
+}
+
+std::string_view nearest_key(std::string_view name) {
+    return std::ranges::min_element(
+               keys, {}, [&](const ConfigKey& key) { return distance(name, key.name); })
+        ->name;
+}
+
+std::string ConfigKey::flag() const {
+    return "--" + with(name, '_', '-');
+}
+
+std::string ConfigKey::variable() const {
+    std::string made = "MILLRACE_";
+    for (const char c : name) {
+        made.push_back(c == '_' ? '_'
+                                : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c));
+    }
+    return made;
+}
+
+std::string ConfigKey::value_in(const Config& config) const {
+    if (const auto* const text = std::get_if<std::string Config::*>(&member)) {
+        return config.*(*text);
+    }
+    if (const auto* const flag = std::get_if<bool Config::*>(&member)) {
+        return config.*(*flag) ? "true" : "false";
+    }
+    return std::to_string(config.*std::get<std::uint64_t Config::*>(member));
+}
+
+Result<void> ConfigKey::set(Config& config, std::string_view text) const {
+    if (const auto* const string = std::get_if<std::string Config::*>(&member)) {
+        config.*(*string) = text;
+        return ok();
+    }
+    if (const auto* const flag = std::get_if<bool Config::*>(&member)) {
+        if (text != "true" && text != "false") {
+            return bad_value(*this, text, "true or false");
+        }
+        config.*(*flag) = text == "true";
+        return ok();
+    }
+    MILLRACE_TRY(config.*std::get<std::uint64_t Config::*>(member), parse_number(*this, text));
+    return ok();
+}
+
+}  // namespace millrace::broker

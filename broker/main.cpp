@@ -1,0 +1,49 @@
+#include <iostream>
+
+#include "broker/config/config.hpp"
+#include "broker/node.hpp"
+
+namespace {
+
+constexpr int usage_exit_code = 2;
+
+int run(int argc, char** argv) {
+    using millrace::broker::CommandLine;
+    auto line = millrace::broker::parse_command_line(argc, argv, "0.1.0");
+    if (!line) {
+        std::cerr << "millraced: " << line.error().text << '\n';
+        return usage_exit_code;
+    }
+    switch (line.value().action) {
+        case CommandLine::Action::exit:
+            return line.value().exit_code;
+        case CommandLine::Action::check:
+            std::cout << "configuration is good\n";
+            return 0;
+        case CommandLine::Action::print:
+            std::cout << millrace::broker::format_config(line.value().config);
+            return 0;
+        case CommandLine::Action::document:
+            std::cout << millrace::broker::format_config_table();
+            return 0;
+        case CommandLine::Action::serve:
+            break;
+    }
+    millrace::broker::Node node(line.value().config);
+    if (const auto served = node.run(); !served) {
+        std::cerr << "millraced: " << served.error().text << '\n';
+        return 1;
+    }
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << "millraced: " << error.what() << '\n';
+        return 1;
+    }
+}

@@ -1,0 +1,333 @@
+#include "broker/node.hpp"
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <iostream>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <nlohmann/json.hpp>
+#include <pthread.h>
+#include <unistd.h>
+
+#include "broker/data_directory.hpp"
+#include "broker/gateways/http/http_server.hpp"
+#include "broker/observability/exposition.hpp"
+#include "broker/protocol/server.hpp"
+#include "broker/runtime/uring_runtime.hpp"
+#include "broker/shard/shard.hpp"
+#include "storage/base/logging.hpp"
+#include "storage/base/random.hpp"
+
+namespace millrace::broker {
+namespace {
+
+constexpr const char* program_version = "0.1.0";
+
+/// One shard with its thread. Everything in it is made, used and dropped on that thread.
+struct ShardHost {
+    std::unique_ptr<UringRuntime> runtime;
+    std::unique_ptr<Shard> shard;
+    std::unique_ptr<protocol::Server> server;
+    std::promise<Result<void>> made;    ///< runtime and shard exist
+    std::promise<Result<void>> opened;  ///< recovery is over
+    std::promise<Result<Endpoint>> listening;
+    std::thread thread;
+};
+
+LogLevel level_of(const std::string& name) {
+    return name == "debug"     ? LogLevel::debug
+           : name == "warning" ? LogLevel::warning
+           : name == "error"   ? LogLevel::error
+                               : LogLevel::info;
+}
+
+}  // namespace
+
+struct Node::Impl {
+    explicit Impl(Config given) : config(std::move(given)) {}
+
+    Config config;
+    SystemClock clock;
+    MetricsRegistry metrics;
+    std::unique_ptr<ShardMesh> mesh;
+    ShardTable shard_table;
+    protocol::ServiceTable services;
+    std::vector<std::unique_ptr<ShardHost>> hosts;
+    std::promise<void> all_made;
+    std::shared_future<void> all_made_future = all_made.get_future().share();
+    std::promise<bool> may_serve;  ///< false: another shard could not open
+    std::shared_future<bool> may_serve_future = may_serve.get_future().share();
+    std::atomic<std::uint64_t> last_id{0};
+    std::atomic<bool> is_ready{false};
+    boost::asio::io_context control{1};
+    std::unique_ptr<HttpServer> http;
+    Endpoint native;
+    std::uint16_t http_port = 0;
+
+    [[nodiscard]] ShardOptions shard_options(ShardId id, const NodeIdentity& identity) const;
+    void run_shard(ShardHost& host, ShardId id, const NodeIdentity& identity);
+    void listen_when_ready(ShardHost& host, ShardId id);
+    Result<void> start_shards(const NodeIdentity& identity);
+    Result<void> start_http();
+    void stop_shards();
+    [[nodiscard]] HttpAnswer answer_http(const std::string& target);
+    [[nodiscard]] Result<void> write_ready_file() const;
+    void print_first_steps() const;
+};
+
+ShardOptions Node::Impl::shard_options(ShardId id, const NodeIdentity& identity) const {
+    ShardOptions options;
+    options.id = id;
+    options.shard_count = identity.shard_count;
+    options.node = NodeId{identity.node_id};
+    options.data_directory = config.data_dir;
+    const auto number = std::to_string(id.value);
+    options.store.directory = config.data_dir + "/shard-" + (number.size() < 2 ? "0" : "") + number;
+    options.store.segment_bytes = align_up(config.segment_bytes, 1_MiB);
+    options.store.tail_cache_bytes_max = config.tail_cache_bytes_max;
+    options.store.disk_reserve_bytes = config.disk_reserve_bytes;
+    options.store.rebuild_index = config.rebuild_index;
+    options.record_batch_bytes_max = config.record_batch_bytes_max;
+    options.publish_bytes_pending_max = config.publish_bytes_pending_max;
+    options.topics_max = static_cast<std::uint32_t>(config.topics_max);
+    options.partitions_max = static_cast<std::uint32_t>(config.partitions_max);
+    options.subscriptions_max = static_cast<std::uint32_t>(config.subscriptions_max);
+    options.random_seed = entropy_seed();
+    return options;
+}
+
+void Node::Impl::listen_when_ready(ShardHost& host, ShardId id) {
+    // The first view of the catalog says that every shard is open. The first shard may pick the
+    // port; the others share it.
+    host.shard->on_catalog([this, &host, id, is_first = true](const CatalogPtr&) mutable {
+        if (!std::exchange(is_first, false)) {
+            return;
+        }
+        if (id.value == 0) {
+            const Endpoint wanted{.address = config.address,
+                                  .port = static_cast<std::uint16_t>(config.port)};
+            host.listening.set_value(host.server->listen(wanted));
+        }
+    });
+}
+
+void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& identity) {
+    (void)::pthread_setname_np(::pthread_self(), ("shard-" + std::to_string(id.value)).c_str());
+    RuntimeOptions runtime_options{.shard = id, .connections_max = config.connections_max};
+    auto runtime = UringRuntime::create(runtime_options, clock, metrics, *mesh);
+    if (!runtime) {
+        host.made.set_value(runtime.error());
+        return;
+    }
+    host.runtime = std::move(runtime).value();
+    host.shard = make_shard(shard_options(id, identity), *host.runtime, metrics, shard_table);
+    protocol::SessionLimits limits;
+    limits.frame_bytes_max = config.frame_bytes_max;
+    limits.requests_outstanding_max = static_cast<std::uint32_t>(config.requests_outstanding_max);
+    limits.hello_timeout = std::chrono::milliseconds(config.hello_timeout_ms);
+    host.server = std::make_unique<protocol::Server>(services, *host.shard, limits);
+    listen_when_ready(host, id);
+    host.made.set_value(ok());
+    all_made_future.wait();
+    auto opened = host.shard->open();
+    const bool is_open = opened.has_value();
+    host.opened.set_value(std::move(opened));
+    if (is_open && may_serve_future.get()) {
+        host.runtime->run();
+        if (const auto stopped = host.shard->stop(); !stopped) {
+            log_error("shard " + std::to_string(id.value),
+                      "did not stop cleanly: " + stopped.error().text);
+        }
+    }
+    host.server.reset();
+    host.shard.reset();
+    host.runtime.reset();
+}
+
+Result<void> Node::Impl::start_shards(const NodeIdentity& identity) {
+    mesh = std::make_unique<ShardMesh>(identity.shard_count, metrics);
+    services.version = program_version;
+    services.started_steady_us =
+        static_cast<std::uint64_t>(clock.steady_now().time_since_epoch().count());
+    // Ids must not come again after a restart: the time in microseconds is ahead of every id given
+    // before.
+    last_id = static_cast<std::uint64_t>(clock.unix_now());
+    services.next_id = [this] { return ++last_id; };
+    for (ShardId id{0}; id.value < identity.shard_count; ++id) {
+        hosts.push_back(std::make_unique<ShardHost>());
+        auto& host = *hosts.back();
+        host.thread = std::thread([this, &host, id, identity] { run_shard(host, id, identity); });
+    }
+    Result<void> outcome = ok();
+    for (const auto& host : hosts) {
+        if (auto made = host->made.get_future().get(); !made && outcome) {
+            outcome = made;
+        }
+    }
+    if (!outcome) {
+        // Those that were made wait; they must be let go before the process can end.
+        std::fprintf(stderr, "millraced: %s\n", outcome.error().text.c_str());
+        std::_Exit(1);
+    }
+    for (const auto& host : hosts) {
+        shard_table.shards.push_back(host->shard.get());
+        services.shards.push_back(
+            {.shard = host->shard.get(), .delivery = nullptr, .waiters = &host->server->waiters()});
+    }
+    all_made.set_value();
+    for (const auto& host : hosts) {
+        if (auto opened = host->opened.get_future().get(); !opened && outcome) {
+            outcome = opened;
+        }
+    }
+    may_serve.set_value(outcome.has_value());
+    if (!outcome) {
+        return outcome;
+    }
+    MILLRACE_TRY(native, hosts.front()->listening.get_future().get());
+    for (std::size_t i = 1; i < hosts.size(); ++i) {
+        std::promise<Result<Endpoint>> listening;
+        hosts[i]->runtime->post_from_outside([this, &listening, server = hosts[i]->server.get()] {
+            listening.set_value(server->listen(native));
+        });
+        MILLRACE_TRY(listening.get_future().get());
+    }
+    return ok();
+}
+
+HttpAnswer Node::Impl::answer_http(const std::string& target) {
+    if (target == "/metrics") {
+        return {.status = 200,
+                .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                .body = format_metrics(metrics)};
+    }
+    if (target == "/readyz") {
+        return is_ready ? HttpAnswer{.body = "ready\n"}
+                        : HttpAnswer{.status = 503, .body = "starting\n"};
+    }
+    if (target == "/healthz") {
+        std::vector<std::string> found;
+        for (const auto& host : hosts) {
+            std::promise<std::string> answer;
+            auto future = answer.get_future();
+            host->runtime->post_from_outside([&answer, shard = host->shard.get()] {
+                const auto failure = shard->failure();
+                answer.set_value(failure ? failure->text : std::string());
+            });
+            if (auto text = future.get(); !text.empty()) {
+                found.push_back(std::move(text));
+            }
+        }
+        if (found.empty()) {
+            return {.body = "ok\n"};
+        }
+        HttpAnswer sick{.status = 503, .body = ""};
+        for (const auto& text : found) {
+            sick.body += text + "\n";
+        }
+        return sick;
+    }
+    return {.status = 404, .body = "there is /metrics, /healthz and /readyz\n"};
+}
+
+Result<void> Node::Impl::start_http() {
+    http = std::make_unique<HttpServer>(
+        control, HttpLimits{}, [this](const std::string& target) { return answer_http(target); });
+    MILLRACE_TRY(http_port,
+                 http->listen(config.http_address, static_cast<std::uint16_t>(config.http_port)));
+    return ok();
+}
+
+Result<void> Node::Impl::write_ready_file() const {
+    if (config.ready_file.empty()) {
+        return ok();
+    }
+    const nlohmann::json json{{"native", native.address + ":" + std::to_string(native.port)},
+                              {"http", config.http_address + ":" + std::to_string(http_port)},
+                              {"pid", ::getpid()}};
+    const auto temporary = config.ready_file + ".new";
+    std::ofstream(temporary) << json.dump() << '\n';
+    std::error_code code;
+    std::filesystem::rename(temporary, config.ready_file, code);
+    if (code) {
+        return fail(Errc::configuration,
+                    "ready_file: cannot write " + config.ready_file + ": " + code.message());
+    }
+    return ok();
+}
+
+void Node::Impl::print_first_steps() const {
+    const auto address = native.address + ":" + std::to_string(native.port);
+    std::cout << "millraced " << program_version << " serves on " << address
+              << ", metrics and health on http://" << config.http_address << ":" << http_port
+              << "\ndata in "
+              << std::filesystem::absolute(config.data_dir).lexically_normal().string() << ", "
+              << hosts.size() << " shard(s)\n\nFirst steps:\n"
+              << "  millrace --brokers " << address
+              << " topic create plant1.mes.workorder.finished --partitions 4\n"
+              << "  echo '{\"order\":\"WO-1\"}' | millrace --brokers " << address
+              << " publish plant1.mes.workorder.finished\n"
+              << "  millrace --brokers " << address
+              << " consume plant1.mes.workorder.finished --from beginning\n"
+              << std::flush;
+}
+
+void Node::Impl::stop_shards() {
+    for (const auto& host : hosts) {
+        if (host->runtime) {
+            host->runtime->stop();
+        }
+    }
+    for (const auto& host : hosts) {
+        if (host->thread.joinable()) {
+            host->thread.join();
+        }
+    }
+}
+
+Node::Node(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}
+Node::~Node() {
+    impl_->stop_shards();
+}
+
+Result<void> Node::run() {
+    auto& self = *impl_;
+    set_log_level(level_of(self.config.log_level));
+    MILLRACE_TRY(const auto directory, DataDirectory::take(self.config.data_dir));
+    const auto cores = std::max(1U, std::thread::hardware_concurrency());
+    MILLRACE_TRY(const auto identity,
+                 directory.identify(static_cast<std::uint32_t>(self.config.shards), cores));
+    boost::asio::signal_set signals(self.control, SIGTERM, SIGINT);
+    MILLRACE_TRY(self.start_http());
+    MILLRACE_TRY(self.start_shards(identity));
+    self.is_ready = true;
+    MILLRACE_TRY(self.write_ready_file());
+    self.print_first_steps();
+    signals.async_wait([&self, &signals](const boost::system::error_code&, int) {
+        log_info("node", "stopping; a second signal ends at once");
+        signals.async_wait([](const boost::system::error_code& error, int) {
+            if (!error) {
+                std::_Exit(1);
+            }
+        });
+        self.http->stop();
+        // Signals are still heard while the shards stop.
+        std::thread([&self] {
+            self.stop_shards();
+            self.control.stop();
+        }).detach();
+    });
+    self.control.run();
+    log_info("node", "stopped");
+    return ok();
+}
+
+}  // namespace millrace::broker
