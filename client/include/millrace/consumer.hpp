@@ -62,8 +62,8 @@ class Consumer {
   private:
     friend class Client;
     class Impl;
-    explicit Consumer(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    explicit Consumer(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
 };
 
 /// A window of the past, `[from_us, to_us)` by append time, of all partitions of some topics in the

@@ -8,8 +8,9 @@
 #include <memory>
 #include <string>
 
-#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
+#include <boost/asio/post.hpp>
 
 #include "millrace/types.hpp"
 

@@ -1,0 +1,98 @@
+#include "client/src/admin_impl.hpp"
+#include "client/wire/schema/groups_generated.h"
+#include "client/wire/schema/records_generated.h"
+#include "millrace/admin.hpp"
+
+namespace millrace {
+namespace {
+
+using wire::Api;
+
+GroupDescription from_wire(const wire::GroupT& group, const client::PartitionNames& names) {
+    GroupDescription made{
+        .name = group.name, .generation = group.generation, .members = {}, .offsets = {}};
+    for (const auto& member : group.members) {
+        GroupMember one{.member_id = member->member_id,
+                        .client_name = member->client_name,
+                        .peer = member->peer,
+                        .partitions = {}};
+        for (const auto id : member->partition_ids) {
+            if (const auto found = names.find(id); found != names.end()) {
+                one.partitions.emplace_back(found->second.topic, found->second.index);
+            }
+        }
+        made.members.push_back(std::move(one));
+    }
+    for (const auto& offset : group.offsets) {
+        if (const auto found = names.find(offset.partition_id()); found != names.end()) {
+            made.offsets.push_back({.topic = found->second.topic,
+                                    .partition = found->second.index,
+                                    .offset = offset.offset()});
+        }
+    }
+    return made;
+}
+
+}  // namespace
+
+std::vector<GroupDescription> Admin::list_groups() {
+    const auto answer =
+        impl_->core->call<wire::GroupListAnswer>(Api::group_list, wire::GroupListRequestT{});
+    const auto names = impl_->partition_names();
+    std::vector<GroupDescription> groups;
+    for (const auto& group : answer.groups) {
+        groups.push_back(from_wire(*group, names));
+    }
+    return groups;
+}
+
+GroupDescription Admin::describe_group(const std::string& group) {
+    wire::GroupDescribeRequestT request;
+    request.group = group;
+    const auto answer =
+        impl_->core->call<wire::GroupDescribeAnswer>(Api::group_describe, std::move(request));
+    auto made = from_wire(*answer.group, impl_->partition_names());
+    wire::MetadataRequestT with_offsets;
+    with_offsets.with_offsets = true;
+    std::map<std::pair<std::string, std::uint32_t>, std::uint64_t> ends;
+    for (const auto& topic : impl_->core->topics({}, std::move(with_offsets))) {
+        for (const auto& partition : topic.partitions) {
+            ends[{topic.name, partition.index}] = partition.next_offset;
+        }
+    }
+    for (auto& offset : made.offsets) {
+        offset.next_offset = ends[{offset.topic, offset.partition}];
+    }
+    return made;
+}
+
+std::vector<CommittedOffset> Admin::seek_group(const std::string& group,
+                                               const std::vector<std::string>& topics,
+                                               StartPosition to) {
+    const auto found = impl_->core->topics(topics);
+    wire::ListOffsetsRequestT where;
+    std::unordered_map<std::uint32_t, CommittedOffset> places;
+    for (const auto& topic : found) {
+        for (const auto& partition : topic.partitions) {
+            where.partition_ids.push_back(partition.partition_id);
+            places[partition.partition_id] = {.topic = topic.name, .partition = partition.index};
+        }
+    }
+    where.at = static_cast<wire::OffsetAt>(to.at);
+    where.time_us = to.time_us;
+    const auto offsets =
+        impl_->core->call<wire::ListOffsetsAnswer>(Api::list_offsets, std::move(where));
+    wire::OffsetCommitRequestT commit;
+    commit.group = group;
+    std::vector<CommittedOffset> result;
+    for (const auto& offset : offsets.offsets) {
+        commit.offsets.emplace_back(offset.offset(), offset.partition_id());
+        auto& place = places[offset.partition_id()];
+        place.offset = offset.offset();
+        result.push_back(place);
+    }
+    (void)impl_->core->call<wire::Done>(Api::offset_commit, std::move(commit));
+    return result;
+}
+
+}  // namespace millrace

@@ -1,0 +1,44 @@
+#include "millrace/client.hpp"
+
+#include "client/src/admin_impl.hpp"
+#include "client/src/consumer_impl.hpp"
+#include "client/src/core.hpp"
+#include "client/src/producer_impl.hpp"
+#include "client/src/replay_impl.hpp"
+
+namespace millrace {
+
+class Client::Impl {
+  public:
+    explicit Impl(ClientOptions options)
+        : core(std::make_shared<client::Core>(std::move(options))) {}
+    std::shared_ptr<client::Core> core;
+};
+
+Client::Client(ClientOptions options) : impl_(std::make_shared<Impl>(std::move(options))) {}
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+Producer Client::producer(const std::string& topic, ProducerOptions options) {
+    const auto description = impl_->core->describe(topic);
+    const auto id = impl_->core->hello().producer_id;
+    return Producer(
+        std::make_shared<Producer::Impl>(impl_->core, description, id, options));
+}
+
+Consumer Client::consumer(ConsumerOptions options) {
+    auto made = std::make_shared<Consumer::Impl>(impl_->core, std::move(options));
+    made->start();
+    return Consumer(std::move(made));
+}
+
+Replay Client::replay(ReplayOptions options) {
+    return Replay(std::make_unique<Replay::Impl>(impl_->core, std::move(options)));
+}
+
+Admin Client::admin() {
+    return Admin(std::make_shared<Admin::Impl>(impl_->core));
+}
+
+}  // namespace millrace

@@ -1,0 +1,292 @@
+#include "client/src/connection.hpp"
+
+#include <utility>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/connect.hpp>
+#include <boost/asio/write.hpp>
+
+namespace millrace::client {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::size_t receive_bytes = 256 * 1024;
+constexpr std::chrono::milliseconds watch_interval{100};
+
+std::vector<std::pair<std::string, std::string>> split_brokers(const std::string& text) {
+    std::vector<std::pair<std::string, std::string>> brokers;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const auto end = std::min(text.find(',', begin), text.size());
+        const auto one = text.substr(begin, end - begin);
+        const auto colon = one.rfind(':');
+        if (!one.empty()) {
+            brokers.emplace_back(one.substr(0, colon),
+                                 colon == std::string::npos ? "7117" : one.substr(colon + 1));
+        }
+        begin = end + 1;
+    }
+    return brokers;
+}
+
+}  // namespace
+
+Connection::Connection(asio::io_context& context, ClientOptions options)
+    : context_(context),
+      options_(std::move(options)),
+      brokers_(split_brokers(options_.brokers)),
+      resolver_(context),
+      socket_(context),
+      retry_timer_(context),
+      watch_timer_(context),
+      backoff_(options_.backoff_min),
+      receive_buffer_(receive_bytes) {
+    if (brokers_.empty()) {
+        brokers_.emplace_back("localhost", "7117");
+    }
+}
+
+Connection::~Connection() = default;
+
+std::string Connection::target() const {
+    return brokers_[broker_].first + ":" + brokers_[broker_].second;
+}
+
+void Connection::request(std::function<std::vector<std::byte>(std::uint32_t)> frame_of,
+                         std::chrono::milliseconds timeout,
+                         OnAnswer on_answer) {
+    const auto now = Clock::now();
+    Waiting waiting{.frame_of = std::move(frame_of),
+                    .pending = {.on_answer = std::move(on_answer), .deadline = now + timeout},
+                    .connect_deadline = now + options_.connect_timeout};
+    if (state_ == State::ready) {
+        send(std::move(waiting));
+        return;
+    }
+    if (state_ == State::closed) {
+        waiting.pending.on_answer(fail(Errc::shutting_down, "the client is closed"));
+        return;
+    }
+    waiting_.push_back(std::move(waiting));
+    if (state_ == State::idle) {
+        watch();
+        connect();
+    }
+}
+
+void Connection::connect() {
+    if (state_ == State::closed) {
+        return;
+    }
+    state_ = State::connecting;
+    const auto generation = ++generation_;
+    const auto& [host, port] = brokers_[broker_];
+    resolver_.async_resolve(
+        host, port, [this, generation](const auto& error, const auto& endpoints) {
+            if (generation == generation_) {
+                on_resolved(error, endpoints);
+            }
+        });
+}
+
+void Connection::on_resolved(const boost::system::error_code& error,
+                             const Tcp::resolver::results_type& endpoints) {
+    if (error) {
+        lost(error.message());
+        return;
+    }
+    socket_ = Tcp::socket(context_);
+    asio::async_connect(
+        socket_, endpoints, [this, generation = generation_](const auto& failure, const auto&) {
+            if (generation != generation_) {
+                return;
+            }
+            if (failure) {
+                lost(failure.message());
+                return;
+            }
+            socket_.set_option(Tcp::no_delay(true));
+            greet();
+        });
+}
+
+void Connection::greet() {
+    state_ = State::greeting;
+    reader_ = wire::FrameReader();
+    wire::HelloRequestT hello;
+    hello.protocol_version_min = wire::protocol_version;
+    hello.protocol_version_max = wire::protocol_version;
+    hello.client_name = options_.client_name;
+    hello.client_version = "0.1.0";
+    hello.frame_bytes_max = static_cast<std::uint32_t>(wire::frame_bytes_max_default);
+    outgoing_.push_front(wire::format_message(
+        {.api = static_cast<std::uint16_t>(wire::Api::hello), .correlation = 0}, hello));
+    write();
+    read();
+}
+
+void Connection::on_hello(const wire::FrameView& frame) {
+    auto answer = wire::parse_message<wire::HelloAnswer>(frame.table);
+    if (!answer || answer.value().error) {
+        lost(answer ? answer.value().error->text : answer.error().text);
+        return;
+    }
+    hello_ = std::move(answer).value();
+    reader_.set_frame_bytes_max(
+        std::max<std::size_t>(hello_.frame_bytes_max, wire::frame_bytes_max_default));
+    state_ = State::ready;
+    backoff_ = options_.backoff_min;
+    for (const auto& handler : on_connected_) {
+        handler();
+    }
+    for (auto& waiting : std::exchange(waiting_, {})) {
+        send(std::move(waiting));
+    }
+}
+
+void Connection::send(Waiting waiting) {
+    const auto correlation = ++last_correlation_;
+    outgoing_.push_back(waiting.frame_of(correlation));
+    pending_.emplace(correlation, std::move(waiting.pending));
+    write();
+}
+
+void Connection::write() {
+    if (!writing_.empty() || outgoing_.empty()) {
+        return;
+    }
+    writing_.assign(std::make_move_iterator(outgoing_.begin()),
+                    std::make_move_iterator(outgoing_.end()));
+    outgoing_.clear();
+    std::vector<asio::const_buffer> buffers;
+    buffers.reserve(writing_.size());
+    for (const auto& frame : writing_) {
+        buffers.emplace_back(frame.data(), frame.size());
+    }
+    asio::async_write(
+        socket_, buffers, [this, generation = generation_](const auto& error, std::size_t) {
+            if (generation != generation_) {
+                return;
+            }
+            writing_.clear();
+            if (error) {
+                lost(error.message());
+                return;
+            }
+            write();
+        });
+}
+
+void Connection::read() {
+    socket_.async_read_some(
+        asio::buffer(receive_buffer_),
+        [this, generation = generation_](const auto& error, std::size_t bytes) {
+            if (generation != generation_) {
+                return;
+            }
+            if (error) {
+                lost(error == asio::error::eof ? "closed by the broker" : error.message());
+                return;
+            }
+            const auto received = std::span<const std::byte>(receive_buffer_).first(bytes);
+            const auto fed = reader_.feed(
+                received, [this](const wire::FrameView& frame) { return handle(frame); });
+            if (generation != generation_) {
+                return;
+            }
+            if (!fed) {
+                lost(fed.error().text);
+                return;
+            }
+            read();
+        });
+}
+
+bool Connection::handle(const wire::FrameView& frame) {
+    const auto generation = generation_;
+    if (state_ == State::greeting) {
+        on_hello(frame);
+    } else if ((frame.header.flags & wire::FrameHeader::flag_push) != 0) {
+        if (on_push_) {
+            on_push_(frame);
+        }
+    } else if (auto node = pending_.extract(frame.header.correlation); !node.empty()) {
+        node.mapped().on_answer(&frame);
+    } else if (const auto done = wire::parse_message<wire::Done>(frame.table);
+               frame.header.api == 0 && done && done.value().error) {
+        lost(done.value().error->text);
+    }
+    return generation == generation_;
+}
+
+void Connection::lost(const std::string& why) {
+    last_error_ = why;
+    ++generation_;
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+    outgoing_.clear();
+    writing_.clear();
+    if (state_ == State::closed) {
+        return;
+    }
+    state_ = State::connecting;
+    broker_ = (broker_ + 1) % brokers_.size();
+    for (auto& [correlation, pending] : std::exchange(pending_, {})) {
+        pending.on_answer(fail(Errc::connection_lost, "connection to the broker lost: " + why));
+    }
+    retry_timer_.expires_after(backoff_);
+    backoff_ = std::min(backoff_ * 2, options_.backoff_max);
+    retry_timer_.async_wait([this, generation = generation_](const auto& error) {
+        if (!error && generation == generation_) {
+            connect();
+        }
+    });
+}
+
+void Connection::watch() {
+    watch_timer_.expires_after(watch_interval);
+    watch_timer_.async_wait([this](const auto& error) {
+        if (error) {
+            return;
+        }
+        const auto now = Clock::now();
+        std::vector<OnAnswer> late;
+        for (auto at = pending_.begin(); at != pending_.end();) {
+            if (at->second.deadline < now) {
+                late.push_back(std::move(at->second.on_answer));
+                at = pending_.erase(at);
+            } else {
+                ++at;
+            }
+        }
+        std::deque<Waiting> unsent;
+        for (auto& waiting : std::exchange(waiting_, {})) {
+            (waiting.connect_deadline < now ? unsent : waiting_).push_back(std::move(waiting));
+        }
+        for (const auto& on_answer : late) {
+            on_answer(fail(Errc::timed_out, "no answer from the broker in time"));
+        }
+        for (const auto& waiting : unsent) {
+            waiting.pending.on_answer(fail(Errc::connection_lost,
+                                           "no broker at " + options_.brokers +
+                                               (last_error_.empty() ? "" : ": " + last_error_)));
+        }
+        watch();
+    });
+}
+
+void Connection::close() {
+    if (state_ == State::closed) {
+        return;
+    }
+    lost("the client is closed");
+    state_ = State::closed;
+    ++generation_;
+    retry_timer_.cancel();
+    watch_timer_.cancel();
+    for (const auto& waiting : std::exchange(waiting_, {})) {
+        waiting.pending.on_answer(fail(Errc::shutting_down, "the client is closed"));
+    }
+}
+
+}  // namespace millrace::client

@@ -1,0 +1,426 @@
+#include "millrace/consumer.hpp"
+
+#include <algorithm>
+
+#include "client/src/consumer_impl.hpp"
+
+namespace millrace {
+namespace {
+
+using wire::Api;
+
+constexpr std::size_t chunks_ahead = 4;
+constexpr std::uint32_t fetch_wait_ms = 500;
+constexpr std::chrono::milliseconds retry_delay{50};
+
+}  // namespace
+
+Consumer::Impl::Impl(std::shared_ptr<client::Core> core, ConsumerOptions options)
+    : core_(std::move(core)), options_(std::move(options)), heartbeat_timer_(core_->context()) {}
+
+void Consumer::Impl::start() {
+    if (options_.group.empty()) {
+        assign_alone();
+    } else {
+        join();
+        heartbeat();
+    }
+}
+
+std::map<std::uint32_t, std::uint64_t> Consumer::Impl::offsets_at(
+    const std::vector<std::uint32_t>& ids, wire::OffsetAt at, std::int64_t time_us) {
+    wire::ListOffsetsRequestT request;
+    request.partition_ids = ids;
+    request.at = at;
+    request.time_us = time_us;
+    std::map<std::uint32_t, std::uint64_t> found;
+    if (ids.empty()) {
+        return found;
+    }
+    for (const auto& offset :
+         core_->call<wire::ListOffsetsAnswer>(Api::list_offsets, std::move(request)).offsets) {
+        if (offset.code() == 0) {
+            found[offset.partition_id()] = offset.offset();
+        }
+    }
+    return found;
+}
+
+void Consumer::Impl::assign_alone() {
+    topics_ = core_->topics(options_.topics);
+    if (topics_.empty()) {
+        client::throw_error(fail(
+            Errc::unknown_topic,
+            "no topic matches " +
+                (options_.topics.empty() ? std::string("anything") : options_.topics.front())));
+    }
+    std::vector<std::uint32_t> ids;
+    for (const auto& topic : topics_) {
+        for (const auto& partition : topic.partitions) {
+            if (!options_.partition || *options_.partition == partition.index) {
+                ids.push_back(partition.partition_id);
+            }
+        }
+    }
+    assign(ids, {});
+}
+
+void Consumer::Impl::assign(const std::vector<std::uint32_t>& partition_ids,
+                            const std::map<std::uint32_t, std::uint64_t>& committed) {
+    if (!options_.group.empty()) {
+        topics_ = core_->topics({});
+    }
+    std::map<std::uint32_t, std::uint64_t> begin;
+    if (!options_.start_offset) {
+        begin = offsets_at(
+            partition_ids, static_cast<wire::OffsetAt>(options_.start.at), options_.start.time_us);
+    }
+    std::map<std::uint32_t, Position> positions;
+    const std::set<std::uint32_t> wanted(partition_ids.begin(), partition_ids.end());
+    for (const auto& topic : topics_) {
+        for (const auto& partition : topic.partitions) {
+            names_[partition.partition_id] = {.topic = topic.name, .index = partition.index};
+            if (!wanted.contains(partition.partition_id)) {
+                continue;
+            }
+            const auto stored = committed.find(partition.partition_id);
+            const auto at = stored != committed.end()
+                                ? stored->second
+                                : options_.start_offset.value_or(begin[partition.partition_id]);
+            positions[partition.partition_id] = {.shard = partition.shard,
+                                                 .index = partition.index,
+                                                 .topic = topic.name,
+                                                 .fetch = at,
+                                                 .delivered = at,
+                                                 .committed = at};
+        }
+    }
+    std::set<std::uint32_t> shards;
+    for (const auto& [id, position] : positions) {
+        shards.insert(position.shard);
+    }
+    {
+        const std::lock_guard lock(mutex_);
+        ++epoch_;
+        positions_ = std::move(positions);
+        ready_.clear();
+        fetching_.clear();
+        must_rejoin_ = false;
+    }
+    for (const auto shard : shards) {
+        core_->post([self = shared_from_this(), shard] { self->fetch(shard); });
+    }
+}
+
+void Consumer::Impl::join() {
+    wire::GroupJoinRequestT request;
+    request.group = options_.group;
+    request.member_id = member_id_;
+    request.client_name = options_.client_name;
+    request.topics = options_.topics;
+    request.session_timeout_ms = static_cast<std::uint32_t>(options_.session_timeout.count());
+    const auto answer = core_->call<wire::GroupJoinAnswer>(Api::group_join, std::move(request));
+    member_id_ = answer.member_id;
+    generation_ = answer.generation;
+    std::map<std::uint32_t, std::uint64_t> committed;
+    for (const auto& offset : answer.committed) {
+        committed[offset.partition_id()] = offset.offset();
+    }
+    assign(answer.partition_ids, committed);
+}
+
+void Consumer::Impl::heartbeat() {
+    core_->post([self = shared_from_this()] {
+        self->heartbeat_timer_.expires_after(self->options_.session_timeout / 4);
+        self->heartbeat_timer_.async_wait([self](const auto& error) {
+            if (error || self->is_closed_) {
+                return;
+            }
+            wire::GroupHeartbeatRequestT request;
+            request.group = self->options_.group;
+            request.member_id = self->member_id_;
+            request.generation = self->generation_;
+            self->core_->send(Api::group_heartbeat,
+                              std::move(request),
+                              [self](const Result<const wire::FrameView*>& answer) {
+                                  const auto done =
+                                      answer
+                                          ? wire::parse_message<wire::Done>(answer.value()->table)
+                                          : Result<wire::DoneT>(answer.error());
+                                  if (done && done.value().error) {
+                                      const std::lock_guard lock(self->mutex_);
+                                      self->must_rejoin_ = true;
+                                      self->arrived_.notify_all();
+                                  }
+                                  self->heartbeat();
+                              });
+        });
+    });
+}
+
+void Consumer::Impl::fetch(std::uint32_t shard) {
+    wire::FetchRequestT request;
+    std::uint64_t epoch = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        if (is_closed_ || ready_.size() >= chunks_ahead || fetching_.contains(shard)) {
+            return;
+        }
+        for (const auto& [id, position] : positions_) {
+            if (position.shard == shard) {
+                request.partitions.emplace_back(position.fetch, id, options_.fetch_bytes_max);
+            }
+        }
+        if (request.partitions.empty()) {
+            return;
+        }
+        fetching_.insert(shard);
+        epoch = epoch_;
+    }
+    request.bytes_max = options_.fetch_bytes_max;
+    request.wait_max_ms = fetch_wait_ms;
+    core_->send(
+        Api::fetch,
+        std::move(request),
+        [self = shared_from_this(), shard, epoch](const Result<const wire::FrameView*>& answer) {
+            self->fetched(shard, epoch, answer);
+        });
+}
+
+void Consumer::Impl::fetch_later(std::uint32_t shard) {
+    auto timer = std::make_shared<boost::asio::steady_timer>(core_->context(), retry_delay);
+    timer->async_wait(
+        [self = shared_from_this(), shard, timer](const auto&) { self->fetch(shard); });
+}
+
+void Consumer::Impl::fetched(std::uint32_t shard,
+                             std::uint64_t epoch,
+                             const Result<const wire::FrameView*>& answer) {
+    const auto parsed = answer ? wire::parse_message<wire::FetchAnswer>(answer.value()->table)
+                               : Result<wire::FetchAnswerT>(answer.error());
+    {
+        const std::lock_guard lock(mutex_);
+        if (epoch != epoch_ || is_closed_) {
+            return;
+        }
+        fetching_.erase(shard);
+        if (parsed && !parsed.value().error) {
+            take(parsed.value(), answer.value()->raw);
+        } else if (parsed && !parsed.value().error->retryable) {
+            failure_ = client::from_wire(*parsed.value().error);
+        }
+        arrived_.notify_all();
+    }
+    if (parsed && !parsed.value().error) {
+        fetch(shard);
+    } else {
+        fetch_later(shard);
+    }
+}
+
+void Consumer::Impl::take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw) {
+    Chunk chunk;
+    for (const auto& part : answer.partitions) {
+        const auto runs = raw.first(std::min<std::size_t>(part->run_bytes, raw.size()));
+        raw = raw.subspan(runs.size());
+        const auto found = positions_.find(part->partition_id);
+        if (found == positions_.end()) {
+            continue;
+        }
+        auto& position = found->second;
+        const auto read = client::visit_run(
+            runs, names_, Offset{position.fetch}, [&](const BatchHeader& header, Record record) {
+                position.fetch = header.last_offset().value + 1;
+                chunk.records.push_back(std::move(record));
+            });
+        if (!read) {
+            failure_ = read.error();
+        }
+        if (part->error) {
+            take_error(*part);
+        }
+        chunk.next[part->partition_id] = position.fetch;
+    }
+    if (!chunk.next.empty()) {
+        ready_.push_back(std::move(chunk));
+    }
+}
+
+void Consumer::Impl::take_error(const wire::FetchedPartitionT& part) {
+    auto& position = positions_[part.partition_id];
+    const auto code = static_cast<Errc>(part.error->code);
+    if (code == Errc::corrupt) {
+        damage_.push_back({.topic = position.topic,
+                           .partition = position.index,
+                           .first_offset = position.fetch,
+                           .next_offset = part.skip_to,
+                           .text = part.error->text});
+        position.fetch = std::max(part.skip_to, position.fetch + 1);
+    } else if (code == Errc::offset_out_of_range) {
+        // Retention has passed by, or the offset is from another life of the topic.
+        position.fetch = std::clamp(position.fetch, part.first_offset, part.next_offset);
+    } else if (!part.error->retryable) {
+        failure_ = client::from_wire(*part.error);
+    }
+}
+
+std::vector<Record> Consumer::Impl::poll(std::chrono::milliseconds wait_max) {
+    const auto deadline = Clock::now() + wait_max;
+    commit_if_due();
+    std::unique_lock lock(mutex_);
+    while (true) {
+        arrived_.wait_until(
+            lock, deadline, [this] { return !ready_.empty() || failure_ || must_rejoin_; });
+        if (must_rejoin_) {
+            lock.unlock();
+            commit();
+            join();
+            lock.lock();
+            continue;
+        }
+        if (ready_.empty() && failure_) {
+            client::throw_error(*std::exchange(failure_, std::nullopt));
+        }
+        if (ready_.empty()) {
+            return {};
+        }
+        auto chunk = std::move(ready_.front());
+        ready_.pop_front();
+        std::set<std::uint32_t> shards;
+        for (const auto& [id, next] : chunk.next) {
+            positions_[id].delivered = next;
+        }
+        for (const auto& [id, position] : positions_) {
+            shards.insert(position.shard);
+        }
+        for (const auto shard : shards) {
+            core_->post([self = shared_from_this(), shard] { self->fetch(shard); });
+        }
+        if (!chunk.records.empty()) {
+            return std::move(chunk.records);
+        }
+    }
+}
+
+void Consumer::Impl::commit_if_due() {
+    if (!options_.group.empty() && options_.commit_interval.count() > 0 &&
+        Clock::now() - last_commit_ >= options_.commit_interval) {
+        commit();
+    }
+}
+
+void Consumer::Impl::commit() {
+    last_commit_ = Clock::now();
+    if (options_.group.empty()) {
+        return;
+    }
+    wire::OffsetCommitRequestT request;
+    request.group = options_.group;
+    request.member_id = member_id_;
+    request.generation = generation_;
+    {
+        const std::lock_guard lock(mutex_);
+        for (auto& [id, position] : positions_) {
+            if (position.delivered != position.committed) {
+                request.offsets.emplace_back(position.delivered, id);
+                position.committed = position.delivered;
+            }
+        }
+    }
+    if (request.offsets.empty()) {
+        return;
+    }
+    try {
+        (void)core_->call<wire::Done>(Api::offset_commit, std::move(request));
+    } catch (const ClientError& error) {
+        // A member of an older generation has lost its partitions: others read from what was
+        // committed before.
+        if (error.name() != name_of(Errc::rebalancing)) {
+            throw;
+        }
+        const std::lock_guard lock(mutex_);
+        must_rejoin_ = true;
+    }
+}
+
+std::vector<Damage> Consumer::Impl::damage() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(damage_, {});
+}
+
+bool Consumer::Impl::is_caught_up() {
+    if (!ends_) {
+        std::vector<std::uint32_t> ids;
+        {
+            const std::lock_guard lock(mutex_);
+            for (const auto& [id, position] : positions_) {
+                ids.push_back(id);
+            }
+        }
+        ends_ = offsets_at(ids, wire::OffsetAt::latest, 0);
+    }
+    const std::lock_guard lock(mutex_);
+    return std::ranges::all_of(*ends_, [this](const auto& end) {
+        const auto found = positions_.find(end.first);
+        return found == positions_.end() || found->second.delivered >= end.second;
+    });
+}
+
+std::vector<TopicPartition> Consumer::Impl::assignment() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<TopicPartition> partitions;
+    for (const auto& [id, position] : positions_) {
+        partitions.push_back(
+            {.index = position.index, .partition_id = id, .shard = position.shard});
+    }
+    return partitions;
+}
+
+void Consumer::Impl::close() {
+    {
+        const std::lock_guard lock(mutex_);
+        is_closed_ = true;
+    }
+    core_->post([self = shared_from_this()] { self->heartbeat_timer_.cancel(); });
+    if (options_.group.empty()) {
+        return;
+    }
+    try {
+        commit();
+        wire::GroupLeaveRequestT request;
+        request.group = options_.group;
+        request.member_id = member_id_;
+        (void)core_->call<wire::Done>(Api::group_leave, std::move(request));
+    } catch (const ClientError&) {
+        // The session times out by itself; what was not committed is read again.
+    }
+}
+
+Consumer::Consumer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Consumer::Consumer(Consumer&&) noexcept = default;
+Consumer& Consumer::operator=(Consumer&& other) noexcept {
+    std::swap(impl_, other.impl_);
+    return *this;
+}
+Consumer::~Consumer() {
+    if (impl_) {
+        impl_->close();
+    }
+}
+std::vector<Record> Consumer::poll(std::chrono::milliseconds wait_max) {
+    return impl_->poll(wait_max);
+}
+void Consumer::commit() {
+    impl_->commit();
+}
+std::vector<Damage> Consumer::damage() {
+    return impl_->damage();
+}
+bool Consumer::is_caught_up() {
+    return impl_->is_caught_up();
+}
+std::vector<TopicPartition> Consumer::assignment() const {
+    return impl_->assignment();
+}
+
+}  // namespace millrace

@@ -1,0 +1,88 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <vector>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "client/src/core.hpp"
+#include "client/src/decode.hpp"
+#include "client/wire/schema/groups_generated.h"
+#include "client/wire/schema/records_generated.h"
+#include "millrace/consumer.hpp"
+
+namespace millrace {
+
+/// Fetches ahead on the io thread, one long poll per shard; `poll` takes what has been decoded.
+class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
+  public:
+    Impl(std::shared_ptr<client::Core> core, ConsumerOptions options);
+    void start();
+    void close();
+
+    [[nodiscard]] std::vector<Record> poll(std::chrono::milliseconds wait_max);
+    void commit();
+    [[nodiscard]] std::vector<Damage> damage();
+    [[nodiscard]] bool is_caught_up();
+    [[nodiscard]] std::vector<TopicPartition> assignment() const;
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    struct Position {
+        std::uint32_t shard = 0;
+        std::uint32_t index = 0;
+        std::string topic;
+        std::uint64_t fetch = 0;      ///< where the next fetch begins
+        std::uint64_t delivered = 0;  ///< one past what `poll` gave
+        std::uint64_t committed = 0;
+    };
+    struct Chunk {
+        std::vector<Record> records;
+        std::map<std::uint32_t, std::uint64_t>
+            next;  ///< delivered offsets after it, by partition id
+    };
+
+    void assign(const std::vector<std::uint32_t>& partition_ids,
+                const std::map<std::uint32_t, std::uint64_t>& committed);
+    void assign_alone();
+    void join();
+    void heartbeat();
+    void fetch(std::uint32_t shard);
+    void fetched(std::uint32_t shard,
+                 std::uint64_t epoch,
+                 const Result<const wire::FrameView*>& answer);
+    void take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw);
+    void take_error(const wire::FetchedPartitionT& part);
+    void fetch_later(std::uint32_t shard);
+    [[nodiscard]] std::map<std::uint32_t, std::uint64_t> offsets_at(
+        const std::vector<std::uint32_t>& ids, wire::OffsetAt at, std::int64_t time_us);
+    void commit_if_due();
+
+    std::shared_ptr<client::Core> core_;
+    ConsumerOptions options_;
+    boost::asio::steady_timer heartbeat_timer_;
+    std::vector<TopicDescription> topics_;
+    client::PartitionNames names_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable arrived_;
+    std::map<std::uint32_t, Position> positions_;
+    std::deque<Chunk> ready_;
+    std::set<std::uint32_t> fetching_;
+    std::vector<Damage> damage_;
+    std::uint64_t epoch_ = 0;  ///< raised by every assignment; answers of earlier ones are dropped
+    std::optional<Error> failure_;
+    bool must_rejoin_ = false;
+    bool is_closed_ = false;
+    std::string member_id_;
+    std::uint32_t generation_ = 0;
+    Clock::time_point last_commit_ = Clock::now();
+    std::optional<std::map<std::uint32_t, std::uint64_t>> ends_;
+};
+
+}  // namespace millrace

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "client/src/connection.hpp"
+#include "millrace/client.hpp"
+
+namespace millrace::client {
+
+[[noreturn]] void throw_error(const Error& error);
+[[nodiscard]] std::exception_ptr to_exception(const Error& error);
+[[nodiscard]] Error from_wire(const wire::ErrorT& error);
+
+/// An answer that is kept: the table's bytes and the record bytes.
+struct KeptAnswer {
+    std::vector<std::byte> table;
+    std::vector<std::byte> raw;
+};
+
+/// What everything made by one Client shares: the io thread, the connection, what is known of
+/// topics.
+///
+/// Threads:  any; the connection is touched on the io thread only.
+class Core : public std::enable_shared_from_this<Core> {
+  public:
+    explicit Core(ClientOptions options);
+    Core(const Core&) = delete;
+    Core& operator=(const Core&) = delete;
+    Core(Core&&) = delete;
+    Core& operator=(Core&&) = delete;
+    ~Core();
+
+    [[nodiscard]] const ClientOptions& options() const { return options_; }
+    [[nodiscard]] boost::asio::io_context& context() { return context_; }
+    template <class Function>
+    void post(Function function) {
+        boost::asio::post(context_, std::move(function));
+    }
+    /// On the io thread.
+    [[nodiscard]] Connection& connection() { return connection_; }
+
+    /// Sends a request on the io thread. Threads: any.
+    template <class Native>
+    void send(wire::Api api, Native message, OnAnswer on_answer) {
+        auto shared = std::make_shared<Native>(std::move(message));
+        post([this, api, shared, on_answer = std::move(on_answer)]() mutable {
+            connection_.request(
+                [api, shared](std::uint32_t correlation) {
+                    return wire::format_message(
+                        {.api = static_cast<std::uint16_t>(api), .correlation = correlation},
+                        *shared);
+                },
+                options_.request_timeout,
+                std::move(on_answer));
+        });
+    }
+
+    /// Sends and waits. Throws ClientError. Not on the io thread.
+    template <class Answer, class Native>
+    typename Answer::NativeTableType call(wire::Api api,
+                                          Native message,
+                                          std::vector<std::byte>* raw = nullptr) {
+        const auto kept =
+            call_kept([&](OnAnswer done) { send(api, std::move(message), std::move(done)); });
+        auto answer = wire::parse_message<Answer>(kept.table);
+        if (!answer) {
+            throw_error(answer.error());
+        }
+        if (answer.value().error) {
+            throw_error(from_wire(*answer.value().error));
+        }
+        if (raw != nullptr) {
+            *raw = kept.raw;
+        }
+        return std::move(answer).value();
+    }
+
+    /// A hello of its own: versions, limits, and a producer id that nobody else has. Throws.
+    [[nodiscard]] wire::HelloAnswerT hello();
+    /// From the broker. Throws unknown_topic.
+    [[nodiscard]] TopicDescription describe(const std::string& topic);
+    [[nodiscard]] std::vector<TopicDescription> topics(const std::vector<std::string>& patterns,
+                                                       wire::MetadataRequestT request = {});
+
+    /// Push frames of delivery sessions. On the io thread.
+    void set_session_handler(std::uint64_t session, OnPush handler) {
+        session_handlers_[session] = std::move(handler);
+    }
+    void drop_session_handler(std::uint64_t session) { session_handlers_.erase(session); }
+
+  private:
+    [[nodiscard]] static KeptAnswer call_kept(const std::function<void(OnAnswer)>& start);
+
+    ClientOptions options_;
+    boost::asio::io_context context_;
+    boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+    Connection connection_;
+    std::unordered_map<std::uint64_t, OnPush> session_handlers_;
+    std::thread thread_;
+};
+
+[[nodiscard]] TopicDescription from_wire(const wire::TopicT& topic);
+
+}  // namespace millrace::client

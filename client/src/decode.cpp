@@ -1,0 +1,49 @@
+#include "client/src/decode.hpp"
+
+#include "client/wire/record_batch.hpp"
+
+namespace millrace::client {
+
+Record to_record(const wire::RecordView& view, const PartitionName& name) {
+    Record record;
+    record.topic = name.topic;
+    record.partition = name.index;
+    record.event_time_us = view.event_time_us;
+    if (view.key) {
+        record.key = std::string(*view.key);
+    }
+    record.value = std::string(view.value);
+    record.headers.reserve(view.headers.size());
+    for (const auto& header : view.headers) {
+        record.headers.push_back(
+            {.key = std::string(header.key), .value = std::string(header.value)});
+    }
+    return record;
+}
+
+Result<void> visit_run(std::span<const std::byte> runs,
+                       const PartitionNames& names,
+                       Offset from,
+                       const std::function<void(const BatchHeader&, Record)>& visit) {
+    const PartitionName unknown;
+    while (const auto header = load_batch_header(runs)) {
+        const auto found = names.find(header->partition.value);
+        const auto& name = found == names.end() ? unknown : found->second;
+        const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
+        MILLRACE_TRY(
+            wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
+                const auto offset = header->base_offset + number;
+                if (offset >= from) {
+                    auto record = to_record(view, name);
+                    record.offset = offset.value;
+                    record.append_time_us = header->append_time_us;
+                    visit(*header, std::move(record));
+                }
+                return true;
+            }));
+        runs = runs.subspan(header->run_bytes());
+    }
+    return ok();
+}
+
+}  // namespace millrace::client

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "client/wire/record.hpp"
+#include "millrace/types.hpp"
+#include "storage/base/batch_header.hpp"
+#include "storage/base/result.hpp"
+
+namespace millrace::client {
+
+/// Names of partitions, for records that come by id.
+struct PartitionName {
+    std::string topic;
+    std::uint32_t index = 0;
+};
+using PartitionNames = std::unordered_map<std::uint32_t, PartitionName>;
+
+[[nodiscard]] Record to_record(const wire::RecordView& view, const PartitionName& name);
+
+/// Calls `visit` with every record of a run whose offset is not below `from`. Errors: malformed.
+[[nodiscard]] Result<void> visit_run(std::span<const std::byte> runs,
+                                     const PartitionNames& names,
+                                     Offset from,
+                                     const std::function<void(const BatchHeader&, Record)>& visit);
+
+}  // namespace millrace::client

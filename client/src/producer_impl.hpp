@@ -1,0 +1,103 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include <boost/asio/steady_timer.hpp>
+
+#include "client/src/core.hpp"
+#include "client/wire/record_batch.hpp"
+#include "client/wire/schema/records_generated.h"
+#include "millrace/producer.hpp"
+
+namespace millrace {
+
+/// Gathers records per partition on the callers' threads; sends, resends and answers on the io
+/// thread.
+///
+/// A partition's batches are kept in order of their sequences until they are acked. What has to be
+/// sent again becomes `waiting` again and goes out before anything younger; a younger batch that
+/// reached the broker without its elder comes back as out of order and waits, too.
+class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
+  public:
+    Impl(std::shared_ptr<client::Core> core,
+         const TopicDescription& topic,
+         std::int64_t producer_id,
+         ProducerOptions options);
+
+    void send(OutgoingRecord record, DeliveryCallback done);
+    void flush();
+    void close();
+    [[nodiscard]] ProducerStatistics statistics() const;
+
+  private:
+    using Clock = std::chrono::steady_clock;
+    struct Batch {
+        std::vector<std::byte> bytes;
+        std::vector<DeliveryCallback> callbacks;
+        std::size_t partition = 0;
+        std::size_t payload_bytes = 0;
+        Clock::time_point deadline;
+        bool is_in_flight = false;
+    };
+    struct Partition {
+        std::uint32_t id = 0;
+        wire::RecordBatchBuilder builder;
+        std::vector<DeliveryCallback> callbacks;  ///< of the records in the builder
+        std::size_t payload_bytes = 0;
+        std::int32_t next_sequence = 0;
+        std::int16_t epoch = 0;
+        std::deque<std::shared_ptr<Batch>> unacked;
+        bool is_listed = false;  ///< in `dirty_`
+    };
+    using Batches = std::vector<std::shared_ptr<Batch>>;
+    struct Ending {
+        std::shared_ptr<Batch> batch;
+        RecordPlace first;
+        std::exception_ptr error;
+    };
+
+    [[nodiscard]] std::size_t choose_partition(const OutgoingRecord& record);
+    void seal(std::size_t index);
+    void wake();
+    void drain();
+    [[nodiscard]] Batches take_batches();
+    void request(Batches batches);
+    void answered(const Batches& batches, const Result<const wire::FrameView*>& answer);
+    void judge(const Batches& batches,
+               const wire::PublishAnswerT& answer,
+               std::vector<Ending>& endings,
+               bool& must_refresh);
+    void retry_all(const Batches& batches, std::vector<Ending>& endings);
+    [[nodiscard]] bool should_retry(const Batch& batch, Errc code) const;
+    void fail_partition(Partition& partition, const Error& error, std::vector<Ending>& endings);
+    void end(std::vector<Ending> endings);
+    void refresh();
+    void retry_later();
+
+    std::shared_ptr<client::Core> core_;
+    std::string topic_;
+    std::int64_t producer_id_;
+    ProducerOptions options_;
+    boost::asio::steady_timer retry_timer_;
+    boost::asio::steady_timer linger_timer_;
+
+    mutable std::mutex mutex_;
+    std::condition_variable settled_;
+    std::vector<Partition> partitions_;
+    std::vector<std::size_t> dirty_;
+    std::size_t next_partition_ = 0;
+    std::size_t outstanding_bytes_ = 0;
+    std::size_t gathered_bytes_ = 0;  ///< not yet in a request
+    std::uint64_t outstanding_ = 0;
+    std::uint32_t requests_in_flight_ = 0;
+    bool is_woken_ = false;
+    bool is_closed_ = false;
+    std::exception_ptr first_failure_;
+    ProducerStatistics statistics_;
+};
+
+}  // namespace millrace

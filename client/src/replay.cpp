@@ -1,0 +1,89 @@
+#include <algorithm>
+#include <deque>
+
+#include "client/src/core.hpp"
+#include "client/src/decode.hpp"
+#include "client/src/replay_impl.hpp"
+#include "client/wire/schema/records_generated.h"
+
+namespace millrace {
+namespace {
+
+constexpr std::size_t read_records_max = 4096;
+
+}  // namespace
+
+Replay::Impl::Impl(std::shared_ptr<client::Core> core, ReplayOptions options)
+    : core_(std::move(core)), options_(std::move(options)) {
+    const auto hello = core_->hello();
+    for (const auto& topic : core_->topics(options_.topics)) {
+        for (const auto& partition : topic.partitions) {
+            names_[partition.partition_id] = {.topic = topic.name, .index = partition.index};
+        }
+    }
+    shards_.resize(hello.shard_count);
+}
+
+void Replay::Impl::fill(std::size_t index) {
+    auto& shard = shards_[index];
+    while (shard.records.empty() && !shard.is_done) {
+        wire::ReplayReadRequestT request;
+        request.shard = static_cast<std::uint32_t>(index);
+        request.topics = options_.topics;
+        request.from_us = options_.from_us;
+        request.to_us = options_.to_us;
+        if (shard.has_cursor) {
+            request.cursor_segment = shard.segment;
+            request.cursor_position = shard.position;
+        }
+        std::vector<std::byte> raw;
+        const auto answer =
+            core_->call<wire::ReplayReadAnswer>(wire::Api::replay_read, std::move(request), &raw);
+        shard.has_cursor = true;
+        shard.segment = answer.cursor_segment;
+        shard.position = answer.cursor_position;
+        shard.is_done = answer.at_end;
+        const auto runs = std::span<const std::byte>(raw).first(
+            std::min<std::size_t>(answer.run_bytes, raw.size()));
+        const auto read =
+            client::visit_run(runs, names_, Offset{0}, [&](const BatchHeader&, Record record) {
+                shard.records.push_back(std::move(record));
+            });
+        if (!read) {
+            client::throw_error(read.error());
+        }
+    }
+}
+
+std::vector<Record> Replay::Impl::read() {
+    std::vector<Record> merged;
+    while (merged.size() < read_records_max) {
+        Shard* first = nullptr;
+        for (std::size_t i = 0; i < shards_.size(); ++i) {
+            fill(i);
+            auto& shard = shards_[i];
+            if (!shard.records.empty() &&
+                (first == nullptr ||
+                 shard.records.front().append_time_us < first->records.front().append_time_us)) {
+                first = &shard;
+            }
+        }
+        if (first == nullptr) {
+            break;
+        }
+        merged.push_back(std::move(first->records.front()));
+        first->records.pop_front();
+    }
+    return merged;
+}
+
+Replay::Replay(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Replay::Replay(Replay&&) noexcept = default;
+Replay& Replay::operator=(Replay&&) noexcept = default;
+Replay::~Replay() = default;
+
+std::vector<Record> Replay::read() {
+    return impl_->read();
+}
+
+}  // namespace millrace
