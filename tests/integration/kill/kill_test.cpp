@@ -60,6 +60,10 @@ class Writer {
     void run() {
         while (!stopping_) {
             const auto number = next_++;
+            // A steady load: the checker reads everything again in every round.
+            if (number % 32 == 0) {
+                std::this_thread::sleep_for(std::chrono::milliseconds(4));
+            }
             producer_.send({.key = key_, .value = std::to_string(number)},
                            [this, number](const RecordPlace&, const std::exception_ptr& error) {
                                settle(number, error);
@@ -140,7 +144,7 @@ TEST(Kill, EveryAckedRecordIsThereOnceAndInOrderAfterSigkill) {
     const auto seed = test_seed();
     SCOPED_TRACE("MILLRACE_TEST_SEED=" + std::to_string(seed));
     Random random(seed);
-    Daemon daemon;
+    Daemon daemon({"--segment-bytes", "16MiB"});
     daemon.start();
     Client client{{.brokers = daemon.address(), .backoff_max = std::chrono::milliseconds(100)}};
     client.admin().create_topic({.name = topic_name, .partition_count = partition_count});

@@ -1,0 +1,22 @@
+#include "client/cli/app/options.hpp"
+
+#include <sstream>
+
+namespace millrace::cli {
+
+CLI::App& add_family(CLI::App& parent, const CommandText& text) {
+    CLI::App* command = parent.add_subcommand(text.name, text.help);
+    command->require_subcommand(1);
+    std::string footer;
+    if (!text.examples.empty()) {
+        footer = "Examples:\n";
+        std::istringstream lines(text.examples);
+        for (std::string line; std::getline(lines, line);) {
+            footer += "  " + line + "\n";
+        }
+    }
+    command->footer(footer + "\nEvery command takes --brokers, --output, --timeout and --quiet.");
+    return *command;
+}
+
+}  // namespace millrace::cli

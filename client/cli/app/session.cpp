@@ -1,0 +1,43 @@
+#include "client/cli/app/session.hpp"
+
+#include <ostream>
+
+#include "client/cli/text/time_text.hpp"
+#include "millrace/client.hpp"
+
+namespace millrace::cli {
+
+Session::Session(Globals globals, Streams streams)
+    : globals_(std::move(globals)), streams_(streams) {}
+
+Session::~Session() = default;
+
+Client& Session::client() {
+    if (!client_) {
+        const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
+            require_duration(globals_.timeout, "--timeout"));
+        ClientOptions options;
+        options.brokers = globals_.brokers;
+        options.client_name = "millrace-cli";
+        options.request_timeout = timeout;
+        options.connect_timeout = std::min(options.connect_timeout, timeout);
+        client_ = std::make_unique<Client>(options);
+    }
+    return *client_;
+}
+
+Admin Session::admin() {
+    return client().admin();
+}
+
+void Session::note(std::string_view text) {
+    if (!globals_.quiet) {
+        streams_.err << text << '\n';
+    }
+}
+
+void Session::warn(std::string_view text) {
+    streams_.err << "millrace: " << text << '\n';
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,17 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace millrace::cli {
+
+/// Why a command line that CLI11 refused is wrong, where the reason is a word that nobody knows:
+/// "unknown command \"topik\"; did you mean topic?". Empty when every word is known.
+[[nodiscard]] std::string explain_unknown_word(const CLI::App& root,
+                                               const std::vector<std::string>& words);
+
+}  // namespace millrace::cli
