@@ -1,5 +1,6 @@
 #include "client/cli/app/session.hpp"
 
+#include <algorithm>
 #include <ostream>
 
 #include "client/cli/text/time_text.hpp"

@@ -1,8 +1,10 @@
 #include "client/cli/app/stop_signal.hpp"
 
+#include <algorithm>
 #include <atomic>
-#include <csignal>
 #include <thread>
+
+#include <signal.h>
 
 namespace millrace::cli {
 namespace {
@@ -10,16 +12,18 @@ namespace {
 std::atomic<bool> stop_requested{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
-void on_stop(int number) {
+void on_stop(int) {
     stop_requested.store(true);
-    std::signal(number, SIG_DFL);
 }
 
 }  // namespace
 
 void watch_stop_signals() {
-    std::signal(SIGINT, on_stop);
-    std::signal(SIGTERM, on_stop);
+    struct sigaction action {};
+    action.sa_handler = on_stop;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);  // not SA_RESTART: a read of stdin shall end
+    sigaction(SIGINT, &action, nullptr);
+    sigaction(SIGTERM, &action, nullptr);
 }
 
 bool is_stop_requested() {

@@ -1,0 +1,265 @@
+#include "broker/delivery/commands.hpp"
+
+#include <cstring>
+
+#include <nlohmann/json.hpp>
+
+#include "client/wire/varint.hpp"
+
+namespace millrace::broker::delivery {
+namespace {
+
+using Json = nlohmann::json;
+
+enum class Kind : std::uint8_t {
+    settle = 1,
+    retry = 2,
+    letter_open = 3,
+    letter_change = 4,
+    offsets = 5
+};
+
+Json to_json(const ProgressKey& key) {
+    return {key.subscription, key.partition.value, key.epoch, key.origin.value};
+}
+
+ProgressKey key_from(const Json& json) {
+    return {.subscription = json.at(0).get<std::uint32_t>(),
+            .partition = PartitionId{json.at(1).get<std::uint32_t>()},
+            .epoch = json.at(2).get<std::uint32_t>(),
+            .origin = Offset{json.at(3).get<std::uint64_t>()}};
+}
+
+Json to_json(const LetterAction& action) {
+    return {{"time_us", action.time_us},
+            {"action", action.action},
+            {"by", action.by},
+            {"text", action.text}};
+}
+
+LetterAction action_from(const Json& json) {
+    return {.time_us = json.at("time_us").get<UnixMicros>(),
+            .action = json.at("action").get<std::string>(),
+            .by = json.at("by").get<std::string>(),
+            .text = json.at("text").get<std::string>()};
+}
+
+/// Texts come from outside and need not be UTF-8, so they travel as bytes.
+Json bytes_of(const std::string& text) {
+    return Json::binary({text.begin(), text.end()});
+}
+
+std::string text_of(const Json& json) {
+    const auto& bytes = json.get_binary();
+    return {bytes.begin(), bytes.end()};
+}
+
+Json to_json(const Letter& letter) {
+    Json actions = Json::array();
+    for (const auto& action : letter.actions) {
+        actions.push_back(to_json(action));
+    }
+    std::vector<std::uint8_t> record(letter.record.size());
+    std::memcpy(record.data(), letter.record.data(), record.size());
+    return {{"id", letter.id},
+            {"subscription", letter.subscription},
+            {"topic", letter.topic},
+            {"index", letter.partition_index},
+            {"partition", letter.partition.value},
+            {"offset", letter.offset.value},
+            {"key", bytes_of(letter.key)},
+            {"cause", static_cast<int>(letter.cause)},
+            {"error", bytes_of(letter.error)},
+            {"response", bytes_of(letter.response)},
+            {"attempts", letter.attempts},
+            {"first_failure_us", letter.first_failure_us},
+            {"last_failure_us", letter.last_failure_us},
+            {"append_time_us", letter.append_time_us},
+            {"correlation_id", bytes_of(letter.correlation_id)},
+            {"state", static_cast<int>(letter.state)},
+            {"actions", actions},
+            {"record", Json::binary(std::move(record))}};
+}
+
+Letter letter_from(const Json& json) {
+    Letter letter;
+    json.at("id").get_to(letter.id);
+    json.at("subscription").get_to(letter.subscription);
+    json.at("topic").get_to(letter.topic);
+    json.at("index").get_to(letter.partition_index);
+    letter.partition = PartitionId{json.at("partition").get<std::uint32_t>()};
+    letter.offset = Offset{json.at("offset").get<std::uint64_t>()};
+    letter.key = text_of(json.at("key"));
+    letter.cause = static_cast<Cause>(json.at("cause").get<std::uint8_t>());
+    letter.error = text_of(json.at("error"));
+    letter.response = text_of(json.at("response"));
+    json.at("attempts").get_to(letter.attempts);
+    json.at("first_failure_us").get_to(letter.first_failure_us);
+    json.at("last_failure_us").get_to(letter.last_failure_us);
+    json.at("append_time_us").get_to(letter.append_time_us);
+    letter.correlation_id = text_of(json.at("correlation_id"));
+    letter.state = static_cast<LetterState>(json.at("state").get<std::uint8_t>());
+    for (const auto& action : json.at("actions")) {
+        letter.actions.push_back(action_from(action));
+    }
+    const auto& record = json.at("record").get_binary();
+    const auto bytes = std::as_bytes(std::span(record.data(), record.size()));
+    letter.record.assign(bytes.begin(), bytes.end());
+    return letter;
+}
+
+struct Encoder {
+    std::pair<Kind, Json> operator()(const RetryCommand& command) const {
+        return {Kind::retry,
+                {to_json(command.key),
+                 command.offset.value,
+                 command.attempts,
+                 command.not_before_us,
+                 command.first_failure_us}};
+    }
+    std::pair<Kind, Json> operator()(const LetterOpenCommand& command) const {
+        return {Kind::letter_open, {to_json(command.key), to_json(command.letter)}};
+    }
+    std::pair<Kind, Json> operator()(const LetterChangeCommand& command) const {
+        return {Kind::letter_change,
+                {command.subscription,
+                 command.id,
+                 static_cast<int>(command.state),
+                 static_cast<int>(command.cause),
+                 bytes_of(command.error),
+                 bytes_of(command.response),
+                 command.attempts,
+                 to_json(command.action)}};
+    }
+    std::pair<Kind, Json> operator()(const OffsetCommand& command) const {
+        Json offsets = Json::array();
+        for (const auto& offset : command.offsets) {
+            offsets.push_back({offset.partition.value, offset.offset.value});
+        }
+        return {Kind::offsets, {bytes_of(command.group), offsets}};
+    }
+    std::pair<Kind, Json> operator()(const SettleCommand& /*command*/) const {
+        return {Kind::settle, nullptr};
+    }
+};
+
+std::vector<std::byte> format_settle(const SettleCommand& command) {
+    std::vector<std::byte> out{static_cast<std::byte>(Kind::settle)};
+    const auto add = [&out](std::uint64_t value) {
+        wire::append_varint(out, static_cast<std::int64_t>(value));
+    };
+    add(command.key.subscription);
+    add(command.key.partition.value);
+    add(command.key.epoch);
+    add(command.key.origin.value);
+    auto last = command.key.origin;
+    for (const auto& [first, count] : command.runs) {
+        add(first.value - last.value);
+        add(count);
+        last = first + count;
+    }
+    return out;
+}
+
+Result<Command> parse_settle(std::span<const std::byte> bytes) {
+    wire::ByteReader in(bytes);
+    const auto next = [&in] { return static_cast<std::uint64_t>(in.read_varint()); };
+    SettleCommand command;
+    command.key.subscription = static_cast<std::uint32_t>(next());
+    command.key.partition = PartitionId{static_cast<std::uint32_t>(next())};
+    command.key.epoch = static_cast<std::uint32_t>(next());
+    command.key.origin = Offset{next()};
+    auto last = command.key.origin;
+    while (in.rest_bytes() > 0 && !in.failed()) {
+        const auto first = last + next();
+        const auto count = next();
+        command.runs.emplace_back(first, count);
+        last = first + count;
+    }
+    if (in.failed()) {
+        return fail(Errc::malformed, "delivery: a settle command does not parse");
+    }
+    return Command(std::move(command));
+}
+
+Result<Command> parse_other(Kind kind, const Json& json) {
+    switch (kind) {
+        case Kind::retry:
+            return Command(RetryCommand{.key = key_from(json.at(0)),
+                                        .offset = Offset{json.at(1).get<std::uint64_t>()},
+                                        .attempts = json.at(2).get<std::uint32_t>(),
+                                        .not_before_us = json.at(3).get<UnixMicros>(),
+                                        .first_failure_us = json.at(4).get<UnixMicros>()});
+        case Kind::letter_open:
+            return Command(
+                LetterOpenCommand{.key = key_from(json.at(0)), .letter = letter_from(json.at(1))});
+        case Kind::letter_change:
+            return Command(LetterChangeCommand{
+                .subscription = json.at(0).get<std::uint32_t>(),
+                .id = json.at(1).get<std::uint64_t>(),
+                .state = static_cast<LetterState>(json.at(2).get<std::uint8_t>()),
+                .cause = static_cast<Cause>(json.at(3).get<std::uint8_t>()),
+                .error = text_of(json.at(4)),
+                .response = text_of(json.at(5)),
+                .attempts = json.at(6).get<std::uint32_t>(),
+                .action = action_from(json.at(7))});
+        case Kind::offsets: {
+            OffsetCommand command{.group = text_of(json.at(0)), .offsets = {}};
+            for (const auto& offset : json.at(1)) {
+                command.offsets.push_back(
+                    {.partition = PartitionId{offset.at(0).get<std::uint32_t>()},
+                     .offset = Offset{offset.at(1).get<std::uint64_t>()}});
+            }
+            return Command(std::move(command));
+        }
+        default:
+            return fail(Errc::malformed, "delivery: a command of unknown kind");
+    }
+}
+
+}  // namespace
+
+std::vector<std::byte> format_command(const Command& command) {
+    if (const auto* const settle = std::get_if<SettleCommand>(&command)) {
+        return format_settle(*settle);
+    }
+    const auto [kind, json] = std::visit(Encoder{}, command);
+    std::vector<std::uint8_t> encoded{static_cast<std::uint8_t>(kind)};
+    Json::to_cbor(json, encoded);
+    const auto bytes = std::as_bytes(std::span(encoded));
+    return {bytes.begin(), bytes.end()};
+}
+
+Result<Command> parse_command(std::span<const std::byte> bytes) {
+    if (bytes.empty()) {
+        return fail(Errc::malformed, "delivery: an empty command");
+    }
+    const auto kind = static_cast<Kind>(bytes.front());
+    if (kind == Kind::settle) {
+        return parse_settle(bytes.subspan(1));
+    }
+    // The library reports wrong shapes by exceptions; this is the adapter.
+    try {
+        const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
+        return parse_other(kind, Json::from_cbor(data + 1, data + bytes.size()));
+    } catch (const Json::exception& error) {
+        return fail(Errc::malformed,
+                    std::string("delivery: a command does not parse: ") + error.what());
+    }
+}
+
+std::string format_letter(const Letter& letter) {
+    std::string text;
+    Json::to_cbor(to_json(letter), text);
+    return text;
+}
+
+Result<Letter> parse_letter(std::string_view text) {
+    try {
+        return letter_from(Json::from_cbor(text));
+    } catch (const Json::exception& error) {
+        return fail(Errc::corrupt, std::string("a dead letter does not parse: ") + error.what());
+    }
+}
+
+}  // namespace millrace::broker::delivery

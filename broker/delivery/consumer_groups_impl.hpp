@@ -1,0 +1,58 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "broker/delivery/commands.hpp"
+#include "broker/delivery/consumer_groups.hpp"
+#include "broker/shard/shard.hpp"
+
+namespace millrace::broker::delivery {
+
+/// See ConsumerGroups. Offsets of a group lie in the state under `o/<group>`, as CBOR pairs.
+class ConsumerGroupsImpl final : public ConsumerGroups {
+  public:
+    explicit ConsumerGroupsImpl(Shard& shard);
+
+    [[nodiscard]] Result<JoinAnswer> join(const JoinRequest& request) override;
+    [[nodiscard]] Result<void> heartbeat(const std::string& group,
+                                         const std::string& member_id,
+                                         std::uint32_t generation) override;
+    void leave(const std::string& group, const std::string& member_id) override;
+    void commit(OffsetCommit request, std::function<void(Result<void>)> done) override;
+    [[nodiscard]] Result<std::vector<CommittedOffset>> offsets(
+        const std::string& group) const override;
+    [[nodiscard]] std::vector<GroupStatus> list() const override;
+    [[nodiscard]] Result<GroupStatus> describe(const std::string& group) const override;
+
+    void restore(storage::ShardStore& store);
+    void apply(const OffsetCommand& command);
+    void start();
+
+  private:
+    struct Member {
+        JoinRequest request;
+        std::vector<PartitionId> partitions;
+        SteadyTime deadline{};
+    };
+    struct Group {
+        std::uint32_t generation = 0;
+        std::map<std::string, Member> members;
+        std::map<PartitionId, Offset> offsets;
+    };
+    void rebalance(Group& group);
+    void drop_silent();
+    void on_catalog();
+    [[nodiscard]] std::vector<PartitionId> wanted_by(const Member& member) const;
+    [[nodiscard]] static std::vector<CommittedOffset> list_offsets(const Group& group);
+    [[nodiscard]] static GroupStatus status_of(const std::string& name, const Group& group);
+
+    Shard& shard_;
+    std::map<std::string, Group> groups_;
+    std::uint64_t last_member_ = 0;
+    std::set<PartitionId> known_partitions_;
+};
+
+}  // namespace millrace::broker::delivery

@@ -1,0 +1,357 @@
+#include "broker/delivery/delivery_shard.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+
+#include "broker/catalog/catalog_service.hpp"
+#include "broker/delivery/consumer_groups_impl.hpp"
+#include "broker/delivery/engine.hpp"
+#include "broker/delivery/letter_store.hpp"
+#include "storage/base/logging.hpp"
+
+namespace millrace::broker::delivery {
+namespace {
+
+constexpr Duration deadline_interval{100'000};
+constexpr std::string_view progress_prefix = "q/";
+
+class DeliveryShardImpl final : public DeliveryShard,
+                                public Subscriptions,
+                                public Letters,
+                                public CommandHandler {
+  public:
+    explicit DeliveryShardImpl(Shard& shard) : shard_(shard), groups_(shard) {
+        shard.register_handler(*this);
+    }
+
+    ConsumerGroups& groups() override { return groups_; }
+    Subscriptions& subscriptions() override { return *this; }
+    Letters& letters() override { return *this; }
+
+    // CommandHandler
+    void restore(storage::ShardStore& store) override;
+    void apply(RaftIndex index, std::span<const std::byte> command) override;
+    void write_state(storage::StateWriter& state) override;
+    void start() override;
+
+    // Subscriptions
+    Result<void> open(const OpenRequest& request) override;
+    void add_credit(SessionId session, std::uint32_t credit) override;
+    void settle(SessionId session, Settlement settlement, SettleDone done) override;
+    void close(SessionId session) override;
+    Result<SubscriptionProgress> progress(const std::string& name) const override;
+
+    // Letters
+    Result<std::vector<Letter>> list(const LetterQuery& query) const override;
+    Result<Letter> show(const std::string& subscription, std::uint64_t id) const override;
+    void redrive(LetterSelection selection,
+                 std::function<void(Result<std::uint64_t>)> done) override;
+    void discard(LetterSelection selection,
+                 std::function<void(Result<std::uint64_t>)> done) override;
+
+  private:
+    [[nodiscard]] Engine* find(const std::string& name) const;
+    [[nodiscard]] Engine* find_session(SessionId session) const;
+    [[nodiscard]] Engine& engine_of(std::uint32_t subscription);
+    void see_catalog(const CatalogPtr& view);
+    void look_at_deadlines();
+    void apply_letter_change(const LetterChangeCommand& command);
+    void change_letters(const LetterSelection& selection,
+                        LetterState state,
+                        const std::function<void(Result<std::uint64_t>)>& done);
+    [[nodiscard]] Result<std::vector<Letter>> selected(const Engine& engine,
+                                                       const LetterSelection& selection) const;
+
+    Shard& shard_;
+    ConsumerGroupsImpl groups_;
+    std::unique_ptr<LetterStore> letters_;
+    std::map<std::uint32_t, std::unique_ptr<Engine>> engines_;
+    bool has_started_ = false;
+};
+
+/// While recovering, only the id of a subscription is known; the catalog brings the rest.
+Engine& DeliveryShardImpl::engine_of(std::uint32_t subscription) {
+    auto& engine = engines_[subscription];
+    if (!engine) {
+        auto info = std::make_shared<SubscriptionInfo>();
+        info->id = subscription;
+        for (const auto& [name, known] : shard_.catalog().view()->subscriptions) {
+            if (known->id == subscription) {
+                info = std::make_shared<SubscriptionInfo>(*known);
+            }
+        }
+        engine = std::make_unique<Engine>(shard_, *letters_, std::move(info));
+    }
+    return *engine;
+}
+
+void DeliveryShardImpl::restore(storage::ShardStore& store) {
+    engines_.clear();
+    letters_ = std::make_unique<LetterStore>(store, shard_.data_group());
+    groups_.restore(store);
+    auto restored = letters_->restore();
+    if (restored) {
+        restored = store.visit_state(
+            progress_prefix, "", [this](std::string_view key, std::string_view value) {
+                key.remove_prefix(progress_prefix.size());
+                std::uint32_t subscription = 0;
+                std::uint32_t partition = 0;
+                const auto first =
+                    std::from_chars(key.data(), key.data() + key.size(), subscription);
+                (void)std::from_chars(first.ptr + 1, key.data() + key.size(), partition);
+                engine_of(subscription).restore_progress(PartitionId{partition}, value);
+                return true;
+            });
+    }
+    if (!restored) {
+        log_error("delivery", "state could not be read: " + restored.error().text);
+    }
+}
+
+void DeliveryShardImpl::apply(RaftIndex /*index*/, std::span<const std::byte> bytes) {
+    const auto command = parse_command(bytes);
+    if (!command) {
+        log_error("delivery", command.error().text);
+        return;
+    }
+    if (const auto* const settle = std::get_if<SettleCommand>(&command.value())) {
+        engine_of(settle->key.subscription).apply(*settle);
+    } else if (const auto* const retry = std::get_if<RetryCommand>(&command.value())) {
+        engine_of(retry->key.subscription).apply(*retry);
+    } else if (const auto* const opened = std::get_if<LetterOpenCommand>(&command.value())) {
+        const auto id = letters_->open(opened->key.subscription, opened->letter);
+        engine_of(opened->key.subscription).apply(*opened, id);
+    } else if (const auto* const change = std::get_if<LetterChangeCommand>(&command.value())) {
+        apply_letter_change(*change);
+    } else if (const auto* const offsets = std::get_if<OffsetCommand>(&command.value())) {
+        groups_.apply(*offsets);
+    }
+}
+
+void DeliveryShardImpl::apply_letter_change(const LetterChangeCommand& command) {
+    const auto letter = letters_->change(command);
+    if (!letter) {
+        log_error("delivery", letter.error().text);
+        return;
+    }
+    engine_of(command.subscription).apply(command, letter.value());
+}
+
+void DeliveryShardImpl::write_state(storage::StateWriter& state) {
+    for (const auto& [id, engine] : engines_) {
+        engine->write_state(state);
+    }
+}
+
+void DeliveryShardImpl::start() {
+    has_started_ = true;
+    groups_.start();
+    shard_.on_catalog([this](const CatalogPtr& view) { see_catalog(view); });
+    shard_.on_advance([this](PartitionId partition, Offset) {
+        for (const auto& [id, engine] : engines_) {
+            engine->on_advance(partition);
+        }
+    });
+    look_at_deadlines();
+}
+
+void DeliveryShardImpl::see_catalog(const CatalogPtr& view) {
+    std::map<std::uint32_t, std::shared_ptr<const SubscriptionInfo>> known;
+    for (const auto& [name, info] : view->subscriptions) {
+        known[info->id] = info;
+    }
+    for (auto at = engines_.begin(); at != engines_.end();) {
+        if (known.contains(at->first)) {
+            ++at;
+            continue;
+        }
+        at->second->end_sessions(fail(Errc::unknown_subscription, "the subscription was deleted"));
+        at->second->erase_state();
+        at = engines_.erase(at);
+    }
+    for (const auto& [id, info] : known) {
+        const auto found = engines_.find(id);
+        if (found == engines_.end() || found->second->info().name.empty()) {
+            auto& engine = engine_of(id);
+            engine.see_catalog(info);
+            engine.start();
+        } else {
+            found->second->see_catalog(info);
+        }
+    }
+}
+
+void DeliveryShardImpl::look_at_deadlines() {
+    for (const auto& [id, engine] : engines_) {
+        engine->look_at_deadlines();
+    }
+    shard_.runtime().run_after(deadline_interval, [this] { look_at_deadlines(); });
+}
+
+Engine* DeliveryShardImpl::find(const std::string& name) const {
+    const auto found = std::ranges::find_if(
+        engines_, [&](const auto& entry) { return entry.second->info().name == name; });
+    return found == engines_.end() ? nullptr : found->second.get();
+}
+
+Engine* DeliveryShardImpl::find_session(SessionId session) const {
+    const auto found = std::ranges::find_if(
+        engines_, [&](const auto& entry) { return entry.second->has_session(session); });
+    return found == engines_.end() ? nullptr : found->second.get();
+}
+
+Result<void> DeliveryShardImpl::open(const OpenRequest& request) {
+    auto* const engine = find(request.name);
+    if (engine == nullptr) {
+        return fail(Errc::unknown_subscription,
+                    "subscription \"" + request.name + "\" does not exist");
+    }
+    engine->open(request);
+    return ok();
+}
+
+void DeliveryShardImpl::add_credit(SessionId session, std::uint32_t credit) {
+    if (auto* const engine = find_session(session)) {
+        engine->add_credit(session, credit);
+    }
+}
+
+void DeliveryShardImpl::settle(SessionId session, Settlement settlement, SettleDone done) {
+    if (auto* const engine = find_session(session)) {
+        engine->settle(session, settlement, std::move(done));
+        return;
+    }
+    done(fail(Errc::stale_delivery, "the consumer's session has ended: open it again"));
+}
+
+void DeliveryShardImpl::close(SessionId session) {
+    if (auto* const engine = find_session(session)) {
+        engine->close(session);
+    }
+}
+
+Result<SubscriptionProgress> DeliveryShardImpl::progress(const std::string& name) const {
+    const auto* const engine = find(name);
+    if (engine == nullptr) {
+        return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
+    }
+    return engine->progress();
+}
+
+bool is_wanted(const Letter& letter, const LetterQuery& query) {
+    return (!query.cause || letter.cause == *query.cause) &&
+           (!query.state || letter.state == *query.state) &&
+           (query.key.empty() || letter.key == query.key) &&
+           letter.last_failure_us >= query.since_us &&
+           (query.error_contains.empty() ||
+            letter.error.find(query.error_contains) != std::string::npos);
+}
+
+Result<std::vector<Letter>> DeliveryShardImpl::list(const LetterQuery& query) const {
+    const auto* const engine = find(query.subscription);
+    if (engine == nullptr) {
+        return fail(Errc::unknown_subscription,
+                    "subscription \"" + query.subscription + "\" does not exist");
+    }
+    std::vector<Letter> found;
+    MILLRACE_TRY(letters_->visit(engine->info().id, query.after_id, [&](Letter letter) {
+        if (is_wanted(letter, query)) {
+            letter.record.clear();
+            letter.parked_behind = engine->parked_behind(letter.partition, letter.key);
+            found.push_back(std::move(letter));
+        }
+        return found.size() < query.limit;
+    }));
+    return found;
+}
+
+Result<Letter> DeliveryShardImpl::show(const std::string& subscription, std::uint64_t id) const {
+    const auto* const engine = find(subscription);
+    if (engine == nullptr) {
+        return fail(Errc::unknown_subscription,
+                    "subscription \"" + subscription + "\" does not exist");
+    }
+    MILLRACE_TRY(auto letter, letters_->load(engine->info().id, id));
+    letter.parked_behind = engine->parked_behind(letter.partition, letter.key);
+    return letter;
+}
+
+Result<std::vector<Letter>> DeliveryShardImpl::selected(const Engine& engine,
+                                                        const LetterSelection& selection) const {
+    std::vector<Letter> letters;
+    for (const auto id : selection.ids) {
+        auto letter = letters_->load(engine.info().id, id);
+        if (letter && letter.value().state == LetterState::open) {
+            letters.push_back(std::move(letter).value());
+        }
+    }
+    if (selection.ids.empty()) {
+        return list({.subscription = selection.subscription,
+                     .cause = selection.cause,
+                     .state = LetterState::open,
+                     .key = selection.key,
+                     .error_contains = {},
+                     .limit = selection.limit});
+    }
+    return letters;
+}
+
+void DeliveryShardImpl::change_letters(const LetterSelection& selection,
+                                       LetterState state,
+                                       const std::function<void(Result<std::uint64_t>)>& done) {
+    const auto* const engine = find(selection.subscription);
+    if (engine == nullptr) {
+        done(fail(Errc::unknown_subscription,
+                  "subscription \"" + selection.subscription + "\" does not exist"));
+        return;
+    }
+    const auto letters = selected(*engine, selection);
+    if (!letters) {
+        done(letters.error());
+        return;
+    }
+    auto left = std::make_shared<std::uint64_t>(letters.value().size());
+    if (*left == 0) {
+        done(std::uint64_t{0});
+        return;
+    }
+    for (const auto& letter : letters.value()) {
+        const LetterChangeCommand command{
+            .subscription = engine->info().id,
+            .id = letter.id,
+            .state = state,
+            .cause = Cause::none,
+            .action = {.time_us = shard_.runtime().clock().unix_now(),
+                       .action = state == LetterState::redriven ? "redriven" : "discarded",
+                       .by = selection.by,
+                       .text = selection.reason}};
+        shard_.propose(format_command(command),
+                       [left, done, count = letters.value().size()](const Result<void>& applied) {
+                           if (!applied && *left > 0) {
+                               *left = 0;
+                               done(applied.error());
+                           } else if (*left > 0 && --*left == 0) {
+                               done(static_cast<std::uint64_t>(count));
+                           }
+                       });
+    }
+}
+
+void DeliveryShardImpl::redrive(LetterSelection selection,
+                                std::function<void(Result<std::uint64_t>)> done) {
+    change_letters(selection, LetterState::redriven, done);
+}
+
+void DeliveryShardImpl::discard(LetterSelection selection,
+                                std::function<void(Result<std::uint64_t>)> done) {
+    change_letters(selection, LetterState::discarded, done);
+}
+
+}  // namespace
+
+std::unique_ptr<DeliveryShard> make_delivery_shard(Shard& shard) {
+    return std::make_unique<DeliveryShardImpl>(shard);
+}
+
+}  // namespace millrace::broker::delivery

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/delivery/circuit.hpp"
+#include "broker/delivery/commands.hpp"
+#include "broker/delivery/interval_set.hpp"
+#include "broker/delivery/letter_store.hpp"
+#include "broker/delivery/subscriptions.hpp"
+#include "broker/shard/shard.hpp"
+#include "storage/base/random.hpp"
+
+namespace millrace::broker::delivery {
+
+/// One queue subscription on one shard.
+///
+/// What is durable (settled offsets, retries, letters) changes in `apply_*` only, through commands;
+/// what flows (records read ahead, in flight, parked) is memory and comes again from the log after
+/// a restart. A record's key is busy from the moment the record is read until it is settled; what
+/// follows it is parked as an offset and read again when its turn comes.
+///
+/// Threads:  the shard's.
+class Engine {
+  public:
+    Engine(Shard& shard, LetterStore& letters, std::shared_ptr<const SubscriptionInfo> info);
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+    Engine(Engine&&) = delete;
+    Engine& operator=(Engine&&) = delete;
+    ~Engine();
+
+    // Recovery and commands.
+    void restore_progress(PartitionId partition, std::string_view row);
+    void write_state(storage::StateWriter& state);
+    void apply(const SettleCommand& command);
+    void apply(const RetryCommand& command);
+    void apply(const LetterOpenCommand& command, std::uint64_t id);
+    void apply(const LetterChangeCommand& command, const Letter& letter);
+    /// Recovery is over: the keys of open letters are busy, redriven ones go out, retries get their
+    /// timers.
+    void start();
+    void see_catalog(std::shared_ptr<const SubscriptionInfo> info);
+    void erase_state();
+
+    // Consumers.
+    void open(const Subscriptions::OpenRequest& request);
+    [[nodiscard]] bool has_session(SessionId session) const { return sessions_.contains(session); }
+    void add_credit(SessionId session, std::uint32_t credit);
+    void settle(SessionId session, const Settlement& settlement, SettleDone done);
+    void close(SessionId session);
+    void end_sessions(const Error& reason);
+    [[nodiscard]] SubscriptionProgress progress() const;
+
+    // Flow.
+    void on_advance(PartitionId partition);
+    void pump();
+    void look_at_deadlines();
+    [[nodiscard]] const SubscriptionInfo& info() const { return *info_; }
+    /// Records parked behind the key of a letter.
+    [[nodiscard]] std::uint32_t parked_behind(PartitionId partition, const std::string& key) const;
+
+  private:
+    struct Retry {
+        std::uint32_t attempts = 0;
+        UnixMicros not_before_us = 0;
+        UnixMicros first_failure_us = 0;
+    };
+    struct Progress {
+        std::uint32_t epoch = 0;
+        Offset origin;
+        IntervalSet settled;
+        std::map<Offset, Retry> retries;
+        Offset read_at;
+        bool is_reading = false;
+        bool is_dirty = false;
+        bool is_known = false;  ///< has an origin
+    };
+    /// A record on its way.
+    struct Item {
+        PartitionId partition;
+        Offset offset;
+        UnixMicros append_time_us = 0;
+        std::uint32_t attempts = 0;  ///< failures so far
+        UnixMicros first_failure_us = 0;
+        std::string key;
+        std::optional<std::uint64_t> letter;  ///< redriven
+        std::vector<std::byte> record;
+    };
+    struct InFlight {
+        SessionId session = 0;
+        Item item;
+        SteadyTime deadline{};
+    };
+    struct Session {
+        DeliveryTarget* target = nullptr;
+        std::string consumer;
+        std::uint32_t credit = 0;
+        std::vector<std::uint64_t> batch;  ///< delivery ids of this pump
+    };
+    struct KeyState {
+        std::deque<Offset> parked;
+    };
+    using SettleRuns = std::map<PartitionId, std::vector<Offset>>;
+
+    // Flow.
+    [[nodiscard]] bool may_flow() const;
+    [[nodiscard]] std::size_t credit_left() const;
+    void read_more();
+    void read(PartitionId partition, Progress& progress);
+    void take_runs(PartitionId partition,
+                   std::uint32_t epoch,
+                   const Result<storage::ReadResult>& result);
+    void take_record(PartitionId partition, Progress& progress, Item item);
+    void read_one(PartitionId partition, Offset offset);
+    void release_key(const Item& item);
+    void requeue_front(Item item);
+    void dispatch();
+    void send(Session& session);
+    [[nodiscard]] std::string key_of(PartitionId partition, std::string_view key) const;
+    [[nodiscard]] Progress& progress_of(PartitionId partition);
+    void find_origin(PartitionId partition, Progress& progress);
+    [[nodiscard]] std::vector<PartitionId> partitions() const;
+
+    // Settling.
+    struct Pending;
+    void fail_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
+    void open_letter(Item item,
+                     const Nack& nack,
+                     Cause cause,
+                     const std::shared_ptr<Pending>& pending);
+    void change_letter(const Item& item,
+                       LetterState state,
+                       const Nack& nack,
+                       const std::shared_ptr<Pending>& pending);
+    void retry_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
+    void trip(const Nack& nack);
+    void propose(const Command& command,
+                 const std::shared_ptr<Pending>& pending,
+                 std::function<void()> applied);
+    void give_back_credit(SessionId session);
+    [[nodiscard]] std::optional<InFlight> take_in_flight(SessionId session, std::uint64_t delivery);
+    [[nodiscard]] ProgressKey progress_key(PartitionId partition);
+    [[nodiscard]] Duration backoff(std::uint32_t attempts);
+    void arm_retry(PartitionId partition, Offset offset, UnixMicros not_before_us);
+    bool adopt_epoch(Progress& progress, const ProgressKey& key);
+
+    Shard& shard_;
+    LetterStore& letters_;
+    std::shared_ptr<const SubscriptionInfo> info_;
+    std::map<PartitionId, Progress> progress_;
+    std::unordered_map<std::string, KeyState> keys_;  ///< busy ones
+    std::deque<Item> ready_;
+    std::unordered_map<std::uint64_t, InFlight> in_flight_;
+    std::map<SessionId, Session> sessions_;
+    SessionId last_served_ = 0;
+    CircuitBreaker circuit_;
+    std::string blocked_reason_;
+    std::uint64_t last_delivery_ = 0;
+    std::uint64_t parked_records_ = 0;
+    std::uint64_t letters_open_ = 0;
+    std::size_t reads_under_way_ = 0;
+    bool has_started_ = false;
+    bool is_pumping_ = false;
+    Random random_;
+    std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
+    Counter& delivered_;
+    Counter& acked_;
+    Counter& nacked_;
+    Counter& letters_opened_;
+};
+
+}  // namespace millrace::broker::delivery

@@ -1,0 +1,319 @@
+#include <algorithm>
+#include <utility>
+
+#include "broker/catalog/catalog_service.hpp"
+#include "broker/delivery/engine.hpp"
+#include "client/wire/record_batch.hpp"
+#include "storage/base/logging.hpp"
+
+// How records get from the log to consumers.
+
+namespace millrace::broker::delivery {
+namespace {
+
+constexpr std::size_t read_bytes = 128 * 1024;
+constexpr std::size_t ready_max = 1024;  ///< records read ahead of the consumers
+
+}  // namespace
+
+std::string Engine::key_of(PartitionId partition, std::string_view key) const {
+    return std::to_string(partition.value) + "/" + std::string(key);
+}
+
+bool Engine::may_flow() const {
+    return has_started_ && !info_->paused &&
+           circuit_.in_flight_max(info_->window) > in_flight_.size();
+}
+
+std::size_t Engine::credit_left() const {
+    std::size_t credit = 0;
+    for (const auto& [id, session] : sessions_) {
+        credit += session.credit;
+    }
+    return credit;
+}
+
+void Engine::pump() {
+    if (std::exchange(is_pumping_, true)) {
+        return;
+    }
+    if (may_flow() && credit_left() > 0) {
+        dispatch();
+        read_more();
+    }
+    is_pumping_ = false;
+}
+
+void Engine::on_advance(PartitionId partition) {
+    if (!sessions_.empty() && progress_.contains(partition)) {
+        pump();
+    }
+}
+
+void Engine::read_more() {
+    for (auto& [partition, progress] : progress_) {
+        if (ready_.size() + reads_under_way_ * 64 >= ready_max) {
+            return;
+        }
+        if (!progress.is_reading) {
+            read(partition, progress);
+        }
+    }
+}
+
+void Engine::read(PartitionId partition, Progress& progress) {
+    const auto limits = shard_.bounds(partition);
+    if (!limits || !progress.is_known) {
+        return;
+    }
+    if (progress.read_at < limits->first) {
+        // Retention has passed by: what was not settled is gone.
+        progress.settled.add(
+            progress.settled.floor(),
+            limits->first.value - std::min(limits->first, progress.settled.floor()).value);
+        progress.read_at = limits->first;
+    }
+    if (progress.read_at >= limits->next) {
+        return;
+    }
+    if (parked_records_ >= info_->parked_records_max) {
+        blocked_reason_ = "limit parked_records_max of " +
+                          std::to_string(info_->parked_records_max) +
+                          " is reached: settle the dead letters that block";
+        return;
+    }
+    if (keys_.size() >= info_->parked_keys_max + ready_max + info_->window) {
+        blocked_reason_ = "limit parked_keys_max of " + std::to_string(info_->parked_keys_max) +
+                          " is reached: settle the dead letters that block";
+        return;
+    }
+    blocked_reason_.clear();
+    progress.is_reading = true;
+    ++reads_under_way_;
+    shard_.read({.partition = partition, .from = progress.read_at, .bytes_max = read_bytes},
+                [this, alive = is_alive_, partition, epoch = progress.epoch](
+                    const Result<storage::ReadResult>& result) {
+                    if (*alive) {
+                        take_runs(partition, epoch, result);
+                    }
+                });
+}
+
+void Engine::take_runs(PartitionId partition,
+                       std::uint32_t epoch,
+                       const Result<storage::ReadResult>& result) {
+    --reads_under_way_;
+    const auto found = progress_.find(partition);
+    if (found == progress_.end()) {
+        return;
+    }
+    auto& progress = found->second;
+    progress.is_reading = false;
+    if (!result || progress.epoch != epoch) {
+        return;
+    }
+    std::span<const std::byte> runs(result.value().runs);
+    while (const auto header = load_batch_header(runs)) {
+        const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
+        const auto visited =
+            wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
+                const auto offset = header->base_offset + number;
+                if (offset < progress.read_at) {
+                    return true;
+                }
+                progress.read_at = offset + 1;
+                if (!progress.settled.contains(offset)) {
+                    take_record(partition,
+                                progress,
+                                {.partition = partition,
+                                 .offset = offset,
+                                 .append_time_us = header->append_time_us,
+                                 .key = std::string(view.key.value_or("")),
+                                 .letter = std::nullopt,
+                                 .record = wire::format_plain_record(view)});
+                }
+                return true;
+            });
+        if (!visited) {
+            log_error("delivery",
+                      "partition " + std::to_string(partition.value) + ": " + visited.error().text);
+            progress.read_at = std::max(progress.read_at, header->last_offset() + 1);
+        }
+        runs = runs.subspan(header->run_bytes());
+    }
+    if (result.value().damage) {
+        log_error("delivery",
+                  info_->name + ": skips damaged records: " + result.value().damage->text);
+        progress.settled.add(result.value().next,
+                             result.value().skip_to.value - result.value().next.value);
+        progress.is_dirty = true;
+        progress.read_at = std::max(progress.read_at, result.value().skip_to);
+    }
+    pump();
+}
+
+void Engine::take_record(PartitionId partition, Progress& progress, Item item) {
+    const auto retry = progress.retries.find(item.offset);
+    const bool is_ordered = info_->order == Order::key && !item.key.empty();
+    if (is_ordered) {
+        const auto key = key_of(partition, item.key);
+        const auto [state, is_first] = keys_.try_emplace(key);
+        if (!is_first && retry == progress.retries.end()) {
+            state->second.parked.push_back(item.offset);
+            ++parked_records_;
+            return;
+        }
+    }
+    if (retry != progress.retries.end()) {
+        return;  // its timer brings it; its key stays busy
+    }
+    ready_.push_back(std::move(item));
+}
+
+void Engine::read_one(PartitionId partition, Offset offset) {
+    shard_.read(
+        {.partition = partition, .from = offset, .bytes_max = 1},
+        [this, alive = is_alive_, partition, offset](const Result<storage::ReadResult>& result) {
+            if (!*alive) {
+                return;
+            }
+            const auto found = progress_.find(partition);
+            const auto header = result ? load_batch_header(result.value().runs) : std::nullopt;
+            if (found == progress_.end() || !header || found->second.settled.contains(offset)) {
+                return;
+            }
+            const auto batch = std::span<const std::byte>(result.value().runs)
+                                   .subspan(BatchHeader::bytes, header->batch_bytes);
+            (void)wire::visit_records(
+                batch, [&](std::uint32_t number, const wire::RecordView& view) {
+                    if (header->base_offset + number != offset) {
+                        return true;
+                    }
+                    Item item{.partition = partition,
+                              .offset = offset,
+                              .append_time_us = header->append_time_us,
+                              .key = std::string(view.key.value_or("")),
+                              .letter = std::nullopt,
+                              .record = wire::format_plain_record(view)};
+                    if (const auto retry = found->second.retries.find(offset);
+                        retry != found->second.retries.end()) {
+                        item.attempts = retry->second.attempts;
+                        item.first_failure_us = retry->second.first_failure_us;
+                    }
+                    if (info_->order == Order::key && !item.key.empty()) {
+                        keys_.try_emplace(key_of(partition, item.key));
+                    }
+                    ready_.push_front(std::move(item));
+                    return false;
+                });
+            pump();
+        });
+}
+
+void Engine::release_key(const Item& item) {
+    if (info_->order != Order::key || item.key.empty()) {
+        return;
+    }
+    const auto found = keys_.find(key_of(item.partition, item.key));
+    if (found == keys_.end()) {
+        return;
+    }
+    if (found->second.parked.empty()) {
+        keys_.erase(found);
+        return;
+    }
+    const auto next = found->second.parked.front();
+    found->second.parked.pop_front();
+    --parked_records_;
+    read_one(item.partition, next);
+}
+
+void Engine::requeue_front(Item item) {
+    ready_.push_front(std::move(item));
+}
+
+void Engine::dispatch() {
+    const auto now = shard_.runtime().clock().steady_now();
+    auto at = sessions_.upper_bound(last_served_);
+    std::size_t without_credit = 0;
+    while (!ready_.empty() && may_flow() && without_credit < sessions_.size()) {
+        if (at == sessions_.end()) {
+            at = sessions_.begin();
+        }
+        auto& [id, session] = *at;
+        ++at;
+        if (session.credit == 0) {
+            ++without_credit;
+            continue;
+        }
+        without_credit = 0;
+        --session.credit;
+        last_served_ = id;
+        const auto delivery = ++last_delivery_;
+        in_flight_.emplace(
+            delivery,
+            InFlight{.session = id,
+                     .item = std::move(ready_.front()),
+                     .deadline = now + std::chrono::milliseconds(info_->ack_timeout_ms)});
+        ready_.pop_front();
+        session.batch.push_back(delivery);
+    }
+    for (auto& [id, session] : sessions_) {
+        send(session);
+    }
+}
+
+void Engine::send(Session& session) {
+    if (session.batch.empty()) {
+        return;
+    }
+    std::vector<Delivery> deliveries;
+    deliveries.reserve(session.batch.size());
+    for (const auto id : std::exchange(session.batch, {})) {
+        const auto& item = in_flight_.at(id).item;
+        deliveries.push_back({.delivery_id = id,
+                              .partition = item.partition,
+                              .offset = item.offset,
+                              .append_time_us = item.append_time_us,
+                              .attempt = item.attempts + 1,
+                              .record = item.record});
+    }
+    delivered_.add(deliveries.size());
+    session.target->on_deliveries(shard_.id(), deliveries);
+}
+
+std::vector<PartitionId> Engine::partitions() const {
+    std::vector<PartitionId> mine;
+    for (const auto& topic : shard_.catalog().view()->matching(info_->topics)) {
+        for (const auto& partition : topic->partitions) {
+            if (partition.shard == shard_.id()) {
+                mine.push_back(partition.id);
+            }
+        }
+    }
+    return mine;
+}
+
+Engine::Progress& Engine::progress_of(PartitionId partition) {
+    return progress_[partition];
+}
+
+void Engine::find_origin(PartitionId partition, Progress& progress) {
+    const auto limits = shard_.store().bounds(partition);
+    progress.epoch = info_->seek_epoch;
+    progress.origin = limits.first;
+    if (info_->start != StartAt::earliest) {
+        const auto time = info_->start == StartAt::time ? info_->start_time_us : info_->created_us;
+        const auto found = shard_.store().offset_at(partition, time);
+        progress.origin = info_->start == StartAt::latest && info_->seek_epoch > 0 ? limits.next
+                          : found                                                  ? found.value()
+                                                                                   : limits.next;
+    }
+    progress.settled = IntervalSet(progress.origin);
+    progress.retries.clear();
+    progress.read_at = progress.origin;
+    progress.is_known = true;
+    progress.is_dirty = true;
+}
+
+}  // namespace millrace::broker::delivery

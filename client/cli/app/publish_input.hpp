@@ -1,0 +1,48 @@
+#pragma once
+
+#include <cstdint>
+#include <fstream>
+#include <iosfwd>
+#include <string>
+#include <vector>
+
+#include "client/cli/text/json_line.hpp"
+
+namespace millrace::cli {
+
+/// How a line becomes a record.
+struct LineRules {
+    std::string topic;  ///< where a line names none
+    bool is_jsonl = false;
+    std::string key;            ///< the same for all
+    std::string key_field;      ///< a field of the value; see find_field
+    std::string key_separator;  ///< "KEY<separator>VALUE"
+    std::vector<Header> headers;
+    std::optional<std::uint32_t> partition;
+};
+
+/// Throws UsageError. A line end "\r\n" is taken off.
+[[nodiscard]] TopicRecord parse_line(std::string line, const LineRules& rules);
+/// "NAME=VALUE". Throws UsageError.
+[[nodiscard]] Header parse_header_option(const std::string& text);
+
+/// Lines of a file or of stdin ("-").
+class LineSource {
+  public:
+    /// Throws UsageError when the file can't be read.
+    explicit LineSource(const std::string& file);
+
+    [[nodiscard]] bool read(std::string& line);
+    [[nodiscard]] std::uint64_t line_number() const { return number_; }
+    /// How much has been read, 0 to 1; below 0 where the end is not known.
+    [[nodiscard]] double share() const;
+
+  private:
+    std::ifstream file_;
+    std::istream* in_;
+    std::uint64_t number_ = 0;
+    std::uint64_t bytes_read_ = 0;
+    std::uint64_t bytes_ = 0;
+};
+
+}  // namespace millrace::cli

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/cli/app/session.hpp"
+#include "client/cli/text/position_text.hpp"
+
+namespace millrace::cli {
+
+struct WindowOptions {
+    std::vector<std::string> topics;
+    TimeWindow window;
+    std::optional<std::uint32_t> partition;
+    std::optional<std::uint64_t> count;
+    std::string format;
+};
+
+/// Prints the records of a window of the past in the order in which the broker appended them.
+[[nodiscard]] ExitCode read_window(Session& session, const WindowOptions& options);
+
+}  // namespace millrace::cli

@@ -1,0 +1,255 @@
+#include <cstdlib>
+#include <map>
+#include <ostream>
+
+#include "client/cli/app/options.hpp"
+#include "client/cli/commands/commands.hpp"
+#include "client/cli/views/letter_views.hpp"
+#include "client/cli/views/json_views.hpp"
+#include "client/cli/text/quantity_text.hpp"
+#include "client/cli/text/time_text.hpp"
+#include "client/cli/text/usage_error.hpp"
+
+namespace millrace::cli {
+namespace {
+
+constexpr std::uint32_t page_letters = 500;
+
+struct ListOptions {
+    LetterQuery query;
+    std::string since;
+    std::string state = "open";
+    std::optional<GroupBy> group_by;
+    std::uint64_t limit = 100;
+};
+struct ShowOptions {
+    std::string subscription;
+    std::uint64_t id = 0;
+};
+struct SettleOptions {
+    LetterSelection selection;
+    std::string reason;
+    bool all = false;
+    bool dry_run = false;
+};
+
+/// Gives letters page by page until the visitor has enough.
+template <class Visitor>
+void visit_letters(Session& session, LetterQuery query, Visitor&& visit) {
+    query.limit = page_letters;
+    for (;;) {
+        const std::vector<Letter> page = session.admin().list_letters(query);
+        for (const Letter& letter : page) {
+            if (!visit(letter)) {
+                return;
+            }
+            query.after_id = std::max(query.after_id, letter.id);
+        }
+        if (page.size() < page_letters) {
+            return;
+        }
+    }
+}
+
+LetterQuery query_of(const ListOptions& options) {
+    LetterQuery query = options.query;
+    if (options.state != "all") {
+        query.state = find_named(letter_state_names, options.state);
+    }
+    if (!options.since.empty()) {
+        const std::int64_t now_us = unix_now_us();
+        const auto before = parse_duration(options.since);
+        query.since_us = before ? now_us - before->count()
+                                : require_time(options.since, now_us, "--since");
+    }
+    return query;
+}
+
+ExitCode list_letters(Session& session, const ListOptions& options) {
+    const LetterQuery query = query_of(options);
+    if (options.group_by) {
+        LetterGroups groups(*options.group_by);
+        visit_letters(session, query, [&](const Letter& letter) {
+            groups.add(letter);
+            return true;
+        });
+        groups.print(session);
+        return ExitCode::ok;
+    }
+    std::vector<Letter> letters;
+    bool has_more = false;
+    visit_letters(session, query, [&](const Letter& letter) {
+        has_more = letters.size() == options.limit;
+        if (!has_more) {
+            letters.push_back(letter);
+        }
+        return !has_more;
+    });
+    print_letters(session, letters);
+    if (has_more) {
+        session.note("there are more than " + format_count(options.limit) + "; see --limit");
+    }
+    return ExitCode::ok;
+}
+
+ExitCode show_letter(Session& session, const ShowOptions& options) {
+    print_letter(session, session.admin().show_letter(options.subscription, options.id));
+    return ExitCode::ok;
+}
+
+std::string who() {
+    const char* user = std::getenv("USER");
+    return user == nullptr ? "millrace-cli" : user;
+}
+
+LetterSelection selection_of(const SettleOptions& options) {
+    LetterSelection selection = options.selection;
+    const bool has_filter = selection.cause.has_value() || !selection.key.empty();
+    if (selection.ids.empty() && !has_filter && !options.all) {
+        throw UsageError("which letters? Give their ids, --cause, --key, or --all");
+    }
+    if (!selection.ids.empty() && (has_filter || options.all)) {
+        throw UsageError("ids stand alone: no --cause, --key or --all beside them");
+    }
+    if (selection.by.empty()) {
+        selection.by = who();
+    }
+    return selection;
+}
+
+/// What a redrive or discard would touch.
+ExitCode preview(Session& session, const LetterSelection& selection) {
+    if (!selection.ids.empty()) {
+        std::vector<Letter> letters;
+        for (const std::uint64_t id : selection.ids) {
+            letters.push_back(session.admin().show_letter(selection.subscription, id));
+        }
+        print_letters(session, letters);
+        return ExitCode::ok;
+    }
+    LetterQuery query;
+    query.subscription = selection.subscription;
+    query.cause = selection.cause;
+    query.key = selection.key;
+    query.state = LetterState::open;
+    LetterGroups groups(GroupBy::error);
+    visit_letters(session, query, [&](const Letter& letter) {
+        groups.add(letter);
+        return true;
+    });
+    groups.print(session);
+    return ExitCode::ok;
+}
+
+ExitCode report(Session& session,
+                const LetterSelection& selection,
+                const std::string& verb,
+                std::uint64_t count) {
+    if (session.is_json()) {
+        print_json(session, {{verb, count}});
+    }
+    session.note(verb + " " + format_count(count) + (count == 1 ? " letter" : " letters"));
+    if (count >= selection.ids.size()) {
+        return ExitCode::ok;
+    }
+    session.warn(format_count(selection.ids.size() - count) + " of the ids name no open letter");
+    return count == 0 ? ExitCode::not_found : ExitCode::partly;
+}
+
+ExitCode redrive(Session& session, const SettleOptions& options) {
+    const LetterSelection selection = selection_of(options);
+    if (options.dry_run) {
+        return preview(session, selection);
+    }
+    return report(session, selection, "redriven", session.admin().redrive_letters(selection));
+}
+
+ExitCode discard(Session& session, const SettleOptions& options) {
+    const LetterSelection selection = selection_of(options);
+    if (options.dry_run) {
+        return preview(session, selection);
+    }
+    return report(session,
+                  selection,
+                  "discarded",
+                  session.admin().discard_letters(selection, options.reason));
+}
+
+void add_list(Registry& registry) {
+    auto options = std::make_shared<ListOptions>();
+    LetterQuery& query = options->query;
+    CLI::App& app = add_command(registry,
+                                {"ls",
+                                 "List dead letters",
+                                 "millrace dlq ls odoo-mrp\n"
+                                 "millrace dlq ls odoo-mrp --cause mapping --since 2h --group-by "
+                                 "error"},
+                                options,
+                                list_letters);
+    app.alias("list");
+    app.add_option("SUBSCRIPTION", query.subscription, "Whose")->required();
+    add_choice(app, "--cause", query.cause, choice(cause_names, "Only with this cause"));
+    app.add_option("--since", options->since, "Failed within the last 2h, or since a time")
+        ->type_name("TIME");
+    app.add_option("-k,--key", query.key, "Only of this key");
+    app.add_option("--error", query.error_contains, "Only where the error contains this text");
+    app.add_option("--state", options->state, "In which state")
+        ->check(CLI::IsMember({"open", "redriven", "resolved", "discarded", "all"}))
+        ->type_name("open|redriven|resolved|discarded|all")
+        ->capture_default_str();
+    add_choice(app,
+               "--group-by",
+               options->group_by,
+               choice(group_by_names, "Count them instead"));
+    app.add_option("--limit", options->limit, "At most so many")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
+}
+
+std::shared_ptr<SettleOptions> add_settle(Registry& registry,
+                                          const CommandText& text,
+                                          ExitCode (*run)(Session&, const SettleOptions&)) {
+    auto options = std::make_shared<SettleOptions>();
+    LetterSelection& selection = options->selection;
+    CLI::App& app = add_command(registry, text, options, run);
+    app.add_option("SUBSCRIPTION", selection.subscription, "Whose")->required();
+    app.add_option("ID", selection.ids, "Which letters");
+    add_choice(app, "--cause", selection.cause, choice(cause_names, "All open ones of this cause"));
+    app.add_option("-k,--key", selection.key, "All open ones of this key");
+    app.add_flag("--all", options->all, "All open ones");
+    app.add_option("--by", selection.by, "Who does it; without: $USER");
+    app.add_flag("--dry-run", options->dry_run, "Only show what would be done");
+    if (text.name == "discard") {
+        app.add_option("--reason", options->reason, "Why; it stays with the letter")->required();
+    }
+    return options;
+}
+
+}  // namespace
+
+void add_letter_commands(Registry& registry) {
+    CLI::App& family = add_family(registry.app, {"dlq", "Look at and settle dead letters", ""});
+    Registry inner{family, registry.chosen};
+    add_list(inner);
+    auto options = std::make_shared<ShowOptions>();
+    CLI::App& show = add_command(
+        inner,
+        {"show", "Show a letter with its record and history", "millrace dlq show odoo-mrp 1042"},
+        options,
+        show_letter);
+    show.add_option("SUBSCRIPTION", options->subscription, "Whose")->required();
+    show.add_option("ID", options->id, "Which letter")->required();
+    add_settle(inner,
+               {"redrive",
+                "Deliver letters again",
+                "millrace dlq redrive odoo-mrp 1042\n"
+                "millrace dlq redrive odoo-mrp --cause mapping --dry-run"},
+               redrive);
+    add_settle(inner,
+               {"discard",
+                "Give letters up; their keys go on",
+                "millrace dlq discard odoo-mrp 1042 --reason 'test order'"},
+               discard);
+}
+
+}  // namespace millrace::cli
