@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "broker/data_directory.hpp"
+#include "broker/delivery/delivery_shard.hpp"
 #include "broker/gateways/http/http_server.hpp"
 #include "broker/observability/exposition.hpp"
 #include "broker/protocol/server.hpp"
@@ -35,6 +36,7 @@ constexpr const char* program_version = "0.1.0";
 struct ShardHost {
     std::unique_ptr<UringRuntime> runtime;
     std::unique_ptr<Shard> shard;
+    std::unique_ptr<delivery::DeliveryShard> delivery;
     std::unique_ptr<protocol::Server> server;
     std::promise<Result<void>> made;    ///< runtime and shard exist
     std::promise<Result<void>> opened;  ///< recovery is over
@@ -129,6 +131,7 @@ void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& iden
     }
     host.runtime = std::move(runtime).value();
     host.shard = make_shard(shard_options(id, identity), *host.runtime, metrics, shard_table);
+    host.delivery = delivery::make_delivery_shard(*host.shard);
     protocol::SessionLimits limits;
     limits.frame_bytes_max = config.frame_bytes_max;
     limits.requests_outstanding_max = static_cast<std::uint32_t>(config.requests_outstanding_max);
@@ -148,6 +151,7 @@ void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& iden
         }
     }
     host.server.reset();
+    host.delivery.reset();
     host.shard.reset();
     host.runtime.reset();
 }
@@ -179,8 +183,9 @@ Result<void> Node::Impl::start_shards(const NodeIdentity& identity) {
     }
     for (const auto& host : hosts) {
         shard_table.shards.push_back(host->shard.get());
-        services.shards.push_back(
-            {.shard = host->shard.get(), .delivery = nullptr, .waiters = &host->server->waiters()});
+        services.shards.push_back({.shard = host->shard.get(),
+                                   .delivery = host->delivery.get(),
+                                   .waiters = &host->server->waiters()});
     }
     all_made.set_value();
     for (const auto& host : hosts) {

@@ -98,7 +98,7 @@ class Engine {
         SteadyTime deadline{};
     };
     struct Session {
-        DeliveryTarget* target = nullptr;
+        std::shared_ptr<DeliveryTarget> target;
         std::string consumer;
         std::uint32_t credit = 0;
         std::vector<std::uint64_t> batch;  ///< delivery ids of this pump

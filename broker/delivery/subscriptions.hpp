@@ -119,8 +119,8 @@ class Subscriptions {
         SessionId session =
             0;  ///< unique in the node, given by the caller; the same on every shard
         std::string consumer;
-        std::uint32_t credit = 256;        ///< on this shard; a settled record gives one back
-        DeliveryTarget* target = nullptr;  ///< outlives the session
+        std::uint32_t credit = 256;  ///< on this shard; a settled record gives one back
+        std::shared_ptr<DeliveryTarget> target;
     };
     [[nodiscard]] virtual Result<void> open(const OpenRequest& request) = 0;
     virtual void add_credit(SessionId session, std::uint32_t credit) = 0;

@@ -27,6 +27,30 @@ Handler handler_of(wire::Api api) {
             return handle_topic_alter;
         case wire::Api::topic_delete:
             return handle_topic_delete;
+        case wire::Api::group_join:
+        case wire::Api::group_heartbeat:
+        case wire::Api::group_leave:
+        case wire::Api::offset_commit:
+        case wire::Api::offset_fetch:
+        case wire::Api::group_list:
+        case wire::Api::group_describe:
+            return handle_group;
+        case wire::Api::subscription_create:
+        case wire::Api::subscription_delete:
+        case wire::Api::subscription_list:
+        case wire::Api::subscription_describe:
+        case wire::Api::subscription_control:
+            return handle_subscription_admin;
+        case wire::Api::subscription_open:
+        case wire::Api::subscription_credit:
+        case wire::Api::subscription_settle:
+        case wire::Api::subscription_close:
+            return handle_subscription_consumer;
+        case wire::Api::letter_list:
+        case wire::Api::letter_show:
+        case wire::Api::letter_redrive:
+        case wire::Api::letter_discard:
+            return handle_letters;
         default:
             return nullptr;
     }

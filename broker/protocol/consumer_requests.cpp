@@ -1,0 +1,231 @@
+#include <memory>
+
+#include "broker/catalog/catalog_service.hpp"
+#include "broker/delivery/delivery_shard.hpp"
+#include "broker/delivery/subscriptions.hpp"
+#include "broker/protocol/session.hpp"
+#include "client/wire/schema/subscriptions_generated.h"
+
+namespace millrace::broker::protocol {
+namespace {
+
+/// Carries deliveries of one shard to the connection of the consumer, wherever that lives.
+class PushTarget final : public delivery::DeliveryTarget {
+  public:
+    PushTarget(std::uint64_t session_id, const std::shared_ptr<Session>& session, Runtime& runtime)
+        : session_id_(session_id),
+          session_(session),
+          home_(session->shard_id()),
+          runtime_(runtime) {}
+
+    void on_deliveries(ShardId shard, std::span<const delivery::Delivery> deliveries) override {
+        flatbuffers::FlatBufferBuilder builder(deliveries.size() * sizeof(wire::DeliveryEntry) +
+                                               128);
+        std::vector<wire::DeliveryEntry> entries;
+        std::vector<std::span<const std::byte>> raw;
+        entries.reserve(deliveries.size());
+        raw.reserve(deliveries.size());
+        for (const auto& one : deliveries) {
+            entries.emplace_back(one.delivery_id,
+                                 one.offset.value,
+                                 one.append_time_us,
+                                 one.partition.value,
+                                 one.attempt,
+                                 static_cast<std::uint32_t>(one.record.size()));
+            raw.push_back(one.record);
+        }
+        const auto stored = builder.CreateVectorOfStructs(entries);
+        wire::DeliveriesBuilder table(builder);
+        table.add_session_id(session_id_);
+        table.add_shard(shard.value);
+        table.add_entries(stored);
+        builder.Finish(table.Finish());
+        send(wire::format_frame(
+            {.api = static_cast<std::uint16_t>(wire::Api::deliveries),
+             .flags = wire::FrameHeader::flag_push},
+            std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize())),
+            raw));
+    }
+    void on_ended(ShardId shard, const Error& /*reason*/) override {
+        // An empty push says that the session is over: open again, or learn why that can't be.
+        wire::DeliveriesT message;
+        message.session_id = session_id_;
+        message.shard = shard.value;
+        send(wire::format_message({.api = static_cast<std::uint16_t>(wire::Api::deliveries),
+                                   .flags = wire::FrameHeader::flag_push},
+                                  message));
+    }
+
+  private:
+    void send(std::vector<std::byte> frame) {
+        auto shared = std::make_shared<std::vector<std::byte>>(std::move(frame));
+        runtime_.post_to(home_, [weak = session_, shared] {
+            if (const auto session = weak.lock()) {
+                session->push(std::move(*shared));
+            }
+        });
+    }
+
+    std::uint64_t session_id_;
+    std::weak_ptr<Session> session_;
+    ShardId home_;
+    Runtime& runtime_;
+};
+
+void open(const Request& request) {
+    const auto parsed = wire::parse_message<wire::SubscriptionOpenRequest>(request.table);
+    if (!parsed) {
+        request.refuse(parsed.error());
+        return;
+    }
+    const auto& session = request.session;
+    const auto view = session->services().shard->catalog().view();
+    const auto info = view->subscriptions.find(parsed.value().name);
+    if (info == view->subscriptions.end()) {
+        request.refuse(fail(Errc::unknown_subscription,
+                            "subscription \"" + parsed.value().name + "\" does not exist"));
+        return;
+    }
+    const auto id = session->table().next_id();
+    session->deliveries().insert(id);
+    gather(
+        session->table(),
+        session->shard_id(),
+        [session, id, message = parsed.value()](const ShardServices& services) {
+            // The target lives as long as the session may be open on that shard: it goes with the
+            // shard's own record of it.
+            auto target = std::make_shared<PushTarget>(id, session, services.shard->runtime());
+            const auto opened =
+                services.delivery->subscriptions().open({.name = message.name,
+                                                         .session = id,
+                                                         .consumer = message.consumer,
+                                                         .credit = message.credit,
+                                                         .target = target});
+            return std::make_shared<Result<void>>(opened);
+        },
+        [session, header = request.header, id, info = info->second](
+            const std::vector<std::shared_ptr<Result<void>>>& shards) {
+            for (const auto& opened : shards) {
+                if (!*opened) {
+                    session->refuse(header, opened->error());
+                    return;
+                }
+            }
+            wire::SubscriptionOpenAnswerT answer;
+            answer.session_id = id;
+            answer.ack_timeout_ms = info->ack_timeout_ms;
+            session->answer(header, answer);
+        });
+}
+
+void credit(const Request& request) {
+    const auto parsed = wire::parse_message<wire::SubscriptionCreditRequest>(request.table);
+    if (!parsed) {
+        request.refuse(parsed.error());
+        return;
+    }
+    gather(
+        request.session->table(),
+        request.session->shard_id(),
+        [message = parsed.value()](const ShardServices& services) {
+            services.delivery->subscriptions().add_credit(message.session_id, message.credit);
+            return 0;
+        },
+        [session = request.session, header = request.header](const std::vector<int>&) {
+            session->answer(header, wire::DoneT{});
+        });
+}
+
+delivery::Settlement settlement_of(const wire::SettleRequestT& message) {
+    delivery::Settlement settlement{.acks = message.acks,
+                                    .nacks = {},
+                                    .extends = message.extends,
+                                    .extend_by = std::chrono::milliseconds(message.extend_ms)};
+    for (const auto& nack : message.nacks) {
+        settlement.nacks.push_back(
+            {.delivery_id = nack->delivery_id,
+             .cause = static_cast<delivery::Cause>(nack->cause),
+             .delay = nack->delay_ms ? std::optional(std::chrono::milliseconds(*nack->delay_ms))
+                                     : std::nullopt,
+             .error = nack->error,
+             .response = nack->response});
+    }
+    return settlement;
+}
+
+void settle(const Request& request) {
+    const auto parsed = wire::parse_message<wire::SettleRequest>(request.table);
+    const auto& session = request.session;
+    if (!parsed || parsed.value().shard >= session->table().shard_count()) {
+        request.refuse(parsed ? fail(Errc::invalid_argument,
+                                     "there is no shard " + std::to_string(parsed.value().shard))
+                              : parsed.error());
+        return;
+    }
+    const auto here = session->shard_id();
+    const ShardId shard{parsed.value().shard};
+    const auto& there = session->table().shards[shard.value];
+    const auto id = parsed.value().session_id;
+    auto settlement = std::make_shared<delivery::Settlement>(settlement_of(parsed.value()));
+    session->services().shard->runtime().post_to(
+        shard, [session, header = request.header, here, &there, id, settlement] {
+            there.delivery->subscriptions().settle(
+                id,
+                std::move(*settlement),
+                [session, header, here, &there](const Result<std::vector<std::uint64_t>>& stale) {
+                    there.shard->runtime().post_to(here, [session, header, stale] {
+                        if (!stale) {
+                            session->refuse(header, stale.error());
+                            return;
+                        }
+                        wire::SettleAnswerT answer;
+                        answer.stale = stale.value();
+                        session->answer(header, answer);
+                    });
+                });
+        });
+}
+
+void close_everywhere(Session& session, std::uint64_t id) {
+    auto& runtime = session.services().shard->runtime();
+    for (ShardId shard{0}; shard.value < session.table().shard_count(); ++shard) {
+        runtime.post_to(shard, [&services = session.table().shards[shard.value], id] {
+            services.delivery->subscriptions().close(id);
+        });
+    }
+}
+
+void close(const Request& request) {
+    const auto parsed = wire::parse_message<wire::SubscriptionCloseRequest>(request.table);
+    if (!parsed) {
+        request.refuse(parsed.error());
+        return;
+    }
+    request.session->deliveries().erase(parsed.value().session_id);
+    close_everywhere(*request.session, parsed.value().session_id);
+    request.answer(wire::DoneT{});
+}
+
+}  // namespace
+
+void handle_subscription_consumer(const Request& request) {
+    switch (static_cast<wire::Api>(request.header.api)) {
+        case wire::Api::subscription_open:
+            return open(request);
+        case wire::Api::subscription_credit:
+            return credit(request);
+        case wire::Api::subscription_settle:
+            return settle(request);
+        default:
+            return close(request);
+    }
+}
+
+void end_deliveries(Session& session) {
+    for (const auto id : session.deliveries()) {
+        close_everywhere(session, id);
+    }
+    session.deliveries().clear();
+}
+
+}  // namespace millrace::broker::protocol

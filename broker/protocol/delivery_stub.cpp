@@ -1,4 +1,0 @@
-#include "broker/protocol/session.hpp"
-namespace millrace::broker::protocol {
-void end_deliveries(Session& /*session*/) {}
-}  // namespace millrace::broker::protocol

@@ -1,0 +1,235 @@
+#include <algorithm>
+#include <array>
+
+#include "broker/delivery/delivery_shard.hpp"
+#include "broker/delivery/letters.hpp"
+#include "broker/protocol/session.hpp"
+#include "client/wire/schema/subscriptions_generated.h"
+
+namespace millrace::broker::protocol {
+namespace {
+
+constexpr std::uint64_t groups_per_sequence = 1000;
+constexpr std::uint32_t list_max = 10'000;
+
+std::unique_ptr<wire::LetterT> to_wire(const delivery::Letter& letter) {
+    auto made = std::make_unique<wire::LetterT>();
+    made->id = letter.id;
+    made->subscription = letter.subscription;
+    made->topic = letter.topic;
+    made->partition = letter.partition_index;
+    made->partition_id = letter.partition.value;
+    made->offset = letter.offset.value;
+    made->key = letter.key;
+    made->cause = static_cast<wire::Cause>(letter.cause);
+    made->error = letter.error;
+    made->response = letter.response;
+    made->attempts = letter.attempts;
+    made->first_failure_us = letter.first_failure_us;
+    made->last_failure_us = letter.last_failure_us;
+    made->append_time_us = letter.append_time_us;
+    made->correlation_id = letter.correlation_id;
+    made->state = static_cast<wire::LetterState>(letter.state);
+    made->parked_behind = letter.parked_behind;
+    for (const auto& action : letter.actions) {
+        auto one = std::make_unique<wire::LetterActionT>();
+        one->time_us = action.time_us;
+        one->action = action.action;
+        one->by = action.by;
+        one->text = action.text;
+        made->actions.push_back(std::move(one));
+    }
+    return made;
+}
+
+template <class Value, class Wire>
+std::optional<Value> optional_of(const flatbuffers::Optional<Wire>& value) {
+    return value ? std::optional(static_cast<Value>(*value)) : std::nullopt;
+}
+
+void list(const Request& request) {
+    const auto parsed = wire::parse_message<wire::LetterListRequest>(request.table);
+    if (!parsed) {
+        request.refuse(parsed.error());
+        return;
+    }
+    const auto& message = parsed.value();
+    const delivery::LetterQuery query{.subscription = message.subscription,
+                                      .cause = optional_of<delivery::Cause>(message.cause),
+                                      .state = optional_of<delivery::LetterState>(message.state),
+                                      .key = message.key,
+                                      .error_contains = message.error_contains,
+                                      .since_us = message.since_us,
+                                      .after_id = message.after_id,
+                                      .limit = std::clamp(message.limit, 1U, list_max)};
+    using Part = std::shared_ptr<Result<std::vector<delivery::Letter>>>;
+    gather(
+        request.session->table(),
+        request.session->shard_id(),
+        [query](const ShardServices& services) {
+            return std::make_shared<Result<std::vector<delivery::Letter>>>(
+                services.delivery->letters().list(query));
+        },
+        [session = request.session, header = request.header, limit = query.limit](
+            const std::vector<Part>& shards) {
+            wire::LetterListAnswerT answer;
+            for (const auto& part : shards) {
+                if (!*part) {
+                    session->refuse(header, part->error());
+                    return;
+                }
+                for (const auto& letter : part->value()) {
+                    answer.letters.push_back(to_wire(letter));
+                }
+            }
+            std::ranges::sort(answer.letters, {}, [](const auto& letter) { return letter->id; });
+            answer.letters.resize(std::min<std::size_t>(answer.letters.size(), limit));
+            session->answer(header, answer);
+        });
+}
+
+void show(const Request& request) {
+    const auto parsed = wire::parse_message<wire::LetterShowRequest>(request.table);
+    const auto& session = request.session;
+    if (!parsed) {
+        request.refuse(parsed.error());
+        return;
+    }
+    const auto group = parsed.value().id % groups_per_sequence;
+    if (group == 0 || group > session->table().shard_count()) {
+        request.refuse(fail(Errc::unknown_letter,
+                            "there is no dead letter " + std::to_string(parsed.value().id)));
+        return;
+    }
+    call_on(
+        session->table(),
+        session->shard_id(),
+        ShardId{static_cast<std::uint32_t>(group - 1)},
+        [message = parsed.value()](const ShardServices& services) {
+            return std::make_shared<Result<delivery::Letter>>(
+                services.delivery->letters().show(message.subscription, message.id));
+        },
+        [session, header = request.header](const std::shared_ptr<Result<delivery::Letter>>& found) {
+            if (!*found) {
+                session->refuse(header, found->error());
+                return;
+            }
+            wire::LetterShowAnswerT answer;
+            answer.letter = to_wire(found->value());
+            answer.record_bytes = static_cast<std::uint32_t>(found->value().record.size());
+            const std::array<std::span<const std::byte>, 1> raw{found->value().record};
+            session->answer(header, answer, raw);
+        });
+}
+
+/// Letters change on every shard that has some; the counts add up.
+struct ChangeJoin {
+    std::shared_ptr<Session> session;
+    wire::FrameHeader header;
+    std::uint64_t changed = 0;
+    std::optional<Error> error;
+    std::size_t shards_left = 0;
+
+    void add(const Result<std::uint64_t>& part) {
+        if (part) {
+            changed += part.value();
+        } else {
+            error = part.error();
+        }
+        if (--shards_left > 0) {
+            return;
+        }
+        if (error) {
+            session->refuse(header, *error);
+            return;
+        }
+        wire::LetterChangeAnswerT answer;
+        answer.changed = changed;
+        session->answer(header, answer);
+    }
+};
+
+void change(const Request& request, const delivery::LetterSelection& selection, bool is_redrive) {
+    const auto& session = request.session;
+    auto join = std::make_shared<ChangeJoin>();
+    join->session = session;
+    join->header = request.header;
+    join->shards_left = session->table().shard_count();
+    const auto here = session->shard_id();
+    for (ShardId shard{0}; shard.value < session->table().shard_count(); ++shard) {
+        auto part = selection;
+        if (!part.ids.empty()) {
+            std::erase_if(part.ids, [shard](std::uint64_t id) {
+                return id % groups_per_sequence != shard.value + 1;
+            });
+            if (part.ids.empty()) {
+                join->add(std::uint64_t{0});
+                continue;
+            }
+        }
+        session->services().shard->runtime().post_to(
+            shard, [join, here, &there = session->table().shards[shard.value], part, is_redrive] {
+                const auto done = [join, here, &there](const Result<std::uint64_t>& changed) {
+                    there.shard->runtime().post_to(here, [join, changed] { join->add(changed); });
+                };
+                if (is_redrive) {
+                    there.delivery->letters().redrive(part, done);
+                } else {
+                    there.delivery->letters().discard(part, done);
+                }
+            });
+    }
+}
+
+void redrive(const Request& request) {
+    const auto parsed = wire::parse_message<wire::LetterRedriveRequest>(request.table);
+    if (!parsed) {
+        request.refuse(parsed.error());
+        return;
+    }
+    const auto& message = parsed.value();
+    change(request,
+           {.subscription = message.subscription,
+            .ids = message.ids,
+            .cause = optional_of<delivery::Cause>(message.cause),
+            .key = message.key,
+            .by = message.by,
+            .reason = {},
+            .limit = message.limit},
+           true);
+}
+
+void discard(const Request& request) {
+    const auto parsed = wire::parse_message<wire::LetterDiscardRequest>(request.table);
+    if (!parsed || parsed.value().reason.empty()) {
+        request.refuse(parsed ? fail(Errc::invalid_argument, "a discard needs a reason")
+                              : parsed.error());
+        return;
+    }
+    const auto& message = parsed.value();
+    change(request,
+           {.subscription = message.subscription,
+            .ids = message.ids,
+            .cause = optional_of<delivery::Cause>(message.cause),
+            .key = message.key,
+            .by = message.by,
+            .reason = message.reason},
+           false);
+}
+
+}  // namespace
+
+void handle_letters(const Request& request) {
+    switch (static_cast<wire::Api>(request.header.api)) {
+        case wire::Api::letter_list:
+            return list(request);
+        case wire::Api::letter_show:
+            return show(request);
+        case wire::Api::letter_redrive:
+            return redrive(request);
+        default:
+            return discard(request);
+    }
+}
+
+}  // namespace millrace::broker::protocol
