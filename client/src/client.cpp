@@ -5,6 +5,7 @@
 #include "client/src/core.hpp"
 #include "client/src/producer_impl.hpp"
 #include "client/src/replay_impl.hpp"
+#include "client/src/subscription_impl.hpp"
 
 namespace millrace {
 
@@ -23,14 +24,23 @@ Client::~Client() = default;
 Producer Client::producer(const std::string& topic, ProducerOptions options) {
     const auto description = impl_->core->describe(topic);
     const auto id = impl_->core->hello().producer_id;
-    return Producer(
-        std::make_shared<Producer::Impl>(impl_->core, description, id, options));
+    return Producer(std::make_shared<Producer::Impl>(impl_->core, description, id, options));
 }
 
 Consumer Client::consumer(ConsumerOptions options) {
     auto made = std::make_shared<Consumer::Impl>(impl_->core, std::move(options));
     made->start();
     return Consumer(std::move(made));
+}
+
+Subscription Client::subscribe(const std::string& name, SubscribeOptions options) {
+    if (!options.topics.empty()) {
+        admin().ensure_subscription(
+            {.name = name, .topics = options.topics, .order = options.order});
+    }
+    auto made = std::make_shared<Subscription::Impl>(impl_->core, name, std::move(options));
+    made->start();
+    return Subscription(std::move(made));
 }
 
 Replay Client::replay(ReplayOptions options) {

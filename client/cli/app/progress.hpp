@@ -9,9 +9,9 @@
 namespace millrace::cli {
 
 struct ProgressState {
-    std::string verb;          ///< "published"
-    std::uint64_t count = 0;   ///< records
-    double share = -1;         ///< 0 to 1, or below 0 when nobody knows the end
+    std::string verb;         ///< "published"
+    std::uint64_t count = 0;  ///< records
+    double share = -1;        ///< 0 to 1, or below 0 when nobody knows the end
     std::chrono::milliseconds elapsed{0};
 };
 /// "[######--------------]  31%  published 3,100 records, 1,033/s, 7.0 s left".

@@ -31,8 +31,7 @@ TopicRecord parse_line(std::string line, const LineRules& rules) {
     if (line.ends_with('\r')) {
         line.pop_back();
     }
-    TopicRecord out =
-        rules.is_jsonl ? parse_json_line(line) : split_line(std::move(line), rules);
+    TopicRecord out = rules.is_jsonl ? parse_json_line(line) : split_line(std::move(line), rules);
     OutgoingRecord& record = out.record;
     if (out.topic.empty()) {
         out.topic = rules.topic;

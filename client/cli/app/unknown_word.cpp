@@ -52,9 +52,8 @@ std::string explain(const std::string& what, const CLI::App* app, const std::str
 }
 
 std::string explain_option(const CLI::App* app, const std::string& name) {
-    return explain("unknown option " + name,
-                   app,
-                   nearest(name, option_names(app)).value_or(std::string()));
+    return explain(
+        "unknown option " + name, app, nearest(name, option_names(app)).value_or(std::string()));
 }
 
 std::string explain_command(const CLI::App* app, const std::string& word) {
@@ -81,15 +80,15 @@ std::string explain_unknown_word(const CLI::App& root, const std::vector<std::st
         const bool is_family = !command_names(*app).empty();
         if (word.size() > 1 && word.front() == '-') {
             const auto equals = word.find('=');
-            const std::string name = word.starts_with("--") ? word.substr(0, equals)
-                                                            : word.substr(0, 2);
+            const std::string name =
+                word.starts_with("--") ? word.substr(0, equals) : word.substr(0, 2);
             const CLI::Option* option = find_option(app, name);
             if (option == nullptr) {
                 return explain_option(app, name);
             }
             const bool has_value_inside =
                 equals != std::string::npos || (!word.starts_with("--") && word.size() > 2);
-            i += option->get_items_expected_max() > 0 && !has_value_inside ? 1 : 0;
+            i += option->get_items_expected_max() > 0 && !has_value_inside ? 1U : 0U;
         } else if (is_family) {
             const CLI::App* command = find_command(*app, word);
             if (command == nullptr) {

@@ -18,8 +18,8 @@ double share_of(const TimeWindow& window, std::int64_t time_us) {
     if (window.from_us == 0 || to_us <= window.from_us) {
         return -1;
     }
-    const double share = static_cast<double>(time_us - window.from_us) /
-                         static_cast<double>(to_us - window.from_us);
+    const double share =
+        static_cast<double>(time_us - window.from_us) / static_cast<double>(to_us - window.from_us);
     return std::clamp(share, 0.0, 1.0);
 }
 

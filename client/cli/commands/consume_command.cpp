@@ -4,8 +4,8 @@
 #include "client/cli/app/progress.hpp"
 #include "client/cli/app/record_printer.hpp"
 #include "client/cli/app/stop_signal.hpp"
-#include "client/cli/commands/commands.hpp"
 #include "client/cli/app/window_reader.hpp"
+#include "client/cli/commands/commands.hpp"
 #include "client/cli/text/position_text.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/time_text.hpp"
@@ -62,7 +62,8 @@ class Reader {
         while (!is_stop_requested() && !has_enough()) {
             // Asked before the poll: what is appended in between does not keep a reader going.
             const bool was_at_end = !options_.follow && is_at_end();
-            const auto records = consumer_.poll(was_at_end ? std::chrono::milliseconds{0} : poll_wait);
+            const auto records =
+                consumer_.poll(was_at_end ? std::chrono::milliseconds{0} : poll_wait);
             print(records);
             warn_of_damage();
             if (records.empty() && was_at_end) {
@@ -124,9 +125,7 @@ class Reader {
     bool is_damaged_ = false;
 };
 
-ExitCode consume_window(Session& session,
-                        const ConsumeOptions& options,
-                        const TimeWindow& window) {
+ExitCode consume_window(Session& session, const ConsumeOptions& options, const TimeWindow& window) {
     if (!options.group.empty() || options.follow) {
         throw UsageError("--from @FROM:TO reads a window of the past: no --group, no --follow");
     }
@@ -166,7 +165,8 @@ void add_consume_command(Registry& registry) {
         {"consume",
          "Print records; without --follow or --count up to the present end",
          "millrace consume plant1.mes.workorder.finished\n"
-         "millrace consume 'plant1.mes.>' --from end --format '{append_time} {topic} {key} {value}'\n"
+         "millrace consume 'plant1.mes.>' --from end --format '{append_time} {topic} {key} "
+         "{value}'\n"
          "millrace consume 'plant1.>' --from @-1h --output json\n"
          "millrace consume plant1.quality.result --from @2026-11-20T06:00:2026-11-20T07:00\n"
          "millrace consume plant1.quality.result --group reporting --follow\n"

@@ -3,9 +3,9 @@
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/commands/commands.hpp"
-#include "client/cli/views/json_views.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/table.hpp"
+#include "client/cli/views/json_views.hpp"
 
 namespace millrace::cli {
 namespace {
@@ -30,7 +30,9 @@ ExitCode list_groups(Session& session, const ListOptions&) {
         print_json_list(session, groups);
         return ExitCode::ok;
     }
-    Table table({{"GROUP"}, {"MEMBERS", Align::right}, {"PARTITIONS", Align::right},
+    Table table({{"GROUP"},
+                 {"MEMBERS", Align::right},
+                 {"PARTITIONS", Align::right},
                  {"LAG", Align::right}});
     for (const GroupDescription& group : groups) {
         std::uint64_t lag = 0;

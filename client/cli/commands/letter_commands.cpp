@@ -4,11 +4,11 @@
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/commands/commands.hpp"
-#include "client/cli/views/letter_views.hpp"
-#include "client/cli/views/json_views.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/time_text.hpp"
 #include "client/cli/text/usage_error.hpp"
+#include "client/cli/views/json_views.hpp"
+#include "client/cli/views/letter_views.hpp"
 
 namespace millrace::cli {
 namespace {
@@ -59,8 +59,8 @@ LetterQuery query_of(const ListOptions& options) {
     if (!options.since.empty()) {
         const std::int64_t now_us = unix_now_us();
         const auto before = parse_duration(options.since);
-        query.since_us = before ? now_us - before->count()
-                                : require_time(options.since, now_us, "--since");
+        query.since_us =
+            before ? now_us - before->count() : require_time(options.since, now_us, "--since");
     }
     return query;
 }
@@ -197,10 +197,7 @@ void add_list(Registry& registry) {
         ->check(CLI::IsMember({"open", "redriven", "resolved", "discarded", "all"}))
         ->type_name("open|redriven|resolved|discarded|all")
         ->capture_default_str();
-    add_choice(app,
-               "--group-by",
-               options->group_by,
-               choice(group_by_names, "Count them instead"));
+    add_choice(app, "--group-by", options->group_by, choice(group_by_names, "Count them instead"));
     app.add_option("--limit", options->limit, "At most so many")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();

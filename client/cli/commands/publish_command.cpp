@@ -6,13 +6,13 @@
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/app/progress.hpp"
+#include "client/cli/app/publish_input.hpp"
 #include "client/cli/app/stop_signal.hpp"
 #include "client/cli/commands/commands.hpp"
-#include "client/cli/app/publish_input.hpp"
-#include "client/cli/views/json_views.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/time_text.hpp"
 #include "client/cli/text/usage_error.hpp"
+#include "client/cli/views/json_views.hpp"
 #include "millrace/client.hpp"
 
 namespace millrace::cli {
@@ -162,9 +162,10 @@ void print_summary(Session& session, const Tally& tally, std::chrono::millisecon
 void send_line(std::string line, const LineRules& rules, Producers& producers, Tally& tally) {
     TopicRecord parsed = parse_line(std::move(line), rules);
     producers.for_topic(parsed.topic)
-        .send(std::move(parsed.record), [&tally](const RecordPlace& place, std::exception_ptr error) {
-            tally.add(place, error);
-        });
+        .send(std::move(parsed.record),
+              [&tally](const RecordPlace& place, std::exception_ptr error) {
+                  tally.add(place, error);
+              });
 }
 
 /// False when the command shall end.
@@ -248,10 +249,9 @@ void add_input_options(CLI::App& app, PublishOptions& options) {
                                  rules.key_field,
                                  "Take the key from this field of the JSON value: order.id")
                       ->type_name("PATH");
-    auto* separator = app.add_option("--key-separator",
-                                     rules.key_separator,
-                                     "Lines are KEY, this text, VALUE")
-                          ->type_name("TEXT");
+    auto* separator =
+        app.add_option("--key-separator", rules.key_separator, "Lines are KEY, this text, VALUE")
+            ->type_name("TEXT");
     field->excludes(key)->excludes(separator);
     separator->excludes(jsonl)->excludes(key);
     app.add_option("-H,--header", options.headers, "A header for all records; may come again")
@@ -278,9 +278,10 @@ void add_publish_command(Registry& registry) {
         publish);
     add_input_options(command, *options);
     command.add_option("--rate", options->rate, "At most so many: 500/s, 30/m")->type_name("RATE");
-    command.add_option("--create-topics",
-                       options->create_partitions,
-                       "Create missing topics with so many partitions")
+    command
+        .add_option("--create-topics",
+                    options->create_partitions,
+                    "Create missing topics with so many partitions")
         ->check(CLI::Range(1, 1'000'000))
         ->type_name("N");
     add_choice(command,

@@ -1,7 +1,7 @@
 #include "client/cli/app/options.hpp"
 #include "client/cli/app/stop_signal.hpp"
-#include "client/cli/commands/commands.hpp"
 #include "client/cli/app/window_reader.hpp"
+#include "client/cli/commands/commands.hpp"
 #include "client/cli/text/time_text.hpp"
 #include "client/cli/text/usage_error.hpp"
 

@@ -5,10 +5,10 @@
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/commands/commands.hpp"
-#include "client/cli/views/json_views.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/table.hpp"
 #include "client/cli/text/time_text.hpp"
+#include "client/cli/views/json_views.hpp"
 
 namespace millrace::cli {
 namespace {

@@ -128,7 +128,8 @@ void add_options(CLI::App& app, ConsumeOptions& options) {
         ->check(CLI::PositiveNumber)
         ->type_name("N");
     app.add_flag("-F,--follow", options.follow, "Go on with what will come");
-    app.add_option("--idle", options.idle, "Without --follow and --count end after so long without any")
+    app.add_option(
+           "--idle", options.idle, "Without --follow and --count end after so long without any")
         ->type_name("TIME")
         ->capture_default_str();
     app.add_option("--format", options.format, "value, json, or a template")->type_name("FORMAT");
@@ -147,15 +148,16 @@ void add_options(CLI::App& app, ConsumeOptions& options) {
 
 void add_subscription_consume_command(Registry& registry) {
     auto options = std::make_shared<ConsumeOptions>();
-    CLI::App& command = add_command(
-        registry,
-        {"consume",
-         "Print records and acknowledge them",
-         "millrace subscription consume audit --follow --output json\n"
-         "millrace subscription consume audit --topic 'plant1.>' --count 10\n"
-         "millrace subscription consume odoo-mrp --count 1 --nack mapping --error 'no product CH-9'"},
-        options,
-        consume_subscription);
+    CLI::App& command =
+        add_command(registry,
+                    {"consume",
+                     "Print records and acknowledge them",
+                     "millrace subscription consume audit --follow --output json\n"
+                     "millrace subscription consume audit --topic 'plant1.>' --count 10\n"
+                     "millrace subscription consume odoo-mrp --count 1 --nack mapping --error 'no "
+                     "product CH-9'"},
+                    options,
+                    consume_subscription);
     add_options(command, *options);
 }
 

@@ -5,11 +5,11 @@
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/commands/commands.hpp"
-#include "client/cli/views/json_views.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/table.hpp"
 #include "client/cli/text/time_text.hpp"
 #include "client/cli/text/usage_error.hpp"
+#include "client/cli/views/json_views.hpp"
 
 namespace millrace::cli {
 namespace {
@@ -160,8 +160,9 @@ void print_topic(std::ostream& out, const TopicDescription& topic) {
                  name_of(lifecycle_names, topic.lifecycle) +
                      (topic.replaced_by.empty() ? "" : ", replaced by " + topic.replaced_by));
     facts.append("retention", retention_text(topic));
-    facts.append("record limit",
-                 topic.record_bytes_max == 0 ? "the broker's" : format_bytes(topic.record_bytes_max));
+    facts.append(
+        "record limit",
+        topic.record_bytes_max == 0 ? "the broker's" : format_bytes(topic.record_bytes_max));
     facts.append("created", format_time(topic.created_us));
     facts.print(out);
     out << '\n';
@@ -311,12 +312,11 @@ void add_names_commands(Registry& registry) {
     show.add_option("NAME", describe->names, "Topics")->required();
 
     auto remove = std::make_shared<NamesOptions>();
-    CLI::App& rm = add_command(registry,
-                               {"rm",
-                                "Remove topics with their records",
-                                "millrace topic rm plant1.test --yes"},
-                               remove,
-                               remove_topics);
+    CLI::App& rm = add_command(
+        registry,
+        {"rm", "Remove topics with their records", "millrace topic rm plant1.test --yes"},
+        remove,
+        remove_topics);
     rm.alias("delete");
     rm.add_option("NAME", remove->names, "Topics")->required();
     rm.add_flag("-y,--yes", remove->yes, "Don't ask");
@@ -331,14 +331,14 @@ void add_topic_commands(Registry& registry) {
     add_create(inner);
     add_names_commands(inner);
     auto options = std::make_shared<AlterOptions>();
-    CLI::App& command = add_command(
-        inner,
-        {"alter",
-         "Change a topic; what isn't named stays",
-         "millrace topic alter plant1.mes.workorder.finished --partitions 16\n"
-         "millrace topic alter old.topic --lifecycle retired --replaced-by new.topic"},
-        options,
-        alter_topic);
+    CLI::App& command =
+        add_command(inner,
+                    {"alter",
+                     "Change a topic; what isn't named stays",
+                     "millrace topic alter plant1.mes.workorder.finished --partitions 16\n"
+                     "millrace topic alter old.topic --lifecycle retired --replaced-by new.topic"},
+                    options,
+                    alter_topic);
     command.add_option("NAME", options->name, "The topic")->required();
     add_settings(command, options->settings);
 }

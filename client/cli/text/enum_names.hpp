@@ -39,7 +39,8 @@ inline constexpr Names<LetterState, 4> letter_state_names{{{"open", LetterState:
                                                            {"resolved", LetterState::resolved},
                                                            {"discarded", LetterState::discarded}}};
 
-/// What a value is called; "unknown" for one that a newer broker may send, "none" for `Cause::none`.
+/// What a value is called; "unknown" for one that a newer broker may send, "none" for
+/// `Cause::none`.
 template <class Enum, std::size_t Count>
 [[nodiscard]] std::string name_of(const Names<Enum, Count>& names, Enum value) {
     for (const auto& [name, candidate] : names) {

@@ -16,9 +16,9 @@ struct TopicRecord {
 };
 
 /// Reads `{"topic", "key", "headers", "event_time_us", "value"}`; also "partition", "key_base64",
-/// "value_base64", and as "headers" an object or a list of {"key", "value"}. A text "value" is taken
-/// as it is, anything else as JSON. What `format_json_line` adds (offset, append time) is passed
-/// over. Throws UsageError.
+/// "value_base64", and as "headers" an object or a list of {"key", "value"}. A text "value" is
+/// taken as it is, anything else as JSON. What `format_json_line` adds (offset, append time) is
+/// passed over. Throws UsageError.
 [[nodiscard]] TopicRecord parse_json_line(std::string_view line);
 
 /// A record as one line of JSON, which `parse_json_line` reads back. A value that is a JSON object

@@ -17,8 +17,7 @@ std::optional<TimeWindow> parse_sides(std::string_view from,
         return std::nullopt;
     }
     const auto from_us = from.empty() ? std::optional<std::int64_t>{0} : parse_time(from, now_us);
-    const auto to_us =
-        to.empty() ? std::optional<std::int64_t>{INT64_MAX} : parse_time(to, now_us);
+    const auto to_us = to.empty() ? std::optional<std::int64_t>{INT64_MAX} : parse_time(to, now_us);
     if (!from_us || !to_us) {
         return std::nullopt;
     }

@@ -16,8 +16,8 @@ std::size_t distance_of(std::string_view left, std::string_view right) {
         for (std::size_t j = 1; j <= right.size(); ++j) {
             const std::size_t change = left[i - 1] == right[j - 1] ? 0 : 1;
             row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + change});
-            const bool swapped = i > 1 && j > 1 && left[i - 1] == right[j - 2] &&
-                                 left[i - 2] == right[j - 1];
+            const bool swapped =
+                i > 1 && j > 1 && left[i - 1] == right[j - 2] && left[i - 2] == right[j - 1];
             row[j] = swapped ? std::min(row[j], before[j - 2] + 1) : row[j];
         }
         before.swap(last);

@@ -33,7 +33,7 @@ std::string shorten(std::string_view text, std::size_t width_max) {
     std::size_t characters = 0;
     std::size_t end = 0;
     while (end < text.size()) {
-        characters += is_continuation(text[end]) ? 0 : 1;
+        characters += is_continuation(text[end]) ? 0U : 1U;
         if (characters > width_max - dots.size()) {
             break;
         }

@@ -17,8 +17,8 @@ namespace millrace::cli {
 [[nodiscard]] std::string format_duration(std::chrono::microseconds duration);
 
 /// A moment in microseconds since 1970: "2026-11-20", "2026-11-20T06:00", "2026-11-20 06:00:01.5",
-/// with "Z" or "+01:00" (without: UTC), "06:00" (today), "now", "today", "yesterday", "-2h", "2h ago",
-/// or seconds, milliseconds or microseconds since 1970 as a number of at least nine digits.
+/// with "Z" or "+01:00" (without: UTC), "06:00" (today), "now", "today", "yesterday", "-2h", "2h
+/// ago", or seconds, milliseconds or microseconds since 1970 as a number of at least nine digits.
 [[nodiscard]] std::optional<std::int64_t> parse_time(std::string_view text, std::int64_t now_us);
 /// As above; throws UsageError that names `what`.
 [[nodiscard]] std::int64_t require_time(std::string_view text,

@@ -75,6 +75,7 @@ class Delivery {
     Record record_;
     std::uint32_t attempt_ = 1;
     std::uint32_t shard_ = 0;
+    std::uint64_t session_ = 0;
     std::uint64_t delivery_id_ = 0;
     Subscription* subscription_ = nullptr;
 };
@@ -128,8 +129,8 @@ class Subscription {
     friend class Client;
     friend class Delivery;
     class Impl;
-    explicit Subscription(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
+    explicit Subscription(std::shared_ptr<Impl> impl);
+    std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace millrace

@@ -1,0 +1,236 @@
+#include "client/src/admin_impl.hpp"
+#include "client/wire/schema/subscriptions_generated.h"
+#include "millrace/admin.hpp"
+
+namespace millrace {
+namespace {
+
+using wire::Api;
+
+std::unique_ptr<wire::SubscriptionT> to_wire(const SubscriptionDefinition& definition) {
+    auto made = std::make_unique<wire::SubscriptionT>();
+    made->name = definition.name;
+    made->topics = definition.topics;
+    made->order = static_cast<wire::Order>(definition.order);
+    made->start = static_cast<wire::Start>(definition.start.at);
+    made->start_time_us = definition.start.time_us;
+    made->window = definition.window;
+    made->ack_timeout_ms = static_cast<std::uint32_t>(definition.ack_timeout.count());
+    made->attempts_max = definition.attempts_max;
+    made->backoff_min_ms = static_cast<std::uint32_t>(definition.backoff_min.count());
+    made->backoff_max_ms = static_cast<std::uint32_t>(definition.backoff_max.count());
+    made->parked_keys_max = definition.parked_keys_max;
+    made->parked_records_max = definition.parked_records_max;
+    made->description = definition.description;
+    return made;
+}
+
+SubscriptionDefinition from_wire(const wire::SubscriptionT& subscription) {
+    return {.name = subscription.name,
+            .topics = subscription.topics,
+            .order = static_cast<Order>(subscription.order),
+            .start = {.at = static_cast<StartAt>(subscription.start),
+                      .time_us = subscription.start_time_us},
+            .window = subscription.window,
+            .ack_timeout = std::chrono::milliseconds(subscription.ack_timeout_ms),
+            .attempts_max = subscription.attempts_max,
+            .backoff_min = std::chrono::milliseconds(subscription.backoff_min_ms),
+            .backoff_max = std::chrono::milliseconds(subscription.backoff_max_ms),
+            .parked_keys_max = subscription.parked_keys_max,
+            .parked_records_max = subscription.parked_records_max,
+            .description = subscription.description};
+}
+
+SubscriptionStatus from_wire(const wire::SubscriptionStatusT& status,
+                             const client::PartitionNames& names) {
+    SubscriptionStatus made{.definition = from_wire(*status.subscription),
+                            .paused = status.paused,
+                            .circuit = static_cast<Circuit>(status.circuit),
+                            .reason = status.reason,
+                            .consumers = status.consumers,
+                            .in_flight = status.in_flight,
+                            .waiting_retry = status.waiting_retry,
+                            .parked_keys = status.parked_keys,
+                            .parked_records = status.parked_records,
+                            .lag_records = status.lag_records,
+                            .lag_us = status.lag_us,
+                            .delivered = status.delivered,
+                            .acked = status.acked,
+                            .nacked = status.nacked,
+                            .letters_open = status.letters_open,
+                            .partitions = {}};
+    for (const auto& partition : status.partitions) {
+        if (const auto found = names.find(partition->partition_id); found != names.end()) {
+            made.partitions.push_back({.topic = found->second.topic,
+                                       .partition = found->second.index,
+                                       .floor = partition->floor,
+                                       .next_offset = partition->next_offset,
+                                       .settled_above_floor = partition->settled_above_floor});
+        }
+    }
+    return made;
+}
+
+Letter from_wire(const wire::LetterT& letter) {
+    Letter made{.id = letter.id,
+                .subscription = letter.subscription,
+                .topic = letter.topic,
+                .partition = letter.partition,
+                .offset = letter.offset,
+                .key = letter.key,
+                .cause = static_cast<Cause>(letter.cause),
+                .error = letter.error,
+                .response = letter.response,
+                .attempts = letter.attempts,
+                .first_failure_us = letter.first_failure_us,
+                .last_failure_us = letter.last_failure_us,
+                .append_time_us = letter.append_time_us,
+                .correlation_id = letter.correlation_id,
+                .state = static_cast<LetterState>(letter.state),
+                .parked_behind = letter.parked_behind,
+                .actions = {},
+                .record = std::nullopt};
+    for (const auto& action : letter.actions) {
+        made.actions.push_back({.time_us = action->time_us,
+                                .action = action->action,
+                                .by = action->by,
+                                .text = action->text});
+    }
+    return made;
+}
+
+wire::SubscriptionControlRequestT control_request(const std::string& name,
+                                                  wire::SubscriptionAction action) {
+    wire::SubscriptionControlRequestT request;
+    request.name = name;
+    request.action = action;
+    return request;
+}
+
+}  // namespace
+
+void Admin::create_subscription(const SubscriptionDefinition& definition) {
+    wire::SubscriptionCreateRequestT request;
+    request.subscription = to_wire(definition);
+    (void)impl_->core->call<wire::Done>(Api::subscription_create, std::move(request));
+}
+
+void Admin::ensure_subscription(const SubscriptionDefinition& definition) {
+    wire::SubscriptionCreateRequestT request;
+    request.subscription = to_wire(definition);
+    request.if_exists_ok = true;
+    (void)impl_->core->call<wire::Done>(Api::subscription_create, std::move(request));
+}
+
+void Admin::delete_subscription(const std::string& name) {
+    wire::SubscriptionDeleteRequestT request;
+    request.name = name;
+    (void)impl_->core->call<wire::Done>(Api::subscription_delete, std::move(request));
+}
+
+std::vector<SubscriptionStatus> Admin::list_subscriptions() {
+    const auto answer = impl_->core->call<wire::SubscriptionListAnswer>(
+        Api::subscription_list, wire::SubscriptionListRequestT{});
+    const auto names = impl_->partition_names();
+    std::vector<SubscriptionStatus> all;
+    for (const auto& status : answer.subscriptions) {
+        all.push_back(from_wire(*status, names));
+    }
+    return all;
+}
+
+SubscriptionStatus Admin::describe_subscription(const std::string& name) {
+    wire::SubscriptionDescribeRequestT request;
+    request.name = name;
+    const auto answer = impl_->core->call<wire::SubscriptionDescribeAnswer>(
+        Api::subscription_describe, std::move(request));
+    return from_wire(*answer.status, impl_->partition_names());
+}
+
+void Admin::pause_subscription(const std::string& name, const std::string& reason) {
+    auto request = control_request(name, wire::SubscriptionAction::pause);
+    request.reason = reason;
+    (void)impl_->core->call<wire::Done>(Api::subscription_control, std::move(request));
+}
+
+void Admin::resume_subscription(const std::string& name) {
+    (void)impl_->core->call<wire::Done>(Api::subscription_control,
+                                        control_request(name, wire::SubscriptionAction::resume));
+}
+
+void Admin::seek_subscription(const std::string& name, StartPosition to) {
+    auto request = control_request(name, wire::SubscriptionAction::seek);
+    request.start = static_cast<wire::Start>(to.at);
+    request.start_time_us = to.time_us;
+    (void)impl_->core->call<wire::Done>(Api::subscription_control, std::move(request));
+}
+
+std::vector<Letter> Admin::list_letters(const LetterQuery& query) {
+    wire::LetterListRequestT request;
+    request.subscription = query.subscription;
+    if (query.cause) {
+        request.cause = static_cast<wire::Cause>(*query.cause);
+    }
+    if (query.state) {
+        request.state = static_cast<wire::LetterState>(*query.state);
+    }
+    request.key = query.key;
+    request.error_contains = query.error_contains;
+    request.since_us = query.since_us;
+    request.after_id = query.after_id;
+    request.limit = query.limit;
+    std::vector<Letter> letters;
+    for (const auto& letter :
+         impl_->core->call<wire::LetterListAnswer>(Api::letter_list, std::move(request)).letters) {
+        letters.push_back(from_wire(*letter));
+    }
+    return letters;
+}
+
+Letter Admin::show_letter(const std::string& subscription, std::uint64_t id) {
+    wire::LetterShowRequestT request;
+    request.subscription = subscription;
+    request.id = id;
+    std::vector<std::byte> raw;
+    const auto answer =
+        impl_->core->call<wire::LetterShowAnswer>(Api::letter_show, std::move(request), &raw);
+    auto letter = from_wire(*answer.letter);
+    const auto bytes = std::span<const std::byte>(raw).first(
+        std::min<std::size_t>(answer.record_bytes, raw.size()));
+    if (const auto record = wire::parse_plain_record(bytes)) {
+        letter.record =
+            client::to_record(record.value(), {.topic = letter.topic, .index = letter.partition});
+        letter.record->offset = letter.offset;
+        letter.record->append_time_us = letter.append_time_us;
+    }
+    return letter;
+}
+
+std::uint64_t Admin::redrive_letters(const LetterSelection& selection) {
+    wire::LetterRedriveRequestT request;
+    request.subscription = selection.subscription;
+    request.ids = selection.ids;
+    if (selection.cause) {
+        request.cause = static_cast<wire::Cause>(*selection.cause);
+    }
+    request.key = selection.key;
+    request.by = selection.by;
+    return impl_->core->call<wire::LetterChangeAnswer>(Api::letter_redrive, std::move(request))
+        .changed;
+}
+
+std::uint64_t Admin::discard_letters(const LetterSelection& selection, const std::string& reason) {
+    wire::LetterDiscardRequestT request;
+    request.subscription = selection.subscription;
+    request.ids = selection.ids;
+    if (selection.cause) {
+        request.cause = static_cast<wire::Cause>(*selection.cause);
+    }
+    request.key = selection.key;
+    request.by = selection.by;
+    request.reason = reason;
+    return impl_->core->call<wire::LetterChangeAnswer>(Api::letter_discard, std::move(request))
+        .changed;
+}
+
+}  // namespace millrace

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "client/src/core.hpp"
+#include "client/src/decode.hpp"
+#include "client/wire/schema/subscriptions_generated.h"
+#include "millrace/subscription.hpp"
+
+namespace millrace {
+
+/// Receives on the io thread, hands out and gathers settlements on the caller's. Opens again after
+/// a lost connection.
+class Subscription::Impl : public std::enable_shared_from_this<Subscription::Impl> {
+  public:
+    Impl(std::shared_ptr<client::Core> core, std::string name, SubscribeOptions options);
+    void start();
+    void close();
+
+    struct Arrived {
+        Record record;
+        std::uint32_t attempt = 1;
+        std::uint32_t shard = 0;
+        std::uint64_t session = 0;
+        std::uint64_t delivery = 0;
+    };
+    [[nodiscard]] std::vector<Arrived> take(std::chrono::milliseconds wait_max);
+    void ack(const Arrived& delivery);
+    void nack(const Arrived& delivery, NackOptions options);
+    void extend(const Arrived& delivery, std::chrono::milliseconds by);
+    /// Sends what was gathered.
+    void send_settlements();
+    std::size_t flush();
+
+  private:
+    using Target = std::pair<std::uint64_t, std::uint32_t>;  ///< session, shard
+    struct Gathered {
+        wire::SettleRequestT message;
+        std::size_t count = 0;
+    };
+    void open();
+    void opened(const Result<const wire::FrameView*>& answer);
+    void on_push(const wire::FrameView& frame);
+    [[nodiscard]] wire::SettleRequestT& message_for(const Arrived& delivery);
+
+    std::shared_ptr<client::Core> core_;
+    std::string name_;
+    SubscribeOptions options_;
+    client::PartitionNames names_;
+
+    std::mutex mutex_;
+    std::condition_variable changed_;
+    std::deque<Arrived> arrived_;
+    std::map<Target, Gathered> gathered_;
+    std::size_t unanswered_ = 0;
+    std::size_t stale_ = 0;
+    std::optional<Error> failure_;
+    std::uint64_t session_ = 0;
+    bool is_opening_ = false;
+    bool is_closed_ = false;
+};
+
+}  // namespace millrace
