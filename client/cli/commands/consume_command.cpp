@@ -60,15 +60,11 @@ class Reader {
 
     ExitCode run() {
         while (!is_stop_requested() && !has_enough()) {
-            // Asked before the poll: what is appended in between does not keep a reader going.
-            const bool was_at_end = !options_.follow && is_at_end();
-            const auto records =
-                consumer_.poll(was_at_end ? std::chrono::milliseconds{0} : poll_wait);
-            print(records);
-            warn_of_damage();
-            if (records.empty() && was_at_end) {
+            if (!options_.follow && is_at_end()) {
                 break;
             }
+            print(consumer_.poll(poll_wait));
+            warn_of_damage();
         }
         finish();
         return is_damaged_ ? ExitCode::partly : ExitCode::ok;
