@@ -167,6 +167,7 @@ class Engine {
     std::size_t reads_under_way_ = 0;
     bool has_started_ = false;
     bool is_pumping_ = false;
+    bool must_pump_again_ = false;
     Random random_;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
     Counter& delivered_;

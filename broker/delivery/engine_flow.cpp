@@ -34,12 +34,16 @@ std::size_t Engine::credit_left() const {
 }
 
 void Engine::pump() {
+    // A read that is answered from memory comes back in here: the outer call goes round once more instead.
+    must_pump_again_ = true;
     if (std::exchange(is_pumping_, true)) {
         return;
     }
-    if (may_flow() && credit_left() > 0) {
-        dispatch();
-        read_more();
+    while (std::exchange(must_pump_again_, false)) {
+        if (may_flow() && credit_left() > 0) {
+            dispatch();
+            read_more();
+        }
     }
     is_pumping_ = false;
 }

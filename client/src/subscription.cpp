@@ -46,7 +46,7 @@ void Subscription::Impl::open() {
     wire::SubscriptionOpenRequestT request;
     request.name = name_;
     request.consumer = options_.consumer;
-    request.credit = options_.credit;
+    request.credit = 0;  // deliveries must not overtake the answer, which says whose they are
     core_->send(Api::subscription_open,
                 std::move(request),
                 [self = shared_from_this()](const Result<const wire::FrameView*>& answer) {
@@ -78,6 +78,10 @@ void Subscription::Impl::opened(const Result<const wire::FrameView*>& answer) {
                                            self->on_push(frame);
                                        }
                                    });
+        wire::SubscriptionCreditRequestT credit;
+        credit.session_id = session_;
+        credit.credit = options_.credit;
+        core_->send(Api::subscription_credit, std::move(credit), [](const auto&) {});
     }
     changed_.notify_all();
 }
