@@ -36,7 +36,7 @@ def long_functions(name: str, lines: list[str]):
     """clang-format puts a function's end brace in its first column's indentation; namespaces are never indented."""
     begin = None
     for number, line in enumerate(lines, start=1):
-        if line[:1] not in ("", " ", "}", "#", "/") and line.endswith("{") and not line.startswith(("namespace", "class", "struct", "enum", "extern", "union")):
+        if line[:1] not in ("", " ", "}", "#", "/") and line.endswith("{") and ")" in line and not line.startswith(("namespace", "class", "struct", "enum", "extern", "union")):
             begin = number
         elif line.startswith("}") and begin is not None:
             if number - begin + 1 > FUNCTION_LINES + 2 and "= {" not in lines[begin - 1] and "{{" not in lines[begin - 1]:

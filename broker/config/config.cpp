@@ -104,6 +104,34 @@ std::string format_config_table() {
     return text;
 }
 
+namespace {
+
+/// File, then environment, then flags.
+Result<Config> layer_settings(const std::string& file,
+                              const std::map<std::string_view, std::string>& given) {
+    Config config;
+    if (!file.empty()) {
+        MILLRACE_TRY(config, parse_config_file(file, std::move(config)));
+    }
+    MILLRACE_TRY(config,
+                 parse_environment(
+                     [](const char* name) -> const char* {
+                         return std::getenv(name);
+                     },  // NOLINT(concurrency-mt-unsafe)
+                     std::move(config)));
+    for (const auto& key : config_keys()) {
+        if (const auto found = given.find(key.name); found != given.end()) {
+            if (const auto set = key.set(config, found->second); !set) {
+                return fail(Errc::configuration, key.flag() + ": " + set.error().text);
+            }
+        }
+    }
+    MILLRACE_TRY(check_words(config));
+    return config;
+}
+
+}  // namespace
+
 Result<CommandLine> parse_command_line(int argc, char** argv, const char* version) {
     CLI::App app{
         "Millrace: a durable event broker and replay store.\n"
@@ -152,23 +180,7 @@ Result<CommandLine> parse_command_line(int argc, char** argv, const char* versio
         line.exit_code = app.exit(error, std::cout, std::cerr) == 0 ? 0 : 2;
         return line;
     }
-    if (!file.empty()) {
-        MILLRACE_TRY(line.config, parse_config_file(file, std::move(line.config)));
-    }
-    MILLRACE_TRY(line.config,
-                 parse_environment(
-                     [](const char* name) -> const char* {
-                         return std::getenv(name);
-                     },  // NOLINT(concurrency-mt-unsafe)
-                     std::move(line.config)));
-    for (const auto& key : config_keys()) {
-        if (const auto found = given.find(key.name); found != given.end()) {
-            if (const auto set = key.set(line.config, found->second); !set) {
-                return fail(Errc::configuration, key.flag() + ": " + set.error().text);
-            }
-        }
-    }
-    MILLRACE_TRY(check_words(line.config));
+    MILLRACE_TRY(line.config, layer_settings(file, given));
     line.action = check->parsed()      ? CommandLine::Action::check
                   : print->parsed()    ? CommandLine::Action::print
                   : document->parsed() ? CommandLine::Action::document

@@ -400,6 +400,10 @@ void GroupIo::install_callbacks() {
         self(io).schedule_tick();
         return 0;
     };
+    install_disk_callbacks();
+}
+
+void GroupIo::install_disk_callbacks() {
     io_.bootstrap = [](raft_io* io, const raft_configuration* configuration) noexcept {
         return self(io).bootstrap(*configuration);
     };

@@ -93,6 +93,7 @@ class GroupIo {
     void note_configuration(RaftIndex index, std::span<const std::byte> payload);
     static GroupIo& self(raft_io* io) { return *static_cast<GroupIo*>(io->impl); }
     void install_callbacks();
+    void install_disk_callbacks();
     int failed(const Error& error);
 
     GroupOptions options_;

@@ -129,6 +129,9 @@ class Engine {
 
     // Settling.
     struct Pending;
+    void settle_acks(SessionId session,
+                     const std::vector<std::uint64_t>& acks,
+                     const std::shared_ptr<Pending>& pending);
     void fail_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
     void open_letter(Item item,
                      const Nack& nack,

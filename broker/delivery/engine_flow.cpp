@@ -34,7 +34,8 @@ std::size_t Engine::credit_left() const {
 }
 
 void Engine::pump() {
-    // A read that is answered from memory comes back in here: the outer call goes round once more instead.
+    // A read that is answered from memory comes back in here: the outer call goes round once more
+    // instead.
     must_pump_again_ = true;
     if (std::exchange(is_pumping_, true)) {
         return;

@@ -38,6 +38,12 @@ std::vector<std::string> words_of(const std::string& type_name) {
     return words;
 }
 
+bool has_option(const Node& node, const std::string& name) {
+    return std::any_of(node.options.begin(), node.options.end(), [&](const auto& option) {
+        return option.first == name;
+    });
+}
+
 void append_options(Node& node, const CLI::App& app) {
     for (const CLI::Option* option : app.get_options()) {
         const auto words = words_of(option->get_type_name());
@@ -47,6 +53,9 @@ void append_options(Node& node, const CLI::App& app) {
             }
         }
         for (const std::string& name : option->get_lnames()) {
+            if (has_option(node, "--" + name)) {
+                continue;  // --help is everybody's
+            }
             node.options.emplace_back("--" + name, option->get_description());
             if (!words.empty()) {
                 node.choices.push_back({"--" + name, words});

@@ -19,4 +19,10 @@ CLI::App& add_family(CLI::App& parent, const CommandText& text) {
     return *command;
 }
 
+CLI::Option* add_topics(CLI::App& app, std::vector<std::string>& topics, const std::string& help) {
+    return app.add_option("-t,--topic", topics, help + "; may come again")
+        ->allow_extra_args(false)
+        ->type_name("TOPIC");
+}
+
 }  // namespace millrace::cli

@@ -60,8 +60,10 @@ CLI::Option* add_choice(CLI::App& app,
         name,
         [&target, &names](const std::string& word) { target = *find_named(names, word); },
         words.second);
-    return option->check(CLI::IsMember(allowed))->type_name(shown);
+    return option->check(CLI::IsMember(allowed).description(""))->type_name(shown);
 }
+/// `-t,--topic`, which may come again and takes one word each time, so that names can follow it.
+CLI::Option* add_topics(CLI::App& app, std::vector<std::string>& topics, const std::string& help);
 /// Binds the words to their help for `add_choice`.
 template <class Enum, std::size_t Count>
 [[nodiscard]] std::pair<const Names<Enum, Count>&, std::string> choice(

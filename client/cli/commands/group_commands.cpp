@@ -142,7 +142,7 @@ void add_group_commands(Registry& registry) {
                                     seek,
                                     seek_group);
     command.add_option("GROUP", seek->group, "The group")->required();
-    command.add_option("-t,--topic", seek->topics, "Topics or patterns")->required();
+    add_topics(command, seek->topics, "Topics or patterns")->required();
     command.add_option("--to", seek->to, "beginning, end or @TIME")
         ->required()
         ->type_name("POSITION");

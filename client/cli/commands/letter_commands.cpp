@@ -194,12 +194,12 @@ void add_list(Registry& registry) {
     app.add_option("-k,--key", query.key, "Only of this key");
     app.add_option("--error", query.error_contains, "Only where the error contains this text");
     app.add_option("--state", options->state, "In which state")
-        ->check(CLI::IsMember({"open", "redriven", "resolved", "discarded", "all"}))
+        ->check(CLI::IsMember({"open", "redriven", "resolved", "discarded", "all"}).description(""))
         ->type_name("open|redriven|resolved|discarded|all")
         ->capture_default_str();
     add_choice(app, "--group-by", options->group_by, choice(group_by_names, "Count them instead"));
     app.add_option("--limit", options->limit, "At most so many")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
         ->capture_default_str();
 }
 

@@ -282,7 +282,7 @@ void add_publish_command(Registry& registry) {
         .add_option("--create-topics",
                     options->create_partitions,
                     "Create missing topics with so many partitions")
-        ->check(CLI::Range(1, 1'000'000))
+        ->check(CLI::Range(1, 1'000'000).description(""))
         ->type_name("N");
     add_choice(command,
                "--compression",

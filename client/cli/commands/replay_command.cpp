@@ -45,12 +45,12 @@ void add_replay_command(Registry& registry) {
          "millrace replay --topic plant1.quality.result --from -1h --output json"},
         options,
         replay);
-    command.add_option("-t,--topic", options->topics, "Topics or patterns")->required();
+    add_topics(command, options->topics, "Topics or patterns")->required();
     command.add_option("--from", options->from, "Where it begins")->required()->type_name("TIME");
     command.add_option("--to", options->to, "Where it ends; without: all there is")
         ->type_name("TIME");
     command.add_option("-n,--count", options->count, "End after so many")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
         ->type_name("N");
     command.add_option("--format", options->format, "value, json, or a template")
         ->type_name("FORMAT");

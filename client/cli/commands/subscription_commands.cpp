@@ -190,7 +190,7 @@ void add_create(Registry& registry) {
         options,
         create_subscription);
     app.add_option("NAME", definition.name, "Its name")->required();
-    app.add_option("-t,--topic", definition.topics, "Topics or patterns")->required();
+    add_topics(app, definition.topics, "Topics or patterns")->required();
     add_choice(app,
                "--order",
                definition.order,
@@ -199,12 +199,12 @@ void add_create(Registry& registry) {
         ->type_name("POSITION")
         ->capture_default_str();
     app.add_option("--window", definition.window, "Records in flight, per shard")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
         ->capture_default_str();
     app.add_option("--ack-timeout", options->ack_timeout, "Unsettled for so long: comes again")
         ->type_name("TIME");
     app.add_option("--attempts", definition.attempts_max, "Then it becomes a dead letter")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
         ->capture_default_str();
     app.add_option("--backoff-min", options->backoff_min, "Wait before the second attempt")
         ->type_name("TIME");

@@ -122,10 +122,10 @@ ExitCode consume_subscription(Session& session, const ConsumeOptions& options) {
 
 void add_options(CLI::App& app, ConsumeOptions& options) {
     app.add_option("NAME", options.name, "The subscription")->required();
-    app.add_option("-t,--topic", options.topics, "Create it over these when it does not exist");
+    add_topics(app, options.topics, "Create it over these when it does not exist");
     add_choice(app, "--order", options.order, choice(order_names, "The order when it is created"));
     app.add_option("-n,--count", options.count, "End after so many, waiting for them")
-        ->check(CLI::PositiveNumber)
+        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
         ->type_name("N");
     app.add_flag("-F,--follow", options.follow, "Go on with what will come");
     app.add_option(

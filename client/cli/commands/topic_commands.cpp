@@ -256,7 +256,7 @@ ExitCode remove_topics(Session& session, const NamesOptions& options) {
 
 void add_settings(CLI::App& app, TopicSettings& settings) {
     app.add_option("-p,--partitions", settings.partitions, "Keys spread over this many; grows only")
-        ->check(CLI::Range(1, 1'000'000))
+        ->check(CLI::Range(1, 1'000'000).description(""))
         ->type_name("N");
     app.add_option("--retention", settings.retention, "How long records stay: 7d, 12h, forever")
         ->type_name("TIME");
