@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <ostream>
+#include <tuple>
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/commands/commands.hpp"
@@ -60,8 +61,11 @@ std::string owner_of(const GroupDescription& group, const CommittedOffset& commi
 }
 
 void print_offsets(std::ostream& out,
-                   const std::vector<CommittedOffset>& offsets,
+                   std::vector<CommittedOffset> offsets,
                    const GroupDescription& group) {
+    std::sort(offsets.begin(), offsets.end(), [](const auto& left, const auto& right) {
+        return std::tie(left.topic, left.partition) < std::tie(right.topic, right.partition);
+    });
     Table table({{"TOPIC"},
                  {"PARTITION", Align::right},
                  {"COMMITTED", Align::right},
@@ -100,14 +104,29 @@ ExitCode describe_group(Session& session, const DescribeOptions& options) {
     return ExitCode::ok;
 }
 
+/// The moved offsets with the ends of their partitions, which only a description has.
+std::vector<CommittedOffset> with_ends(std::vector<CommittedOffset> moved,
+                                       const GroupDescription& group) {
+    for (CommittedOffset& committed : moved) {
+        for (const CommittedOffset& known : group.offsets) {
+            if (known.topic == committed.topic && known.partition == committed.partition) {
+                committed.next_offset = known.next_offset;
+            }
+        }
+    }
+    return moved;
+}
+
 ExitCode seek_group(Session& session, const SeekOptions& options) {
     const StartPosition to = parse_start(options.to, "--to");
-    const auto offsets = session.admin().seek_group(options.group, options.topics, to);
+    auto moved = session.admin().seek_group(options.group, options.topics, to);
+    const GroupDescription group = session.admin().describe_group(options.group);
+    moved = with_ends(std::move(moved), group);
     if (session.is_json()) {
-        print_json_list(session, offsets);
+        print_json_list(session, moved);
         return ExitCode::ok;
     }
-    print_offsets(session.out(), offsets, GroupDescription{});
+    print_offsets(session.out(), std::move(moved), group);
     return ExitCode::ok;
 }
 

@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <ostream>
+#include <tuple>
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/commands/commands.hpp"
@@ -129,7 +131,13 @@ Facts facts_of(const SubscriptionStatus& status) {
 }
 
 ExitCode describe_subscription(Session& session, const NameOptions& options) {
-    const SubscriptionStatus status = session.admin().describe_subscription(options.name);
+    SubscriptionStatus status = session.admin().describe_subscription(options.name);
+    std::sort(status.partitions.begin(),
+              status.partitions.end(),
+              [](const auto& left, const auto& right) {
+                  return std::tie(left.topic, left.partition) <
+                         std::tie(right.topic, right.partition);
+              });
     if (session.is_json()) {
         print_json(session, to_json(status));
         return ExitCode::ok;

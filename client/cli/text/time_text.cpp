@@ -177,6 +177,15 @@ std::string print(const char* form, double value) {
     return out.data();
 }
 
+/// "3m 20s"; the smaller unit only where there is some of it.
+std::string join_units(std::int64_t large,
+                       const char* large_unit,
+                       std::int64_t small,
+                       const char* small_unit) {
+    return std::to_string(large) + large_unit +
+           (small == 0 ? std::string() : " " + std::to_string(small) + small_unit);
+}
+
 }  // namespace
 
 std::optional<std::chrono::microseconds> parse_duration(std::string_view text) {
@@ -233,12 +242,12 @@ std::string format_duration(std::chrono::microseconds duration) {
     const std::int64_t seconds = us / second_us;
     const std::int64_t minutes = seconds / 60;
     if (minutes < 60) {
-        return std::to_string(minutes) + "m " + std::to_string(seconds % 60) + "s";
+        return join_units(minutes, "m", seconds % 60, "s");
     }
     if (minutes < 24 * 60) {
-        return std::to_string(minutes / 60) + "h " + std::to_string(minutes % 60) + "m";
+        return join_units(minutes / 60, "h", minutes % 60, "m");
     }
-    return std::to_string(minutes / 1440) + "d " + std::to_string(minutes % 1440 / 60) + "h";
+    return join_units(minutes / 1440, "d", minutes % 1440 / 60, "h");
 }
 
 std::optional<std::int64_t> parse_time(std::string_view text, std::int64_t now_us) {

@@ -46,6 +46,8 @@ TEST(FormatDuration, ShowsTheUnitsThatMatter) {
     EXPECT_EQ(format_duration(microseconds{1'500'000}), "1.5 s");
     EXPECT_EQ(format_duration(microseconds{200'000'000}), "3m 20s");
     EXPECT_EQ(format_duration(microseconds{26 * hour_us}), "1d 2h");
+    EXPECT_EQ(format_duration(microseconds{7 * 24 * hour_us}), "7d");
+    EXPECT_EQ(format_duration(microseconds{hour_us}), "1h");
     EXPECT_EQ(format_duration(microseconds{-1'500'000}), "-1.5 s");
 }
 
