@@ -1,10 +1,16 @@
 #include "client/cli/app/publish_input.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <iostream>
+#include <utility>
 
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "client/cli/app/stop_signal.hpp"
 #include "client/cli/text/usage_error.hpp"
 
 namespace millrace::cli {
@@ -60,25 +66,70 @@ Header parse_header_option(const std::string& text) {
     return {text.substr(0, equals), text.substr(equals + 1)};
 }
 
-LineSource::LineSource(const std::string& file) : in_(&std::cin) {
+LineSource::LineSource(const std::string& file) : descriptor_(STDIN_FILENO) {
     if (file.empty() || file == "-") {
         return;
     }
     std::error_code error;
+    if (std::filesystem::is_directory(file, error)) {
+        throw UsageError("--file: " + file + " is a directory");
+    }
+    descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor_ < 0) {
+        throw UsageError("--file: " + file + " can't be read: " + std::strerror(errno));
+    }
     if (std::filesystem::is_regular_file(file, error)) {
         bytes_ = std::filesystem::file_size(file, error);
     }
-    file_.open(file, std::ios::binary);
-    if (!file_ || std::filesystem::is_directory(file, error)) {
-        throw UsageError("--file: " + file + " can't be read: " + std::strerror(errno));
+}
+
+LineSource::~LineSource() {
+    if (descriptor_ > STDIN_FILENO) {
+        ::close(descriptor_);
     }
-    in_ = &file_;
+}
+
+/// Waits for more; the wait is short, so that a stop is seen.
+bool LineSource::fill() {
+    constexpr std::size_t chunk_bytes = 64 * 1024;
+    constexpr int wait_ms = 200;
+    buffer_.erase(0, std::exchange(begin_, 0));
+    while (!is_at_end_ && !is_stop_requested()) {
+        pollfd wanted{.fd = descriptor_, .events = POLLIN, .revents = 0};
+        if (::poll(&wanted, 1, wait_ms) <= 0) {
+            continue;
+        }
+        const std::size_t held = buffer_.size();
+        buffer_.resize(held + chunk_bytes);
+        const ssize_t count = ::read(descriptor_, buffer_.data() + held, chunk_bytes);
+        buffer_.resize(held + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+        if (count > 0) {
+            return true;
+        }
+        if (count < 0 && errno != EINTR) {
+            throw UsageError(std::string("the input can't be read: ") + std::strerror(errno));
+        }
+        is_at_end_ = count == 0;
+    }
+    return false;
 }
 
 bool LineSource::read(std::string& line) {
-    if (!std::getline(*in_, line)) {
-        return false;
+    std::size_t searched = begin_;
+    std::size_t end = buffer_.find('\n', searched);
+    while (end == std::string::npos) {
+        searched = buffer_.size() - begin_;
+        if (!fill()) {
+            break;
+        }
+        end = buffer_.find('\n', searched);
     }
+    if (end == std::string::npos && (is_stop_requested() || begin_ == buffer_.size())) {
+        return false;  // half a line is no record when the reading was stopped
+    }
+    const std::size_t line_end = std::min(end, buffer_.size());
+    line.assign(buffer_, begin_, line_end - begin_);
+    begin_ = std::min(line_end + 1, buffer_.size());
     ++number_;
     bytes_read_ += line.size() + 1;
     return true;

@@ -1,8 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <fstream>
-#include <iosfwd>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,20 +25,29 @@ struct LineRules {
 /// "NAME=VALUE". Throws UsageError.
 [[nodiscard]] Header parse_header_option(const std::string& text);
 
-/// Lines of a file or of stdin ("-").
+/// Lines of a file or of stdin ("-"). A stop that was asked for (stop_signal) ends them, also while
+/// nothing comes.
 class LineSource {
   public:
     /// Throws UsageError when the file can't be read.
     explicit LineSource(const std::string& file);
+    LineSource(const LineSource&) = delete;
+    LineSource& operator=(const LineSource&) = delete;
+    ~LineSource();
 
+    /// False at the end. The last line needs no line end.
     [[nodiscard]] bool read(std::string& line);
     [[nodiscard]] std::uint64_t line_number() const { return number_; }
     /// How much has been read, 0 to 1; below 0 where the end is not known.
     [[nodiscard]] double share() const;
 
   private:
-    std::ifstream file_;
-    std::istream* in_;
+    [[nodiscard]] bool fill();
+
+    int descriptor_;
+    std::string buffer_;
+    std::size_t begin_ = 0;
+    bool is_at_end_ = false;
     std::uint64_t number_ = 0;
     std::uint64_t bytes_read_ = 0;
     std::uint64_t bytes_ = 0;

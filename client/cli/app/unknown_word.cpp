@@ -62,6 +62,15 @@ std::string explain_command(const CLI::App* app, const std::string& word) {
                    nearest(word, command_names(*app)).value_or(std::string()));
 }
 
+/// A family alone does nothing.
+std::string explain_missing_command(const CLI::App* app) {
+    std::string names;
+    for (const std::string& name : command_names(*app)) {
+        names += (names.empty() ? "" : ", ") + name;
+    }
+    return names.empty() ? names : path_of(app) + " needs a command: " + names;
+}
+
 const CLI::App* find_command(const CLI::App& app, const std::string& word) {
     for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
         if (command->check_name(word)) {
@@ -97,7 +106,7 @@ std::string explain_unknown_word(const CLI::App& root, const std::vector<std::st
             app = command;
         }
     }
-    return {};
+    return explain_missing_command(app);
 }
 
 }  // namespace millrace::cli

@@ -11,6 +11,7 @@
 #include "client/cli/text/time_text.hpp"
 #include "client/cli/text/usage_error.hpp"
 #include "millrace/client.hpp"
+#include "storage/base/errc.hpp"
 
 namespace millrace::cli {
 namespace {
@@ -59,6 +60,11 @@ class Reader {
           progress_(session, "consumed") {}
 
     ExitCode run() {
+        if (options_.partition && consumer_.assignment().empty()) {
+            throw ClientError(static_cast<std::uint16_t>(Errc::unknown_partition),
+                              "unknown_partition",
+                              "no topic has a partition " + std::to_string(*options_.partition));
+        }
         while (!is_stop_requested() && !has_enough()) {
             if (!options_.follow && is_at_end()) {
                 break;

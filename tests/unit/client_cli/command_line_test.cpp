@@ -113,6 +113,12 @@ TEST(CommandLine, NamesTheOptionThatWasMeant) {
     EXPECT_EQ(parse({"topic", "ls", "--zzzzzz"}).code, ExitCode::usage);
 }
 
+TEST(CommandLine, AFamilyAloneNamesItsCommands) {
+    EXPECT_EQ(parse({"dlq"}).err,
+              "millrace: millrace dlq needs a command: ls, list, show, redrive, discard\n");
+    EXPECT_EQ(parse({"dlq"}).code, ExitCode::usage);
+}
+
 TEST(CommandLine, SaysWhichWordsAnOptionKnows) {
     const ParsedCommand parsed = parse({"topic", "create", "a", "--criticality", "huge"});
     EXPECT_EQ(parsed.code, ExitCode::usage);

@@ -1,6 +1,10 @@
 #include "client/cli/app/publish_input.hpp"
 
+#include <filesystem>
+#include <fstream>
+
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "client/cli/text/usage_error.hpp"
 
@@ -52,6 +56,61 @@ TEST(ParseHeaderOption, SplitsAtTheFirstEqualsSign) {
     EXPECT_EQ(parse_header_option("a="), (Header{"a", ""}));
     EXPECT_THROW(static_cast<void>(parse_header_option("a")), UsageError);
     EXPECT_THROW(static_cast<void>(parse_header_option("=b")), UsageError);
+}
+
+class LineSourceTest : public testing::Test {
+  protected:
+    /// A file of the test's own with this content.
+    std::string file_with(const std::string& content) {
+        const auto* test = testing::UnitTest::GetInstance()->current_test_info();
+        path_ = testing::TempDir() + "millrace_cli_" + test->name() + std::to_string(::getpid());
+        std::ofstream(path_, std::ios::binary) << content;
+        return path_;
+    }
+    static std::vector<std::string> lines_of(const std::string& path) {
+        LineSource source(path);
+        std::vector<std::string> lines;
+        for (std::string line; source.read(line);) {
+            lines.push_back(line);
+        }
+        EXPECT_EQ(source.line_number(), lines.size());
+        return lines;
+    }
+    void TearDown() override { std::filesystem::remove(path_); }
+
+    std::string path_;
+};
+
+TEST_F(LineSourceTest, GivesEveryLineAlsoEmptyOnesAndALastOneWithoutItsEnd) {
+    const std::vector<std::string> expected{"a", "", "b"};
+    EXPECT_EQ(lines_of(file_with("a\n\nb")), expected);
+    EXPECT_EQ(lines_of(file_with("a\n\nb\n")), expected);
+    EXPECT_EQ(lines_of(file_with("")), std::vector<std::string>{});
+    EXPECT_EQ(lines_of(file_with("\n")), std::vector<std::string>{""});
+}
+
+TEST_F(LineSourceTest, ReadsLinesAcrossAndBeyondItsChunks) {
+    std::vector<std::string> lines;
+    std::string content;
+    for (std::size_t i = 0; i < 300; ++i) {
+        lines.push_back(std::string(i * 7 % 1'500, static_cast<char>('a' + i % 26)));
+        content += lines.back() + "\n";
+    }
+    lines.emplace_back(200'000, 'x');
+    content += lines.back() + "\n";
+    EXPECT_EQ(lines_of(file_with(content)), lines);
+}
+
+TEST_F(LineSourceTest, KnowsHowMuchOfAFileItHasRead) {
+    LineSource source(file_with("abc\ndefghij\n"));
+    std::string line;
+    ASSERT_TRUE(source.read(line));
+    EXPECT_DOUBLE_EQ(source.share(), 4.0 / 12.0);
+}
+
+TEST_F(LineSourceTest, RefusesWhatIsNoReadableFile) {
+    EXPECT_THROW(LineSource("/does/not/exist"), UsageError);
+    EXPECT_THROW(LineSource(testing::TempDir()), UsageError);
 }
 
 }  // namespace
