@@ -145,7 +145,7 @@ def tell(broker: Broker, events: list[dict], directory: pathlib.Path, options) -
     show_past(broker)
     books = check_books(events, applied)
     print_table(published, letters, books, events)
-    good = books["lost"] == 0 and books["duplicates"] == 0 and books["order_violations"] == 0 and books["applied"] == len(events) == published["acked"]
+    good = books["lost"] == 0 and books["duplicates"] == 0 and books["order_violations"] == 0 and books["applied"] == len(events) == published["published"]
     if options.keep:
         input(f"\nThe broker is up: build/release/client/cli/millrace --brokers {broker.native} status\nPress return to end it. ")
     else:
@@ -154,7 +154,7 @@ def tell(broker: Broker, events: list[dict], directory: pathlib.Path, options) -
 
 
 def print_table(published: dict, letters: list, books: dict, events: list[dict]):
-    rows = [("events", len(events)), ("acked", published["acked"]), ("applied by the target", books["applied"]), ("dead letters, cause mapping", len(letters)),
+    rows = [("events", len(events)), ("acked", published["published"]), ("applied by the target", books["applied"]), ("dead letters, cause mapping", len(letters)),
             ("redriven", len(letters)), ("duplicates", books["duplicates"]), ("lost", books["lost"]), ("order violations", books["order_violations"])]
     print()
     for name, value in rows:
