@@ -68,7 +68,7 @@ std::string explain_missing_command(const CLI::App* app) {
     for (const std::string& name : command_names(*app)) {
         names += (names.empty() ? "" : ", ") + name;
     }
-    return names.empty() ? names : path_of(app) + " needs a command: " + names;
+    return names.empty() ? names : app->get_name() + " needs a command: " + names;
 }
 
 const CLI::App* find_command(const CLI::App& app, const std::string& word) {
