@@ -1,0 +1,206 @@
+"""The daemon as an operator meets it: start, stop, wrong settings, hostile bytes, a full and a damaged disk."""
+import json
+import os
+import pathlib
+import random
+import socket
+import subprocess
+import time
+import unittest
+import urllib.error
+import urllib.request
+
+from harness import Broker, binary, eventually
+
+
+def http(broker: Broker, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://{broker.http}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def connect(broker: Broker) -> socket.socket:
+    host, _, port = broker.native.rpartition(":")
+    return socket.create_connection((host, int(port)), timeout=10)
+
+
+def read_until_closed(connection: socket.socket) -> bytes:
+    received = b""
+    while True:
+        try:
+            part = connection.recv(65536)
+        except ConnectionResetError:
+            return received
+        if not part:
+            return received
+        received += part
+
+
+class Start(unittest.TestCase):
+    def test_wrong_flag_and_wrong_settings_end_with_2_and_say_why(self):
+        for arguments, word in ((["--no-such-flag"], "no-such-flag"), (["--port", "70000"], "between 0 and 65535"),
+                                (["--segment-bytes", "many"], "is not a number")):
+            done = subprocess.run([binary("millraced"), *arguments], capture_output=True, text=True, timeout=20, check=False)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(word, done.stderr)
+
+    def test_config_check_names_file_and_line(self):
+        with Broker() as broker:
+            file = broker.directory / "bad.yaml"
+            file.write_text("port: 0\nsegmnt_bytes: 1MiB\n")
+            done = subprocess.run([binary("millraced"), "config", "check", "--config", str(file)], capture_output=True, text=True, timeout=20, check=False)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("bad.yaml:2", done.stderr)
+            self.assertIn("segment_bytes", done.stderr)
+
+    def test_second_daemon_on_the_same_data_is_refused(self):
+        with Broker() as broker:
+            done = subprocess.run([binary("millraced"), "--data-dir", str(broker.data), "--port", "0", "--http-port", "0"],
+                                  capture_output=True, text=True, timeout=20, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("in use by another millraced", done.stderr)
+
+    def test_fewer_shards_than_there_are_is_refused(self):
+        broker = Broker(arguments=["--shards", "2"]).start()
+        try:
+            broker.stop()
+            done = subprocess.run([binary("millraced"), "--data-dir", str(broker.data), "--shards", "1", "--port", "0", "--http-port", "0"],
+                                  capture_output=True, text=True, timeout=20, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("may not become 1", done.stderr)
+        finally:
+            broker.close()
+
+    def test_sigterm_ends_with_0_and_everything_is_there_on_the_next_start(self):
+        broker = Broker().start()
+        try:
+            broker.millrace("topic", "create", "a.b", "--partitions", "2")
+            broker.millrace("publish", "a.b", text="one\ntwo\nthree\n")
+            self.assertEqual(broker.stop(), 0)
+            broker.start()
+            out = broker.millrace("consume", "a.b").stdout
+            self.assertEqual(sorted(out.split()), ["one", "three", "two"])
+        finally:
+            broker.close()
+
+    def test_rebuild_index_brings_topics_records_and_progress_back(self):
+        broker = Broker().start()
+        try:
+            broker.millrace("topic", "create", "a.b")
+            broker.millrace("publish", "a.b", text="one\ntwo\n")
+            broker.millrace("subscription", "consume", "s", "--topic", "a.b", "--count", "1")
+            broker.kill()
+            broker.arguments = ["--rebuild-index"]
+            broker.start()
+            self.assertEqual(broker.millrace("consume", "a.b").stdout.split(), ["one", "two"])
+            self.assertEqual(broker.millrace("subscription", "consume", "s").stdout.split(), ["two"])
+        finally:
+            broker.close()
+
+
+class Http(unittest.TestCase):
+    def test_metrics_and_health(self):
+        with Broker() as broker:
+            self.assertEqual(http(broker, "/healthz"), (200, "ok\n"))
+            self.assertEqual(http(broker, "/readyz"), (200, "ready\n"))
+            status, text = http(broker, "/metrics")
+            self.assertEqual(status, 200)
+            self.assertIn("millrace_storage_commits_total", text)
+            self.assertEqual(http(broker, "/nothing")[0], 404)
+
+
+class HostileBytes(unittest.TestCase):
+    def setUp(self):
+        self.broker = Broker(arguments=["--hello-timeout-ms", "500", "--frame-bytes-max", "1MiB", "--connections-max", "64"]).start()
+        self.addCleanup(self.broker.close)
+
+    def assert_healthy(self):
+        self.assertEqual(http(self.broker, "/healthz")[0], 200)
+        self.broker.millrace("status")
+
+    def test_garbage_is_answered_with_an_error_or_closed(self):
+        seed = int.from_bytes(os.urandom(4), "little")
+        dice = random.Random(seed)
+        for _ in range(50):
+            with self.subTest(seed=seed), connect(self.broker) as connection:
+                connection.sendall(dice.randbytes(dice.randint(24, 4000)))
+                connection.shutdown(socket.SHUT_WR)
+                read_until_closed(connection)
+        self.assert_healthy()
+
+    def test_oversized_frame_is_refused_at_its_length(self):
+        with connect(self.broker) as connection:
+            connection.sendall((512 * 1024 * 1024 - 4).to_bytes(4, "little"))
+            self.assertIn(b"frame_bytes_max", read_until_closed(connection))
+        self.assert_healthy()
+
+    def test_dripping_and_silent_connections_are_closed(self):
+        begin = time.monotonic()
+        with connect(self.broker) as silent, connect(self.broker) as dripping:
+            dripping.sendall(b"\x40")
+            read_until_closed(silent)
+            read_until_closed(dripping)
+        self.assertLess(time.monotonic() - begin, 8)
+        self.assert_healthy()
+
+    def test_connections_above_the_limit_are_closed_at_once(self):
+        connections = [connect(self.broker) for _ in range(200)]
+
+        def some_are_closed():
+            closed = 0
+            for connection in connections:
+                connection.setblocking(False)
+                try:
+                    closed += connection.recv(1) == b""
+                except BlockingIOError:
+                    pass
+                except ConnectionResetError:
+                    closed += 1
+            return closed >= 200 - 2 * 64
+
+        eventually(5, some_are_closed, "connections above the limit are closed")
+        for connection in connections:
+            connection.close()
+        eventually(10, lambda: self.broker.millrace("status", check=False).returncode == 0, "room again")
+
+
+class Disk(unittest.TestCase):
+    def test_below_the_reserve_publishes_are_refused_and_reads_go_on(self):
+        broker = Broker().start()
+        try:
+            broker.millrace("topic", "create", "a.b")
+            broker.millrace("publish", "a.b", text="one\n")
+            broker.stop()
+            broker.arguments = ["--disk-reserve-bytes", f"{1 << 50}"]
+            broker.start()
+            self.assertEqual(broker.millrace("consume", "a.b").stdout.split(), ["one"])
+            status = json.loads(broker.millrace("--output", "json", "status").stdout)
+            self.assertIn("true", json.dumps(status).lower())
+        finally:
+            broker.close()
+
+    def test_a_flipped_bit_costs_that_batch_alone_and_is_named(self):
+        broker = Broker(arguments=["--shards", "1"]).start()
+        try:
+            broker.millrace("topic", "create", "a.b")
+            for number in range(20):
+                broker.millrace("publish", "a.b", text=f"record-{number}\n")
+            broker.kill()
+            segment = sorted(pathlib.Path(broker.data / "shard-00" / "log").glob("*.seg"))[0]
+            content = bytearray(segment.read_bytes())
+            at = content.index(b"record-7")
+            content[at] ^= 1
+            segment.write_bytes(content)
+            broker.start()
+            self.assertRegex(broker.log_tail(200), r"segment \d+, position \d+: corrupt")
+            done = broker.millrace("consume", "a.b", check=False)
+            self.assertEqual(done.stdout.split(), [f"record-{number}" for number in range(20) if number != 7])
+            self.assertIn("quarantined", done.stderr)
+        finally:
+            broker.close()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
