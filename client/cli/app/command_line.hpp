@@ -6,7 +6,7 @@
 
 #include "client/cli/app/session.hpp"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library's
 class App;
 }
 
@@ -29,6 +29,8 @@ class CommandLine {
     ~CommandLine();
     CommandLine(const CommandLine&) = delete;
     CommandLine& operator=(const CommandLine&) = delete;
+    CommandLine(CommandLine&&) = delete;
+    CommandLine& operator=(CommandLine&&) = delete;
 
     /// The words after the program's name. Once per object.
     [[nodiscard]] ParsedCommand parse(std::vector<std::string> words);

@@ -44,23 +44,27 @@ bool has_option(const Node& node, const std::string& name) {
     });
 }
 
+void append_option(Node& node, const CLI::Option& option) {
+    const auto words = words_of(option.get_type_name());
+    if (option.get_positional()) {
+        for (const std::string& word : words) {
+            node.commands.emplace_back(word, option.get_description());
+        }
+    }
+    for (const std::string& name : option.get_lnames()) {
+        if (has_option(node, "--" + name)) {
+            continue;  // --help is everybody's
+        }
+        node.options.emplace_back("--" + name, option.get_description());
+        if (!words.empty()) {
+            node.choices.push_back({"--" + name, words});
+        }
+    }
+}
+
 void append_options(Node& node, const CLI::App& app) {
     for (const CLI::Option* option : app.get_options()) {
-        const auto words = words_of(option->get_type_name());
-        if (option->get_positional() && !words.empty()) {
-            for (const std::string& word : words) {
-                node.commands.emplace_back(word, option->get_description());
-            }
-        }
-        for (const std::string& name : option->get_lnames()) {
-            if (has_option(node, "--" + name)) {
-                continue;  // --help is everybody's
-            }
-            node.options.emplace_back("--" + name, option->get_description());
-            if (!words.empty()) {
-                node.choices.push_back({"--" + name, words});
-            }
-        }
+        append_option(node, *option);
     }
 }
 
@@ -92,6 +96,7 @@ std::string join(const std::vector<std::string>& words) {
 
 std::string names_of(const std::vector<std::pair<std::string, std::string>>& described) {
     std::vector<std::string> names;
+    names.reserve(described.size());
     for (const auto& [name, help] : described) {
         names.push_back(name);
     }
@@ -175,6 +180,16 @@ std::string quote_fish(const std::string& text) {
     return out + "'";
 }
 
+/// The words of an option with a closed set.
+std::string fish_choice(const Node& node, const std::string& option) {
+    for (const Choice& choice : node.choices) {
+        if (choice.option == option) {
+            return " -x -a " + quote_fish(join(choice.words));
+        }
+    }
+    return {};
+}
+
 std::string format_fish(const std::vector<Node>& nodes) {
     std::string paths;
     for (const Node& node : nodes) {
@@ -201,11 +216,8 @@ std::string format_fish(const std::vector<Node>& nodes) {
             out += head + " -f -a " + name + " -d " + quote_fish(help) + "\n";
         }
         for (const auto& [name, help] : node.options) {
-            out += head + " -l " + name.substr(2) + " -d " + quote_fish(help);
-            for (const Choice& choice : node.choices) {
-                out += choice.option == name ? " -x -a " + quote_fish(join(choice.words)) : "";
-            }
-            out += "\n";
+            out += head + " -l " + name.substr(2) + " -d " + quote_fish(help) +
+                   fish_choice(node, name) + "\n";
         }
     }
     return out;

@@ -24,6 +24,8 @@ class Progress {
     Progress(Session& session, std::string verb);
     Progress(const Progress&) = delete;
     Progress& operator=(const Progress&) = delete;
+    Progress(Progress&&) = delete;
+    Progress& operator=(Progress&&) = delete;
     /// Clears the line.
     ~Progress();
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -76,7 +76,8 @@ LineSource::LineSource(const std::string& file) : descriptor_(STDIN_FILENO) {
     }
     descriptor_ = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
     if (descriptor_ < 0) {
-        throw UsageError("--file: " + file + " can't be read: " + std::strerror(errno));
+        throw UsageError("--file: " + file +
+                         " can't be read: " + std::generic_category().message(errno));
     }
     if (std::filesystem::is_regular_file(file, error)) {
         bytes_ = std::filesystem::file_size(file, error);
@@ -91,7 +92,7 @@ LineSource::~LineSource() {
 
 /// Waits for more; the wait is short, so that a stop is seen.
 bool LineSource::fill() {
-    constexpr std::size_t chunk_bytes = 64 * 1024;
+    constexpr std::size_t chunk_bytes = 65'536;
     constexpr int wait_ms = 200;
     buffer_.erase(0, std::exchange(begin_, 0));
     while (!is_at_end_ && !is_stop_requested()) {
@@ -107,7 +108,8 @@ bool LineSource::fill() {
             return true;
         }
         if (count < 0 && errno != EINTR) {
-            throw UsageError(std::string("the input can't be read: ") + std::strerror(errno));
+            throw UsageError(std::string("the input can't be read: ") +
+                             std::generic_category().message(errno));
         }
         is_at_end_ = count == 0;
     }

@@ -33,6 +33,8 @@ class LineSource {
     explicit LineSource(const std::string& file);
     LineSource(const LineSource&) = delete;
     LineSource& operator=(const LineSource&) = delete;
+    LineSource(LineSource&&) = delete;
+    LineSource& operator=(LineSource&&) = delete;
     ~LineSource();
 
     /// False at the end. The last line needs no line end.

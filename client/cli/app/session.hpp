@@ -38,6 +38,8 @@ class Session {
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
+    Session(Session&&) = delete;
+    Session& operator=(Session&&) = delete;
 
     [[nodiscard]] Client& client();
     [[nodiscard]] Admin admin();

@@ -29,13 +29,17 @@ const CLI::Option* find_option(const CLI::App* app, const std::string& name) {
     return nullptr;
 }
 
+void append_names(std::vector<std::string>& names, const CLI::Option& option) {
+    for (const std::string& name : option.get_lnames()) {
+        names.push_back("--" + name);
+    }
+}
+
 std::vector<std::string> option_names(const CLI::App* app) {
     std::vector<std::string> names;
     for (; app != nullptr; app = app->get_parent()) {
         for (const CLI::Option* option : app->get_options()) {
-            for (const std::string& name : option->get_lnames()) {
-                names.push_back("--" + name);
-            }
+            append_names(names, *option);
         }
     }
     return names;
