@@ -11,8 +11,7 @@ namespace millrace {
 
 class Client::Impl {
   public:
-    explicit Impl(ClientOptions options)
-        : core(std::make_shared<client::Core>(std::move(options))) {}
+    explicit Impl(ClientOptions options) : core(client::Core::make(std::move(options))) {}
     std::shared_ptr<client::Core> core;
 };
 

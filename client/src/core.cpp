@@ -39,12 +39,17 @@ Core::Core(ClientOptions options)
 Core::~Core() {
     post([this] { connection_.close(); });
     work_.reset();
-    if (thread_.get_id() == std::this_thread::get_id()) {
-        thread_.detach();  // the last reference went on the io thread itself
-        context_.stop();
-    } else {
-        thread_.join();
-    }
+    thread_.join();
+}
+
+std::shared_ptr<Core> Core::make(ClientOptions options) {
+    return {new Core(std::move(options)), [](Core* core) {
+                if (core->thread_.get_id() == std::this_thread::get_id()) {
+                    std::thread([core] { delete core; }).detach();  // NOLINT: owned by this deleter
+                } else {
+                    delete core;  // NOLINT: owned by this deleter
+                }
+            }};
 }
 
 KeptAnswer Core::call_kept(const std::function<void(OnAnswer)>& start) {

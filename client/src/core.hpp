@@ -34,6 +34,9 @@ struct KeptAnswer {
 /// Threads:  any; the connection is touched on the io thread only.
 class Core : public std::enable_shared_from_this<Core> {
   public:
+    /// The last reference may go in a callback on the io thread, which can't wait for its own end:
+    /// then another thread does.
+    [[nodiscard]] static std::shared_ptr<Core> make(ClientOptions options);
     explicit Core(ClientOptions options);
     Core(const Core&) = delete;
     Core& operator=(const Core&) = delete;
