@@ -2,10 +2,20 @@
 
 #include "broker/config/config.hpp"
 #include "broker/node.hpp"
+#include "broker/odoo_feed.hpp"
 
 namespace {
 
 constexpr int usage_exit_code = 2;
+
+int check(const millrace::broker::Config& config) {
+    if (const auto checked = millrace::broker::check_odoo_settings(config); !checked) {
+        std::cerr << "millraced: " << checked.error().text << '\n';
+        return usage_exit_code;
+    }
+    std::cout << "configuration is good\n";
+    return 0;
+}
 
 int run(int argc, char** argv) {
     using millrace::broker::CommandLine;
@@ -18,8 +28,7 @@ int run(int argc, char** argv) {
         case CommandLine::Action::exit:
             return line.value().exit_code;
         case CommandLine::Action::check:
-            std::cout << "configuration is good\n";
-            return 0;
+            return check(line.value().config);
         case CommandLine::Action::print:
             std::cout << millrace::broker::format_config(line.value().config);
             return 0;

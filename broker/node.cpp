@@ -21,6 +21,7 @@
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/gateways/http/http_server.hpp"
 #include "broker/observability/exposition.hpp"
+#include "broker/odoo_feed.hpp"
 #include "broker/protocol/server.hpp"
 #include "broker/runtime/uring_runtime.hpp"
 #include "broker/shard/shard.hpp"
@@ -71,6 +72,7 @@ struct Node::Impl {
     std::atomic<bool> is_ready{false};
     boost::asio::io_context control{1};
     std::unique_ptr<HttpServer> http;
+    std::unique_ptr<OdooFeed> odoo;
     Endpoint native;
     std::uint16_t http_port = 0;
 
@@ -79,6 +81,7 @@ struct Node::Impl {
     void listen_when_ready(ShardHost& host, ShardId id);
     Result<void> start_shards(const NodeIdentity& identity);
     Result<void> start_http();
+    void start_odoo();
     void stop_shards();
     [[nodiscard]] HttpAnswer answer_http(const std::string& target);
     [[nodiscard]] Result<void> write_ready_file() const;
@@ -251,6 +254,19 @@ Result<void> Node::Impl::start_http() {
     return ok();
 }
 
+void Node::Impl::start_odoo() {
+    if (!odoo) {
+        return;
+    }
+    std::vector<OdooFeed::ShardLink> links;
+    for (const auto& host : hosts) {
+        links.push_back({.runtime = host->runtime.get(),
+                         .shard = host->shard.get(),
+                         .delivery = host->delivery.get()});
+    }
+    odoo->start(std::move(links), services.next_id);
+}
+
 Result<void> Node::Impl::write_ready_file() const {
     if (config.ready_file.empty()) {
         return ok();
@@ -312,7 +328,9 @@ Result<void> Node::run() {
                  directory.identify(static_cast<std::uint32_t>(self.config.shards), cores));
     boost::asio::signal_set signals(self.control, SIGTERM, SIGINT);
     MILLRACE_TRY(self.start_http());
+    MILLRACE_TRY(self.odoo, OdooFeed::create(self.control, self.config, self.metrics));
     MILLRACE_TRY(self.start_shards(identity));
+    self.start_odoo();
     self.is_ready = true;
     MILLRACE_TRY(self.write_ready_file());
     self.print_first_steps();
@@ -324,6 +342,9 @@ Result<void> Node::run() {
             }
         });
         self.http->stop();
+        if (self.odoo) {
+            self.odoo->stop();
+        }
         // Signals are still heard while the shards stop.
         std::thread([&self] {
             self.stop_shards();

@@ -28,6 +28,15 @@ struct Config {
     std::uint64_t topics_max = 10'000;
     std::uint64_t partitions_max = 100'000;
     std::uint64_t subscriptions_max = 1'000;
+    std::string odoo_url;  ///< empty: no Odoo is fed
+    std::string odoo_database;
+    std::string odoo_login;
+    std::string odoo_key_file;
+    std::string odoo_mapping;
+    std::string odoo_subscription = "odoo";
+    std::uint64_t odoo_connections_max = 2;
+    std::uint64_t odoo_batch_records_max = 100;
+    std::uint64_t odoo_timeout_ms = 150'000;
     std::string log_level = "info";
     std::string ready_file;
     bool rebuild_index = false;

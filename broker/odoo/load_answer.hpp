@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "broker/odoo/fault.hpp"
+
+namespace millrace::broker::odoo {
+
+/// A row that `load` refused; its position in the call.
+struct RefusedRow {
+    std::size_t row = 0;
+    Fault fault;
+};
+
+/// What `load` did: everything, or nothing because of the rows named (about ten at most), or
+/// nothing without a row to blame.
+struct LoadWrote {};
+using LoadAnswer = std::variant<LoadWrote, std::vector<RefusedRow>, Fault>;
+
+/// Reads the result of `load` for a call of `row_count` rows.
+[[nodiscard]] LoadAnswer parse_load_answer(std::string_view result, std::size_t row_count);
+
+}  // namespace millrace::broker::odoo
