@@ -1,171 +1,163 @@
 """What scripts/demo runs once everything is built."""
 import argparse
 import collections
-import csv
-import datetime
 import json
 import pathlib
-import random
 import subprocess
 import sys
 import tempfile
 import time
 
+from demo_books import Books, missing_product, seed_odoo
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "integration"))
-from harness import Broker, binary  # noqa: E402
+from harness import Broker, binary, eventually  # noqa: E402
+from stand_ins import OdooSim  # noqa: E402
 
-TOPIC = "plant1.mes.step.completed"
 SUBSCRIPTION = "odoo-mrp"
+MAPPING = ROOT / "docs" / "examples" / "odoo-mrp.yaml"
+EVENTS = 2500
+OUTAGE_SECONDS = 2.5
 
 
-def events_of_log(path: str) -> list[dict]:
-    """One event a row of the plant's log; the columns are described beside the data."""
-    events = []
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        for number, row in enumerate(csv.DictReader(file, delimiter=";"), start=2):
+class Demo:
+    def __init__(self, options, directory: pathlib.Path):
+        self.options = options
+        self.file = directory / "events.jsonl"
+        self.odoo = OdooSim("--latency", "measured" if options.measured else "none")
+        self.broker = None
+        self.events = []
+        self.directory = directory
+        self.circuit_reasons = set()
+
+    def run(self) -> int:
+        self.make_events()
+        with self.odoo:
+            unknown = missing_product(self.events)
+            seed_odoo(self.odoo, self.events, without=unknown)
+            self.broker = Broker(directory=str(self.directory), environment=self.odoo.broker_environment(),
+                                 arguments=["--segment-bytes", "16MiB", *self.odoo.broker_arguments(MAPPING, SUBSCRIPTION)])
             try:
-                when = datetime.datetime.strptime(row["Complete Timestamp"], "%d.%m.%Y %H:%M").replace(tzinfo=datetime.timezone.utc)
-                value = {"product": row["Part_Desc_"], "work_order_quantity": int(row["Work_Order_Qty"]), "operation": row["Activity"],
-                         "worker": row["Resource"], "report": row["Report_Type"], "quantity": int(row["Qty_Completed"]),
-                         "rejected": int(row["Qty_for_MRB"]), "minutes": float(row["activity_duration"] or 0)}
-            except (KeyError, TypeError, ValueError) as error:
-                sys.exit(f"demo: {path}:{number}: {error!r}")
-            events.append({"key": row["Case ID"], "event_time_us": int(when.timestamp() * 1e6), "value": value})
-    return events
+                self.broker.start()
+                return self.tell(unknown)
+            finally:
+                self.broker.close()
 
+    def make_events(self):
+        how = ["--log", self.options.log] if self.options.log else ["--seed", "7", "--events", str(EVENTS)]
+        with self.file.open("w") as out:
+            if subprocess.run([binary("millrace-plant"), *how], stdout=out, check=False).returncode != 0:
+                sys.exit(1)
+        self.events = [json.loads(line) for line in self.file.open()]
 
-def events_of_plant(seed: int, count: int) -> list[dict]:
-    """The same shape from a seed."""
-    dice = random.Random(seed)
-    products = ["Cable Head", "Ballnut", "Spur Gear", "Flange", "Housing"]
-    start = int(time.time() * 1e6) - 3_600_000_000
-    orders = [f"WO-{number}" for number in range(1001, 1101)]
-    product_of = {order: dice.choice(products) for order in orders}
-    return [{"key": order, "event_time_us": start + number * 1000,
-             "value": {"product": product_of[order], "work_order_quantity": 10, "operation": f"Machine {dice.randint(1, 27)}", "worker": f"ID{dice.randint(4000, 4999)}",
-                       "report": dice.choice("SDB"), "quantity": dice.randint(0, 10), "rejected": dice.randint(0, 1), "minutes": dice.uniform(1, 400)}}
-            for number in range(count) for order in [dice.choice(orders)]]
+    def cli(self, *arguments: str) -> str:
+        return self.broker.millrace("--quiet", *arguments).stdout
 
+    def status(self) -> dict:
+        return json.loads(self.cli("--output", "json", "subscription", "describe", SUBSCRIPTION))
 
-def number_events(events: list[dict]) -> None:
-    """Ids that are the same in every run, and a sequence per key to check order by."""
-    sequences = collections.Counter()
-    for number, event in enumerate(events):
-        event["topic"] = TOPIC
-        event["value"]["sequence"] = sequences[event["key"]]
-        sequences[event["key"]] += 1
-        event["headers"] = {"event-id": f"evt-{number}"}
+    def tell(self, unknown: str) -> int:
+        topics = sorted({event["topic"] for event in self.events})
+        print(f"1. broker on {self.broker.native}, a stand-in for Odoo on {self.odoo.url}, data in {self.directory}")
+        for topic in topics:
+            self.cli("topic", "create", topic, "--partitions", "4")
+        self.cli("subscription", "create", SUBSCRIPTION, "--topic", "plant1.>")
+        keys = {(event["topic"], event["key"]) for event in self.events}
+        print(f"2. {len(self.events)} events in {len(topics)} topics with {len(keys)} keys, as a burst; Odoo does not know \"{unknown}\"")
+        published = self.publish_through_a_kill()
+        self.go_through_an_outage()
+        letters = self.wait_until_only_letters_are_left()
+        self.create_and_redrive(unknown)
+        print("7. the first five records of the last hour, played again")
+        replay = self.cli("replay", "--topic", "plant1.>", "--from", "-1h", "--to", "now", "--count", "5", "--format",
+                          "{append_time} {topic} {key}")
+        print("".join(f"     {line}\n" for line in replay.splitlines()[:5]), end="")
+        books = Books(self.events, self.odoo)
+        self.print_table(published, letters, books)
+        good = books.is_balanced() and published == len(self.events) and self.left_open() == 0
+        self.say_what_is_next()
+        return 0 if good else 1
 
+    def publish_through_a_kill(self) -> int:
+        rate = max(500, len(self.events) // 3)
+        with subprocess.Popen([binary("millrace"), "--brokers", self.broker.native, "--quiet", "--output", "json", "publish", "--jsonl",
+                               "--file", str(self.file), "--rate", f"{rate}/s"],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as publisher:
+            time.sleep(1.2)
+            self.broker.kill()
+            print("3. killed the broker with SIGKILL while events came in and Odoo was fed")
+            time.sleep(0.3)
+            self.broker.start()
+            print("   started it again on the same data; publisher and feed go on by themselves")
+            time.sleep(0.5)
+            self.odoo.tell("mode", mode="down", for_ms=int(OUTAGE_SECONDS * 1000))
+            print(f"4. Odoo is down for {OUTAGE_SECONDS} s")
+            out, err = publisher.communicate(timeout=120)
+        if publisher.returncode != 0:
+            sys.exit(f"demo: publish ended with {publisher.returncode}: {err}")
+        return json.loads(out)["published"]
 
-def cli(broker: Broker, *arguments: str) -> str:
-    return broker.millrace("--quiet", *arguments).stdout
+    def go_through_an_outage(self):
+        def look():
+            status = self.status()
+            if status["circuit"] != "closed":
+                self.circuit_reasons.add(status["reason"])
+            return self.circuit_reasons
+        eventually(20, look, "the circuit opens while Odoo is down")
+        print(f"   the circuit opens: {next(iter(self.circuit_reasons))[:100]}")
+        eventually(60, lambda: self.status()["circuit"] == "closed", "the circuit closes again")
+        print("   Odoo is back, the circuit closes")
 
+    def wait_until_only_letters_are_left(self) -> dict:
+        def is_quiet():
+            status = self.status()
+            left = status["lag_records"] - status["parked_records"] - self.left_open()
+            return status["in_flight"] == 0 and status["waiting_retry"] == 0 and left <= 0 and status["lag_records"] == self.status()["lag_records"]
+        eventually(200, is_quiet, "everything but the letters is settled")
+        letters = json.loads(self.cli("--output", "json", "dlq", "ls", SUBSCRIPTION, "--limit", "100000"))
+        letters = letters if isinstance(letters, list) else letters["letters"]
+        status = self.status()
+        print(f"5. everything else has flowed; {len(letters)} dead letters, {status['parked_records']} records wait behind them")
+        print(f"     {letters[0]['error'][:110]}")
+        return collections.Counter(letter["cause"] for letter in letters)
 
-def publish_with_a_kill(broker: Broker, events: list[dict], directory: pathlib.Path) -> dict:
-    file = directory / "events.jsonl"
-    file.write_text("".join(json.dumps(event) + "\n" for event in events))
-    rate = max(500, len(events) // 3)
-    with subprocess.Popen([binary("millrace"), "--brokers", broker.native, "--quiet", "--output", "json", "publish", "--jsonl", "--file", str(file),
-                           "--rate", f"{rate}/s"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as publisher:
-        time.sleep(1.2)
-        broker.kill()
-        print("  killed the broker with SIGKILL while the events came in")
-        time.sleep(0.3)
-        broker.start()
-        print("  started it again on the same data; the publisher goes on by itself")
-        out, err = publisher.communicate(timeout=120)
-    if publisher.returncode != 0:
-        sys.exit(f"demo: publish ended with {publisher.returncode}: {err}")
-    return json.loads(out)
+    def left_open(self) -> int:
+        return self.status()["letters_open"]
 
+    def create_and_redrive(self, unknown: str):
+        self.odoo.create("product.product", unknown)
+        redriven = self.cli("dlq", "redrive", SUBSCRIPTION, "--all").strip()
+        print(f"6. \"{unknown}\" exists now; {redriven or 'the letters are redriven'}")
+        eventually(120, lambda: self.status()["lag_records"] == 0 and self.left_open() == 0, "the letters and what waited are applied")
 
-def consume(broker: Broker, *options: str) -> list[dict]:
-    out = cli(broker, "--output", "json", "subscription", "consume", SUBSCRIPTION, "--idle", "2s", *options)
-    return [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+    def print_table(self, published: int, letters: dict, books: Books):
+        rows = [("events", len(self.events)), ("acked", published), ("settled without a record (guard says no)", books.not_wanted),
+                ("applied in Odoo", books.applied), ("duplicates in Odoo", books.duplicates), ("lost", books.lost),
+                ("different from their event", books.different), ("order violations", books.order_violations),
+                ("sent twice, still one record", books.repeats)]
+        rows += [(f"dead letters, cause {cause}", count) for cause, count in sorted(letters.items())]
+        rows += [("redriven", sum(letters.values()))]
+        print()
+        for name, value in rows:
+            print(f"  {name:42} {value:>7}")
 
-
-def check_books(events: list[dict], applied: list[dict]) -> dict:
-    wanted = {event["headers"]["event-id"] for event in events}
-    seen = collections.Counter()
-    next_sequence = collections.Counter()
-    violations = 0
-    for record in applied:
-        headers = record["headers"]
-        if isinstance(headers, list):
-            headers = {header["key"]: header["value"] for header in headers}
-        seen[headers["event-id"]] += 1
-        value = record["value"] if isinstance(record["value"], dict) else json.loads(record["value"])
-        if value["sequence"] != next_sequence[record["key"]]:
-            violations += 1
-        next_sequence[record["key"]] = value["sequence"] + 1
-    return {"applied": len(seen), "duplicates": sum(seen.values()) - len(seen), "lost": len(wanted - set(seen)), "order_violations": violations}
-
-
-def show_past(broker: Broker):
-    out = cli(broker, "replay", "--topic", "plant1.>", "--from", "-1h", "--to", "now", "--count", "5", "--format", "{append_time} {topic} {key}")
-    print("  the first five records of the last hour, as they were appended:")
-    for line in out.splitlines()[:5]:
-        print(f"    {line}")
-
-
-def run(options) -> int:
-    events = events_of_log(options.log) if options.log else events_of_plant(seed=7, count=2500)
-    number_events(events)
-    with tempfile.TemporaryDirectory(prefix="millrace-demo-") as directory:
-        broker = Broker(directory=directory, arguments=["--segment-bytes", "16MiB"]).start()
-        try:
-            return tell(broker, events, pathlib.Path(directory), options)
-        finally:
-            broker.close()
-
-
-def tell(broker: Broker, events: list[dict], directory: pathlib.Path, options) -> int:
-    print(f"1. broker on {broker.native}, data in {directory}")
-    cli(broker, "topic", "create", TOPIC, "--partitions", "4")
-    cli(broker, "subscription", "create", SUBSCRIPTION, "--topic", "plant1.mes.>")
-    print(f"2. {len(events)} events of {len({event['key'] for event in events})} work orders, as a burst")
-    published = publish_with_a_kill(broker, events, directory)
-    print("3. the target does not know a product: a few records are refused, their keys park")
-    consume(broker, "--nack", "mapping", "--error", "No matching record found for product", "--count", "5")
-    letters = json.loads(cli(broker, "--output", "json", "dlq", "ls", SUBSCRIPTION))
-    letters = letters if isinstance(letters, list) else letters["letters"]
-    print(f"   {len(letters)} dead letters")
-    print("4. the target is out for a moment: the circuit opens, nothing is dead-lettered")
-    consume(broker, "--nack", "outage", "--error", "connection refused", "--count", "1")
-    print("5. everything else flows")
-    applied = consume(broker)
-    print(f"   {len(applied)} applied, {len(events) - len(applied)} wait behind the letters")
-    broker.kill()
-    broker.start()
-    print("6. killed and started again; the product is known now, the letters are redriven")
-    cli(broker, "dlq", "redrive", SUBSCRIPTION, "--all")
-    applied += consume(broker)
-    print("7. replay")
-    show_past(broker)
-    books = check_books(events, applied)
-    print_table(published, letters, books, events)
-    good = books["lost"] == 0 and books["duplicates"] == 0 and books["order_violations"] == 0 and books["applied"] == len(events) == published["published"]
-    if options.keep:
-        input(f"\nThe broker is up: build/release/client/cli/millrace --brokers {broker.native} status\nPress return to end it. ")
-    else:
-        print("\nTo look around: scripts/demo --keep" + (f" --log {options.log}" if options.log else ""))
-    return 0 if good else 1
-
-
-def print_table(published: dict, letters: list, books: dict, events: list[dict]):
-    rows = [("events", len(events)), ("acked", published["published"]), ("applied by the target", books["applied"]), ("dead letters, cause mapping", len(letters)),
-            ("redriven", len(letters)), ("duplicates", books["duplicates"]), ("lost", books["lost"]), ("order violations", books["order_violations"])]
-    print()
-    for name, value in rows:
-        print(f"  {name:30} {value:>8}")
+    def say_what_is_next(self):
+        if self.options.keep:
+            input(f"\nAll is up: build/release/client/cli/millrace --brokers {self.broker.native} subscription describe {SUBSCRIPTION}\n"
+                  "Press return to end it. ")
+        else:
+            print("\nTo keep it running and look around: scripts/demo --keep" + (f" --log {self.options.log}" if self.options.log else ""))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/demo")
     parser.add_argument("--log", help="a production log as CSV")
-    parser.add_argument("--keep", action="store_true", help="leave the broker running at the end")
-    return run(parser.parse_args())
+    parser.add_argument("--keep", action="store_true", help="leave everything running at the end")
+    parser.add_argument("--measured", action="store_true", help="Odoo answers as slowly as a real one was measured to")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="millrace-demo-") as directory:
+        return Demo(options, pathlib.Path(directory)).run()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,217 @@
+#include "tests/stand_ins/odoo_sim/database.hpp"
+
+#include <algorithm>
+#include <ranges>
+
+namespace millrace::stand_ins {
+namespace {
+
+OdooError missing(const std::string& model, RecordId id) {
+    return {"odoo.exceptions.MissingError",
+            "Record does not exist or has been deleted.\n(Record: " + model + "(" +
+                std::to_string(id) + ",), User: 2)"};
+}
+
+bool is_empty(const Json& value) {
+    return value.is_null() || value == false || value == "";
+}
+
+}  // namespace
+
+const Model& Database::model(const std::string& name) {
+    const auto found = schema().find(name);
+    if (found == schema().end()) {
+        throw user_error("Object " + name + " doesn't exist");
+    }
+    return found->second;
+}
+
+void Database::keep_for_undo(const std::string& model, RecordId id) {
+    const auto& table = tables_[model];
+    const auto found = table.find(id);
+    undo_.push_back({.model = model,
+                     .id = id,
+                     .existed = found != table.end(),
+                     .before = found != table.end() ? found->second : StoredRecord{}});
+}
+
+void Database::check(const Model& model, const Json& values) const {
+    for (const auto& [name, field] : model.fields) {
+        const auto value = values.find(name);
+        if (field.is_required && (value == values.end() || is_empty(*value))) {
+            throw validation_error(
+                "The operation cannot be completed: Missing required value for the field '" +
+                field.label + "' (" + name + ")");
+        }
+        if (field.type != FieldType::many2one || value == values.end() || is_empty(*value)) {
+            continue;
+        }
+        const auto id = value->get<RecordId>();
+        if (!has(field.comodel, id)) {
+            throw missing(field.comodel, id);
+        }
+        if (field.comodel == "product.product" &&
+            refused_.contains(display_name(field.comodel, id))) {
+            throw user_error("You cannot use the product \"" + display_name(field.comodel, id) +
+                             "\" any more.");
+        }
+    }
+}
+
+void Database::write_rows(const Field& field, RecordId id, const Json& commands) {
+    for (const auto& command : commands) {
+        if (!command.is_array() || command.size() < 3 || command[0] != 0) {
+            throw value_error("Wrong value for a one2many: only (0, 0, values) is known here");
+        }
+        auto values = command[2];
+        values[field.inverse] = id;
+        (void)create(field.comodel, values);
+    }
+}
+
+RecordId Database::create(const std::string& name, const Json& values) {
+    const auto& described = model(name);
+    const auto id = ++last_id_[name];
+    keep_for_undo(name, id);
+    Json stored = Json::object();
+    for (const auto& [field_name, field] : described.fields) {
+        if (field.type != FieldType::one2many) {
+            stored[field_name] = convert_cell(field_name, field, field.preset);
+        }
+    }
+    tables_[name][id] = {.values = std::move(stored), .external_id = {}, .writes = 0};
+    write(name, id, values);
+    pending_.back().method = "create";
+    return id;
+}
+
+void Database::write(const std::string& name, RecordId id, const Json& values) {
+    const auto& described = model(name);
+    if (!has(name, id)) {
+        throw missing(name, id);
+    }
+    keep_for_undo(name, id);
+    auto stored = tables_[name][id].values;
+    std::vector<std::pair<const Field*, const Json*>> rows;
+    for (const auto& [field_name, value] : values.items()) {
+        const auto field = described.fields.find(field_name);
+        if (field == described.fields.end()) {
+            throw value_error("Invalid field '" + field_name + "' on model '" + name + "'");
+        }
+        if (field->second.type == FieldType::one2many) {
+            rows.emplace_back(&field->second, &value);
+        } else {
+            stored[field_name] = convert_value(field_name, field->second, value);
+        }
+    }
+    check(described, stored);
+    auto& record = tables_[name][id];
+    record.values = std::move(stored);
+    ++record.writes;
+    for (const auto& [field, commands] : rows) {
+        write_rows(*field, id, *commands);
+    }
+    pending_.push_back({.sequence = 0,
+                        .model = name,
+                        .id = id,
+                        .external_id = record.external_id,
+                        .method = "write",
+                        .values = values});
+}
+
+void Database::unlink(const std::string& name, RecordId id) {
+    if (!has(name, id)) {
+        throw missing(name, id);
+    }
+    keep_for_undo(name, id);
+    if (const auto& external = tables_[name][id].external_id; !external.empty()) {
+        external_ids_.erase(external);
+    }
+    tables_[name].erase(id);
+}
+
+bool Database::has(const std::string& name, RecordId id) const {
+    const auto table = tables_.find(name);
+    return table != tables_.end() && table->second.contains(id);
+}
+
+const StoredRecord& Database::at(const std::string& name, RecordId id) const {
+    if (!has(name, id)) {
+        throw missing(name, id);
+    }
+    return tables_.at(name).at(id);
+}
+
+const std::map<RecordId, StoredRecord>& Database::all(const std::string& name) const {
+    static const Table none;
+    (void)model(name);
+    const auto table = tables_.find(name);
+    return table == tables_.end() ? none : table->second;
+}
+
+std::vector<RecordId> Database::by_name(const std::string& name, const std::string& text) const {
+    std::vector<RecordId> found;
+    for (const auto& [id, record] : all(name)) {
+        if (display_name(name, id) == text) {
+            found.push_back(id);
+        }
+    }
+    return found;
+}
+
+void Database::name_record(const std::string& external_id, const std::string& model, RecordId id) {
+    keep_for_undo(model, id);
+    external_ids_[external_id] = {model, id};
+    tables_[model][id].external_id = external_id;
+    named_.push_back(external_id);
+    for (auto& change : pending_) {
+        if (change.model == model && change.id == id) {
+            change.external_id = external_id;
+        }
+    }
+}
+
+std::pair<std::string, RecordId> Database::find(const std::string& external_id) const {
+    const auto found = external_ids_.find(external_id);
+    return found == external_ids_.end() ? std::pair<std::string, RecordId>{} : found->second;
+}
+
+std::string Database::display_name(const std::string& name, RecordId id) const {
+    const auto& values = at(name, id).values;
+    const auto found = values.find(name == "res.users" ? "login" : "name");
+    return found != values.end() && found->is_string() ? found->get<std::string>()
+                                                       : name + "," + std::to_string(id);
+}
+
+void Database::begin() {
+    undo_.clear();
+    pending_.clear();
+    named_.clear();
+}
+
+void Database::commit() {
+    for (auto& change : pending_) {
+        change.sequence = journal_.size() + 1;
+        journal_.push_back(std::move(change));
+    }
+    begin();
+}
+
+void Database::roll_back() {
+    for (const auto& external : named_) {
+        external_ids_.erase(external);
+    }
+    for (auto& undo : std::views::reverse(undo_)) {
+        if (!undo.existed) {
+            tables_[undo.model].erase(undo.id);
+            continue;
+        }
+        if (!undo.before.external_id.empty()) {
+            external_ids_[undo.before.external_id] = {undo.model, undo.id};
+        }
+        tables_[undo.model][undo.id] = std::move(undo.before);
+    }
+    begin();
+}
+
+}  // namespace millrace::stand_ins

@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/stand_ins/odoo_sim/values.hpp"
+
+namespace millrace::stand_ins {
+
+using RecordId = std::int64_t;
+
+struct StoredRecord {
+    Json values;
+    std::string external_id;
+    std::uint64_t writes = 0;  ///< how often it was created or overwritten
+};
+
+/// A change that was committed, in order.
+struct Change {
+    std::uint64_t sequence = 0;
+    std::string model;
+    RecordId id = 0;
+    std::string external_id;
+    std::string method;  ///< create or write
+    Json values;
+};
+
+/// Records by model and by external id, with transactions: all of a call or nothing.
+class Database {
+  public:
+    /// Throws OdooError: a UserError for a model that does not exist.
+    [[nodiscard]] static const Model& model(const std::string& name);
+
+    [[nodiscard]] RecordId create(const std::string& model, const Json& values);
+    void write(const std::string& model, RecordId id, const Json& values);
+    void unlink(const std::string& model, RecordId id);
+    [[nodiscard]] bool has(const std::string& model, RecordId id) const;
+    /// Throws OdooError: a MissingError.
+    [[nodiscard]] const StoredRecord& at(const std::string& model, RecordId id) const;
+    [[nodiscard]] const std::map<RecordId, StoredRecord>& all(const std::string& model) const;
+    [[nodiscard]] std::vector<RecordId> by_name(const std::string& model,
+                                                const std::string& name) const;
+
+    void name_record(const std::string& external_id, const std::string& model, RecordId id);
+    /// Model and id, or an empty model.
+    [[nodiscard]] std::pair<std::string, RecordId> find(const std::string& external_id) const;
+    /// Text that other records show for this one.
+    [[nodiscard]] std::string display_name(const std::string& model, RecordId id) const;
+
+    void begin();
+    void commit();
+    void roll_back();
+    [[nodiscard]] const std::vector<Change>& journal() const { return journal_; }
+
+    /// Products whose every use is refused, as by a business rule.
+    void refuse_product(const std::string& name) { refused_.insert(name); }
+    void allow_product(const std::string& name) { refused_.erase(name); }
+
+  private:
+    using Table = std::map<RecordId, StoredRecord>;
+    struct Undo {
+        std::string model;
+        RecordId id = 0;
+        bool existed = false;
+        StoredRecord before;
+    };
+    void keep_for_undo(const std::string& model, RecordId id);
+    void check(const Model& model, const Json& values) const;
+    void write_rows(const Field& field, RecordId id, const Json& commands);
+
+    std::map<std::string, Table> tables_;
+    std::map<std::string, RecordId> last_id_;
+    std::map<std::string, std::pair<std::string, RecordId>> external_ids_;
+    std::set<std::string> refused_;
+    std::vector<Change> journal_;
+    std::vector<Change> pending_;
+    std::vector<Undo> undo_;
+    std::vector<std::string> named_;
+};
+
+}  // namespace millrace::stand_ins

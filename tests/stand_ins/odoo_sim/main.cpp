@@ -1,0 +1,96 @@
+#include <csignal>
+#include <iostream>
+#include <sstream>
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "tests/stand_ins/odoo_sim/server.hpp"
+
+namespace {
+
+using namespace millrace::stand_ins;
+
+constexpr int usage_exit_code = 2;
+
+struct CommandLine {
+    SimulatorOptions simulator;
+    ServerOptions server;
+    std::vector<std::string> products;
+    std::vector<std::string> workcenters;
+};
+
+void add_options(CLI::App& app, CommandLine& line) {
+    app.add_option("--port", line.server.port, "Port on 127.0.0.1; 0 picks a free one");
+    app.add_option(
+        "--control-port", line.server.control_port, "Port of the controls; 0: a free one");
+    app.add_option("--workers", line.server.workers, "Calls at a time; the others wait")
+        ->capture_default_str()
+        ->check(CLI::Range(1, 64));
+    app.add_option("--db", line.simulator.database, "Name of the database")->capture_default_str();
+    app.add_option("--login", line.simulator.login, "The user that may call")
+        ->capture_default_str();
+    app.add_option("--key", line.simulator.key, "That user's API key")->capture_default_str();
+    app.add_option("--seed", line.simulator.seed, "Seed of the faults that strike a share")
+        ->capture_default_str();
+    app.add_option("--latency", line.simulator.latency, "none, or as measured on a real server")
+        ->transform(CLI::CheckedTransformer(std::map<std::string, Latency>{
+            {"none", Latency::none}, {"measured", Latency::measured}}));
+    app.add_option("--products", line.products, "Products that exist, separated by commas")
+        ->delimiter(',');
+    app.add_option("--workcenters", line.workcenters, "Work centres that exist")->delimiter(',');
+    app.footer(
+        "Controls, as JSON on the control port:\n"
+        "  POST /sim/mode    {\"mode\":\"down\",\"for_ms\":2000,\"share\":1.0}\n"
+        "                    up down slow conflict database_down pool_full drop_after_commit\n"
+        "  POST /sim/records {\"model\":\"product.product\",\"values\":{\"name\":\"CH-9\"}}\n"
+        "  POST /sim/forget  {\"model\":\"product.product\",\"name\":\"CH-9\"}\n"
+        "  POST /sim/refuse  {\"product\":\"CH-9\",\"allow\":false}\n"
+        "  GET  /sim/records?model=M   /sim/journal?model=M&after=N   /sim/stats\n"
+        "Example:\n  millrace-odoo-sim --port 8069 --products 'Cable Head,Nut' --latency measured");
+}
+
+void seed(Simulator& simulator, const char* model, const std::vector<std::string>& names) {
+    auto& database = simulator.database();
+    database.begin();
+    for (const auto& name : names) {
+        (void)database.create(model, {{"name", name}});
+    }
+    database.commit();
+}
+
+int serve(const CommandLine& line) {
+    const millrace::SystemClock clock;
+    Simulator simulator(line.simulator, clock);
+    seed(simulator, "product.product", line.products);
+    seed(simulator, "mrp.workcenter", line.workcenters);
+    boost::asio::io_context context(1);
+    Server server(context, simulator, line.server);
+    const auto ports = server.listen();
+    std::cout << "millrace-odoo-sim on http://127.0.0.1:" << ports.odoo
+              << ", controls on http://127.0.0.1:" << ports.control << std::endl;
+    boost::asio::signal_set signals(context, SIGTERM, SIGINT);
+    signals.async_wait([&](const boost::system::error_code&, int) { context.stop(); });
+    context.run();
+    return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    CLI::App app{"A stand-in for Odoo 18 that answers on JSON-RPC as a real one was measured to."};
+    CommandLine line;
+    add_options(app, line);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error) == 0 ? 0 : usage_exit_code;
+    }
+    try {
+        return serve(line);
+    } catch (const std::exception& error) {
+        std::cerr << "millrace-odoo-sim: " << error.what() << '\n';
+        return 1;
+    }
+}

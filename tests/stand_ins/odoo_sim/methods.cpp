@@ -1,0 +1,247 @@
+#include "tests/stand_ins/odoo_sim/methods.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace millrace::stand_ins {
+namespace {
+
+Json read_value(const Database& database, const Field& field, RecordId id, const Json& stored) {
+    if (field.type == FieldType::one2many) {
+        Json ids = Json::array();
+        for (const auto& [row, record] : database.all(field.comodel)) {
+            if (record.values.value(field.inverse, Json(false)) == id) {
+                ids.push_back(row);
+            }
+        }
+        return ids;
+    }
+    if (field.type == FieldType::many2one && stored.is_number_integer()) {
+        return {stored, database.display_name(field.comodel, stored.get<RecordId>())};
+    }
+    return stored;
+}
+
+Json read_record(const Database& database,
+                 const std::string& model_name,
+                 RecordId id,
+                 const Json& fields) {
+    const auto& model = Database::model(model_name);
+    const auto& record = database.at(model_name, id);
+    Json row{{"id", id}};
+    for (const auto& [name, field] : model.fields) {
+        const bool is_wanted =
+            fields.empty() || std::ranges::find(fields, Json(name)) != fields.end();
+        if (is_wanted) {
+            row[name] = read_value(database, field, id, record.values.value(name, Json(false)));
+        }
+    }
+    for (const auto& name : fields) {
+        if (name != "id" && !model.fields.contains(name.get<std::string>())) {
+            throw value_error("Invalid field '" + name.get<std::string>() + "' on model '" +
+                              model_name + "'");
+        }
+    }
+    return row;
+}
+
+bool is_match(const Database& database,
+              const std::string& model_name,
+              RecordId id,
+              const Json& condition) {
+    const auto name = condition.at(0).get<std::string>();
+    const auto& model = Database::model(model_name);
+    const auto& values = database.at(model_name, id).values;
+    if (name != "id" && !model.fields.contains(name)) {
+        throw value_error("Invalid field " + model_name + "." + name + " in leaf " +
+                          condition.dump());
+    }
+    const auto value = name == "id" ? Json(id) : values.value(name, Json(false));
+    const auto operation = condition.at(1).get<std::string>();
+    const auto& wanted = condition.at(2);
+    if (operation == "=") {
+        return value == wanted;
+    }
+    if (operation == "!=") {
+        return value != wanted;
+    }
+    if (operation == "in") {
+        return std::ranges::find(wanted, value) != wanted.end();
+    }
+    if (operation == ">") {
+        return value > wanted;
+    }
+    if (operation == ">=") {
+        return value >= wanted;
+    }
+    if (operation == "<") {
+        return value < wanted;
+    }
+    if (operation == "ilike" || operation == "like") {
+        return value.is_string() &&
+               value.get<std::string>().find(wanted.get<std::string>()) != std::string::npos;
+    }
+    throw value_error("Invalid leaf " + condition.dump());
+}
+
+std::vector<RecordId> search(const Database& database, const MethodCall& call) {
+    const auto domain = call.argument(0, "domain");
+    const auto limit = call.keyword.value("limit", Json(false));
+    const auto offset = call.keyword.value("offset", std::size_t{0});
+    std::vector<RecordId> found;
+    std::size_t passed = 0;
+    for (const auto& [id, record] : database.all(call.model)) {
+        const bool is_wanted = std::ranges::all_of(domain, [&](const Json& condition) {
+            return is_match(database, call.model, id, condition);
+        });
+        if (!is_wanted || passed++ < offset) {
+            continue;
+        }
+        found.push_back(id);
+        if (limit.is_number() && found.size() >= limit.get<std::size_t>()) {
+            break;
+        }
+    }
+    return found;
+}
+
+Json read(const Database& database, const MethodCall& call) {
+    Json rows = Json::array();
+    for (const auto id : call.ids()) {
+        if (database.has(call.model, id)) {  // a missing one is left out without an error
+            auto fields = call.argument(1, "fields");
+            rows.push_back(
+                read_record(database, call.model, id, fields.is_array() ? fields : Json::array()));
+        }
+    }
+    return rows;
+}
+
+Json search_read(const Database& database, const MethodCall& call) {
+    Json rows = Json::array();
+    auto fields = call.argument(1, "fields");
+    for (const auto id : search(database, call)) {
+        rows.push_back(
+            read_record(database, call.model, id, fields.is_array() ? fields : Json::array()));
+    }
+    return rows;
+}
+
+Json create(Database& database, const MethodCall& call) {
+    if (call.model == "stock.quant") {
+        return create_quant(database, call);
+    }
+    const auto values = call.argument(0, "vals_list");
+    if (!values.is_array()) {
+        return database.create(call.model, values);
+    }
+    Json ids = Json::array();
+    for (const auto& one : values) {
+        ids.push_back(database.create(call.model, one));
+    }
+    return ids;
+}
+
+Json name_search(const Database& database, const MethodCall& call) {
+    const auto wanted = call.argument(0, "name");
+    const auto text = wanted.is_string() ? wanted.get<std::string>() : std::string();
+    Json found = Json::array();
+    for (const auto& [id, record] : database.all(call.model)) {
+        const auto name = database.display_name(call.model, id);
+        if (name.find(text) != std::string::npos) {
+            found.push_back({id, name});
+        }
+    }
+    return found;
+}
+
+Json fields_get(const MethodCall& call) {
+    constexpr std::array names{"char",
+                               "integer",
+                               "float",
+                               "boolean",
+                               "date",
+                               "datetime",
+                               "selection",
+                               "many2one",
+                               "one2many"};
+    Json fields = Json::object();
+    for (const auto& [name, field] : Database::model(call.model).fields) {
+        fields[name] = {{"type", names.at(static_cast<std::size_t>(field.type))},
+                        {"string", field.label},
+                        {"required", field.is_required}};
+    }
+    return fields;
+}
+
+Json check_object_reference(const Database& database, const MethodCall& call) {
+    const auto name = call.argument(0, "module").get<std::string>() + "." +
+                      call.argument(1, "xml_id").get<std::string>();
+    const auto [model, id] = database.find(name);
+    if (model.empty()) {
+        throw value_error("External ID not found in the system: " + name);
+    }
+    return {model, id};
+}
+
+}  // namespace
+
+Json MethodCall::argument(std::size_t index, const char* name) const {
+    if (index < positional.size()) {
+        return positional[index];
+    }
+    return keyword.value(name, Json());
+}
+
+Json MethodCall::context() const {
+    return keyword.value("context", Json::object());
+}
+
+std::vector<RecordId> MethodCall::ids() const {
+    const auto first = argument(0, "ids");
+    if (first.is_number_integer()) {
+        return {first.get<RecordId>()};
+    }
+    if (!first.is_array()) {
+        throw OdooError{"builtins.TypeError", method + "() missing 1 required positional argument"};
+    }
+    return first.get<std::vector<RecordId>>();
+}
+
+bool run_record_method(Database& database, const MethodCall& call, Json& result) {
+    const auto& method = call.method;
+    if (method == "load") {
+        result = load(database, call);
+    } else if (method == "create") {
+        result = create(database, call);
+    } else if (method == "write") {
+        for (const auto id : call.ids()) {
+            database.write(call.model, id, call.argument(1, "vals"));
+        }
+        result = true;
+    } else if (method == "unlink") {
+        for (const auto id : call.ids()) {
+            database.unlink(call.model, id);
+        }
+        result = true;
+    } else if (method == "read") {
+        result = read(database, call);
+    } else if (method == "search") {
+        result = search(database, call);
+    } else if (method == "search_count") {
+        result = search(database, call).size();
+    } else if (method == "search_read") {
+        result = search_read(database, call);
+    } else if (method == "name_search") {
+        result = name_search(database, call);
+    } else if (method == "fields_get") {
+        result = fields_get(call);
+    } else if (method == "check_object_reference" && call.model == "ir.model.data") {
+        result = check_object_reference(database, call);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+}  // namespace millrace::stand_ins

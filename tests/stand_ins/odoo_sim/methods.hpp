@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+
+#include "tests/stand_ins/odoo_sim/database.hpp"
+
+namespace millrace::stand_ins {
+
+/// A call of a model's method as `execute_kw` brings it.
+struct MethodCall {
+    std::string model;
+    std::string method;
+    Json positional = Json::array();
+    Json keyword = Json::object();
+
+    /// Positional argument, or the keyword of that name, or null.
+    [[nodiscard]] Json argument(std::size_t index, const char* name) const;
+    [[nodiscard]] Json context() const;
+    /// Record ids of the first argument: one or a list.
+    [[nodiscard]] std::vector<RecordId> ids() const;
+};
+
+/// Runs any method that the stand-in knows. Throws OdooError.
+[[nodiscard]] Json dispatch(Database& database, const MethodCall& call);
+
+/// create, write, read, unlink, search, ...; false when the method is not one of them.
+[[nodiscard]] bool run_record_method(Database& database, const MethodCall& call, Json& result);
+/// Buttons and actions of orders, transfers, scrap.
+[[nodiscard]] bool run_flow(Database& database, const MethodCall& call, Json& result);
+
+/// A count of stock: repeat-safe with inventory_mode in the context, a second quant without.
+[[nodiscard]] Json create_quant(Database& database, const MethodCall& call);
+
+/// `load`: upsert by external id. The transaction is undone when a row is refused.
+[[nodiscard]] Json load(Database& database, const MethodCall& call);
+
+}  // namespace millrace::stand_ins

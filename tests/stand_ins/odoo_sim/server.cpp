@@ -1,0 +1,199 @@
+#include "tests/stand_ins/odoo_sim/server.hpp"
+
+#include <deque>
+#include <functional>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+
+namespace millrace::stand_ins {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+using Tcp = asio::ip::tcp;
+
+constexpr std::uint64_t body_bytes_max = 64ULL << 20U;
+constexpr std::chrono::milliseconds look_interval{10};
+constexpr std::chrono::seconds request_timeout{60};
+
+}  // namespace
+
+struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
+    Impl(asio::io_context& io, Simulator& given, ServerOptions given_options)
+        : context(io),
+          acceptor(io),
+          control(io),
+          timer(io),
+          simulator(given),
+          options(given_options) {}
+
+    asio::io_context& context;
+    Tcp::acceptor acceptor;
+    Tcp::acceptor control;  ///< heard also while the server is down
+    asio::steady_timer timer;
+    Simulator& simulator;
+    ServerOptions options;
+    std::size_t busy_workers = 0;
+    std::deque<std::function<void()>> waiting;
+
+    [[nodiscard]] std::uint16_t open(Tcp::acceptor& door, std::uint16_t port);
+    void accept(Tcp::acceptor& door);
+    /// Stops listening while the simulator is down, as a stopped server does.
+    void look();
+    /// Runs `task` when a worker is free; the task gives it back with `free_worker`.
+    void with_worker(std::function<void()> task);
+    void free_worker();
+};
+
+/// One request and its answer.
+class Server::Exchange : public std::enable_shared_from_this<Server::Exchange> {
+  public:
+    Exchange(std::shared_ptr<Impl> server, Tcp::socket socket)
+        : server_(std::move(server)), stream_(std::move(socket)), timer_(server_->context) {
+        parser_.body_limit(body_bytes_max);
+    }
+
+    void read() {
+        stream_.expires_after(request_timeout);
+        http::async_read(stream_,
+                         buffer_,
+                         parser_,
+                         [self = shared_from_this()](beast::error_code error, std::size_t) {
+                             if (!error) {
+                                 self->run();
+                             }
+                         });
+    }
+
+  private:
+    void run() {
+        const auto& request = parser_.get();
+        const HttpRequest plain{.method = std::string(request.method_string()),
+                                .target = std::string(request.target()),
+                                .content_type = std::string(request[http::field::content_type]),
+                                .body = request.body()};
+        if (plain.target.starts_with("/sim/")) {
+            write(server_->simulator.answer(plain));
+            return;
+        }
+        server_->with_worker([self = shared_from_this(), plain] {
+            const auto reply = self->server_->simulator.answer(plain);
+            self->stream_.expires_never();
+            self->timer_.expires_after(reply.busy);
+            self->timer_.async_wait([self, reply](const beast::error_code&) {
+                self->server_->free_worker();
+                self->write(reply);
+            });
+        });
+    }
+    void write(const HttpReply& reply) {
+        if (reply.is_dropped) {
+            stream_.close();
+            return;
+        }
+        response_.version(10);
+        response_.result(reply.status);
+        response_.set(http::field::server, "Werkzeug/3.0.1 Python/3.12");
+        response_.set(http::field::content_type, reply.content_type);
+        response_.set(http::field::connection, "close");
+        if (!reply.location.empty()) {
+            response_.set(http::field::location, reply.location);
+        }
+        response_.body() = reply.body;
+        response_.prepare_payload();
+        stream_.expires_after(request_timeout);
+        http::async_write(
+            stream_, response_, [self = shared_from_this()](beast::error_code, std::size_t) {
+                beast::error_code ignored;
+                self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+            });
+    }
+
+    std::shared_ptr<Impl> server_;
+    beast::tcp_stream stream_;
+    asio::steady_timer timer_;
+    beast::flat_buffer buffer_;
+    http::request_parser<http::string_body> parser_;
+    http::response<http::string_body> response_;
+};
+
+std::uint16_t Server::Impl::open(Tcp::acceptor& door, std::uint16_t port) {
+    const Tcp::endpoint endpoint(asio::ip::address_v4::loopback(), port);
+    door.open(endpoint.protocol());
+    door.set_option(asio::socket_base::reuse_address(true));
+    door.bind(endpoint);
+    door.listen();
+    accept(door);
+    return door.local_endpoint().port();
+}
+
+void Server::Impl::accept(Tcp::acceptor& door) {
+    door.async_accept(
+        [self = shared_from_this(), &door](beast::error_code error, Tcp::socket socket) {
+            if (error || !door.is_open()) {
+                return;
+            }
+            self->simulator.count_connection();
+            std::make_shared<Exchange>(self, std::move(socket))->read();
+            self->accept(door);
+        });
+}
+
+void Server::Impl::look() {
+    const bool is_open = acceptor.is_open();
+    if (is_open && simulator.is_down()) {
+        acceptor.close();
+    } else if (!is_open && !simulator.is_down()) {
+        (void)open(acceptor, options.port);
+    }
+    timer.expires_after(look_interval);
+    timer.async_wait([self = shared_from_this()](beast::error_code error) {
+        if (!error) {
+            self->look();
+        }
+    });
+}
+
+void Server::Impl::with_worker(std::function<void()> task) {
+    if (busy_workers >= options.workers) {
+        waiting.push_back(std::move(task));
+        return;
+    }
+    ++busy_workers;
+    task();
+}
+
+void Server::Impl::free_worker() {
+    --busy_workers;
+    if (!waiting.empty()) {
+        auto next = std::move(waiting.front());
+        waiting.pop_front();
+        ++busy_workers;
+        next();
+    }
+}
+
+Server::Server(asio::io_context& context, Simulator& simulator, ServerOptions options)
+    : impl_(std::make_shared<Impl>(context, simulator, options)) {}
+
+Server::~Server() {
+    impl_->acceptor.close();
+    impl_->control.close();
+    impl_->timer.cancel();
+}
+
+ServerPorts Server::listen() {
+    impl_->options.port = impl_->open(impl_->acceptor, impl_->options.port);
+    const auto control = impl_->open(impl_->control, impl_->options.control_port);
+    impl_->look();
+    return {.odoo = impl_->options.port, .control = control};
+}
+
+}  // namespace millrace::stand_ins

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "tests/stand_ins/odoo_sim/database.hpp"
+#include "tests/stand_ins/odoo_sim/methods.hpp"
+
+#include "storage/base/clock.hpp"
+#include "storage/base/random.hpp"
+
+namespace millrace::stand_ins {
+
+enum class Mode { up, down, slow, conflict, database_down, pool_full, drop_after_commit };
+enum class Latency { none, measured };
+
+struct SimulatorOptions {
+    std::string database = "plant";
+    std::string login = "millrace";
+    std::string key = "demo-key";
+    Latency latency = Latency::none;
+    std::uint64_t seed = 1;
+};
+
+struct HttpRequest {
+    std::string method;
+    std::string target;
+    std::string content_type;
+    std::string body;
+};
+struct HttpReply {
+    unsigned status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+    std::string location;
+    bool is_dropped = false;           ///< close the connection without an answer
+    bool takes_worker = false;         ///< waits for one of the server's workers
+    std::chrono::milliseconds busy{};  ///< how long it keeps it
+};
+
+/// Odoo 18 as its RPC shows it, without sockets: what a request does and what comes back.
+///
+/// Threads:  one at a time.
+class Simulator {
+  public:
+    Simulator(SimulatorOptions options, const Clock& clock);
+
+    [[nodiscard]] HttpReply answer(const HttpRequest& request);
+    /// The server should refuse connections.
+    [[nodiscard]] bool is_down() { return mode() == Mode::down; }
+    void count_connection() { ++connections_; }
+    [[nodiscard]] Database& database() { return database_; }
+    void set_mode(Mode mode, double share, std::chrono::milliseconds duration);
+
+  private:
+    [[nodiscard]] Mode mode();
+    [[nodiscard]] HttpReply answer_rpc(const std::string& body);
+    [[nodiscard]] HttpReply answer_control(const HttpRequest& request);
+    [[nodiscard]] Json call_service(const Json& params, HttpReply& reply);
+    [[nodiscard]] Json authenticate(const Json& arguments) const;
+    [[nodiscard]] Json execute(const Json& arguments, HttpReply& reply);
+    void check_login(const Json& arguments) const;
+    void check_database(const Json& name) const;
+    [[nodiscard]] bool strikes();
+
+    [[nodiscard]] Json control_mode(const Json& body);
+    [[nodiscard]] Json control_records(const Json& body);
+    [[nodiscard]] Json control_forget(const Json& body);
+    [[nodiscard]] Json control_refuse(const Json& body);
+    [[nodiscard]] Json show_records(const std::string& model) const;
+    [[nodiscard]] Json show_journal(const std::string& model, std::uint64_t after) const;
+    [[nodiscard]] Json show_stats() const;
+
+    SimulatorOptions options_;
+    const Clock& clock_;
+    Random random_;
+    Database database_;
+    Mode mode_ = Mode::up;
+    double share_ = 1;
+    bool has_end_ = false;
+    SteadyTime mode_ends_{};
+    std::uint64_t connections_ = 0;
+    std::uint64_t loads_without_utc_ = 0;
+    std::map<std::string, std::uint64_t> calls_;
+    std::map<std::string, std::uint64_t> errors_;
+};
+
+}  // namespace millrace::stand_ins
