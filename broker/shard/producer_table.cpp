@@ -53,7 +53,7 @@ ProducerTable::Judgement ProducerTable::judge(const ProducerBatch& batch) const 
 
 void ProducerTable::remember(Producer& producer, const AcceptedBatch& batch) {
     if (producer.count == remembered) {
-        std::ranges::rotate(producer.batches, producer.batches.begin() + 1);
+        std::rotate(producer.batches.begin(), producer.batches.begin() + 1, producer.batches.end());
         --producer.count;
     }
     producer.batches[producer.count++] = batch;
