@@ -1,0 +1,71 @@
+#include "client/wire/message.hpp"
+
+#include <gtest/gtest.h>
+
+#include "client/wire/schema/records_generated.h"
+#include "client/wire/schema/subscriptions_generated.h"
+
+namespace millrace::wire {
+namespace {
+
+/// A table whose `field` is a vector of two that lies `distance` words further from the table than
+/// it has to, with enough bytes behind it for elements of any kind.
+std::vector<std::byte> table_with_vector(flatbuffers::voffset_t field, std::size_t distance) {
+    flatbuffers::FlatBufferBuilder builder;
+    (void)builder.CreateString(std::string(256, ' '));
+    const auto vector = builder.CreateVector(std::vector<std::uint32_t>(2, 0));
+    (void)builder.CreateString(std::string(sizeof(std::uint32_t) * distance, ' '));
+    const auto begin = builder.StartTable();
+    builder.AddOffset(field, vector);
+    builder.Finish(flatbuffers::Offset<flatbuffers::Table>(builder.EndTable(begin)));
+    const auto bytes = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+    return {bytes.begin(), bytes.end()};
+}
+
+/// Whether the elements of the vector lie on a multiple of 8.
+bool is_aligned(std::span<const std::byte> bytes, flatbuffers::voffset_t field) {
+    const auto* const table = flatbuffers::GetRoot<flatbuffers::Table>(bytes.data());
+    const auto* const vector = table->GetPointer<const std::uint8_t*>(field);
+    return (reinterpret_cast<std::uintptr_t>(vector) + 4) % 8 == 0;
+}
+
+template <class Table>
+void expect_only_aligned_ones_verify(flatbuffers::voffset_t field) {
+    int aligned = 0;
+    for (std::size_t distance = 0; distance < 4; ++distance) {
+        const auto bytes = table_with_vector(field, distance);
+        const bool expected = is_aligned(bytes, field);
+        aligned += expected ? 1 : 0;
+        EXPECT_EQ(parse_message<Table>(bytes).has_value(), expected) << distance;
+    }
+    EXPECT_EQ(aligned, 2);
+}
+
+TEST(WireMessage, VectorOfMisalignedNumbersIsRefused) {
+    expect_only_aligned_ones_verify<SettleRequest>(SettleRequest::VT_ACKS);
+    expect_only_aligned_ones_verify<LetterRedriveRequest>(LetterRedriveRequest::VT_IDS);
+}
+
+TEST(WireMessage, VectorOfMisalignedStructsIsRefused) {
+    expect_only_aligned_ones_verify<FetchRequest>(FetchRequest::VT_PARTITIONS);
+    expect_only_aligned_ones_verify<PublishAnswer>(PublishAnswer::VT_ACKS);
+    expect_only_aligned_ones_verify<Deliveries>(Deliveries::VT_ENTRIES);
+}
+
+TEST(WireMessage, MessageSurvivesBeingSent) {
+    SettleRequestT settle;
+    settle.session_id = 7;
+    settle.acks = {1, 2, 3};
+    const auto frame = format_message({.api = 47}, settle);
+    FrameReader reader;
+    const auto fed = reader.feed(frame, [](const FrameView& view) {
+        const auto parsed = parse_message<SettleRequest>(view.table);
+        EXPECT_TRUE(parsed.has_value());
+        EXPECT_EQ(parsed.value().acks, (std::vector<std::uint64_t>{1, 2, 3}));
+        return true;
+    });
+    EXPECT_TRUE(fed.has_value());
+}
+
+}  // namespace
+}  // namespace millrace::wire
