@@ -1,6 +1,7 @@
 #include "broker/delivery/commands.hpp"
 
 #include <cstring>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -19,15 +20,44 @@ enum class Kind : std::uint8_t {
     offsets = 5
 };
 
+constexpr auto last_cause = Cause::poison;
+constexpr auto last_state = LetterState::discarded;
+
+/// The library itself converts between all kinds of numbers, out of range too.
+template <class T>
+T integer_of(const Json& json) {
+    const bool fits = json.is_number_unsigned()
+                          ? std::in_range<T>(json.get<std::uint64_t>())
+                          : json.is_number_integer() && std::in_range<T>(json.get<std::int64_t>());
+    if (!fits) {
+        throw Json::other_error::create(501, "not an integer in its range", &json);
+    }
+    return json.get<T>();
+}
+
+template <class T>
+void read_integer(const Json& json, T& out) {
+    out = integer_of<T>(json);
+}
+
+template <class Enum>
+Enum enumerator_of(const Json& json, Enum last) {
+    const auto number = integer_of<std::uint8_t>(json);
+    if (number > static_cast<std::uint8_t>(last)) {
+        throw Json::other_error::create(501, "a number without a meaning", &json);
+    }
+    return static_cast<Enum>(number);
+}
+
 Json to_json(const ProgressKey& key) {
     return {key.subscription, key.partition.value, key.epoch, key.origin.value};
 }
 
 ProgressKey key_from(const Json& json) {
-    return {.subscription = json.at(0).get<std::uint32_t>(),
-            .partition = PartitionId{json.at(1).get<std::uint32_t>()},
-            .epoch = json.at(2).get<std::uint32_t>(),
-            .origin = Offset{json.at(3).get<std::uint64_t>()}};
+    return {.subscription = integer_of<std::uint32_t>(json.at(0)),
+            .partition = PartitionId{integer_of<std::uint32_t>(json.at(1))},
+            .epoch = integer_of<std::uint32_t>(json.at(2)),
+            .origin = Offset{integer_of<std::uint64_t>(json.at(3))}};
 }
 
 Json to_json(const LetterAction& action) {
@@ -38,7 +68,7 @@ Json to_json(const LetterAction& action) {
 }
 
 LetterAction action_from(const Json& json) {
-    return {.time_us = json.at("time_us").get<UnixMicros>(),
+    return {.time_us = integer_of<UnixMicros>(json.at("time_us")),
             .action = json.at("action").get<std::string>(),
             .by = json.at("by").get<std::string>(),
             .text = json.at("text").get<std::string>()};
@@ -83,22 +113,22 @@ Json to_json(const Letter& letter) {
 
 Letter letter_from(const Json& json) {
     Letter letter;
-    json.at("id").get_to(letter.id);
+    read_integer(json.at("id"), letter.id);
     json.at("subscription").get_to(letter.subscription);
     json.at("topic").get_to(letter.topic);
-    json.at("index").get_to(letter.partition_index);
-    letter.partition = PartitionId{json.at("partition").get<std::uint32_t>()};
-    letter.offset = Offset{json.at("offset").get<std::uint64_t>()};
+    read_integer(json.at("index"), letter.partition_index);
+    letter.partition = PartitionId{integer_of<std::uint32_t>(json.at("partition"))};
+    letter.offset = Offset{integer_of<std::uint64_t>(json.at("offset"))};
     letter.key = text_of(json.at("key"));
-    letter.cause = static_cast<Cause>(json.at("cause").get<std::uint8_t>());
+    letter.cause = enumerator_of(json.at("cause"), last_cause);
     letter.error = text_of(json.at("error"));
     letter.response = text_of(json.at("response"));
-    json.at("attempts").get_to(letter.attempts);
-    json.at("first_failure_us").get_to(letter.first_failure_us);
-    json.at("last_failure_us").get_to(letter.last_failure_us);
-    json.at("append_time_us").get_to(letter.append_time_us);
+    read_integer(json.at("attempts"), letter.attempts);
+    read_integer(json.at("first_failure_us"), letter.first_failure_us);
+    read_integer(json.at("last_failure_us"), letter.last_failure_us);
+    read_integer(json.at("append_time_us"), letter.append_time_us);
     letter.correlation_id = text_of(json.at("correlation_id"));
-    letter.state = static_cast<LetterState>(json.at("state").get<std::uint8_t>());
+    letter.state = enumerator_of(json.at("state"), last_state);
     for (const auto& action : json.at("actions")) {
         letter.actions.push_back(action_from(action));
     }
@@ -186,29 +216,29 @@ Result<Command> parse_other(Kind kind, const Json& json) {
     switch (kind) {
         case Kind::retry:
             return Command(RetryCommand{.key = key_from(json.at(0)),
-                                        .offset = Offset{json.at(1).get<std::uint64_t>()},
-                                        .attempts = json.at(2).get<std::uint32_t>(),
-                                        .not_before_us = json.at(3).get<UnixMicros>(),
-                                        .first_failure_us = json.at(4).get<UnixMicros>()});
+                                        .offset = Offset{integer_of<std::uint64_t>(json.at(1))},
+                                        .attempts = integer_of<std::uint32_t>(json.at(2)),
+                                        .not_before_us = integer_of<UnixMicros>(json.at(3)),
+                                        .first_failure_us = integer_of<UnixMicros>(json.at(4))});
         case Kind::letter_open:
             return Command(
                 LetterOpenCommand{.key = key_from(json.at(0)), .letter = letter_from(json.at(1))});
         case Kind::letter_change:
-            return Command(LetterChangeCommand{
-                .subscription = json.at(0).get<std::uint32_t>(),
-                .id = json.at(1).get<std::uint64_t>(),
-                .state = static_cast<LetterState>(json.at(2).get<std::uint8_t>()),
-                .cause = static_cast<Cause>(json.at(3).get<std::uint8_t>()),
-                .error = text_of(json.at(4)),
-                .response = text_of(json.at(5)),
-                .attempts = json.at(6).get<std::uint32_t>(),
-                .action = action_from(json.at(7))});
+            return Command(
+                LetterChangeCommand{.subscription = integer_of<std::uint32_t>(json.at(0)),
+                                    .id = integer_of<std::uint64_t>(json.at(1)),
+                                    .state = enumerator_of(json.at(2), last_state),
+                                    .cause = enumerator_of(json.at(3), last_cause),
+                                    .error = text_of(json.at(4)),
+                                    .response = text_of(json.at(5)),
+                                    .attempts = integer_of<std::uint32_t>(json.at(6)),
+                                    .action = action_from(json.at(7))});
         case Kind::offsets: {
             OffsetCommand command{.group = text_of(json.at(0)), .offsets = {}};
             for (const auto& offset : json.at(1)) {
                 command.offsets.push_back(
-                    {.partition = PartitionId{offset.at(0).get<std::uint32_t>()},
-                     .offset = Offset{offset.at(1).get<std::uint64_t>()}});
+                    {.partition = PartitionId{integer_of<std::uint32_t>(offset.at(0))},
+                     .offset = Offset{integer_of<std::uint64_t>(offset.at(1))}});
             }
             return Command(std::move(command));
         }
