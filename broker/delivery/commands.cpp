@@ -23,6 +23,46 @@ enum class Kind : std::uint8_t {
 constexpr auto last_cause = Cause::poison;
 constexpr auto last_state = LetterState::discarded;
 
+/// Follows how deep arrays and objects lie in each other; refuses what goes too deep.
+class DepthLimit final : public nlohmann::json_sax<Json> {
+  public:
+    bool null() override { return true; }
+    bool boolean(bool /*value*/) override { return true; }
+    bool number_integer(std::int64_t /*value*/) override { return true; }
+    bool number_unsigned(std::uint64_t /*value*/) override { return true; }
+    bool number_float(double /*value*/, const std::string& /*text*/) override { return true; }
+    bool string(std::string& /*value*/) override { return true; }
+    bool binary(Json::binary_t& /*value*/) override { return true; }
+    bool key(std::string& /*value*/) override { return true; }
+    bool start_object(std::size_t /*count*/) override { return ++depth_ <= depth_max; }
+    bool start_array(std::size_t /*count*/) override { return ++depth_ <= depth_max; }
+    bool end_object() override { return end(); }
+    bool end_array() override { return end(); }
+    bool parse_error(std::size_t /*at*/,
+                     const std::string& /*token*/,
+                     const Json::exception& /*error*/) override {
+        return false;
+    }
+
+  private:
+    static constexpr int depth_max = 16;
+    bool end() {
+        --depth_;
+        return true;
+    }
+    int depth_ = 0;
+};
+
+/// The library calls itself for each level, so bytes that nest deep would end the stack.
+template <class Iterator>
+Json parse_cbor(Iterator begin, Iterator end) {
+    DepthLimit limit;
+    if (!Json::sax_parse(begin, end, &limit, Json::input_format_t::cbor)) {
+        throw Json::other_error::create(501, "not CBOR, or nested too deep", nullptr);
+    }
+    return Json::from_cbor(begin, end);
+}
+
 /// The library itself converts between all kinds of numbers, out of range too.
 template <class T>
 T integer_of(const Json& json) {
@@ -271,7 +311,7 @@ Result<Command> parse_command(std::span<const std::byte> bytes) {
     // The library reports wrong shapes by exceptions; this is the adapter.
     try {
         const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
-        return parse_other(kind, Json::from_cbor(data + 1, data + bytes.size()));
+        return parse_other(kind, parse_cbor(data + 1, data + bytes.size()));
     } catch (const Json::exception& error) {
         return fail(Errc::malformed,
                     std::string("delivery: a command does not parse: ") + error.what());
@@ -286,7 +326,7 @@ std::string format_letter(const Letter& letter) {
 
 Result<Letter> parse_letter(std::string_view text) {
     try {
-        return letter_from(Json::from_cbor(text));
+        return letter_from(parse_cbor(text.begin(), text.end()));
     } catch (const Json::exception& error) {
         return fail(Errc::corrupt, std::string("a dead letter does not parse: ") + error.what());
     }

@@ -57,6 +57,16 @@ TEST(DeliveryCommands, NumbersThatAreNoIntegersOrOutOfRangeAreCorrupt) {
     EXPECT_EQ(parse_letter(with_member("append_time_us", UINT64_MAX)).error().code, Errc::corrupt);
 }
 
+TEST(DeliveryCommands, DeepNestingIsRefusedAndNotFollowed) {
+    constexpr std::size_t deep = 1'000'000;
+    constexpr unsigned char array_of_one = 0x81;
+    std::vector<std::byte> command{std::byte{2}};
+    command.insert(command.end(), deep, std::byte{array_of_one});
+    EXPECT_EQ(parse_command(command).error().code, Errc::malformed);
+    const std::string letter(deep, static_cast<char>(array_of_one));
+    EXPECT_EQ(parse_letter(letter).error().code, Errc::corrupt);
+}
+
 TEST(DeliveryCommands, CauseAndStateWithoutAMeaningAreRefused) {
     EXPECT_EQ(parse_letter(with_member("cause", 8)).error().code, Errc::corrupt);
     EXPECT_EQ(parse_letter(with_member("state", 4)).error().code, Errc::corrupt);
