@@ -1,6 +1,6 @@
 #include "broker/delivery/commands.hpp"
 
-#include <cstring>
+#include <algorithm>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -130,7 +130,7 @@ Json to_json(const Letter& letter) {
         actions.push_back(to_json(action));
     }
     std::vector<std::uint8_t> record(letter.record.size());
-    std::memcpy(record.data(), letter.record.data(), record.size());
+    std::ranges::transform(letter.record, record.begin(), std::to_integer<std::uint8_t>);
     return {{"id", letter.id},
             {"subscription", letter.subscription},
             {"topic", letter.topic},

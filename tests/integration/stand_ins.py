@@ -32,6 +32,7 @@ class OdooSim:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(10)
+            self.process.stdout.close()
 
     def broker_arguments(self, mapping, subscription: str) -> list[str]:
         return ["--odoo-url", self.url, "--odoo-database", "plant", "--odoo-login", "millrace", "--odoo-mapping", str(mapping),

@@ -13,9 +13,12 @@ TEST(LoadAnswer, AllRowsWereWritten) {
 TEST(LoadAnswer, NamesRefusedRowsOnceEach) {
     const auto answer = parse_load_answer(
         R"({"ids":false,"messages":[
-            {"type":"error","rows":{"from":1,"to":2},"record":1,"field":"product_id","message":"No match"},
-            {"type":"error","rows":{"from":2,"to":2},"record":2,"field":"name","message":"second thought"},
-            {"type":"warning","rows":{"from":0,"to":0},"record":0,"field":"x","message":"only a warning"}]})",
+            {"type":"error","rows":{"from":1,"to":2},"record":1,"field":"product_id",
+             "message":"No match"},
+            {"type":"error","rows":{"from":2,"to":2},"record":2,"field":"name",
+             "message":"second thought"},
+            {"type":"warning","rows":{"from":0,"to":0},"record":0,"field":"x",
+             "message":"only a warning"}]})",
         3);
     const auto& rows = std::get<std::vector<RefusedRow>>(answer);
     ASSERT_EQ(rows.size(), 2U);

@@ -15,7 +15,8 @@ TEST(RpcAnswer, GivesTheResultAsJson) {
 TEST(RpcAnswer, ClassifiesTheErrorAndLeavesTheTraceback) {
     const auto reply = parse_rpc_answer(
         R"({"jsonrpc":"2.0","id":1,"error":{"code":200,"message":"Odoo Server Error",
-            "data":{"name":"builtins.ValueError","message":"Invalid field","debug":"Traceback SECRET"}}})");
+            "data":{"name":"builtins.ValueError","message":"Invalid field",
+                    "debug":"Traceback SECRET"}}})");
     const auto& fault = std::get<Fault>(reply);
     EXPECT_EQ(fault.cause, Cause::mapping);
     EXPECT_EQ(fault.error, "builtins.ValueError: Invalid field");
