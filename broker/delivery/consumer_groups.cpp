@@ -21,6 +21,16 @@ Error unknown_group(const std::string& group) {
     return fail(Errc::unknown_group, "consumer group \"" + group + "\" does not exist");
 }
 
+/// Throws: nlohmann::json::exception.
+std::map<PartitionId, Offset> parse_offsets(std::string_view row) {
+    std::map<PartitionId, Offset> offsets;
+    for (const auto& pair : nlohmann::json::from_cbor(row)) {
+        offsets[PartitionId{pair.at(0).get<std::uint32_t>()}] =
+            Offset{pair.at(1).get<std::uint64_t>()};
+    }
+    return offsets;
+}
+
 }  // namespace
 
 ShardId home_of_group(const std::string& group, std::uint32_t shard_count) {
@@ -39,11 +49,13 @@ void ConsumerGroupsImpl::restore(storage::ShardStore& store) {
     groups_.clear();
     const auto visited =
         store.visit_state(key_prefix, "", [this](std::string_view key, std::string_view value) {
-            auto& group = groups_[std::string(key.substr(key_prefix.size()))];
-            const auto json = nlohmann::json::from_cbor(value, true, false);
-            for (const auto& pair : json) {
-                group.offsets[PartitionId{pair.at(0).get<std::uint32_t>()}] =
-                    Offset{pair.at(1).get<std::uint64_t>()};
+            const std::string name(key.substr(key_prefix.size()));
+            try {
+                groups_[name].offsets = parse_offsets(value);
+            } catch (const nlohmann::json::exception& fault) {
+                log_error("delivery",
+                          "offsets of consumer group \"" + name +
+                              "\" are not readable, it begins anew: " + fault.what());
             }
             return true;
         });

@@ -42,11 +42,19 @@ Engine::~Engine() {
 }
 
 void Engine::restore_progress(PartitionId partition, std::string_view row) {
-    const auto json = nlohmann::json::from_cbor(row, true, false);
-    if (!json.is_object()) {
-        return;
+    try {
+        parse_progress(row, progress_of(partition));
+    } catch (const nlohmann::json::exception& fault) {
+        progress_.erase(partition);
+        log_error("delivery",
+                  "progress of subscription \"" + info_->name +
+                      "\" is not readable, its partition " + std::to_string(partition.value) +
+                      " is delivered anew: " + fault.what());
     }
-    auto& progress = progress_of(partition);
+}
+
+void Engine::parse_progress(std::string_view row, Progress& progress) {
+    const auto json = nlohmann::json::from_cbor(row);
     progress.epoch = json.at("epoch").get<std::uint32_t>();
     progress.origin = Offset{json.at("origin").get<std::uint64_t>()};
     progress.settled = IntervalSet(Offset{json.at("floor").get<std::uint64_t>()});

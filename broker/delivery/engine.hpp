@@ -124,6 +124,7 @@ class Engine {
     void send(Session& session);
     [[nodiscard]] std::string key_of(PartitionId partition, std::string_view key) const;
     [[nodiscard]] Progress& progress_of(PartitionId partition);
+    static void parse_progress(std::string_view row, Progress& progress);
     void find_origin(PartitionId partition, Progress& progress);
     [[nodiscard]] std::vector<PartitionId> partitions() const;
 

@@ -6,18 +6,31 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include "client/wire/frame.hpp"
+#include "client/wire/named_bytes.hpp"
 
 namespace millrace::wire {
 
-/// The table of a frame, verified. Errors: malformed.
+/// A table takes a word of its own and one that points to it.
+inline constexpr std::size_t table_bytes_min = 8;
+
+/// The table of a frame, verified. Errors: malformed, also for one that would unpack to more text
+/// than it has bytes.
 template <class Table>
 [[nodiscard]] Result<const Table*> verify_table(std::span<const std::byte> bytes) {
     const auto* const data = reinterpret_cast<const std::uint8_t*>(bytes.data());
-    flatbuffers::Verifier verifier(data, bytes.size(), /*max_depth=*/16, /*max_tables=*/200'000);
+    const auto tables_max = static_cast<flatbuffers::uoffset_t>(bytes.size() / table_bytes_min);
+    flatbuffers::Verifier verifier(data, bytes.size(), /*max_depth=*/16, tables_max);
     if (bytes.size() < 8 || !verifier.VerifyBuffer<Table>(nullptr)) {
         return fail(Errc::malformed, "the frame's table does not verify");
     }
-    return flatbuffers::GetRoot<Table>(data);
+    const auto* const table = flatbuffers::GetRoot<Table>(data);
+    static const bool shares = can_share(*Table::MiniReflectTypeTable());
+    if (shares && named_bytes(*reinterpret_cast<const flatbuffers::Table*>(table),
+                              *Table::MiniReflectTypeTable(),
+                              bytes.size()) > bytes.size()) {
+        return fail(Errc::malformed, "the frame's table names its parts more than once");
+    }
+    return table;
 }
 
 /// A verified table as plain members (flatc's object API).

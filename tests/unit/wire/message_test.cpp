@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "client/wire/schema/records_generated.h"
+#include "client/wire/schema/session_generated.h"
 #include "client/wire/schema/subscriptions_generated.h"
 
 namespace millrace::wire {
@@ -50,6 +51,54 @@ TEST(WireMessage, VectorOfMisalignedStructsIsRefused) {
     expect_only_aligned_ones_verify<FetchRequest>(FetchRequest::VT_PARTITIONS);
     expect_only_aligned_ones_verify<PublishAnswer>(PublishAnswer::VT_ACKS);
     expect_only_aligned_ones_verify<Deliveries>(Deliveries::VT_ENTRIES);
+}
+
+std::span<const std::byte> bytes_of(const flatbuffers::FlatBufferBuilder& builder) {
+    return std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+}
+
+TEST(WireMessage, VectorThatNamesOneStringOftenIsRefused) {
+    flatbuffers::FlatBufferBuilder builder;
+    const auto name = builder.CreateString(std::string(1000, 'x'));
+    const std::vector<flatbuffers::Offset<flatbuffers::String>> names(1000, name);
+    const auto topics = builder.CreateVector(names);
+    builder.Finish(CreateMetadataRequest(builder, topics));
+    EXPECT_FALSE(parse_message<MetadataRequest>(bytes_of(builder)).has_value());
+}
+
+TEST(WireMessage, VectorThatNamesOneTableOftenIsRefused) {
+    flatbuffers::FlatBufferBuilder builder;
+    const auto nack = CreateNackDirect(builder, 1, Cause::transient, 0, "broken");
+    const std::vector<flatbuffers::Offset<Nack>> nacks(1000, nack);
+    builder.Finish(CreateSettleRequestDirect(builder, 1, 0, nullptr, &nacks));
+    EXPECT_FALSE(parse_message<SettleRequest>(bytes_of(builder)).has_value());
+}
+
+TEST(WireMessage, TablesThatNameOneStringAreRefused) {
+    flatbuffers::FlatBufferBuilder builder;
+    const auto text = builder.CreateString(std::string(100'000, 'x'));
+    std::vector<flatbuffers::Offset<Nack>> nacks;
+    for (std::uint64_t id = 0; id < 100; ++id) {
+        nacks.push_back(CreateNack(builder, id, Cause::transient, 0, text));
+    }
+    builder.Finish(CreateSettleRequestDirect(builder, 1, 0, nullptr, &nacks));
+    EXPECT_FALSE(parse_message<SettleRequest>(bytes_of(builder)).has_value());
+}
+
+TEST(WireMessage, ManySmallPartsOfTheirOwnAreTaken) {
+    SettleRequestT settle;
+    settle.acks.resize(1000);
+    for (std::uint64_t id = 0; id < 1000; ++id) {
+        settle.nacks.push_back(std::make_unique<NackT>());
+    }
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(SettleRequest::Pack(builder, &settle));
+    EXPECT_TRUE(parse_message<SettleRequest>(bytes_of(builder)).has_value());
+    MetadataRequestT metadata;
+    metadata.topics.resize(1000);
+    builder.Clear();
+    builder.Finish(MetadataRequest::Pack(builder, &metadata));
+    EXPECT_TRUE(parse_message<MetadataRequest>(bytes_of(builder)).has_value());
 }
 
 TEST(WireMessage, MessageSurvivesBeingSent) {
