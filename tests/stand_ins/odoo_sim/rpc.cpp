@@ -40,6 +40,14 @@ HttpReply bad_request(const char* text) {
     return {.status = 400, .content_type = "text/html", .body = text};
 }
 
+/// The pool is full, or a string holds a lone surrogate.
+HttpReply internal_error() {
+    return {.status = 500,
+            .content_type = "text/html",
+            .body = "<html>Internal Server Error</html>",
+            .takes_worker = true};
+}
+
 /// What `load` says about a conflict: a row without a class.
 Json conflict_result() {
     return {{"ids", false},
@@ -73,15 +81,19 @@ HttpReply Simulator::answer(const HttpRequest& request) {
 }
 
 HttpReply Simulator::answer_rpc(const std::string& body) {
-    const auto request = Json::parse(body, nullptr, false);
+    Json request;
+    try {
+        request = Json::parse(body);
+    } catch (const Json::parse_error& error) {
+        return std::string_view(error.what()).find("surrogate") != std::string_view::npos
+                   ? internal_error()
+                   : bad_request("Invalid JSON data");
+    }
     if (!request.is_object() || !request.contains("params") || !request["params"].is_object()) {
         return bad_request("Invalid JSON data");
     }
     if (mode() == Mode::pool_full && strikes()) {
-        return {.status = 500,
-                .content_type = "text/html",
-                .body = "<html>Internal Server Error</html>",
-                .takes_worker = true};
+        return internal_error();
     }
     const auto id = request.value("id", Json());
     HttpReply reply{.takes_worker = true};
