@@ -16,55 +16,66 @@ std::uint64_t micros_between(SteadyClock::time_point begin, SteadyClock::time_po
         std::chrono::duration_cast<std::chrono::microseconds>(end - begin).count());
 }
 
-/// One closed loop: never more than `outstanding` events unacked.
+struct Phase {
+    std::atomic<bool> is_measuring{false};
+    std::atomic<bool> is_stopping{false};
+};
+
+/// One closed loop: as many events are under way as `outstanding` says, and each ack sends the next
+/// one, on the client's own thread, so that no thread of the generator has to be woken.
 class Loop {
   public:
-    Loop(const std::string& brokers, const PublishLoad& load, std::uint32_t number)
+    Loop(const std::string& brokers,
+         const PublishLoad& load,
+         std::uint32_t number,
+         const Phase& phase)
         : load_(load),
+          value_(load.event_bytes, 'x'),
+          phase_(phase),
+          next_partition_(number % load.partitions),
           client_({.brokers = brokers, .client_name = "bench-" + std::to_string(number)}),
-          producer_(client_.producer(load.topic)),
-          next_partition_(number % load.partitions) {}
+          producer_(client_.producer(load.topic)) {}
 
-    void run(const std::atomic<bool>& measuring, const std::atomic<bool>& stopping) {
-        const std::string value(load_.event_bytes, 'x');
-        for (std::uint64_t sent = 0; !stopping.load(std::memory_order_relaxed); ++sent) {
-            for (auto done = done_.load(); sent - done >= load_.outstanding; done = done_.load()) {
-                done_.wait(done);
-            }
-            producer_.send({.value = value, .partition = next_partition_},
-                           [this, begin = SteadyClock::now(), &measuring](
-                               const RecordPlace&, const std::exception_ptr& error) {
-                               settle(begin, error, measuring);
-                           });
-            next_partition_ = (next_partition_ + 1) % load_.partitions;
+    /// Opens the window.
+    void start() {
+        for (std::uint32_t i = 0; i < load_.outstanding; ++i) {
+            send();
         }
-        producer_.flush();
     }
+    void finish() { producer_.flush(); }
 
     [[nodiscard]] const LatencyHistogram& latency() const { return latency_; }
     [[nodiscard]] std::uint64_t failed() const { return failed_; }
 
   private:
+    void send() {
+        const auto partition = next_partition_.fetch_add(1, std::memory_order_relaxed);
+        producer_.send(
+            {.value = value_, .partition = partition % load_.partitions},
+            [this, begin = SteadyClock::now()](
+                const RecordPlace&, const std::exception_ptr& error) { settle(begin, error); });
+    }
+
     // Runs on the client's thread, which alone touches the histogram until the loop has ended.
-    void settle(SteadyClock::time_point begin,
-                const std::exception_ptr& error,
-                const std::atomic<bool>& measuring) {
+    void settle(SteadyClock::time_point begin, const std::exception_ptr& error) {
         if (error != nullptr) {
             ++failed_;
-        } else if (measuring.load(std::memory_order_relaxed)) {
+        } else if (phase_.is_measuring.load(std::memory_order_relaxed)) {
             latency_.add(micros_between(begin, SteadyClock::now()));
         }
-        done_.fetch_add(1, std::memory_order_release);
-        done_.notify_one();
+        if (!phase_.is_stopping.load(std::memory_order_relaxed)) {
+            send();
+        }
     }
 
     PublishLoad load_;
+    std::string value_;
+    const Phase& phase_;
     LatencyHistogram latency_;
     std::uint64_t failed_ = 0;
-    std::atomic<std::uint64_t> done_{0};
+    std::atomic<std::uint32_t> next_partition_;
     Client client_;
     Producer producer_;
-    std::uint32_t next_partition_;
 };
 
 }  // namespace
@@ -72,25 +83,24 @@ class Loop {
 PublishFigures run_publish(const std::string& brokers, const PublishLoad& load) {
     Client setup({.brokers = brokers});
     setup.admin().ensure_topic({.name = load.topic, .partition_count = load.partitions});
+    Phase phase;
     std::vector<std::unique_ptr<Loop>> loops;
     for (std::uint32_t i = 0; i < load.producers; ++i) {
-        loops.push_back(std::make_unique<Loop>(brokers, load, i));
+        loops.push_back(std::make_unique<Loop>(brokers, load, i, phase));
     }
-    std::atomic<bool> measuring{false};
-    std::atomic<bool> stopping{false};
-    std::vector<std::jthread> threads;
-    threads.reserve(loops.size());
-    for (auto& loop : loops) {
-        threads.emplace_back([&loop, &measuring, &stopping] { loop->run(measuring, stopping); });
+    for (const auto& loop : loops) {
+        loop->start();
     }
     std::this_thread::sleep_for(load.warm_up);
-    measuring = true;
+    phase.is_measuring = true;
     const auto begin = SteadyClock::now();
     std::this_thread::sleep_for(load.duration);
-    measuring = false;
+    phase.is_measuring = false;
     const auto elapsed_us = micros_between(begin, SteadyClock::now());
-    stopping = true;
-    threads.clear();
+    phase.is_stopping = true;
+    for (const auto& loop : loops) {
+        loop->finish();
+    }
     PublishFigures figures;
     for (const auto& loop : loops) {
         figures.latency.merge(loop->latency());

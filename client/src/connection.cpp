@@ -246,7 +246,8 @@ void Connection::lost(const std::string& why) {
 void Connection::watch() {
     watch_timer_.expires_after(watch_interval);
     watch_timer_.async_wait([this](const auto& error) {
-        if (error) {
+        // A timer that had run out when `close` cancelled it comes without an error.
+        if (error || state_ == State::closed) {
             return;
         }
         const auto now = Clock::now();

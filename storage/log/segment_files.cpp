@@ -91,14 +91,18 @@ SegmentSequence SegmentFiles::next_sequence() const {
     return last_taken_ + 1;
 }
 
-Result<void> SegmentFiles::fill_with_zeros(File& file) const {
+Result<void> SegmentFiles::make_zeros(const std::string& path) const {
+    MILLRACE_TRY(auto made, disk_.open(path, OpenMode::create));
+    made.reset();
+    // Past the page cache: zeros there would push out what readers still want.
+    MILLRACE_TRY(const auto file, disk_.open(path, OpenMode::direct_write));
     AlignedBuffer zeros(fill_step_bytes);
     std::ranges::fill(zeros.span(), std::byte{0});
     for (std::size_t at = 0; at < options_.segment_bytes; at += fill_step_bytes) {
         const auto bytes = std::min(fill_step_bytes, options_.segment_bytes - at);
-        MILLRACE_TRY(file.write_now(Position{at}, zeros.span().first(bytes)));
+        MILLRACE_TRY(file->write_now(Position{at}, zeros.span().first(bytes)));
     }
-    return file.sync_now();
+    return file->sync_now();
 }
 
 Result<Segment> SegmentFiles::make_file(SegmentSequence sequence,
@@ -106,9 +110,7 @@ Result<Segment> SegmentFiles::make_file(SegmentSequence sequence,
     const auto path = path_of(sequence);
     const auto source = recycled.empty() ? path + ".new" : free_directory_ + "/" + recycled;
     if (recycled.empty()) {
-        MILLRACE_TRY(auto file, disk_.open(source, OpenMode::create));
-        if (auto filled = fill_with_zeros(*file); !filled) {
-            file.reset();
+        if (auto filled = make_zeros(source); !filled) {
             (void)disk_.remove(
                 source);  // gives the space back; the first error is the one to report
             return filled.error();

@@ -60,7 +60,7 @@ class SegmentFiles {
     [[nodiscard]] Made make(SegmentSequence sequence, const std::string& recycled) const;
     [[nodiscard]] Result<Segment> make_file(SegmentSequence sequence,
                                             const std::string& recycled) const;
-    [[nodiscard]] Result<void> fill_with_zeros(File& file) const;
+    [[nodiscard]] Result<void> make_zeros(const std::string& path) const;
     [[nodiscard]] std::string path_of(SegmentSequence sequence) const;
     [[nodiscard]] SegmentSequence next_sequence() const;
 
