@@ -25,6 +25,7 @@ void report_publish(const PublishLoad& load, const PublishFigures& figures) {
                                 {"outstanding", load.outstanding},
                                 {"event_bytes", load.event_bytes},
                                 {"partitions", load.partitions},
+                                {"spreads", load.spreads},
                                 {"events_per_second", figures.events_per_second},
                                 {"failed", figures.failed},
                                 {"latency", to_json(figures.latency)}};
@@ -69,6 +70,9 @@ int run(int argc, char** argv) {
     publish->add_option("--outstanding", load.outstanding, "unacked events per producer")
         ->check(CLI::PositiveNumber);
     publish->add_option("--bytes", load.event_bytes, "bytes per event");
+    publish->add_flag("--spread,!--keyless",
+                      load.spreads,
+                      "events in turn over all partitions (default), or the client chooses");
     publish->add_option("--seconds", seconds, "measured time, after one second of warming up")
         ->check(CLI::PositiveNumber);
 

@@ -1,6 +1,7 @@
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <utility>
 
 #include "bench/load/workloads.hpp"
 

@@ -19,6 +19,9 @@ struct PublishLoad {
     std::uint32_t producers = 1;
     std::uint32_t outstanding = 1024;  ///< events per producer that are sent and not yet acked
     std::size_t event_bytes = 256;
+    /// Spread: event after event over all partitions, as keys of a plant do. Else the client
+    /// chooses, and fills a batch before it turns to the next partition.
+    bool spreads = true;
     std::chrono::milliseconds duration{5'000};
     std::chrono::milliseconds warm_up{1'000};
 };
