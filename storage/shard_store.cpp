@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <deque>
 
-#include "storage/base/endian.hpp"
 #include "storage/base/logging.hpp"
 #include "storage/index/batch_index.hpp"
 #include "storage/index/state_map.hpp"
@@ -12,6 +11,7 @@
 #include "storage/log/commit_writer.hpp"
 #include "storage/log/log_scanner.hpp"
 #include "storage/log/recovery.hpp"
+#include "storage/log/scrubber.hpp"
 #include "storage/log/segment_files.hpp"
 
 namespace millrace::storage {
@@ -21,24 +21,6 @@ constexpr std::string_view epoch_key = "mepoch";
 constexpr std::string_view checkpoint_key =
     "mcheckpoint";  ///< the last commit that the state contains
 constexpr std::string_view sealed_key = "msealed";
-
-std::string format_number(std::uint64_t value) {
-    std::string text(sizeof(value), '\0');
-    store_le(std::as_writable_bytes(std::span(text)), value);
-    return text;
-}
-
-Result<std::uint64_t> load_number(const KeyValueStore& store, std::string_view key) {
-    MILLRACE_TRY(const auto value, store.load(key));
-    if (!value) {
-        return std::uint64_t{0};
-    }
-    if (value->size() != sizeof(std::uint64_t)) {
-        return fail(Errc::corrupt,
-                    "index: " + std::string(key) + " is not a number; start with --rebuild-index");
-    }
-    return load_le<std::uint64_t>(std::as_bytes(std::span(*value)));
-}
 
 /// A segment that is not in RocksDB yet.
 struct Unsealed {
@@ -63,7 +45,8 @@ class Store final : public ShardStore {
           files_(disk, clock, options_, background_),
           writer_(options_, clock, files_, metrics),
           reader_(files_, writer_),
-          scanner_(files_) {}
+          scanner_(files_),
+          scrubber_(options_, clock, files_, metrics) {}
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
     Store(Store&&) = delete;
@@ -141,6 +124,7 @@ class Store final : public ShardStore {
     CommitWriter writer_;
     BatchReader reader_;
     LogScanner scanner_;
+    Scrubber scrubber_;
     std::map<SegmentSequence, Unsealed> unsealed_;
     CommitSequence applied_;
     CommitSequence checkpointed_;
@@ -219,6 +203,10 @@ Result<void> Store::recover() {
     std::vector<SegmentSequence> empty;
     for (const auto& [sequence, segment] : files_.segments()) {
         if (sequence <= sealed_upto_) {
+            const auto row = index_->sealed_segments().find(sequence);
+            if (row != index_->sealed_segments().end()) {
+                scrubber_.add(sequence, row->second.used_bytes);
+            }
             continue;
         }
         const auto before = applied_;
@@ -479,6 +467,7 @@ void Store::tick() {
     background_.run_endings();
     look_at_space();
     recycle();
+    scrubber_.tick();
     if (is_checkpoint_due()) {
         start_checkpoint();
     }
@@ -504,7 +493,7 @@ StoreStats Store::stats() const {
             .commits = writer_.commits(),
             .syncs = writer_.commits(),
             .torn_tails_cut = torn_tails_cut_,
-            .frames_quarantined = frames_quarantined_,
+            .frames_quarantined = frames_quarantined_ + scrubber_.damage_found(),
             .disk_free_bytes = disk_free_bytes_,
             .out_of_space = is_out_of_space_,
             .poisoned = writer_.is_poisoned()};

@@ -106,6 +106,8 @@ struct StoreOptions {
     std::uint32_t free_segments_max = 4;  ///< recycled segments kept ready; more are deleted
     std::uint64_t disk_reserve_bytes =
         512_MiB;  ///< below it record frames are refused with Errc::out_of_space
+    std::uint64_t scrub_bytes_per_second =
+        256_MiB;  ///< pace at which sealed segments are read through after a start; 0: never
     bool rebuild_index = false;
     bool index_in_memory = false;  ///< RocksDB on its in-memory environment, for simulated disks
     bool background_inline =

@@ -8,6 +8,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
+#include "storage/base/endian.hpp"
 #include "storage/base/units.hpp"
 
 namespace millrace::storage {
@@ -135,6 +136,24 @@ Result<void> KeyValueStore::visit(
         }
     }
     return checked(at->status(), "iterate");
+}
+
+std::string format_number(std::uint64_t value) {
+    std::string text(sizeof(value), '\0');
+    store_le(std::as_writable_bytes(std::span(text)), value);
+    return text;
+}
+
+Result<std::uint64_t> load_number(const KeyValueStore& store, std::string_view key) {
+    MILLRACE_TRY(const auto value, store.load(key));
+    if (!value) {
+        return std::uint64_t{0};
+    }
+    if (value->size() != sizeof(std::uint64_t)) {
+        return fail(Errc::corrupt,
+                    "index: " + std::string(key) + " is not a number; start with --rebuild-index");
+    }
+    return load_le<std::uint64_t>(std::as_bytes(std::span(*value)));
 }
 
 }  // namespace millrace::storage

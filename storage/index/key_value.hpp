@@ -75,4 +75,9 @@ class KeyValueStore {
     std::unique_ptr<Impl> impl_;
 };
 
+/// A number as a row's value.
+[[nodiscard]] std::string format_number(std::uint64_t value);
+/// The number of a row, 0 where there is none. Errors: corrupt, io.
+[[nodiscard]] Result<std::uint64_t> load_number(const KeyValueStore& store, std::string_view key);
+
 }  // namespace millrace::storage

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -125,6 +129,77 @@ TEST(ShardStore, FlippedBitInASealedSegmentCostsThatBatchAlone) {
         read += fixture.read_all(PartitionId{p}).values.size();
     }
     EXPECT_EQ(read, 399U);
+}
+
+/// A store whose index outlives it, as RocksDB's does, over the simulated disk.
+class ScrubbedStore : public ::testing::Test {
+  protected:
+    ScrubbedStore() : index_(std::filesystem::temp_directory_path() / "millrace-scrub-XXXXXX") {
+        auto pattern = index_.string();
+        index_ = ::mkdtemp(pattern.data());
+        fixture.options.directory = index_.string();
+        fixture.options.index_in_memory = false;
+        EXPECT_TRUE(fixture.open());
+        fill(fixture, 400);
+        EXPECT_TRUE(fixture.store->checkpoint());
+    }
+    ~ScrubbedStore() override {
+        fixture.close();
+        std::filesystem::remove_all(index_);
+    }
+    std::string segment(int number) const {
+        return index_.string() + "/log/000000000000000" + std::to_string(number) + ".seg";
+    }
+    /// Starts again and lets the store look at all it has.
+    std::uint64_t damage_after_restart() {
+        fixture.close();
+        EXPECT_TRUE(fixture.open());
+        for (std::uint64_t i = 0; i < 2 * fixture.store->stats().segments; ++i) {
+            fixture.clock.advance(std::chrono::seconds(10));
+            fixture.store->tick();
+        }
+        return fixture.store->stats().frames_quarantined;
+    }
+
+    StoreFixture fixture;
+
+  private:
+    std::filesystem::path index_;
+};
+
+TEST_F(ScrubbedStore, FindsNothingInIntactSegments) {
+    EXPECT_EQ(damage_after_restart(), 0U);
+    EXPECT_GT(fixture.metrics
+                  .counter("millrace_storage_segments_scrubbed_total",
+                           "Sealed segments read through since the start.",
+                           {{"shard", "0"}})
+                  .value(),
+              0U);
+}
+
+TEST_F(ScrubbedStore, FindsAFlippedBitInTheMiddle) {
+    fixture.disk.flip_bit(segment(1), Position{2 * disk_alignment + 700}, 3);
+    EXPECT_EQ(damage_after_restart(), 1U);
+    std::size_t read = 0;
+    for (std::uint32_t p = 0; p < 3; ++p) {
+        read += fixture.read_all(PartitionId{p}).values.size();
+    }
+    EXPECT_EQ(read, 399U);
+}
+
+TEST_F(ScrubbedStore, FindsADamagedEndThatLooksLikeATornTail) {
+    // Nothing follows the last commit of a segment, so nothing there can prove that it was acked.
+    auto file = fixture.disk.open(segment(1), OpenMode::read_write).value();
+    const auto bytes = file->size_bytes().value();
+    std::vector<std::byte> content(bytes);
+    ASSERT_TRUE(file->read_now(Position{0}, content));
+    auto last = bytes - disk_alignment;
+    while (std::ranges::all_of(std::span(content).subspan(last, disk_alignment),
+                               [](std::byte b) { return b == std::byte{0}; })) {
+        last -= disk_alignment;
+    }
+    fixture.disk.flip_bit(segment(1), Position{last + 100}, 1);
+    EXPECT_EQ(damage_after_restart(), 1U);
 }
 
 TEST(ShardStore, FailedDurableWritePoisonsAndAcksNothing) {

@@ -1,0 +1,104 @@
+#include "storage/log/scrubber.hpp"
+
+#include "storage/base/logging.hpp"
+#include "storage/log/recovery.hpp"
+#include "storage/shard_store.hpp"
+
+namespace millrace::storage {
+namespace {
+
+Labels shard_label(const StoreOptions& options) {
+    return {{"shard", std::to_string(options.shard.value)}};
+}
+
+}  // namespace
+
+Scrubber::Scrubber(const StoreOptions& options,
+                   const Clock& clock,
+                   const SegmentFiles& files,
+                   MetricsRegistry& metrics)
+    : options_(options),
+      clock_(clock),
+      files_(files),
+      segments_total_(metrics.counter("millrace_storage_segments_scrubbed_total",
+                                      "Sealed segments read through since the start.",
+                                      shard_label(options))),
+      damage_total_(metrics.counter("millrace_storage_damage_found_total",
+                                    "Places in sealed segments that do not verify.",
+                                    shard_label(options))) {}
+
+void Scrubber::add(SegmentSequence sequence, std::uint64_t used_bytes) {
+    waiting_.push_back({.sequence = sequence, .used_bytes = used_bytes});
+}
+
+void Scrubber::tick() {
+    if (background_) {
+        background_->run_endings();
+    }
+    if (is_reading_) {
+        return;
+    }
+    if (waiting_.empty()) {
+        background_.reset();  // the thread is not needed any more
+        return;
+    }
+    const auto now = clock_.steady_now();
+    if (now < next_at_ || options_.scrub_bytes_per_second == 0) {
+        return;
+    }
+    const auto task = waiting_.front();
+    waiting_.pop_front();
+    const auto* const segment = files_.find(task.sequence);
+    if (segment == nullptr) {
+        return;  // recycled meanwhile
+    }
+    next_at_ = now + Duration(task.used_bytes * 1'000'000 / options_.scrub_bytes_per_second);
+    is_reading_ = true;
+    if (!background_) {
+        background_.emplace(options_.background_inline ? Background::Mode::inline_in_owner
+                                                       : Background::Mode::thread);
+    }
+    background_->start([this, segment = *segment, task]() -> Background::Ending {
+        const auto outcome = scrub(segment, options_.segment_bytes, task.used_bytes);
+        return [this, outcome] { end(outcome); };
+    });
+    background_->run_endings();
+}
+
+Scrubber::Outcome Scrubber::scrub(const Segment& segment,
+                                  std::size_t segment_bytes,
+                                  std::uint64_t used_bytes) {
+    // Nothing of a sealed segment was in flight, so whatever follows damage proves it.
+    constexpr std::uint32_t in_flight_max = 0;
+    const auto scan = scan_segment(
+        segment, segment_bytes, CommitSequence{0}, in_flight_max, [](const FrameView&, FramePlace) {
+        });
+    if (!scan) {
+        return {.damaged = 0, .error = scan.error()};
+    }
+    const auto& found = scan.value();
+    const bool ends_early = found.used_bytes < used_bytes;
+    if (ends_early) {
+        log_error("storage",
+                  "segment " + std::to_string(segment.header.sequence.value) + ", position " +
+                      std::to_string(found.used_bytes) +
+                      ": corrupt, its end does not verify; its records answer \"corrupt\", "
+                      "everything else is served");
+    }
+    return {.damaged = found.quarantined + (ends_early ? 1 : 0), .error = std::nullopt};
+}
+
+void Scrubber::end(const Outcome& outcome) {
+    is_reading_ = false;
+    segments_total_.add();
+    if (outcome.error) {
+        log_error("storage", "a sealed segment could not be read: " + outcome.error->text);
+        damage_total_.add();
+        ++damage_found_;
+        return;
+    }
+    damage_total_.add(outcome.damaged);
+    damage_found_ += outcome.damaged;
+}
+
+}  // namespace millrace::storage

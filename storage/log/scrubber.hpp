@@ -1,0 +1,58 @@
+#pragma once
+
+#include <deque>
+#include <optional>
+
+#include "storage/base/clock.hpp"
+#include "storage/base/metrics.hpp"
+#include "storage/log/background.hpp"
+#include "storage/log/segment_files.hpp"
+
+namespace millrace::storage {
+
+/// Reads the segments that were sealed before this start, one after another on a thread of its own,
+/// so that damage is named before somebody needs the records.
+///
+/// Promise:  damage is logged with segment and position and counted; nothing is changed: the batch
+/// itself answers "corrupt" when it is read. At most `scrub_bytes_per_second`, a segment at a time.
+/// Threads:  the shard's.
+class Scrubber {
+  public:
+    Scrubber(const StoreOptions& options,
+             const Clock& clock,
+             const SegmentFiles& files,
+             MetricsRegistry& metrics);
+
+    /// `used_bytes` is where the segment's last commit ends at the earliest.
+    void add(SegmentSequence sequence, std::uint64_t used_bytes);
+    /// Takes up what was found and begins with the next segment when it is time.
+    void tick();
+    [[nodiscard]] std::uint64_t damage_found() const { return damage_found_; }
+
+  private:
+    struct Task {
+        SegmentSequence sequence;
+        std::uint64_t used_bytes = 0;
+    };
+    struct Outcome {
+        std::uint64_t damaged = 0;
+        std::optional<Error> error;
+    };
+    [[nodiscard]] static Outcome scrub(const Segment& segment,
+                                       std::size_t segment_bytes,
+                                       std::uint64_t used_bytes);
+    void end(const Outcome& outcome);
+
+    const StoreOptions& options_;
+    const Clock& clock_;
+    const SegmentFiles& files_;
+    Counter& segments_total_;
+    Counter& damage_total_;
+    std::deque<Task> waiting_;
+    SteadyTime next_at_{};
+    bool is_reading_ = false;
+    std::uint64_t damage_found_ = 0;
+    std::optional<Background> background_;  ///< last: its job reads what is above
+};
+
+}  // namespace millrace::storage
