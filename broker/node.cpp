@@ -188,7 +188,8 @@ Result<void> Node::Impl::start_shards(const NodeIdentity& identity) {
         shard_table.shards.push_back(host->shard.get());
         services.shards.push_back({.shard = host->shard.get(),
                                    .delivery = host->delivery.get(),
-                                   .waiters = &host->server->waiters()});
+                                   .waiters = &host->server->waiters(),
+                                   .sessions = &host->server->metrics()});
     }
     all_made.set_value();
     for (const auto& host : hosts) {

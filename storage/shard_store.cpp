@@ -72,6 +72,11 @@ class Store final : public ShardStore {
     Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) override {
         return index_->offset_at(partition, time_us);
     }
+    Result<std::optional<UnixMicros>> append_time_at(PartitionId partition,
+                                                     Offset offset) override {
+        MILLRACE_TRY(const auto places, index_->find(partition, offset, 1));
+        return places.empty() ? std::nullopt : std::optional(places.front().entry.append_time_us);
+    }
     Result<ScanCursor> scan_start(UnixMicros time_us) override;
     void scan(ScanCursor from, std::size_t bytes_max, ScanDone done) override {
         scanner_.scan(from, bytes_max, applied_, std::move(done));

@@ -229,6 +229,10 @@ class ShardStore {
     /// none.
     [[nodiscard]] virtual Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) = 0;
 
+    /// When the record at `offset` was appended; nothing at or behind the end.
+    [[nodiscard]] virtual Result<std::optional<UnixMicros>> append_time_at(PartitionId partition,
+                                                                           Offset offset) = 0;
+
     /// Where a scan of all partitions starts for everything appended at or after `time_us`.
     [[nodiscard]] virtual Result<ScanCursor> scan_start(UnixMicros time_us) = 0;
     virtual void scan(ScanCursor from, std::size_t bytes_max, ScanDone done) = 0;

@@ -261,6 +261,7 @@ SubscriptionProgress Engine::progress() const {
     total.acked = acked_.value();
     total.nacked = nacked_.value();
     total.letters_open = letters_open_;
+    const auto now = shard_.runtime().clock().unix_now();
     for (const auto& [partition, progress] : progress_) {
         const auto limits = shard_.bounds(partition);
         if (!limits) {
@@ -270,6 +271,10 @@ SubscriptionProgress Engine::progress() const {
         total.lag_records += limits->next.value -
                              std::min(progress.settled.floor(), limits->next).value -
                              progress.settled.above_floor();
+        const auto oldest = shard_.store().append_time_at(partition, progress.settled.floor());
+        if (oldest && oldest.value()) {
+            total.lag_us = std::max(total.lag_us, now - *oldest.value());
+        }
         total.partitions.push_back({.partition = partition,
                                     .floor = progress.settled.floor(),
                                     .next = limits->next,

@@ -41,10 +41,11 @@ class PushTarget final : public delivery::DeliveryTarget {
         table.add_entries(stored);
         builder.Finish(table.Finish());
         send(wire::format_frame(
-            {.api = static_cast<std::uint16_t>(wire::Api::deliveries),
-             .flags = wire::FrameHeader::flag_push},
-            std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize())),
-            raw));
+                 {.api = static_cast<std::uint16_t>(wire::Api::deliveries),
+                  .flags = wire::FrameHeader::flag_push},
+                 std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize())),
+                 raw),
+             deliveries.size());
     }
     void on_ended(ShardId shard, const Error& /*reason*/) override {
         // An empty push says that the session is over: open again, or learn why that can't be.
@@ -53,14 +54,16 @@ class PushTarget final : public delivery::DeliveryTarget {
         message.shard = shard.value;
         send(wire::format_message({.api = static_cast<std::uint16_t>(wire::Api::deliveries),
                                    .flags = wire::FrameHeader::flag_push},
-                                  message));
+                                  message),
+             0);
     }
 
   private:
-    void send(std::vector<std::byte> frame) {
+    void send(std::vector<std::byte> frame, std::size_t records) {
         auto shared = std::make_shared<std::vector<std::byte>>(std::move(frame));
-        runtime_.post_to(home_, [weak = session_, shared] {
+        runtime_.post_to(home_, [weak = session_, shared, records] {
             if (const auto session = weak.lock()) {
+                session->metrics().records_out.add(records);
                 session->push(std::move(*shared));
             }
         });

@@ -190,6 +190,7 @@ struct FetchJoin {
             partition->skip_to = part.skip_to.value;
             message.partitions.push_back(std::move(partition));
             raw.emplace_back(part.runs);
+            session->metrics().count_out(part.runs);
         }
         session->answer(header, message, raw);
     }

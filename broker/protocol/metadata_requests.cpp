@@ -56,6 +56,8 @@ wire::ShardStatusT shard_status(const ShardServices& services) {
     for (const auto& [id, ref] : services.shard->catalog().view()->partitions) {
         status.partitions += ref.info().shard == shard.id() ? 1U : 0U;
     }
+    status.connections = services.sessions->connections;
+    status.records_out = services.sessions->records_out.value();
     status.log_bytes = stats.log_bytes;
     status.live_bytes = stats.live_bytes;
     status.segments = stats.segments;

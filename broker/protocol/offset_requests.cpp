@@ -157,6 +157,7 @@ void handle_replay_read(const Request& request) {
                     [session, header, here, &there](const std::shared_ptr<ReplayPart>& part) {
                         there.shard->runtime().post_to(here, [session, header, part] {
                             const std::array<std::span<const std::byte>, 1> raw{part->runs};
+                            session->metrics().count_out(part->runs);
                             session->answer(header, part->message, raw);
                         });
                     });

@@ -23,9 +23,14 @@ ConnectionEvents* Server::accept(std::shared_ptr<Connection> connection) {
                         .shard = shard_.id(),
                         .limits = limits_,
                         .metrics = metrics_,
-                        .on_gone = [this](Session& gone) { sessions_.erase(&gone); }},
+                        .on_gone =
+                            [this](Session& gone) {
+                                sessions_.erase(&gone);
+                                metrics_.connections = static_cast<std::uint32_t>(sessions_.size());
+                            }},
         std::move(connection));
     sessions_.emplace(session.get(), session);
+    metrics_.connections = static_cast<std::uint32_t>(sessions_.size());
     session->start();
     return session.get();
 }

@@ -18,6 +18,7 @@ class Server {
 
     [[nodiscard]] Result<Endpoint> listen(const Endpoint& endpoint);
     [[nodiscard]] FetchWaiters& waiters() { return waiters_; }
+    [[nodiscard]] const SessionMetrics& metrics() const { return metrics_; }
 
   private:
     ConnectionEvents* accept(std::shared_ptr<Connection> connection);

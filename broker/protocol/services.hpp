@@ -16,12 +16,14 @@ class DeliveryShard;
 namespace millrace::broker::protocol {
 
 class FetchWaiters;
+struct SessionMetrics;
 
 /// What a request may need of one shard; used only on that shard's thread.
 struct ShardServices {
     Shard* shard = nullptr;
     delivery::DeliveryShard* delivery = nullptr;
     FetchWaiters* waiters = nullptr;
+    const SessionMetrics* sessions = nullptr;
 };
 
 /// All shards of a node, complete before any runtime runs.

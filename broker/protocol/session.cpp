@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "storage/base/batch_header.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::protocol {
@@ -22,7 +23,17 @@ SessionMetrics::SessionMetrics(MetricsRegistry& metrics, ShardId shard)
       timed_out(metrics.counter(
           "millrace_sessions_timed_out_total",
           "Connections closed because hello or the rest of a frame did not come in time.",
-          shard_label(shard))) {}
+          shard_label(shard))),
+      records_out(metrics.counter("millrace_records_out_total",
+                                  "Records handed to clients by fetch, replay and delivery.",
+                                  shard_label(shard))) {}
+
+void SessionMetrics::count_out(std::span<const std::byte> runs) {
+    while (const auto header = load_batch_header(runs)) {
+        records_out.add(header->record_count);
+        runs = runs.subspan(header->run_bytes());
+    }
+}
 
 std::unique_ptr<wire::ErrorT> to_wire(const Error& error) {
     auto made = std::make_unique<wire::ErrorT>();

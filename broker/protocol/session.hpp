@@ -24,11 +24,16 @@ struct SessionLimits {
         10'000'000};  ///< from connect to hello, and for the rest of a frame that has begun
 };
 
+/// What the sessions of one shard count.
 struct SessionMetrics {
     explicit SessionMetrics(MetricsRegistry& metrics, ShardId shard);
+    /// Counts the records of what a fetch or a replay hands out.
+    void count_out(std::span<const std::byte> runs);
     Counter& requests;
     Counter& refused_frames;
     Counter& timed_out;
+    Counter& records_out;
+    std::uint32_t connections = 0;
 };
 
 /// One native connection: cuts frames, answers requests, keeps what belongs to the connection.
@@ -64,6 +69,7 @@ class Session final : public ConnectionEvents, public std::enable_shared_from_th
         return wiring_.table.shards[wiring_.shard.value];
     }
     [[nodiscard]] const SessionLimits& limits() const { return wiring_.limits; }
+    [[nodiscard]] SessionMetrics& metrics() { return wiring_.metrics; }
     [[nodiscard]] const std::string& peer() const { return connection_->peer(); }
     [[nodiscard]] const std::string& client_name() const { return client_name_; }
     void greet(std::string client_name) {

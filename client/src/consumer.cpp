@@ -112,52 +112,6 @@ void Consumer::Impl::assign(const std::vector<std::uint32_t>& partition_ids,
     }
 }
 
-void Consumer::Impl::join() {
-    wire::GroupJoinRequestT request;
-    request.group = options_.group;
-    request.member_id = member_id_;
-    request.client_name = options_.client_name;
-    request.topics = options_.topics;
-    request.session_timeout_ms = static_cast<std::uint32_t>(options_.session_timeout.count());
-    const auto answer = core_->call<wire::GroupJoinAnswer>(Api::group_join, std::move(request));
-    member_id_ = answer.member_id;
-    generation_ = answer.generation;
-    std::map<std::uint32_t, std::uint64_t> committed;
-    for (const auto& offset : answer.committed) {
-        committed[offset.partition_id()] = offset.offset();
-    }
-    assign(answer.partition_ids, committed);
-}
-
-void Consumer::Impl::heartbeat() {
-    core_->post([self = shared_from_this()] {
-        self->heartbeat_timer_.expires_after(self->options_.session_timeout / 4);
-        self->heartbeat_timer_.async_wait([self](const auto& error) {
-            if (error || self->is_closed_) {
-                return;
-            }
-            wire::GroupHeartbeatRequestT request;
-            request.group = self->options_.group;
-            request.member_id = self->member_id_;
-            request.generation = self->generation_;
-            self->core_->send(Api::group_heartbeat,
-                              std::move(request),
-                              [self](const Result<const wire::FrameView*>& answer) {
-                                  const auto done =
-                                      answer
-                                          ? wire::parse_message<wire::Done>(answer.value()->table)
-                                          : Result<wire::DoneT>(answer.error());
-                                  if (done && done.value().error) {
-                                      const std::lock_guard lock(self->mutex_);
-                                      self->must_rejoin_ = true;
-                                      self->arrived_.notify_all();
-                                  }
-                                  self->heartbeat();
-                              });
-        });
-    });
-}
-
 void Consumer::Impl::fetch(std::uint32_t shard) {
     wire::FetchRequestT request;
     std::uint64_t epoch = 0;
@@ -264,7 +218,32 @@ void Consumer::Impl::take_error(const wire::FetchedPartitionT& part) {
     }
 }
 
-std::vector<Record> Consumer::Impl::poll(std::chrono::milliseconds wait_max) {
+std::vector<Record> Consumer::Impl::take_ready(std::size_t records_max) {
+    auto& chunk = ready_.front();
+    if (chunk.records.size() > records_max) {
+        const auto end = chunk.records.begin() + static_cast<std::ptrdiff_t>(records_max);
+        std::vector<Record> first(std::make_move_iterator(chunk.records.begin()),
+                                  std::make_move_iterator(end));
+        chunk.records.erase(chunk.records.begin(), end);
+        for (auto& [id, position] : positions_) {
+            const auto is_of_it = [&position](const Record& record) {
+                return record.partition == position.index && record.topic == position.topic;
+            };
+            const auto last = std::ranges::find_if(first.rbegin(), first.rend(), is_of_it);
+            position.delivered = last == first.rend() ? position.delivered : last->offset + 1;
+        }
+        return first;
+    }
+    for (const auto& [id, next] : chunk.next) {
+        positions_[id].delivered = next;
+    }
+    auto records = std::move(chunk.records);
+    ready_.pop_front();
+    return records;
+}
+
+std::vector<Record> Consumer::Impl::poll(std::chrono::milliseconds wait_max,
+                                         std::size_t records_max) {
     const auto deadline = Clock::now() + wait_max;
     commit_if_due();
     std::unique_lock lock(mutex_);
@@ -284,62 +263,17 @@ std::vector<Record> Consumer::Impl::poll(std::chrono::milliseconds wait_max) {
         if (ready_.empty()) {
             return {};
         }
-        auto chunk = std::move(ready_.front());
-        ready_.pop_front();
+        auto records = take_ready(records_max);
         std::set<std::uint32_t> shards;
-        for (const auto& [id, next] : chunk.next) {
-            positions_[id].delivered = next;
-        }
         for (const auto& [id, position] : positions_) {
             shards.insert(position.shard);
         }
         for (const auto shard : shards) {
             core_->post([self = shared_from_this(), shard] { self->fetch(shard); });
         }
-        if (!chunk.records.empty()) {
-            return std::move(chunk.records);
+        if (!records.empty()) {
+            return records;
         }
-    }
-}
-
-void Consumer::Impl::commit_if_due() {
-    if (!options_.group.empty() && options_.commit_interval.count() > 0 &&
-        Clock::now() - last_commit_ >= options_.commit_interval) {
-        commit();
-    }
-}
-
-void Consumer::Impl::commit() {
-    last_commit_ = Clock::now();
-    if (options_.group.empty()) {
-        return;
-    }
-    wire::OffsetCommitRequestT request;
-    request.group = options_.group;
-    request.member_id = member_id_;
-    request.generation = generation_;
-    {
-        const std::lock_guard lock(mutex_);
-        for (auto& [id, position] : positions_) {
-            if (position.delivered != position.committed) {
-                request.offsets.emplace_back(position.delivered, id);
-                position.committed = position.delivered;
-            }
-        }
-    }
-    if (request.offsets.empty()) {
-        return;
-    }
-    try {
-        (void)core_->call<wire::Done>(Api::offset_commit, std::move(request));
-    } catch (const ClientError& error) {
-        // A member of an older generation has lost its partitions: others read from what was
-        // committed before.
-        if (error.name() != name_of(Errc::rebalancing)) {
-            throw;
-        }
-        const std::lock_guard lock(mutex_);
-        must_rejoin_ = true;
     }
 }
 
@@ -376,26 +310,6 @@ std::vector<TopicPartition> Consumer::Impl::assignment() const {
     return partitions;
 }
 
-void Consumer::Impl::close() {
-    {
-        const std::lock_guard lock(mutex_);
-        is_closed_ = true;
-    }
-    core_->post([self = shared_from_this()] { self->heartbeat_timer_.cancel(); });
-    if (options_.group.empty()) {
-        return;
-    }
-    try {
-        commit();
-        wire::GroupLeaveRequestT request;
-        request.group = options_.group;
-        request.member_id = member_id_;
-        (void)core_->call<wire::Done>(Api::group_leave, std::move(request));
-    } catch (const ClientError&) {
-        // The session times out by itself; what was not committed is read again.
-    }
-}
-
 Consumer::Consumer(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Consumer::Consumer(Consumer&&) noexcept = default;
 Consumer& Consumer::operator=(Consumer&& other) noexcept {
@@ -407,8 +321,8 @@ Consumer::~Consumer() {
         impl_->close();
     }
 }
-std::vector<Record> Consumer::poll(std::chrono::milliseconds wait_max) {
-    return impl_->poll(wait_max);
+std::vector<Record> Consumer::poll(std::chrono::milliseconds wait_max, std::size_t records_max) {
+    return impl_->poll(wait_max, records_max);
 }
 void Consumer::commit() {
     impl_->commit();

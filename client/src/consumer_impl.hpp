@@ -25,7 +25,8 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     void start();
     void close();
 
-    [[nodiscard]] std::vector<Record> poll(std::chrono::milliseconds wait_max);
+    [[nodiscard]] std::vector<Record> poll(std::chrono::milliseconds wait_max,
+                                           std::size_t records_max);
     void commit();
     [[nodiscard]] std::vector<Damage> damage();
     [[nodiscard]] bool is_caught_up();
@@ -47,6 +48,9 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
             next;  ///< delivered offsets after it, by partition id
     };
 
+    /// The first chunk, or its first `records_max` records; what is given counts as delivered.
+    /// Under the lock.
+    [[nodiscard]] std::vector<Record> take_ready(std::size_t records_max);
     void assign(const std::vector<std::uint32_t>& partition_ids,
                 const std::map<std::uint32_t, std::uint64_t>& committed);
     void assign_alone();

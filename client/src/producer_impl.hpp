@@ -97,6 +97,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     bool is_woken_ = false;
     bool is_closed_ = false;
     std::exception_ptr first_failure_;
+    std::string last_refusal_;  ///< why batches go out again
     ProducerStatistics statistics_;
 };
 

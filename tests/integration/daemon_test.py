@@ -1,4 +1,4 @@
-"""The daemon as an operator meets it: start, stop, wrong settings, hostile bytes, a full and a damaged disk."""
+"""The daemon as an operator meets it: start, stop, wrong settings, hostile bytes."""
 import json
 import os
 import pathlib
@@ -164,42 +164,6 @@ class HostileBytes(unittest.TestCase):
         for connection in connections:
             connection.close()
         eventually(10, lambda: self.broker.millrace("status", check=False).returncode == 0, "room again")
-
-
-class Disk(unittest.TestCase):
-    def test_below_the_reserve_publishes_are_refused_and_reads_go_on(self):
-        broker = Broker().start()
-        try:
-            broker.millrace("topic", "create", "a.b")
-            broker.millrace("publish", "a.b", text="one\n")
-            broker.stop()
-            broker.arguments = ["--disk-reserve-bytes", f"{1 << 50}"]
-            broker.start()
-            self.assertEqual(broker.millrace("consume", "a.b").stdout.split(), ["one"])
-            status = json.loads(broker.millrace("--output", "json", "status").stdout)
-            self.assertIn("true", json.dumps(status).lower())
-        finally:
-            broker.close()
-
-    def test_a_flipped_bit_costs_that_batch_alone_and_is_named(self):
-        broker = Broker(arguments=["--shards", "1"]).start()
-        try:
-            broker.millrace("topic", "create", "a.b")
-            for number in range(20):
-                broker.millrace("publish", "a.b", text=f"record-{number}\n")
-            broker.kill()
-            segment = sorted(pathlib.Path(broker.data / "shard-00" / "log").glob("*.seg"))[0]
-            content = bytearray(segment.read_bytes())
-            at = content.index(b"record-7")
-            content[at] ^= 1
-            segment.write_bytes(content)
-            broker.start()
-            self.assertRegex(broker.log_tail(200), r"segment \d+, position \d+: corrupt")
-            done = broker.millrace("consume", "a.b", check=False)
-            self.assertEqual(done.stdout.split(), [f"record-{number}" for number in range(20) if number != 7])
-            self.assertIn("quarantined", done.stderr)
-        finally:
-            broker.close()
 
 
 if __name__ == "__main__":

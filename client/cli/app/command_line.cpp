@@ -23,9 +23,12 @@ void add_globals(CLI::App& app, Globals& globals) {
         ->type_name("HOST:PORT")
         ->capture_default_str();
     add_choice(app, "-o,--output", globals.output, choice(output_names, "For people or scripts"));
-    app.add_option("--timeout", globals.timeout, "How long to wait for an answer")
-        ->type_name("TIME")
-        ->capture_default_str();
+    app.add_option(
+           "--timeout",
+           globals.timeout,
+           "How long to wait for an answer (30s), and in publish for a record to be durable "
+           "(2m)")
+        ->type_name("TIME");
     app.add_flag("-q,--quiet", globals.quiet, "No remarks and no progress on stderr");
     app.set_help_flag("-h,--help", "Show this help");
 }

@@ -15,9 +15,8 @@ Session::~Session() = default;
 
 Client& Session::client() {
     if (!client_) {
-        const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
-            require_duration(globals_.timeout, "--timeout"));
         ClientOptions options;
+        const auto timeout = timeout_or(options.request_timeout);
         options.brokers = globals_.brokers;
         options.client_name = "millrace-cli";
         options.request_timeout = timeout;
@@ -25,6 +24,12 @@ Client& Session::client() {
         client_ = std::make_unique<Client>(options);
     }
     return *client_;
+}
+
+std::chrono::milliseconds Session::timeout_or(std::chrono::milliseconds otherwise) const {
+    return globals_.timeout.empty() ? otherwise
+                                    : std::chrono::duration_cast<std::chrono::milliseconds>(
+                                          require_duration(globals_.timeout, "--timeout"));
 }
 
 Admin Session::admin() {

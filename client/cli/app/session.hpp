@@ -21,7 +21,7 @@ enum class OutputFormat { table, json };
 struct Globals {
     std::string brokers = "localhost:7117";
     OutputFormat output = OutputFormat::table;
-    std::string timeout = "30s";
+    std::string timeout;  ///< empty: each command's own
     bool quiet = false;
 };
 
@@ -49,6 +49,8 @@ class Session {
     /// True when a person sees stderr and did not ask for silence.
     [[nodiscard]] bool has_progress() const { return streams_.is_err_terminal && !globals_.quiet; }
     [[nodiscard]] const Globals& globals() const { return globals_; }
+    /// What --timeout says, else `otherwise`. Throws UsageError.
+    [[nodiscard]] std::chrono::milliseconds timeout_or(std::chrono::milliseconds otherwise) const;
 
     /// A remark on stderr; none with --quiet.
     void note(std::string_view text);

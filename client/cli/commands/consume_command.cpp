@@ -43,8 +43,6 @@ ConsumerOptions consumer_options_of(const ConsumeOptions& options, const ReadPos
     }
     if (!options.group.empty()) {
         out.commit_interval = std::chrono::milliseconds{0};  // printed first, committed then
-        constexpr std::uint32_t small_fetch = 16 * 1024;     // a poll is committed as a whole
-        out.fetch_bytes_max = options.count ? small_fetch : out.fetch_bytes_max;
     }
     return out;
 }
@@ -69,16 +67,19 @@ class Reader {
             if (!options_.follow && is_at_end()) {
                 break;
             }
-            print(consumer_.poll(poll_wait));
+            print(consumer_.poll(poll_wait, records_left()));
             warn_of_damage();
         }
-        finish();
         return is_damaged_ ? ExitCode::partly : ExitCode::ok;
     }
 
   private:
     [[nodiscard]] bool has_enough() const {
         return options_.count && printer_.count() >= *options_.count;
+    }
+    /// What is not given is not committed either.
+    [[nodiscard]] std::size_t records_left() const {
+        return options_.count ? *options_.count - printer_.count() : SIZE_MAX;
     }
     /// In a group nothing is assigned at first; without any for this long, others hold all of it.
     [[nodiscard]] bool is_at_end() {
@@ -88,18 +89,14 @@ class Reader {
         return !is_waiting && consumer_.is_caught_up();
     }
     void print(const std::vector<Record>& records) {
-        const bool is_group = !options_.group.empty();
         for (const Record& record : records) {
-            if (has_enough() && !is_group) {
-                break;
-            }
             printer_.print(record);
         }
         if (records.empty()) {
             return;
         }
         printer_.flush();
-        if (is_group) {
+        if (!options_.group.empty()) {
             consumer_.commit();
         }
         progress_.update(printer_.count());
@@ -110,12 +107,6 @@ class Reader {
             session_.warn(damage.topic + " partition " + std::to_string(damage.partition) +
                           ": offsets " + std::to_string(damage.first_offset) + " to " +
                           std::to_string(damage.next_offset) + " left out: " + damage.text);
-        }
-    }
-    void finish() {
-        if (options_.count && printer_.count() > *options_.count) {
-            session_.note("read " + format_count(printer_.count()) +
-                          ": a group commits what came together as a whole");
         }
     }
 

@@ -96,6 +96,7 @@ class Producers {
         }
         ProducerOptions settings;
         settings.compression = options_.compression;
+        settings.delivery_timeout = session_.timeout_or(settings.delivery_timeout);
         return producers_.emplace(topic, session_.client().producer(topic, settings)).first->second;
     }
     /// What failed has been told to the callbacks already.

@@ -48,9 +48,10 @@ class Consumer {
     /// Commits (in a group) and leaves.
     ~Consumer();
 
-    /// The next records, or none when `wait_max` has passed. Throws ClientError where waiting can't
-    /// help.
-    [[nodiscard]] std::vector<Record> poll(std::chrono::milliseconds wait_max);
+    /// The next records, at most `records_max`, or none when `wait_max` has passed. Throws
+    /// ClientError where waiting can't help.
+    [[nodiscard]] std::vector<Record> poll(std::chrono::milliseconds wait_max,
+                                           std::size_t records_max = SIZE_MAX);
     /// Commits all that `poll` has given.
     void commit();
     /// Damage that was met since the last call.

@@ -1,0 +1,190 @@
+#include <algorithm>
+
+#include "client/src/producer_impl.hpp"
+
+// What answers mean: what is durable, what goes out again, what has failed.
+
+namespace millrace {
+namespace {
+
+constexpr std::chrono::milliseconds retry_delay{20};
+
+/// Why a request as a whole was of no use.
+std::string refusal_of(const Result<const wire::FrameView*>& answer,
+                       const Result<wire::PublishAnswerT>& parsed) {
+    if (!answer) {
+        return answer.error().text;
+    }
+    return parsed && parsed.value().error ? parsed.value().error->text : "an answer of no sense";
+}
+
+}  // namespace
+
+void Producer::Impl::answered(const Batches& batches,
+                              const Result<const wire::FrameView*>& answer) {
+    std::vector<Ending> endings;
+    bool must_refresh = false;
+    bool must_wait = false;
+    {
+        const std::lock_guard lock(mutex_);
+        --requests_in_flight_;
+        Result<wire::PublishAnswerT> parsed = fail(Errc::connection_lost, "");
+        if (answer) {
+            parsed = wire::parse_message<wire::PublishAnswer>(answer.value()->table);
+        }
+        if (!answer || !parsed || parsed.value().error ||
+            parsed.value().acks.size() != batches.size()) {
+            last_refusal_ = refusal_of(answer, parsed);
+            retry_all(batches, endings);
+            must_wait = true;
+        } else {
+            const auto retries = statistics_.retries;
+            judge(batches, parsed.value(), endings, must_refresh);
+            must_wait = statistics_.retries != retries;
+        }
+    }
+    end(std::move(endings));
+    if (must_refresh) {
+        refresh();
+    } else if (must_wait) {
+        retry_later();
+    } else {
+        drain();
+    }
+}
+
+void Producer::Impl::retry_all(const Batches& batches, std::vector<Ending>& endings) {
+    for (const auto& batch : batches) {
+        auto& partition = partitions_[batch->partition];
+        batch->is_in_flight = false;
+        gathered_bytes_ += batch->payload_bytes;
+        ++statistics_.retries;
+        if (Clock::now() > batch->deadline) {
+            fail_partition(partition,
+                           fail(Errc::timed_out,
+                                "not acknowledged within the delivery timeout" +
+                                    (last_refusal_.empty() ? "" : "; last: " + last_refusal_)),
+                           endings);
+        } else if (!std::exchange(partition.is_listed, true)) {
+            dirty_.push_back(batch->partition);
+        }
+    }
+}
+
+bool Producer::Impl::should_retry(const Batch& batch, Errc code) const {
+    const auto& partition = partitions_[batch.partition];
+    const bool has_elder = !partition.unacked.empty() && partition.unacked.front().get() != &batch;
+    const bool is_waiting_for_elder = code == Errc::sequence_out_of_order && has_elder;
+    return is_retryable(code) || is_waiting_for_elder || code == Errc::unknown_partition;
+}
+
+void Producer::Impl::judge(const Batches& batches,
+                           const wire::PublishAnswerT& answer,
+                           std::vector<Ending>& endings,
+                           bool& must_refresh) {
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+        const auto& batch = batches[i];
+        const auto& ack = answer.acks[i];
+        const auto code = static_cast<Errc>(ack.code());
+        auto& partition = partitions_[batch->partition];
+        const auto place = std::ranges::find(partition.unacked, batch);
+        if (place == partition.unacked.end()) {
+            continue;  // failed with its partition meanwhile
+        }
+        if (code == Errc::ok) {
+            partition.unacked.erase(place);
+            endings.push_back({.batch = batch,
+                               .first = {.partition = static_cast<std::uint32_t>(batch->partition),
+                                         .offset = ack.base_offset(),
+                                         .append_time_us = ack.append_time_us(),
+                                         .duplicate = ack.duplicate()},
+                               .error = nullptr});
+        } else if (should_retry(*batch, code)) {
+            must_refresh |= code == Errc::unknown_partition;
+            last_refusal_ = answer.text;
+            retry_all({batch}, endings);
+        } else {
+            fail_partition(partition, fail(code, answer.text), endings);
+        }
+    }
+}
+
+/// What follows a failed batch can't keep its place either: all of the partition fails and it
+/// starts over with a new epoch.
+void Producer::Impl::fail_partition(Partition& partition,
+                                    const Error& error,
+                                    std::vector<Ending>& endings) {
+    for (const auto& batch : std::exchange(partition.unacked, {})) {
+        gathered_bytes_ -=
+            batch->is_in_flight ? 0 : std::min(batch->payload_bytes, gathered_bytes_);
+        endings.push_back({.batch = batch, .first = {}, .error = client::to_exception(error)});
+    }
+    ++partition.epoch;
+    partition.next_sequence = 0;
+}
+
+void Producer::Impl::end(std::vector<Ending> endings) {
+    for (const auto& ending : endings) {
+        auto place = ending.first;
+        for (const auto& done : ending.batch->callbacks) {
+            done(place, ending.error);
+            ++place.offset;
+        }
+    }
+    const std::lock_guard lock(mutex_);
+    for (const auto& ending : endings) {
+        const auto count = ending.batch->callbacks.size();
+        outstanding_ -= count;
+        outstanding_bytes_ -= ending.batch->payload_bytes;
+        statistics_.acked += ending.error ? 0 : count;
+        statistics_.failed += ending.error ? count : 0;
+        statistics_.duplicates += ending.first.duplicate ? count : 0;
+        first_failure_ = first_failure_ ? first_failure_ : ending.error;
+    }
+    if (!endings.empty()) {
+        settled_.notify_all();
+    }
+}
+
+void Producer::Impl::retry_later() {
+    retry_timer_.expires_after(retry_delay);
+    retry_timer_.async_wait([self = shared_from_this()](const auto& error) {
+        if (!error) {
+            self->drain();
+        }
+    });
+}
+
+void Producer::Impl::refresh() {
+    wire::MetadataRequestT request;
+    request.topics.push_back(topic_);
+    core_->send(wire::Api::metadata,
+                std::move(request),
+                [self = shared_from_this()](const Result<const wire::FrameView*>& answer) {
+                    auto parsed =
+                        answer ? wire::parse_message<wire::MetadataAnswer>(answer.value()->table)
+                               : Result<wire::MetadataAnswerT>(answer.error());
+                    std::vector<Ending> endings;
+                    if (parsed) {
+                        const std::lock_guard lock(self->mutex_);
+                        const auto& topics = parsed.value().topics;
+                        const bool exists = topics.size() == 1;
+                        for (std::size_t i = 0; i < self->partitions_.size(); ++i) {
+                            auto& partition = self->partitions_[i];
+                            if (!exists || i >= topics.front()->partitions.size()) {
+                                self->fail_partition(
+                                    partition,
+                                    fail(Errc::unknown_topic,
+                                         "topic \"" + self->topic_ + "\" does not exist any more"),
+                                    endings);
+                            } else {
+                                partition.id = topics.front()->partitions[i]->partition_id;
+                            }
+                        }
+                    }
+                    self->end(std::move(endings));
+                    self->retry_later();
+                });
+}
+
+}  // namespace millrace

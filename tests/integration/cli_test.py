@@ -1,0 +1,57 @@
+"""The command-line tool against a running broker, where its output depends on what the broker counts."""
+import json
+import unittest
+
+from harness import Broker, eventually
+
+
+class CommandLine(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.broker = Broker(arguments=["--shards", "2"]).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.broker.close()
+
+    def ask(self, *arguments: str):
+        return json.loads(self.broker.millrace("--output", "json", *arguments).stdout)
+
+    def publish(self, topic: str, count: int):
+        self.broker.millrace("topic", "create", topic, "--partitions", "4")
+        self.broker.millrace("publish", topic, "--key-field", "k",
+                             text="".join(json.dumps({"k": number % 7, "n": number}) + "\n" for number in range(count)))
+
+    def test_status_counts_connections_and_records_in_and_out(self):
+        self.publish("count.in.out", 40)
+        before = self.ask("status")
+        self.broker.millrace("consume", "count.in.out")
+        after = self.ask("status")
+
+        def total(status, field):
+            return sum(shard[field] for shard in status["shards"])
+
+        self.assertEqual(total(after, "records_out") - total(before, "records_out"), 40)
+        self.assertGreaterEqual(total(after, "connections"), 1)
+
+    def test_group_reads_exactly_the_count_and_goes_on_behind_it(self):
+        self.publish("count.in.group", 30)
+        seen = []
+        for count in (1, 7, 22):
+            lines = self.broker.millrace("consume", "count.in.group", "--group", "exact", "--count", str(count)).stdout.split("\n")[:-1]
+            self.assertEqual(len(lines), count)
+            seen += [json.loads(line)["n"] for line in lines]
+        self.assertEqual(sorted(seen), list(range(30)))
+
+    def test_subscription_says_how_old_the_oldest_waiting_record_is(self):
+        self.publish("count.lag", 3)
+        self.broker.millrace("subscription", "create", "slow", "--topic", "count.lag")
+        status = eventually(10, lambda: (s := self.ask("subscription", "describe", "slow"))["lag_records"] == 3 and s["lag_us"] > 500_000 and s,
+                            "records that wait for half a second")
+        self.assertLess(status["lag_us"], 60_000_000)
+        self.broker.millrace("subscription", "consume", "slow", "--count", "3")
+        eventually(10, lambda: self.ask("subscription", "describe", "slow")["lag_us"] == 0, "nothing waits")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
