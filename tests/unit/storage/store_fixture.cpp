@@ -77,6 +77,10 @@ bool StoreFixture::open() {
 
 void StoreFixture::crash() {
     disk.crash();
+    close();
+}
+
+void StoreFixture::close() {
     pending_.clear();
     store.reset();
 }

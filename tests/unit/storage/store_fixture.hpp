@@ -26,7 +26,8 @@ class StoreFixture final : public StoreEvents {
     bool open();
     /// Power loss: what was not durable is lost in part.
     void crash();
-    void close() { store.reset(); }
+    /// What was not durable yet is forgotten with the store.
+    void close();
 
     /// Appends one record; returns whether it was taken. It counts as acked once `run` has made it
     /// durable.

@@ -1,0 +1,144 @@
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/storage/store_fixture.hpp"
+
+// One script of publishes, state, checkpoints and retention; it is run again for every single call
+// that reaches the disk, and at that call the disk fails or the power goes. What was acked must be
+// there afterwards, once and in order, and the store must go on.
+
+namespace millrace::storage::testing {
+namespace {
+
+constexpr std::uint32_t partitions = 3;
+constexpr int rounds = 36;
+constexpr std::size_t bytes_step = 400;
+
+enum class Ending { power_loss, failed_call };
+enum class Index { lost, kept };
+struct Case {
+    Ending ending;
+    Index index;
+};
+
+std::string name_of(const ::testing::TestParamInfo<Case>& info) {
+    return std::string(info.param.ending == Ending::power_loss ? "PowerLoss" : "FailedCall") +
+           (info.param.index == Index::lost ? "IndexLost" : "IndexKept");
+}
+
+/// One life of the script on a disk of its own.
+class Script {
+  public:
+    Script(std::uint64_t seed, Index index) : fixture(seed) {
+        auto pattern = (std::filesystem::temp_directory_path() / "millrace-crash-XXXXXX").string();
+        directory_ = ::mkdtemp(pattern.data());
+        fixture.options.directory = directory_.string();
+        fixture.options.index_in_memory = index == Index::lost;
+    }
+    Script(const Script&) = delete;
+    Script& operator=(const Script&) = delete;
+    Script(Script&&) = delete;
+    Script& operator=(Script&&) = delete;
+    ~Script() {
+        fixture.close();
+        std::filesystem::remove_all(directory_);
+    }
+
+    /// Goes on to the end, or until the store takes nothing any more.
+    void run() {
+        for (int round = 0; round < rounds && !fixture.failure; ++round) {
+            for (std::uint32_t p = 0; p < partitions; ++p) {
+                const auto text = std::to_string(round) + std::string(bytes_step * (p + 1), '.');
+                if (fixture.publish(PartitionId{p}, text)) {
+                    published[PartitionId{p}].push_back(text);
+                }
+            }
+            if (round % 4 == 0) {
+                fixture.put("cursor", std::to_string(round));
+            }
+            fixture.run();
+            if (round % 9 == 8) {
+                (void)fixture.store->checkpoint();
+            }
+        }
+    }
+
+    /// Each partition has what was acked, and behind it at most what was under way.
+    void check() {
+        for (std::uint32_t p = 0; p < partitions; ++p) {
+            const PartitionId id{p};
+            const auto found = fixture.read_all(id);
+            EXPECT_THAT(found.damaged, ::testing::IsEmpty());
+            ASSERT_GE(found.values.size(), fixture.acked[id].size()) << "partition " << p;
+            ASSERT_LE(found.values.size(), published[id].size()) << "partition " << p;
+            published[id].resize(found.values.size());
+            EXPECT_EQ(found.values, published[id]) << "partition " << p;
+        }
+        const auto acked_cursor = fixture.acked_state.find("cursor");
+        if (acked_cursor != fixture.acked_state.end()) {
+            const auto cursor = fixture.store->get_state("cursor").value();
+            ASSERT_TRUE(cursor.has_value());
+            EXPECT_GE(std::stoi(*cursor), std::stoi(acked_cursor->second));
+        }
+    }
+
+    StoreFixture fixture;
+    std::map<PartitionId, std::vector<std::string>> published;
+
+  private:
+    std::filesystem::path directory_;
+};
+
+class EveryCall : public ::testing::TestWithParam<Case> {};
+
+TEST_P(EveryCall, LosesNothingThatWasAckedAndGoesOn) {
+    std::uint64_t calls = 0;
+    {
+        Script whole(1, GetParam().index);
+        ASSERT_TRUE(whole.fixture.open());
+        const auto before = whole.fixture.disk.call_count();
+        whole.run();
+        whole.check();
+        calls = whole.fixture.disk.call_count() - before;
+    }
+    ASSERT_GT(calls, 40U);
+    const bool is_power_loss = GetParam().ending == Ending::power_loss;
+    for (std::uint64_t number = 0; number < calls; ++number) {
+        SCOPED_TRACE("call " + std::to_string(number) + " of " + std::to_string(calls));
+        Script script(number + 1, GetParam().index);
+        ASSERT_TRUE(script.fixture.open());
+        script.fixture.disk.fail_call(
+            number, EIO, is_power_loss ? SimDisk::Failure::for_good : SimDisk::Failure::once);
+        script.run();
+        if (is_power_loss) {
+            script.fixture.crash();
+        } else {
+            script.fixture.close();
+        }
+        script.fixture.disk.heal();
+        ASSERT_TRUE(script.fixture.open());
+        script.check();
+        const auto before = script.published;
+        script.run();
+        script.check();
+        EXPECT_GT(script.published[PartitionId{0}].size(), before.at(PartitionId{0}).size());
+        if (HasFailure()) {
+            break;
+        }
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Disk,
+                         EveryCall,
+                         ::testing::Values(Case{Ending::power_loss, Index::lost},
+                                           Case{Ending::power_loss, Index::kept},
+                                           Case{Ending::failed_call, Index::lost},
+                                           Case{Ending::failed_call, Index::kept}),
+                         name_of);
+
+}  // namespace
+}  // namespace millrace::storage::testing
