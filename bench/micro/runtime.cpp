@@ -1,0 +1,55 @@
+#include <benchmark/benchmark.h>
+
+#include "broker/runtime/mailbox.hpp"
+#include "broker/runtime/timer_queue.hpp"
+
+namespace millrace::broker {
+namespace {
+
+void MailboxPassesTasks(benchmark::State& state) {
+    Mailbox mailbox;
+    std::uint64_t ran = 0;
+    for (auto _ : state) {
+        for (std::int64_t i = 0; i < state.range(0); ++i) {
+            Task task = [&ran] { ++ran; };
+            benchmark::DoNotOptimize(mailbox.push(task));
+        }
+        mailbox.run_all();
+    }
+    benchmark::DoNotOptimize(ran);
+    state.SetItemsProcessed(state.range(0) * state.iterations());
+}
+BENCHMARK(MailboxPassesTasks)->Arg(1)->Arg(64)->Arg(1024);
+
+void TimersAddedAndCancelled(benchmark::State& state) {
+    TimerQueue timers;
+    const SteadyTime begin{};
+    for (std::int64_t i = 0; i < state.range(0); ++i) {
+        timers.add(begin + Duration(i), [] {});
+    }
+    std::int64_t at = 0;
+    for (auto _ : state) {
+        timers.cancel(timers.add(begin + Duration(++at % state.range(0)), [] {}));
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(TimersAddedAndCancelled)->Arg(10)->Arg(10'000);
+
+void TimersRunWhenDue(benchmark::State& state) {
+    TimerQueue timers;
+    SteadyTime now{};
+    std::uint64_t ran = 0;
+    for (auto _ : state) {
+        for (std::int64_t i = 0; i < state.range(0); ++i) {
+            timers.add(now + Duration(i), [&ran] { ++ran; });
+        }
+        now += Duration(state.range(0));
+        timers.run_due(now);
+    }
+    benchmark::DoNotOptimize(ran);
+    state.SetItemsProcessed(state.range(0) * state.iterations());
+}
+BENCHMARK(TimersRunWhenDue)->Arg(100);
+
+}  // namespace
+}  // namespace millrace::broker

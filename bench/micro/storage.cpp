@@ -1,0 +1,109 @@
+#include <benchmark/benchmark.h>
+
+#include "storage/base/crc32c.hpp"
+#include "storage/base/units.hpp"
+#include "storage/format/layout.hpp"
+#include "storage/index/batch_index.hpp"
+
+namespace millrace::storage {
+namespace {
+
+void count_bytes(benchmark::State& state) {
+    state.SetBytesProcessed(state.range(0) * state.iterations());
+}
+
+void Crc32c(benchmark::State& state) {
+    const std::vector<std::byte> bytes(static_cast<std::size_t>(state.range(0)), std::byte{7});
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(crc32c(bytes));
+    }
+    count_bytes(state);
+}
+BENCHMARK(Crc32c)->Arg(256)->Arg(16_KiB)->Arg(1_MiB);
+
+void LogFrameEncode(benchmark::State& state) {
+    const std::vector<std::byte> payload(static_cast<std::size_t>(state.range(0)), std::byte{7});
+    std::vector<std::byte> out(frame_bytes(payload.size()));
+    const FrameView frame{
+        .entry_type = entry_type_records, .group = GroupId{1}, .payload = payload};
+    for (auto _ : state) {
+        store_frame(out, frame, 42);
+        benchmark::DoNotOptimize(out.data());
+    }
+    count_bytes(state);
+}
+BENCHMARK(LogFrameEncode)->Arg(256)->Arg(16_KiB)->Arg(1_MiB);
+
+void LogFrameVerify(benchmark::State& state) {
+    const std::vector<std::byte> payload(static_cast<std::size_t>(state.range(0)), std::byte{7});
+    std::vector<std::byte> out(frame_bytes(payload.size()));
+    store_frame(
+        out, {.entry_type = entry_type_records, .group = GroupId{1}, .payload = payload}, 42);
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(load_frame(out, 42).has_value());
+    }
+    count_bytes(state);
+}
+BENCHMARK(LogFrameVerify)->Arg(256)->Arg(16_KiB)->Arg(1_MiB);
+
+BatchHeader batch_of(std::uint32_t partition, std::uint64_t offset) {
+    return {.partition = PartitionId{partition},
+            .record_count = 1,
+            .base_offset = Offset{offset},
+            .append_time_us = static_cast<UnixMicros>(offset),
+            .batch_bytes = 300};
+}
+
+/// An index of an unsealed segment with batches of so many partitions in turns.
+class IndexOver {
+  public:
+    explicit IndexOver(std::uint32_t partitions)
+        : rows_(KeyValueStore::open("/index", KeyValueStore::Place::memory).value()),
+          index(*rows_),
+          partitions_(partitions) {}
+
+    void add_one() {
+        const auto number = added_++;
+        index.add(SegmentSequence{1},
+                  batch_of(static_cast<std::uint32_t>(number % partitions_), number / partitions_),
+                  Position{number * 384});
+    }
+
+  private:
+    std::unique_ptr<KeyValueStore> rows_;
+
+  public:
+    BatchIndex index;
+
+  private:
+    std::uint32_t partitions_;
+    std::uint64_t added_ = 0;
+};
+
+void IndexPut(benchmark::State& state) {
+    IndexOver over(static_cast<std::uint32_t>(state.range(0)));
+    for (auto _ : state) {
+        over.add_one();
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(IndexPut)->Arg(1)->Arg(100)->Arg(10'000)->Iterations(200'000);
+
+void IndexSeek(benchmark::State& state) {
+    constexpr std::uint64_t batches = 100'000;
+    IndexOver over(100);
+    for (std::uint64_t i = 0; i < batches; ++i) {
+        over.add_one();
+    }
+    std::uint64_t at = 0;
+    for (auto _ : state) {
+        at = (at + 7919) % batches;
+        const PartitionId partition{static_cast<std::uint32_t>(at % 100)};
+        benchmark::DoNotOptimize(over.index.find(partition, Offset{at / 100}, 4_KiB).has_value());
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(IndexSeek);
+
+}  // namespace
+}  // namespace millrace::storage

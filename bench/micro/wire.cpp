@@ -1,0 +1,129 @@
+#include <benchmark/benchmark.h>
+
+#include "client/wire/message.hpp"
+#include "client/wire/partitioner.hpp"
+#include "client/wire/record_batch.hpp"
+#include "client/wire/schema/records_generated.h"
+#include "client/wire/schema/subscriptions_generated.h"
+
+namespace millrace::wire {
+namespace {
+
+constexpr std::size_t event_bytes = 256;
+
+std::vector<std::byte> make_batch(std::int64_t records) {
+    const std::string value(event_bytes, 'x');
+    RecordBatchBuilder builder;
+    for (std::int64_t i = 0; i < records; ++i) {
+        builder.add({.key = "work order 4711",
+                     .value = value,
+                     .headers = {},
+                     .event_time_us = 1'700'000'000'000'000 + i});
+    }
+    return builder.finish({.id = 7, .epoch = 0, .base_sequence = 0}).value();
+}
+
+void count(benchmark::State& state, std::size_t bytes, std::int64_t items) {
+    state.SetBytesProcessed(static_cast<std::int64_t>(bytes) * state.iterations());
+    state.SetItemsProcessed(items * state.iterations());
+}
+
+void BatchEncode(benchmark::State& state) {
+    std::size_t bytes = 0;
+    for (auto _ : state) {
+        const auto batch = make_batch(state.range(0));
+        bytes = batch.size();
+        benchmark::DoNotOptimize(batch.data());
+    }
+    count(state, bytes, state.range(0));
+}
+BENCHMARK(BatchEncode)->Arg(1)->Arg(16)->Arg(256);
+
+void BatchValidate(benchmark::State& state) {
+    const auto batch = make_batch(state.range(0));
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(validate_batch(batch).has_value());
+    }
+    count(state, batch.size(), state.range(0));
+}
+BENCHMARK(BatchValidate)->Arg(1)->Arg(16)->Arg(256);
+
+void BatchVisit(benchmark::State& state) {
+    const auto batch = make_batch(state.range(0));
+    for (auto _ : state) {
+        std::size_t bytes = 0;
+        (void)visit_records(batch, [&](std::uint32_t, const RecordView& record) {
+            bytes += record.value.size();
+            return true;
+        });
+        benchmark::DoNotOptimize(bytes);
+    }
+    count(state, batch.size(), state.range(0));
+}
+BENCHMARK(BatchVisit)->Arg(1)->Arg(16)->Arg(256);
+
+std::vector<std::byte> publish_frame(std::int64_t entries) {
+    PublishRequestT message;
+    std::vector<std::vector<std::byte>> batches;
+    std::vector<std::span<const std::byte>> raw;
+    for (std::int64_t i = 0; i < entries; ++i) {
+        batches.push_back(make_batch(1));
+        message.entries.emplace_back(static_cast<std::uint32_t>(i),
+                                     static_cast<std::uint32_t>(batches.back().size()));
+    }
+    raw.assign(batches.begin(), batches.end());
+    return format_message({.api = static_cast<std::uint16_t>(Api::publish)}, message, raw);
+}
+
+void FrameRead(benchmark::State& state) {
+    const auto frame = publish_frame(state.range(0));
+    FrameReader reader;
+    for (auto _ : state) {
+        (void)reader.feed(frame, [](const FrameView& view) {
+            benchmark::DoNotOptimize(view.raw.data());
+            return true;
+        });
+    }
+    count(state, frame.size(), 1);
+}
+BENCHMARK(FrameRead)->Arg(1)->Arg(100)->Arg(1000);
+
+void PublishRequestVerify(benchmark::State& state) {
+    const auto frame = publish_frame(state.range(0));
+    FrameReader reader;
+    std::vector<std::byte> table;
+    (void)reader.feed(frame, [&](const FrameView& view) {
+        table.assign(view.table.begin(), view.table.end());
+        return true;
+    });
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(verify_table<PublishRequest>(table).has_value());
+    }
+    count(state, table.size(), state.range(0));
+}
+BENCHMARK(PublishRequestVerify)->Arg(1)->Arg(100)->Arg(1000);
+
+void SettleRequestParse(benchmark::State& state) {
+    SettleRequestT settle;
+    settle.acks.resize(static_cast<std::size_t>(state.range(0)));
+    flatbuffers::FlatBufferBuilder builder;
+    builder.Finish(SettleRequest::Pack(builder, &settle));
+    const auto table = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(parse_message<SettleRequest>(table).has_value());
+    }
+    count(state, table.size(), state.range(0));
+}
+BENCHMARK(SettleRequestParse)->Arg(1)->Arg(256)->Arg(4096);
+
+void PartitionOfKey(benchmark::State& state) {
+    const std::string key(static_cast<std::size_t>(state.range(0)), 'k');
+    for (auto _ : state) {
+        benchmark::DoNotOptimize(partition_of_key(key, 100));
+    }
+    count(state, key.size(), 1);
+}
+BENCHMARK(PartitionOfKey)->Arg(8)->Arg(64);
+
+}  // namespace
+}  // namespace millrace::wire
