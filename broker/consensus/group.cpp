@@ -4,6 +4,7 @@
 #include <cstring>
 #include <map>
 #include <utility>
+#include <vector>
 
 #include "broker/consensus/group_io.hpp"
 #include "storage/base/assert.hpp"
@@ -112,9 +113,17 @@ Result<void> Group::Impl::checked(int code, std::string_view verb) {
                     ": " + why);
 }
 
+/// Answers all that is under way. The requests stay: libraft holds pointers to them until it is
+/// closed.
 void Group::Impl::end_all(const Error& error) {
-    for (auto& [key, proposal] : std::exchange(proposals, {})) {
-        proposal->done(error);
+    std::vector<ProposeDone> waiting;
+    for (auto& [key, proposal] : proposals) {
+        if (auto done = std::exchange(proposal->done, nullptr)) {
+            waiting.push_back(std::move(done));
+        }
+    }
+    for (const auto& done : waiting) {
+        done(error);
     }
 }
 
@@ -122,7 +131,7 @@ void Group::Impl::on_applied(struct raft_apply* request, int status, void* /*res
     auto* const found = static_cast<Proposal*>(request->data);
     auto& owner = *found->owner;
     const auto node = owner.proposals.extract(found);
-    if (node.empty()) {
+    if (node.empty() || !node.mapped()->done) {
         return;
     }
     if (status == 0) {

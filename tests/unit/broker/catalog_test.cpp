@@ -1,0 +1,115 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/broker/shard_fixture.hpp"
+
+namespace millrace::broker::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CatalogTest : public ::testing::Test {
+  protected:
+    using Topic = Result<std::shared_ptr<const TopicInfo>>;
+    Topic create(const std::string& name, std::uint32_t partitions, IfExists if_exists) {
+        return changed([&](const TopicDone& done) {
+            fixture.shard->catalog().create_topic(
+                {.name = name, .partition_count = partitions, .settings = {}}, if_exists, done);
+        });
+    }
+    Topic create(const std::string& name, std::uint32_t partitions = 1) {
+        return create(name, partitions, IfExists::fail);
+    }
+    Topic alter(const TopicAlteration& change) {
+        return changed(
+            [&](const TopicDone& done) { fixture.shard->catalog().alter_topic(change, done); });
+    }
+    Errc remove(const std::string& name) {
+        Errc code = Errc::internal;
+        fixture.shard->catalog().delete_topic(
+            name, [&](const Result<void>& done) { code = done ? Errc::ok : done.error().code; });
+        fixture.runtime->run_until_idle();
+        return code;
+    }
+    Topic changed(const std::function<void(const TopicDone&)>& change) {
+        Topic answer = fail(Errc::internal, "no answer");
+        change([&](const Topic& topic) { answer = topic; });
+        fixture.runtime->run_until_idle();
+        return answer;
+    }
+
+    ShardFixture fixture;
+};
+
+TEST_F(CatalogTest, TopicIsThereAfterAPowerLossWithAllItsSettings) {
+    ASSERT_TRUE(create("a.b", 3));
+    TopicAlteration change;
+    change.name = "a.b";
+    change.retention_ms = 1'000;
+    change.criticality = Criticality::critical;
+    change.owner = "logistics";
+    ASSERT_TRUE(alter(change));
+    fixture.crash();
+    fixture.open();
+    const auto again = create("a.b", 3, IfExists::accept);
+    ASSERT_TRUE(again) << again.error().text;
+    EXPECT_EQ(again.value()->partitions.size(), 3U);
+    EXPECT_EQ(again.value()->retention_ms, 1'000U);
+    EXPECT_EQ(again.value()->criticality, Criticality::critical);
+    EXPECT_EQ(again.value()->owner, "logistics");
+}
+
+TEST_F(CatalogTest, PartitionsGrowAndDoNotShrink) {
+    ASSERT_TRUE(create("a.b", 2));
+    TopicAlteration change;
+    change.name = "a.b";
+    change.partition_count = 5;
+    const auto grown = alter(change);
+    ASSERT_TRUE(grown) << grown.error().text;
+    EXPECT_EQ(grown.value()->partitions.size(), 5U);
+    change.partition_count = 3;
+    const auto shrunk = alter(change);
+    ASSERT_FALSE(shrunk);
+    EXPECT_EQ(shrunk.error().code, Errc::invalid_argument);
+}
+
+TEST_F(CatalogTest, DeletedTopicIsGoneWithItsRecordsAndItsNameIsFree) {
+    const auto partition = fixture.make_topic("a.b").front();
+    (void)fixture.publish_now(partition, ShardFixture::batch_of("one"));
+    EXPECT_EQ(remove("a.b"), Errc::ok);
+    EXPECT_FALSE(fixture.shard->bounds(partition));
+    EXPECT_EQ(remove("a.b"), Errc::unknown_topic);
+    const auto fresh = fixture.make_topic("a.b").front();
+    EXPECT_NE(fresh, partition);
+    EXPECT_TRUE(fixture.values(fresh).empty());
+}
+
+TEST_F(CatalogTest, NamesThatAreTakenOrAreNoneAreRefused) {
+    ASSERT_TRUE(create("a.b"));
+    EXPECT_EQ(create("a.b").error().code, Errc::already_exists);
+    for (const char* name : {"", ".", "a..b", "a.>", "a b", "a.*"}) {
+        const auto refused = create(name);
+        ASSERT_FALSE(refused) << name;
+        EXPECT_EQ(refused.error().code, Errc::invalid_argument) << name;
+    }
+}
+
+TEST_F(CatalogTest, LimitsHoldAtTheirNumberAndNameThemselves) {
+    fixture.crash();
+    fixture.options.topics_max = 2;
+    fixture.options.partitions_max = 5;
+    fixture.open();
+    ASSERT_TRUE(create("a.one", 4));
+    const auto partitions = create("a.two", 2);
+    ASSERT_FALSE(partitions);
+    EXPECT_EQ(partitions.error().code, Errc::limit_reached);
+    EXPECT_THAT(partitions.error().text, HasSubstr("partitions_max"));
+    ASSERT_TRUE(create("a.two", 1));
+    const auto topics = create("a.three", 1);
+    ASSERT_FALSE(topics);
+    EXPECT_EQ(topics.error().code, Errc::limit_reached);
+    EXPECT_THAT(topics.error().text, HasSubstr("topics_max"));
+}
+
+}  // namespace
+}  // namespace millrace::broker::testing

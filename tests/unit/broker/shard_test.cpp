@@ -1,0 +1,191 @@
+#include <cerrno>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/broker/shard_fixture.hpp"
+
+namespace millrace::broker::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class ShardTest : public ::testing::Test {
+  protected:
+    ShardFixture fixture;
+    PartitionId partition = fixture.make_topic("a.b").front();
+};
+
+TEST_F(ShardTest, AckComesWithTheDiskAndNotBefore) {
+    const auto answer = fixture.publish(partition, ShardFixture::batch_of("one"));
+    EXPECT_FALSE(answer->is_there);
+    EXPECT_EQ(fixture.shard->bounds(partition)->next, Offset{0});
+    fixture.runtime->run_until_idle();
+    ASSERT_TRUE(answer->is_there);
+    EXPECT_EQ(answer->outcome.code, Errc::ok);
+    EXPECT_EQ(answer->outcome.base_offset, Offset{0});
+    EXPECT_THAT(fixture.values(partition), ElementsAre("one"));
+}
+
+TEST_F(ShardTest, AckedRecordsSurviveAPowerLoss) {
+    (void)fixture.publish_now(partition, ShardFixture::batch_of("one"));
+    const auto lost = fixture.publish(partition, ShardFixture::batch_of("never sent to the disk"));
+    fixture.crash();
+    EXPECT_FALSE(lost->is_there);
+    fixture.open();
+    EXPECT_THAT(fixture.values(partition), ElementsAre("one"));
+    const auto next = fixture.publish_now(partition, ShardFixture::batch_of("two"));
+    EXPECT_EQ(next.outcome.base_offset, Offset{1});
+}
+
+TEST_F(ShardTest, FailedDiskStopsAcksAndSaysSoWhileReadsGoOn) {
+    (void)fixture.publish_now(partition, ShardFixture::batch_of("before"));
+    fixture.disk.fail_call(0, EIO, storage::SimDisk::Failure::once);
+    const auto under_way = fixture.publish_now(partition, ShardFixture::batch_of("under way"));
+    ASSERT_TRUE(under_way.is_there);
+    EXPECT_EQ(under_way.outcome.code, Errc::shard_failed);
+    ASSERT_TRUE(fixture.shard->failure());
+    EXPECT_EQ(fixture.shard->failure()->os_error, EIO);
+    EXPECT_THAT(fixture.shard->failure()->text, HasSubstr("stopped taking writes"));
+    const auto later = fixture.publish_now(partition, ShardFixture::batch_of("later"));
+    EXPECT_EQ(later.outcome.code, Errc::shard_failed);
+    EXPECT_THAT(fixture.values(partition), ElementsAre("before"));
+}
+
+TEST_F(ShardTest, FailedDiskFailsCatalogChangesToo) {
+    fixture.disk.fail_call(0, EIO, storage::SimDisk::Failure::for_good);
+    (void)fixture.publish_now(partition, ShardFixture::batch_of("x"));
+    std::optional<Errc> code;
+    fixture.shard->catalog().create_topic(
+        {.name = "c.d", .partition_count = 1, .settings = {}},
+        IfExists::fail,
+        [&](const Result<std::shared_ptr<const TopicInfo>>& topic) {
+            code = topic ? Errc::ok : topic.error().code;
+        });
+    fixture.runtime->run_until_idle();
+    EXPECT_EQ(code, Errc::shard_failed);
+}
+
+TEST_F(ShardTest, ShortDiskRefusesPublishesUntilThereIsSpaceAgain) {
+    (void)fixture.publish_now(partition, ShardFixture::batch_of("before"));
+    fixture.crash();
+    fixture.options.store.disk_reserve_bytes = 4_MiB;
+    fixture.open();
+    fixture.disk.set_capacity(4_MiB);
+    fixture.runtime->advance(std::chrono::seconds(1));
+    const auto refused = fixture.publish_now(partition, ShardFixture::batch_of("refused"));
+    EXPECT_EQ(refused.outcome.code, Errc::out_of_space);
+    EXPECT_TRUE(is_retryable(refused.outcome.code));
+    EXPECT_THAT(refused.text, HasSubstr("disk_reserve_bytes"));
+    EXPECT_THAT(fixture.values(partition), ElementsAre("before"));
+    fixture.disk.set_capacity(1_GiB);
+    fixture.runtime->advance(std::chrono::seconds(1));
+    EXPECT_EQ(fixture.publish_now(partition, ShardFixture::batch_of("after")).outcome.code,
+              Errc::ok);
+    EXPECT_THAT(fixture.values(partition), ElementsAre("before", "after"));
+}
+
+TEST_F(ShardTest, RepeatIsADuplicateWithTheFirstOffsetAlsoAfterARestart) {
+    const auto batch = ShardFixture::batch_of("one", 7, 0);
+    const auto first = fixture.publish_now(partition, batch);
+    EXPECT_FALSE(first.outcome.duplicate);
+    for (int life = 0; life < 2; ++life) {
+        const auto again = fixture.publish_now(partition, batch);
+        EXPECT_EQ(again.outcome.code, Errc::ok);
+        EXPECT_TRUE(again.outcome.duplicate);
+        EXPECT_EQ(again.outcome.base_offset, first.outcome.base_offset);
+        EXPECT_EQ(again.outcome.append_time_us, first.outcome.append_time_us);
+        fixture.crash();
+        fixture.open();
+    }
+    EXPECT_THAT(fixture.values(partition), ElementsAre("one"));
+}
+
+TEST_F(ShardTest, RepeatOfWhatIsUnderWayWaitsWithIt) {
+    const auto batch = ShardFixture::batch_of("one", 7, 0);
+    const auto first = fixture.publish(partition, batch);
+    const auto again = fixture.publish(partition, batch);
+    EXPECT_FALSE(again->is_there);
+    fixture.runtime->run_until_idle();
+    EXPECT_TRUE(first->is_there);
+    ASSERT_TRUE(again->is_there);
+    EXPECT_TRUE(again->outcome.duplicate);
+    EXPECT_THAT(fixture.values(partition), ElementsAre("one"));
+}
+
+TEST_F(ShardTest, SequenceWithAGapIsRefused) {
+    (void)fixture.publish_now(partition, ShardFixture::batch_of("one", 7, 0));
+    const auto gap = fixture.publish_now(partition, ShardFixture::batch_of("three", 7, 2));
+    EXPECT_EQ(gap.outcome.code, Errc::sequence_out_of_order);
+    EXPECT_THAT(gap.text, HasSubstr("sequence 2, expected 1"));
+    EXPECT_EQ(fixture.publish_now(partition, ShardFixture::batch_of("two", 7, 1)).outcome.code,
+              Errc::ok);
+    EXPECT_THAT(fixture.values(partition), ElementsAre("one", "two"));
+}
+
+TEST_F(ShardTest, UnknownPartitionIsRefused) {
+    const auto refused = fixture.publish_now(PartitionId{4711}, ShardFixture::batch_of("x"));
+    EXPECT_EQ(refused.outcome.code, Errc::unknown_partition);
+}
+
+TEST_F(ShardTest, FlippedBitInABatchIsRefused) {
+    auto batch = ShardFixture::batch_of("one");
+    batch.back() ^= std::byte{1};
+    EXPECT_EQ(fixture.publish_now(partition, batch).outcome.code, Errc::checksum_mismatch);
+    EXPECT_THAT(fixture.values(partition), IsEmpty());
+}
+
+TEST_F(ShardTest, LimitOnABatchNamesItself) {
+    fixture.crash();
+    fixture.options.record_batch_bytes_max = 1'000;
+    fixture.open();
+    const auto fits = fixture.publish_now(partition, ShardFixture::batch_of(std::string(900, 'x')));
+    EXPECT_EQ(fits.outcome.code, Errc::ok);
+    const auto large =
+        fixture.publish_now(partition, ShardFixture::batch_of(std::string(1'000, 'x')));
+    EXPECT_EQ(large.outcome.code, Errc::record_too_large);
+    EXPECT_THAT(large.text, HasSubstr("record_batch_bytes_max is 1000"));
+}
+
+TEST_F(ShardTest, LimitOnWhatIsUnderWayNamesItselfAndEndsWithTheDisk) {
+    fixture.crash();
+    fixture.options.publish_bytes_pending_max = 500;
+    fixture.open();
+    std::vector<std::shared_ptr<ShardFixture::Answer>> answers;
+    for (int i = 0; i < 8; ++i) {
+        answers.push_back(
+            fixture.publish(partition, ShardFixture::batch_of(std::string(200, 'x'))));
+        fixture.shard->store().submit();
+    }
+    fixture.runtime->run_until_idle();
+    int refused = 0;
+    for (const auto& answer : answers) {
+        ASSERT_TRUE(answer->is_there);
+        if (answer->outcome.code != Errc::ok) {
+            EXPECT_EQ(answer->outcome.code, Errc::limit_reached);
+            EXPECT_THAT(answer->text, HasSubstr("publish_bytes_pending_max"));
+            ++refused;
+        }
+    }
+    EXPECT_EQ(fixture.values(partition).size(), 8U - static_cast<std::size_t>(refused));
+    EXPECT_EQ(fixture.publish_now(partition, ShardFixture::batch_of("after")).outcome.code,
+              Errc::ok);
+}
+
+TEST_F(ShardTest, RetiredTopicRefusesAndNamesWhatReplacesIt) {
+    TopicAlteration change;
+    change.name = "a.b";
+    change.lifecycle = Lifecycle::retired;
+    change.replaced_by = "a.c";
+    fixture.shard->catalog().alter_topic(
+        change, [](const auto& altered) { ASSERT_TRUE(altered) << altered.error().text; });
+    fixture.runtime->run_until_idle();
+    const auto refused = fixture.publish_now(partition, ShardFixture::batch_of("x"));
+    EXPECT_EQ(refused.outcome.code, Errc::topic_retired);
+    EXPECT_THAT(refused.text, HasSubstr("use a.c"));
+}
+
+}  // namespace
+}  // namespace millrace::broker::testing
