@@ -42,13 +42,13 @@ std::int64_t ByteReader::read_varint() {
             return failed_ ? 0 : from_zigzag(value);
         }
     }
-    failed_ = true;
+    fail();
     return 0;
 }
 
 std::byte ByteReader::read_byte() {
     if (rest_.empty()) {
-        failed_ = true;
+        fail();
         return {};
     }
     const auto first = rest_.front();
@@ -58,7 +58,7 @@ std::byte ByteReader::read_byte() {
 
 std::span<const std::byte> ByteReader::read_bytes(std::size_t count) {
     if (failed_ || count > rest_.size()) {
-        failed_ = true;
+        fail();
         return {};
     }
     const auto bytes = rest_.first(count);

@@ -26,6 +26,12 @@ class ByteReader {
     [[nodiscard]] std::size_t rest_bytes() const { return rest_.size(); }
 
   private:
+    /// Nothing is left to read behind a failure.
+    void fail() {
+        failed_ = true;
+        rest_ = {};
+    }
+
     std::span<const std::byte> rest_;
     bool failed_ = false;
 };

@@ -1,0 +1,94 @@
+#include "client/wire/frame.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "storage/base/endian.hpp"
+
+namespace millrace::wire {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<std::byte> frame_of(std::uint32_t correlation, std::size_t table_bytes) {
+    const std::vector<std::byte> table(table_bytes, std::byte{0x11});
+    const std::vector<std::byte> raw(5, std::byte{0x22});
+    const std::array<std::span<const std::byte>, 2> pieces{raw, raw};
+    return format_frame({.api = 9, .version = 1, .correlation = correlation}, table, pieces);
+}
+
+TEST(FrameReader, FindsFramesHoweverTheStreamIsCut) {
+    std::vector<std::byte> stream;
+    for (std::uint32_t i = 0; i < 5; ++i) {
+        const auto frame = frame_of(i, i * 7);
+        EXPECT_EQ(frame.size() % 8, 0U);
+        stream.insert(stream.end(), frame.begin(), frame.end());
+    }
+    for (const std::size_t step :
+         {std::size_t{1}, std::size_t{3}, std::size_t{64}, stream.size()}) {
+        FrameReader reader;
+        std::vector<std::uint32_t> found;
+        for (std::size_t at = 0; at < stream.size(); at += step) {
+            const auto part = std::span(stream).subspan(at, std::min(step, stream.size() - at));
+            ASSERT_TRUE(reader.feed(part, [&](const FrameView& view) {
+                found.push_back(view.header.correlation);
+                EXPECT_EQ(view.table.size(), view.header.correlation * 7);
+                EXPECT_EQ(reinterpret_cast<std::uintptr_t>(view.table.data()) % 8, 0U);
+                EXPECT_EQ(view.raw.front(), std::byte{0x22});
+                return true;
+            }));
+        }
+        EXPECT_THAT(found, ElementsAre(0, 1, 2, 3, 4)) << step;
+        EXPECT_FALSE(reader.is_inside_frame());
+    }
+}
+
+TEST(FrameReader, StopsWhenTheHandlerHasEnough) {
+    auto stream = frame_of(1, 8);
+    const auto second = frame_of(2, 8);
+    stream.insert(stream.end(), second.begin(), second.end());
+    FrameReader reader;
+    int seen = 0;
+    ASSERT_TRUE(reader.feed(stream, [&](const FrameView&) { return ++seen < 1; }));
+    EXPECT_EQ(seen, 1);
+    EXPECT_TRUE(reader.is_inside_frame());
+}
+
+TEST(FrameReader, LongFrameIsRefusedByItsFirstFourBytes) {
+    FrameReader reader(1'024);
+    std::vector<std::byte> length(4);
+    store_le(std::span(length), std::uint32_t{1'024});  // and the length's own four bytes
+    const auto refused = reader.feed(length, [](const FrameView&) { return true; });
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::frame_too_large);
+    EXPECT_NE(refused.error().text.find("frame_bytes_max is 1024"), std::string::npos);
+}
+
+TEST(FrameReader, FrameAtTheLimitIsTaken) {
+    const auto frame = frame_of(1, 1'000);
+    FrameReader reader(frame.size());
+    int seen = 0;
+    ASSERT_TRUE(reader.feed(frame, [&](const FrameView&) { return ++seen > 0; }));
+    EXPECT_EQ(seen, 1);
+}
+
+TEST(FrameReader, LengthsAndHeadersThatAreNoneAreMalformed) {
+    const auto refused_with = [](std::vector<std::byte> frame) {
+        FrameReader reader;
+        const auto fed = reader.feed(frame, [](const FrameView&) { return true; });
+        return fed ? Errc::ok : fed.error().code;
+    };
+    auto odd = frame_of(1, 8);
+    store_le(std::span(odd), static_cast<std::uint32_t>(odd.size() - 4 + 1));
+    EXPECT_EQ(refused_with(odd), Errc::malformed);
+    auto table = frame_of(1, 8);
+    store_le(std::span(table).subspan(16), static_cast<std::uint32_t>(table.size()));
+    EXPECT_EQ(refused_with(table), Errc::malformed);
+    auto reserved = frame_of(1, 8);
+    reserved[20] = std::byte{1};
+    EXPECT_EQ(refused_with(reserved), Errc::malformed);
+    EXPECT_EQ(refused_with(frame_of(1, 8)), Errc::ok);
+}
+
+}  // namespace
+}  // namespace millrace::wire
