@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import socket
 import subprocess
 import time
@@ -10,7 +11,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from harness import Broker, binary, eventually
+from harness import ROOT, Broker, binary, eventually
 
 
 def http(broker: Broker, path: str) -> tuple[int, str]:
@@ -54,6 +55,31 @@ class Start(unittest.TestCase):
             self.assertEqual(done.returncode, 2)
             self.assertIn("bad.yaml:2", done.stderr)
             self.assertIn("segment_bytes", done.stderr)
+
+    def test_file_environment_and_flag_are_taken_in_this_order(self):
+        with Broker() as broker:
+            file = broker.directory / "some.yaml"
+            file.write_text("connections_max: 11\nshards: 3\nsegment_bytes: 4MiB\n")
+
+            def value_of(key: str, *flags: str, **environment: str) -> str:
+                done = subprocess.run([binary("millraced"), "config", "print", "--config", str(file), *flags], env={**os.environ, **environment},
+                                      capture_output=True, text=True, timeout=20, check=True)
+                return re.search(rf"^{key}: *(\S+)$", done.stdout, re.MULTILINE)[1]
+
+            self.assertEqual(value_of("connections_max"), "11")
+            self.assertEqual(value_of("connections_max", MILLRACE_CONNECTIONS_MAX="12"), "12")
+            self.assertEqual(value_of("connections_max", "--connections-max", "13", MILLRACE_CONNECTIONS_MAX="12"), "13")
+            self.assertEqual(value_of("shards"), "3")
+            self.assertEqual(value_of("segment_bytes"), str(4 << 20))
+
+    def test_the_documentation_has_the_settings_that_there_are(self):
+        table = subprocess.run([binary("millraced"), "config", "document"], capture_output=True, text=True, timeout=20, check=True).stdout
+        self.assertIn(table.strip(), (ROOT / "docs" / "configuration.md").read_text())
+        sample = (ROOT / "docs" / "examples" / "millraced.yaml").read_text()
+        keys = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+        self.assertGreater(len(keys), 15)
+        for key in re.findall(r"^#? ?(\w+):", sample, re.MULTILINE):
+            self.assertIn(key, keys)
 
     def test_second_daemon_on_the_same_data_is_refused(self):
         with Broker() as broker:
