@@ -43,7 +43,7 @@ class Store final : public ShardStore {
           background_(options_.background_inline ? Background::Mode::inline_in_owner
                                                  : Background::Mode::thread),
           files_(disk, clock, options_, background_),
-          writer_(options_, clock, files_, metrics),
+          writer_(options_, clock, disk, files_, metrics),
           reader_(files_, writer_),
           scanner_(files_),
           scrubber_(options_, clock, files_, metrics) {}

@@ -26,6 +26,9 @@ Result<std::unique_ptr<Ring>> Ring::create(unsigned entries) {
         params.cq_entries = entries * 4;
         code = io_uring_queue_init_params(entries, &ring->ring_, &params);
         if (code == 0) {
+            ring->tables_.emplace(ring->ring_);
+            // Spares a look-up at every turn; older kernels have none.
+            (void)io_uring_register_ring_fd(&ring->ring_);
             return ring;
         }
     }

@@ -3,9 +3,11 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include <liburing.h>
 
+#include "broker/runtime/ring_tables.hpp"
 #include "storage/base/result.hpp"
 
 namespace millrace::broker {
@@ -55,6 +57,7 @@ class Ring {
 
     [[nodiscard]] int descriptor() const { return ring_.ring_fd; }
     [[nodiscard]] io_uring* native() { return &ring_; }
+    [[nodiscard]] RingTables& tables() { return *tables_; }
 
   private:
     Ring() = default;
@@ -68,6 +71,7 @@ class Ring {
     void collect();
 
     io_uring ring_{};
+    std::optional<RingTables> tables_;
     std::deque<Completion> ready_;
 };
 

@@ -24,6 +24,7 @@ UringConnection::UringConnection(Ring& ring,
     : ring_(ring),
       buffers_(buffers),
       descriptor_(descriptor),
+      file_(ring.tables(), descriptor),
       peer_(std::move(peer)),
       on_gone_(std::move(on_gone)),
       receive_operation_(*this, &UringConnection::on_received),
@@ -45,6 +46,7 @@ void UringConnection::receive() {
     is_receiving_ = true;
     auto* const entry = ring_.prepare(&receive_operation_);
     io_uring_prep_recv_multishot(entry, descriptor_, nullptr, 0, 0);
+    file_.apply(*entry);
     entry->flags |= IOSQE_BUFFER_SELECT;
     entry->buf_group = ReceiveBuffers::group;
 }
@@ -92,7 +94,9 @@ void UringConnection::flush() {
     message_.msg_iov = pieces_.data();
     message_.msg_iovlen = count;
     is_sending_ = true;
-    io_uring_prep_sendmsg(ring_.prepare(&send_operation_), descriptor_, &message_, MSG_NOSIGNAL);
+    auto* const entry = ring_.prepare(&send_operation_);
+    io_uring_prep_sendmsg(entry, descriptor_, &message_, MSG_NOSIGNAL);
+    file_.apply(*entry);
 }
 
 void UringConnection::on_sent(std::int32_t result, std::uint32_t /*flags*/) {

@@ -76,6 +76,7 @@ class UringConnection final : public Connection,
     Ring& ring_;
     ReceiveBuffers& buffers_;
     int descriptor_;
+    RingFile file_;
     std::string peer_;
     std::function<void()> on_gone_;
     ConnectionEvents* events_ = nullptr;

@@ -1,6 +1,7 @@
 #include "broker/runtime/uring_disk.hpp"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 namespace millrace::broker {
@@ -34,19 +35,35 @@ class UringFile final : public storage::PosixFile {
                        storage::DiskDone done) override {
         auto operation = std::make_unique<DiskOperation>(disk_, std::move(done));
         auto* const entry = disk_.ring().prepare(operation.release());
-        io_uring_prep_write(
-            entry, descriptor(), bytes.data(), static_cast<unsigned>(bytes.size()), at.value);
+        const auto length = static_cast<unsigned>(bytes.size());
+        const int buffer = disk_.ring().tables().buffer_of(bytes);
+        if (buffer == RingTables::none) {
+            io_uring_prep_write(entry, descriptor(), bytes.data(), length, at.value);
+        } else {
+            io_uring_prep_write_fixed(entry, descriptor(), bytes.data(), length, at.value, buffer);
+        }
         entry->rw_flags = RWF_DSYNC;
+        file().apply(*entry);
     }
     void read(Position at, std::span<std::byte> out, storage::DiskDone done) override {
         auto operation = std::make_unique<DiskOperation>(disk_, std::move(done));
         auto* const entry = disk_.ring().prepare(operation.release());
         io_uring_prep_read(
             entry, descriptor(), out.data(), static_cast<unsigned>(out.size()), at.value);
+        file().apply(*entry);
     }
 
   private:
+    /// In the table from its first operation on: files are opened on other threads, too.
+    const RingFile& file() {
+        if (!registered_) {
+            registered_.emplace(disk_.ring().tables(), descriptor());
+        }
+        return *registered_;
+    }
+
     UringDisk& disk_;
+    std::optional<RingFile> registered_;
 };
 
 }  // namespace

@@ -12,6 +12,12 @@ class UringDisk final : public storage::PosixDisk {
 
     [[nodiscard]] Result<std::unique_ptr<storage::File>> open(const std::string& path,
                                                               storage::OpenMode mode) override;
+    void register_buffer(std::span<std::byte> memory) override {
+        ring_.tables().add_buffer(memory);
+    }
+    void unregister_buffer(std::span<std::byte> memory) override {
+        ring_.tables().remove_buffer(memory);
+    }
     std::size_t run_completions() override { return ring_.run_completions(); }
     void drain() override;
 

@@ -20,10 +20,12 @@ Labels shard_label(const StoreOptions& options) {
 
 CommitWriter::CommitWriter(const StoreOptions& options,
                            const Clock& clock,
+                           Disk& disk,
                            SegmentFiles& files,
                            MetricsRegistry& metrics)
     : options_(options),
       clock_(clock),
+      disk_(disk),
       files_(files),
       write_latency_us_(
           metrics.histogram("millrace_storage_commit_latency_us",
@@ -65,7 +67,7 @@ void CommitWriter::add_buffer() {
         buffer->memory = std::move(buffers_.front()->memory);
         buffers_.pop_front();
     } else {
-        buffer->memory = AlignedBuffer(options_.commit_bytes_max);
+        buffer->memory = DiskBuffer(disk_, options_.commit_bytes_max);
         tail_bytes_ += options_.commit_bytes_max;
     }
     buffer->segment = segment_->header.sequence;

@@ -10,7 +10,7 @@
 #include "storage/base/clock.hpp"
 #include "storage/base/metrics.hpp"
 #include "storage/format/layout.hpp"
-#include "storage/io/aligned_buffer.hpp"
+#include "storage/io/disk_buffer.hpp"
 #include "storage/log/segment_files.hpp"
 
 namespace millrace::storage {
@@ -33,6 +33,7 @@ class CommitWriter {
     };
     CommitWriter(const StoreOptions& options,
                  const Clock& clock,
+                 Disk& disk,
                  SegmentFiles& files,
                  MetricsRegistry& metrics);
 
@@ -59,7 +60,7 @@ class CommitWriter {
   private:
     /// A stretch of one segment in memory; commits lie in it as they lie on disk.
     struct Buffer {
-        AlignedBuffer memory;
+        DiskBuffer memory;
         SegmentSequence segment;
         std::uint64_t base = 0;  ///< position of its first byte in the segment
         std::size_t used = 0;
@@ -86,6 +87,7 @@ class CommitWriter {
 
     const StoreOptions& options_;
     const Clock& clock_;
+    Disk& disk_;
     SegmentFiles& files_;
     Events events_;
     const Segment* segment_ = nullptr;
