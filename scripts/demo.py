@@ -2,6 +2,7 @@
 import argparse
 import collections
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -144,7 +145,7 @@ class Demo:
 
     def say_what_is_next(self):
         if self.options.keep:
-            input(f"\nAll is up: build/release/client/cli/millrace --brokers {self.broker.native} subscription describe {SUBSCRIPTION}\n"
+            input(f"\nAll is up: {os.path.relpath(binary('millrace'))} --brokers {self.broker.native} subscription describe {SUBSCRIPTION}\n"
                   "Press return to end it. ")
         else:
             print("\nTo keep it running and look around: scripts/demo --keep" + (f" --log {self.options.log}" if self.options.log else ""))
