@@ -101,6 +101,7 @@ std::vector<FloorFigures> run_floor(const std::string& directory,
     }
     file.sync();
     std::vector<FloorFigures> figures;
+    figures.reserve(write_bytes.size());
     for (const auto bytes : write_bytes) {
         figures.push_back(measure(file, bytes, duration));
     }

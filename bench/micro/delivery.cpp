@@ -6,19 +6,19 @@
 namespace millrace::broker::delivery {
 namespace {
 
-void AcksInOrder(benchmark::State& state) {
+void acks_in_order(benchmark::State& state) {
     IntervalSet acked;
     Offset next{0};
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         acked.add(next, 1);
         next += 1;
     }
     state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(AcksInOrder);
+BENCHMARK(acks_in_order);
 
 /// Consumers finish in an order of their own within a window of so many records.
-void AcksOutOfOrder(benchmark::State& state) {
+void acks_out_of_order(benchmark::State& state) {
     const auto window = static_cast<std::uint64_t>(state.range(0));
     std::vector<std::uint64_t> order(window);
     for (std::uint64_t i = 0; i < window; ++i) {
@@ -26,7 +26,7 @@ void AcksOutOfOrder(benchmark::State& state) {
     }
     IntervalSet acked;
     Offset base{0};
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         for (const auto offset : order) {
             acked.add(base + offset, 1);
         }
@@ -34,7 +34,7 @@ void AcksOutOfOrder(benchmark::State& state) {
     }
     state.SetItemsProcessed(state.range(0) * state.iterations());
 }
-BENCHMARK(AcksOutOfOrder)->Arg(64)->Arg(1024)->Arg(65'536);
+BENCHMARK(acks_out_of_order)->Arg(64)->Arg(1024)->Arg(65'536);
 
 }  // namespace
 }  // namespace millrace::broker::delivery

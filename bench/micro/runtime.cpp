@@ -6,10 +6,10 @@
 namespace millrace::broker {
 namespace {
 
-void MailboxPassesTasks(benchmark::State& state) {
+void mailbox_passes_tasks(benchmark::State& state) {
     Mailbox mailbox;
     std::uint64_t ran = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         for (std::int64_t i = 0; i < state.range(0); ++i) {
             Task task = [&ran] { ++ran; };
             benchmark::DoNotOptimize(mailbox.push(task));
@@ -19,27 +19,27 @@ void MailboxPassesTasks(benchmark::State& state) {
     benchmark::DoNotOptimize(ran);
     state.SetItemsProcessed(state.range(0) * state.iterations());
 }
-BENCHMARK(MailboxPassesTasks)->Arg(1)->Arg(64)->Arg(1024);
+BENCHMARK(mailbox_passes_tasks)->Arg(1)->Arg(64)->Arg(1024);
 
-void TimersAddedAndCancelled(benchmark::State& state) {
+void timers_added_and_cancelled(benchmark::State& state) {
     TimerQueue timers;
     const SteadyTime begin{};
     for (std::int64_t i = 0; i < state.range(0); ++i) {
         timers.add(begin + Duration(i), [] {});
     }
     std::int64_t at = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         timers.cancel(timers.add(begin + Duration(++at % state.range(0)), [] {}));
     }
     state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(TimersAddedAndCancelled)->Arg(10)->Arg(10'000);
+BENCHMARK(timers_added_and_cancelled)->Arg(10)->Arg(10'000);
 
-void TimersRunWhenDue(benchmark::State& state) {
+void timers_run_when_due(benchmark::State& state) {
     TimerQueue timers;
     SteadyTime now{};
     std::uint64_t ran = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         for (std::int64_t i = 0; i < state.range(0); ++i) {
             timers.add(now + Duration(i), [&ran] { ++ran; });
         }
@@ -49,7 +49,7 @@ void TimersRunWhenDue(benchmark::State& state) {
     benchmark::DoNotOptimize(ran);
     state.SetItemsProcessed(state.range(0) * state.iterations());
 }
-BENCHMARK(TimersRunWhenDue)->Arg(100);
+BENCHMARK(timers_run_when_due)->Arg(100);
 
 }  // namespace
 }  // namespace millrace::broker

@@ -12,39 +12,39 @@ void count_bytes(benchmark::State& state) {
     state.SetBytesProcessed(state.range(0) * state.iterations());
 }
 
-void Crc32c(benchmark::State& state) {
+void checksum_crc32c(benchmark::State& state) {
     const std::vector<std::byte> bytes(static_cast<std::size_t>(state.range(0)), std::byte{7});
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         benchmark::DoNotOptimize(crc32c(bytes));
     }
     count_bytes(state);
 }
-BENCHMARK(Crc32c)->Arg(256)->Arg(16_KiB)->Arg(1_MiB);
+BENCHMARK(checksum_crc32c)->Arg(256)->Arg(16_KiB)->Arg(1_MiB);
 
-void LogFrameEncode(benchmark::State& state) {
+void log_frame_encode(benchmark::State& state) {
     const std::vector<std::byte> payload(static_cast<std::size_t>(state.range(0)), std::byte{7});
     std::vector<std::byte> out(frame_bytes(payload.size()));
     const FrameView frame{
         .entry_type = entry_type_records, .group = GroupId{1}, .payload = payload};
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         store_frame(out, frame, 42);
         benchmark::DoNotOptimize(out.data());
     }
     count_bytes(state);
 }
-BENCHMARK(LogFrameEncode)->Arg(256)->Arg(16_KiB)->Arg(1_MiB);
+BENCHMARK(log_frame_encode)->Arg(256)->Arg(16_KiB)->Arg(1_MiB);
 
-void LogFrameVerify(benchmark::State& state) {
+void log_frame_verify(benchmark::State& state) {
     const std::vector<std::byte> payload(static_cast<std::size_t>(state.range(0)), std::byte{7});
     std::vector<std::byte> out(frame_bytes(payload.size()));
     store_frame(
         out, {.entry_type = entry_type_records, .group = GroupId{1}, .payload = payload}, 42);
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         benchmark::DoNotOptimize(load_frame(out, 42).has_value());
     }
     count_bytes(state);
 }
-BENCHMARK(LogFrameVerify)->Arg(256)->Arg(16_KiB)->Arg(1_MiB);
+BENCHMARK(log_frame_verify)->Arg(256)->Arg(16_KiB)->Arg(1_MiB);
 
 BatchHeader batch_of(std::uint32_t partition, std::uint64_t offset) {
     return {.partition = PartitionId{partition},
@@ -80,30 +80,30 @@ class IndexOver {
     std::uint64_t added_ = 0;
 };
 
-void IndexPut(benchmark::State& state) {
+void index_put(benchmark::State& state) {
     IndexOver over(static_cast<std::uint32_t>(state.range(0)));
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         over.add_one();
     }
     state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(IndexPut)->Arg(1)->Arg(100)->Arg(10'000)->Iterations(200'000);
+BENCHMARK(index_put)->Arg(1)->Arg(100)->Arg(10'000)->Iterations(200'000);
 
-void IndexSeek(benchmark::State& state) {
+void index_seek(benchmark::State& state) {
     constexpr std::uint64_t batches = 100'000;
     IndexOver over(100);
     for (std::uint64_t i = 0; i < batches; ++i) {
         over.add_one();
     }
     std::uint64_t at = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         at = (at + 7919) % batches;
         const PartitionId partition{static_cast<std::uint32_t>(at % 100)};
         benchmark::DoNotOptimize(over.index.find(partition, Offset{at / 100}, 4_KiB).has_value());
     }
     state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(IndexSeek);
+BENCHMARK(index_seek);
 
 }  // namespace
 }  // namespace millrace::storage

@@ -28,29 +28,29 @@ void count(benchmark::State& state, std::size_t bytes, std::int64_t items) {
     state.SetItemsProcessed(items * state.iterations());
 }
 
-void BatchEncode(benchmark::State& state) {
+void batch_encode(benchmark::State& state) {
     std::size_t bytes = 0;
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         const auto batch = make_batch(state.range(0));
         bytes = batch.size();
         benchmark::DoNotOptimize(batch.data());
     }
     count(state, bytes, state.range(0));
 }
-BENCHMARK(BatchEncode)->Arg(1)->Arg(16)->Arg(256);
+BENCHMARK(batch_encode)->Arg(1)->Arg(16)->Arg(256);
 
-void BatchValidate(benchmark::State& state) {
+void batch_validate(benchmark::State& state) {
     const auto batch = make_batch(state.range(0));
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         benchmark::DoNotOptimize(validate_batch(batch).has_value());
     }
     count(state, batch.size(), state.range(0));
 }
-BENCHMARK(BatchValidate)->Arg(1)->Arg(16)->Arg(256);
+BENCHMARK(batch_validate)->Arg(1)->Arg(16)->Arg(256);
 
-void BatchVisit(benchmark::State& state) {
+void batch_visit(benchmark::State& state) {
     const auto batch = make_batch(state.range(0));
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         std::size_t bytes = 0;
         (void)visit_records(batch, [&](std::uint32_t, const RecordView& record) {
             bytes += record.value.size();
@@ -60,7 +60,7 @@ void BatchVisit(benchmark::State& state) {
     }
     count(state, batch.size(), state.range(0));
 }
-BENCHMARK(BatchVisit)->Arg(1)->Arg(16)->Arg(256);
+BENCHMARK(batch_visit)->Arg(1)->Arg(16)->Arg(256);
 
 std::vector<std::byte> publish_frame(std::int64_t entries) {
     PublishRequestT message;
@@ -75,10 +75,10 @@ std::vector<std::byte> publish_frame(std::int64_t entries) {
     return format_message({.api = static_cast<std::uint16_t>(Api::publish)}, message, raw);
 }
 
-void FrameRead(benchmark::State& state) {
+void frame_read(benchmark::State& state) {
     const auto frame = publish_frame(state.range(0));
     FrameReader reader;
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         (void)reader.feed(frame, [](const FrameView& view) {
             benchmark::DoNotOptimize(view.raw.data());
             return true;
@@ -86,9 +86,9 @@ void FrameRead(benchmark::State& state) {
     }
     count(state, frame.size(), 1);
 }
-BENCHMARK(FrameRead)->Arg(1)->Arg(100)->Arg(1000);
+BENCHMARK(frame_read)->Arg(1)->Arg(100)->Arg(1000);
 
-void PublishRequestVerify(benchmark::State& state) {
+void publish_request_verify(benchmark::State& state) {
     const auto frame = publish_frame(state.range(0));
     FrameReader reader;
     std::vector<std::byte> table;
@@ -96,34 +96,34 @@ void PublishRequestVerify(benchmark::State& state) {
         table.assign(view.table.begin(), view.table.end());
         return true;
     });
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         benchmark::DoNotOptimize(verify_table<PublishRequest>(table).has_value());
     }
     count(state, table.size(), state.range(0));
 }
-BENCHMARK(PublishRequestVerify)->Arg(1)->Arg(100)->Arg(1000);
+BENCHMARK(publish_request_verify)->Arg(1)->Arg(100)->Arg(1000);
 
-void SettleRequestParse(benchmark::State& state) {
+void settle_request_parse(benchmark::State& state) {
     SettleRequestT settle;
     settle.acks.resize(static_cast<std::size_t>(state.range(0)));
     flatbuffers::FlatBufferBuilder builder;
     builder.Finish(SettleRequest::Pack(builder, &settle));
     const auto table = std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize()));
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         benchmark::DoNotOptimize(parse_message<SettleRequest>(table).has_value());
     }
     count(state, table.size(), state.range(0));
 }
-BENCHMARK(SettleRequestParse)->Arg(1)->Arg(256)->Arg(4096);
+BENCHMARK(settle_request_parse)->Arg(1)->Arg(256)->Arg(4096);
 
-void PartitionOfKey(benchmark::State& state) {
+void partition_of_key(benchmark::State& state) {
     const std::string key(static_cast<std::size_t>(state.range(0)), 'k');
-    for (auto _ : state) {
+    for ([[maybe_unused]] const auto _ : state) {
         benchmark::DoNotOptimize(partition_of_key(key, 100));
     }
     count(state, key.size(), 1);
 }
-BENCHMARK(PartitionOfKey)->Arg(8)->Arg(64);
+BENCHMARK(partition_of_key)->Arg(8)->Arg(64);
 
 }  // namespace
 }  // namespace millrace::wire

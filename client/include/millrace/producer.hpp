@@ -19,8 +19,8 @@ namespace millrace {
 struct ProducerOptions {
     std::chrono::microseconds linger{
         0};  ///< how long a batch may wait for company; 0: batches form while requests are out
-    std::size_t batch_bytes_max = 64 * 1024;
-    std::size_t outstanding_bytes_max = 32 * 1024 * 1024;  ///< `send` waits above this
+    std::size_t batch_bytes_max = std::size_t{64} * 1024;
+    std::size_t outstanding_bytes_max = std::size_t{32} * 1024 * 1024;  ///< `send` waits above this
     std::uint32_t requests_in_flight_max = 8;
     std::chrono::milliseconds delivery_timeout{120'000};  ///< then the record fails with timed_out
     Compression compression = Compression::none;
@@ -63,14 +63,7 @@ class Producer {
     auto async_send(OutgoingRecord record, CompletionToken&& token) {
         return boost::asio::async_initiate<CompletionToken, void(std::exception_ptr, RecordPlace)>(
             [this](auto handler, OutgoingRecord moved) {
-                auto shared = std::make_shared<decltype(handler)>(std::move(handler));
-                auto executor = boost::asio::get_associated_executor(*shared);
-                send(std::move(moved),
-                     [shared, executor](const RecordPlace& place, std::exception_ptr error) {
-                         boost::asio::post(executor, [shared, place, error] {
-                             std::move (*shared)(error, place);
-                         });
-                     });
+                send(std::move(moved), completion_of(std::move(handler)));
             },
             token,
             std::move(record));
@@ -83,6 +76,16 @@ class Producer {
   private:
     friend class Client;
     class Impl;
+    /// Calls an Asio handler on the executor that belongs to it.
+    template <class Handler>
+    static DeliveryCallback completion_of(Handler handler) {
+        auto shared = std::make_shared<Handler>(std::move(handler));
+        auto executor = boost::asio::get_associated_executor(*shared);
+        return [shared, executor](const RecordPlace& place, const std::exception_ptr& error) {
+            boost::asio::post(executor,
+                              [shared, place, error] { std::move (*shared)(error, place); });
+        };
+    }
     explicit Producer(std::shared_ptr<Impl> impl);
     std::shared_ptr<Impl> impl_;
 };

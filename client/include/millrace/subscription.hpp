@@ -101,11 +101,13 @@ class Subscription {
     /// `for (auto& delivery : subscription) { ...; delivery.ack(); }`, without an end.
     class Iterator {
       public:
+        // NOLINTBEGIN(readability-identifier-naming): the standard library's names
         using iterator_category = std::input_iterator_tag;
         using value_type = Delivery;
         using difference_type = std::ptrdiff_t;
         using pointer = Delivery*;
         using reference = Delivery&;
+        // NOLINTEND(readability-identifier-naming)
 
         explicit Iterator(Subscription* owner) : owner_(owner) { advance(); }
         Delivery& operator*() { return batch_[next_]; }
