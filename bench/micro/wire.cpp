@@ -116,14 +116,14 @@ void settle_request_parse(benchmark::State& state) {
 }
 BENCHMARK(settle_request_parse)->Arg(1)->Arg(256)->Arg(4096);
 
-void partition_of_key(benchmark::State& state) {
+void key_partition(benchmark::State& state) {
     const std::string key(static_cast<std::size_t>(state.range(0)), 'k');
     for ([[maybe_unused]] const auto _ : state) {
         benchmark::DoNotOptimize(partition_of_key(key, 100));
     }
     count(state, key.size(), 1);
 }
-BENCHMARK(partition_of_key)->Arg(8)->Arg(64);
+BENCHMARK(key_partition)->Arg(8)->Arg(64);
 
 }  // namespace
 }  // namespace millrace::wire
