@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -348,9 +349,8 @@ void GroupIo::on_durable(CommitSequence commit) {
 }
 
 void GroupIo::on_failed() {
-    // The requests stay unanswered: a callback with an error would let libraft go on with a log
-    // that the disk does not have.
-    pending_.clear();
+    // The requests stay unanswered until the close: a callback with an error would let libraft go
+    // on with a log that the disk does not have.
     failure_ = failure_.empty() ? "the disk failed" : failure_;
 }
 
@@ -384,6 +384,10 @@ void GroupIo::install_callbacks() {
         auto& owner = self(io);
         owner.tick_ = nullptr;
         owner.runtime_.cancel(owner.timer_);
+        // libraft has stepped down by now; it takes these only to free what belongs to them.
+        for (const auto& append : std::exchange(owner.pending_, {})) {
+            append.done(append.request, RAFT_CANCELED);
+        }
         done(io);
     };
     io_.load = [](raft_io* io,

@@ -91,6 +91,7 @@ class Disk(unittest.TestCase):
             self.assertEqual(len(broker.millrace("consume", "a.b").stdout.split()), 50)
 
 
+@unittest.skipIf("ASAN_OPTIONS" in os.environ or "TSAN_OPTIONS" in os.environ, "a sanitizer keeps what was freed")
 class Memory(unittest.TestCase):
     def test_a_backlog_that_nobody_reads_does_not_grow_the_broker(self):
         """1 GiB in the long profile, an eighth of that in the fast one."""
