@@ -384,9 +384,10 @@ void GroupIo::install_callbacks() {
         auto& owner = self(io);
         owner.tick_ = nullptr;
         owner.runtime_.cancel(owner.timer_);
-        // libraft has stepped down by now; it takes these only to free what belongs to them.
-        for (const auto& append : std::exchange(owner.pending_, {})) {
-            append.done(append.request, RAFT_CANCELED);
+        // libraft has stepped down and only frees what belongs to them, the youngest first: each
+        // cuts its log at its own entries.
+        for (; !owner.pending_.empty(); owner.pending_.pop_back()) {
+            owner.pending_.back().done(owner.pending_.back().request, RAFT_CANCELED);
         }
         done(io);
     };
