@@ -50,9 +50,13 @@ class Loop {
 
   private:
     void send() {
-        const auto partition = next_partition_.fetch_add(1, std::memory_order_relaxed);
+        OutgoingRecord event{.value = value_};
+        if (load_.spreads) {
+            event.partition =
+                next_partition_.fetch_add(1, std::memory_order_relaxed) % load_.partitions;
+        }
         producer_.send(
-            {.value = value_, .partition = partition % load_.partitions},
+            std::move(event),
             [this, begin = SteadyClock::now()](
                 const RecordPlace&, const std::exception_ptr& error) { settle(begin, error); });
     }
