@@ -246,6 +246,15 @@ std::uint32_t Engine::parked_behind(PartitionId partition, const std::string& ke
     return found == keys_.end() ? 0 : static_cast<std::uint32_t>(found->second.parked.size());
 }
 
+std::int64_t Engine::lag_us(PartitionId partition, const Progress& progress, Offset next) const {
+    const auto floor = progress.settled.floor();
+    if (floor >= next) {
+        return 0;
+    }
+    const auto oldest = shard_.store().append_time_at(partition, floor);
+    return oldest && oldest.value() ? shard_.runtime().clock().unix_now() - *oldest.value() : 0;
+}
+
 SubscriptionProgress Engine::progress() const {
     SubscriptionProgress total;
     total.circuit = circuit_.state();
@@ -261,7 +270,6 @@ SubscriptionProgress Engine::progress() const {
     total.acked = acked_.value();
     total.nacked = nacked_.value();
     total.letters_open = letters_open_;
-    const auto now = shard_.runtime().clock().unix_now();
     for (const auto& [partition, progress] : progress_) {
         const auto limits = shard_.bounds(partition);
         if (!limits) {
@@ -271,10 +279,7 @@ SubscriptionProgress Engine::progress() const {
         total.lag_records += limits->next.value -
                              std::min(progress.settled.floor(), limits->next).value -
                              progress.settled.above_floor();
-        const auto oldest = shard_.store().append_time_at(partition, progress.settled.floor());
-        if (oldest && oldest.value()) {
-            total.lag_us = std::max(total.lag_us, now - *oldest.value());
-        }
+        total.lag_us = std::max(total.lag_us, lag_us(partition, progress, limits->next));
         total.partitions.push_back({.partition = partition,
                                     .floor = progress.settled.floor(),
                                     .next = limits->next,

@@ -123,6 +123,10 @@ class Engine {
     void dispatch();
     void send(Session& session);
     [[nodiscard]] std::string key_of(PartitionId partition, std::string_view key) const;
+    /// The age of the oldest record that is not settled.
+    [[nodiscard]] std::int64_t lag_us(PartitionId partition,
+                                      const Progress& progress,
+                                      Offset next) const;
     [[nodiscard]] Progress& progress_of(PartitionId partition);
     static void parse_progress(std::string_view row, Progress& progress);
     void find_origin(PartitionId partition, Progress& progress);

@@ -6,7 +6,6 @@
 namespace millrace::broker::odoo {
 namespace {
 
-constexpr std::size_t response_bytes_max = 2048;
 constexpr unsigned first_redirect = 300;
 constexpr unsigned bad_request = 400;
 constexpr unsigned not_found = 404;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,9 @@
 namespace millrace::broker::odoo {
 
 using delivery::Cause;
+
+/// What a fault keeps of an answer of Odoo.
+inline constexpr std::size_t response_bytes_max = 2048;
 
 /// Why a call or a row had no effect, or may have had one.
 struct Fault {

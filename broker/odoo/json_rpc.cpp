@@ -21,8 +21,6 @@ namespace http = beast::http;
 using Json = nlohmann::json;
 using Tcp = asio::ip::tcp;
 
-constexpr std::size_t shown_bytes_max = 2048;
-
 std::string text_at(const Json& object, const char* name) {
     const auto found = object.find(name);
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
@@ -124,7 +122,7 @@ Reply parse_rpc_answer(std::string_view body) {
     if (!json.is_object()) {
         return Fault{.cause = Cause::configuration,
                      .error = "the answer is not JSON-RPC: is odoo_url the address of Odoo itself?",
-                     .response = std::string(body.substr(0, shown_bytes_max))};
+                     .response = std::string(body.substr(0, response_bytes_max))};
     }
     const auto error = json.find("error");
     if (error == json.end()) {
@@ -135,7 +133,7 @@ Reply parse_rpc_answer(std::string_view body) {
     if (!error->is_object() || data == error->end() || !data->is_object()) {
         return Fault{.cause = Cause::mapping,
                      .error = "Odoo refused the call without saying why",
-                     .response = error->dump().substr(0, shown_bytes_max)};
+                     .response = error->dump().substr(0, response_bytes_max)};
     }
     return classify_error(text_at(*data, "name"), text_at(*data, "message"));
 }

@@ -8,8 +8,6 @@
 namespace millrace::broker::odoo {
 namespace {
 
-constexpr std::size_t response_bytes_max = 2048;
-
 Fault unexpected(std::string_view result) {
     return {.cause = Cause::mapping,
             .error = "load answered in a shape that is not known",

@@ -25,6 +25,8 @@ Sink::Sink(SinkOptions options,
       metrics_(metrics),
       settle_(std::move(settle)),
       queues_(mapping_.rules().size()),
+      applied_(events_counter("applied")),
+      not_wanted_(events_counter("not_wanted")),
       rows_written_(metrics.counter("millrace_odoo_rows_written_total",
                                     "Rows that Odoo created or overwrote")),
       rows_refused_(metrics.counter("millrace_odoo_rows_refused_total",
@@ -73,7 +75,7 @@ void Sink::plan(const Event& event) {
     if (const auto* const fault = std::get_if<Fault>(&plan)) {
         nack(event.ref, event.attempt, *fault);
     } else if (std::holds_alternative<NotWanted>(plan)) {
-        events_counter("not_wanted").add();
+        not_wanted_.add();
         ack(event.ref);
     } else {
         auto& planned = std::get<Planned>(plan);
@@ -168,7 +170,7 @@ void Sink::end_step(Batch batch) {
         again_.push_back(std::move(batch));
         return;
     }
-    events_counter("applied").add(batch.events.size());
+    applied_.add(batch.events.size());
     for (const auto& event : batch.events) {
         ack(event.ref);
     }

@@ -96,7 +96,7 @@ class Sink {
     void nack(const DeliveryRef& ref, std::uint32_t attempt, const Fault& fault);
     void ack(const DeliveryRef& ref);
     void send_settlements();
-    Counter& events_counter(const std::string& outcome);
+    [[nodiscard]] Counter& events_counter(const std::string& outcome);
 
     using SessionOfShard = std::pair<ShardId, std::uint64_t>;
 
@@ -111,6 +111,8 @@ class Sink {
     std::size_t calls_under_way_ = 0;
     std::map<std::pair<SessionOfShard, std::uint64_t>, std::uint32_t> held_;
     std::map<SessionOfShard, delivery::Settlement> settlements_;
+    Counter& applied_;
+    Counter& not_wanted_;
     Counter& rows_written_;
     Counter& rows_refused_;
     Histogram& batch_records_;

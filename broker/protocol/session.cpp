@@ -4,15 +4,9 @@
 
 #include "storage/base/batch_header.hpp"
 #include "storage/base/logging.hpp"
+#include "storage/base/shard_label.hpp"
 
 namespace millrace::broker::protocol {
-namespace {
-
-Labels shard_label(ShardId shard) {
-    return {{"shard", std::to_string(shard.value)}};
-}
-
-}  // namespace
 
 SessionMetrics::SessionMetrics(MetricsRegistry& metrics, ShardId shard)
     : requests(metrics.counter(

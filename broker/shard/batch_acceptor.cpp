@@ -4,6 +4,7 @@
 
 #include "client/wire/record_batch.hpp"
 #include "storage/base/endian.hpp"
+#include "storage/base/shard_label.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -12,10 +13,6 @@ constexpr std::string_view key_prefix = "p/";
 
 std::string key_of(PartitionId partition) {
     return std::string(key_prefix) + std::to_string(partition.value);
-}
-
-Labels labels_of(const ShardOptions& options) {
-    return {{"shard", std::to_string(options.id.value)}};
 }
 
 }  // namespace
@@ -30,15 +27,15 @@ BatchAcceptor::BatchAcceptor(const ShardOptions& options,
       store_(store),
       queue_(queue),
       records_in_(metrics.counter(
-          "millrace_shard_records_in_total", "Records accepted.", labels_of(options))),
+          "millrace_shard_records_in_total", "Records accepted.", shard_label(options.id))),
       bytes_in_(metrics.counter(
-          "millrace_shard_bytes_in_total", "Bytes of accepted batches.", labels_of(options))),
+          "millrace_shard_bytes_in_total", "Bytes of accepted batches.", shard_label(options.id))),
       refused_(metrics.counter("millrace_shard_publish_refused_total",
                                "Batches refused; the answer says why.",
-                               labels_of(options))),
+                               shard_label(options.id))),
       duplicates_(metrics.counter("millrace_shard_duplicates_total",
                                   "Batches recognised as sent before.",
-                                  labels_of(options))) {}
+                                  shard_label(options.id))) {}
 
 void BatchAcceptor::accept(const CatalogView& catalog,
                            std::span<const PublishBatch> batches,

@@ -5,16 +5,13 @@
 #include <system_error>
 
 #include "storage/base/assert.hpp"
+#include "storage/base/shard_label.hpp"
 
 namespace millrace::storage {
 namespace {
 
 /// A buffer with less room than this is left as it is: many small commits would come out.
 constexpr std::size_t room_min = 256_KiB;
-
-Labels shard_label(const StoreOptions& options) {
-    return {{"shard", std::to_string(options.shard.value)}};
-}
 
 }  // namespace
 
@@ -30,13 +27,13 @@ CommitWriter::CommitWriter(const StoreOptions& options,
       write_latency_us_(
           metrics.histogram("millrace_storage_commit_latency_us",
                             "Microseconds from the write of a commit to its completion on disk.",
-                            shard_label(options))),
+                            shard_label(options.shard))),
       commit_bytes_(metrics.histogram("millrace_storage_commit_bytes",
                                       "Bytes of a commit with its padding.",
-                                      shard_label(options))),
+                                      shard_label(options.shard))),
       commits_total_(metrics.counter("millrace_storage_commits_total",
                                      "Commits made durable, each by one synchronous write.",
-                                     shard_label(options))) {}
+                                     shard_label(options.shard))) {}
 
 Result<void> CommitWriter::open(CommitSequence next, std::uint64_t epoch) {
     next_ = next;

@@ -188,10 +188,7 @@ class Scanner {
 
     void report(std::uint64_t position, std::string_view what) {
         ++found_.quarantined;
-        log_error("storage",
-                  "segment " + std::to_string(segment_.header.sequence.value) + ", position " +
-                      std::to_string(position) + ": corrupt, " + std::string(what) +
-                      "; its records answer \"corrupt\", everything else is served");
+        report_damage(segment_.header.sequence, position, what);
     }
 
     const Segment& segment_;
@@ -205,6 +202,13 @@ class Scanner {
 };
 
 }  // namespace
+
+void report_damage(SegmentSequence segment, std::uint64_t position, std::string_view what) {
+    log_error("storage",
+              "segment " + std::to_string(segment.value) + ", position " +
+                  std::to_string(position) + ": corrupt, " + std::string(what) +
+                  "; its records answer \"corrupt\", everything else is served");
+}
 
 Result<SegmentScan> scan_segment(const Segment& segment,
                                  std::size_t segment_bytes,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string_view>
 #include <vector>
 
 #include "storage/base/result.hpp"
@@ -20,6 +21,9 @@ struct SegmentScan {
     std::uint64_t torn_tails = 0;
     std::uint64_t quarantined = 0;
 };
+
+/// Logs that acked data does not verify.
+void report_damage(SegmentSequence segment, std::uint64_t position, std::string_view what);
 
 using FrameHandler = std::function<void(const FrameView& frame, FramePlace place)>;
 

@@ -1,17 +1,11 @@
 #include "storage/log/scrubber.hpp"
 
 #include "storage/base/logging.hpp"
+#include "storage/base/shard_label.hpp"
 #include "storage/log/recovery.hpp"
 #include "storage/shard_store.hpp"
 
 namespace millrace::storage {
-namespace {
-
-Labels shard_label(const StoreOptions& options) {
-    return {{"shard", std::to_string(options.shard.value)}};
-}
-
-}  // namespace
 
 Scrubber::Scrubber(const StoreOptions& options,
                    const Clock& clock,
@@ -22,10 +16,10 @@ Scrubber::Scrubber(const StoreOptions& options,
       files_(files),
       segments_total_(metrics.counter("millrace_storage_segments_scrubbed_total",
                                       "Sealed segments read through since the start.",
-                                      shard_label(options))),
+                                      shard_label(options.shard))),
       damage_total_(metrics.counter("millrace_storage_damage_found_total",
                                     "Places in sealed segments that do not verify.",
-                                    shard_label(options))) {}
+                                    shard_label(options.shard))) {}
 
 void Scrubber::add(SegmentSequence sequence, std::uint64_t used_bytes) {
     waiting_.push_back({.sequence = sequence, .used_bytes = used_bytes});
@@ -79,11 +73,7 @@ Scrubber::Outcome Scrubber::scrub(const Segment& segment,
     const auto& found = scan.value();
     const bool ends_early = found.used_bytes < used_bytes;
     if (ends_early) {
-        log_error("storage",
-                  "segment " + std::to_string(segment.header.sequence.value) + ", position " +
-                      std::to_string(found.used_bytes) +
-                      ": corrupt, its end does not verify; its records answer \"corrupt\", "
-                      "everything else is served");
+        report_damage(segment.header.sequence, found.used_bytes, "its end does not verify");
     }
     return {.damaged = found.quarantined + (ends_early ? 1 : 0), .error = std::nullopt};
 }

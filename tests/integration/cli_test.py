@@ -14,9 +14,6 @@ class CommandLine(unittest.TestCase):
     def tearDownClass(cls):
         cls.broker.close()
 
-    def ask(self, *arguments: str):
-        return json.loads(self.broker.millrace("--output", "json", *arguments).stdout)
-
     def publish(self, topic: str, count: int):
         self.broker.millrace("topic", "create", topic, "--partitions", "4")
         self.broker.millrace("publish", topic, "--key-field", "k",
@@ -24,9 +21,9 @@ class CommandLine(unittest.TestCase):
 
     def test_status_counts_connections_and_records_in_and_out(self):
         self.publish("count.in.out", 40)
-        before = self.ask("status")
+        before = self.broker.ask("status")
         self.broker.millrace("consume", "count.in.out")
-        after = self.ask("status")
+        after = self.broker.ask("status")
 
         def total(status, field):
             return sum(shard[field] for shard in status["shards"])
@@ -46,11 +43,11 @@ class CommandLine(unittest.TestCase):
     def test_subscription_says_how_old_the_oldest_waiting_record_is(self):
         self.publish("count.lag", 3)
         self.broker.millrace("subscription", "create", "slow", "--topic", "count.lag")
-        status = eventually(10, lambda: (s := self.ask("subscription", "describe", "slow"))["lag_records"] == 3 and s["lag_us"] > 500_000 and s,
+        status = eventually(10, lambda: (s := self.broker.ask("subscription", "describe", "slow"))["lag_records"] == 3 and s["lag_us"] > 500_000 and s,
                             "records that wait for half a second")
         self.assertLess(status["lag_us"], 60_000_000)
         self.broker.millrace("subscription", "consume", "slow", "--count", "3")
-        eventually(10, lambda: self.ask("subscription", "describe", "slow")["lag_us"] == 0, "nothing waits")
+        eventually(10, lambda: self.broker.ask("subscription", "describe", "slow")["lag_us"] == 0, "nothing waits")
 
 
 if __name__ == "__main__":

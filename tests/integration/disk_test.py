@@ -1,5 +1,4 @@
 """The daemon on a full and on a damaged disk, and with more than memory holds."""
-import json
 import os
 import pathlib
 import shutil
@@ -8,10 +7,6 @@ import unittest
 from harness import Broker, eventually
 
 IS_LONG = os.environ.get("MILLRACE_TEST_PROFILE") == "long"
-
-
-def status(broker: Broker) -> dict:
-    return json.loads(broker.millrace("--output", "json", "status").stdout)
 
 
 def segments(broker: Broker) -> list[pathlib.Path]:
@@ -28,7 +23,7 @@ class Disk(unittest.TestCase):
             broker.arguments = ["--disk-reserve-bytes", f"{1 << 50}"]
             broker.start()
             self.assertEqual(broker.millrace("consume", "a.b").stdout.split(), ["one"])
-            self.assertTrue(all(shard["out_of_space"] for shard in status(broker)["shards"]))
+            self.assertTrue(all(shard["out_of_space"] for shard in broker.ask("status")["shards"]))
         finally:
             broker.close()
 
@@ -64,13 +59,13 @@ class Disk(unittest.TestCase):
             filler = broker.directory / "filler"
             with filler.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, 2 * gib)
-            eventually(10, lambda: status(broker)["shards"][0]["out_of_space"], "the shard sees that space is short")
+            eventually(10, lambda: broker.ask("status")["shards"][0]["out_of_space"], "the shard sees that space is short")
             refused = broker.millrace("publish", "a.b", "--timeout", "1s", text="two\n", check=False)
             self.assertNotEqual(refused.returncode, 0)
             self.assertIn("disk_reserve_bytes", refused.stderr)
             self.assertEqual(broker.millrace("consume", "a.b").stdout.split(), ["one"])
             filler.unlink()
-            eventually(10, lambda: not status(broker)["shards"][0]["out_of_space"], "the shard sees that space is back")
+            eventually(10, lambda: not broker.ask("status")["shards"][0]["out_of_space"], "the shard sees that space is back")
             broker.millrace("publish", "a.b", text="three\n")
             self.assertEqual(broker.millrace("consume", "a.b").stdout.split(), ["one", "three"])
 
@@ -86,7 +81,7 @@ class Disk(unittest.TestCase):
             segments(broker)[0].write_bytes(content)
             before = len(broker.log_tail(1000))
             broker.start()
-            self.assertEqual(status(broker)["shards"][0]["torn_tails_cut"], 1)
+            self.assertEqual(broker.ask("status")["shards"][0]["torn_tails_cut"], 1)
             self.assertNotIn("corrupt", broker.log_tail(1000)[before:])
             self.assertEqual(len(broker.millrace("consume", "a.b").stdout.split()), 50)
 
@@ -100,10 +95,10 @@ class Memory(unittest.TestCase):
         with Broker() as broker:
             broker.millrace("topic", "create", "a.b", "--partitions", "16")
             broker.millrace("publish", "a.b", text=line * (part // len(line)))
-            settled = status(broker)["resident_bytes"]
+            settled = broker.ask("status")["resident_bytes"]
             for _ in range(7):
                 broker.millrace("publish", "a.b", text=line * (part // len(line)))
-            grown = status(broker)["resident_bytes"] - settled
+            grown = broker.ask("status")["resident_bytes"] - settled
             print(f"{total >> 20} MiB of backlog: resident {settled >> 20} MiB after an eighth, {grown >> 20} MiB more after all")
             self.assertLess(grown, 48 << 20)
 

@@ -101,6 +101,10 @@ class Broker:
             raise AssertionError(f"millrace {' '.join(arguments)} ended with {done.returncode}: {done.stderr}\n{self.log_tail()}")
         return done
 
+    def ask(self, *arguments: str):
+        """What a command answers with --output json."""
+        return json.loads(self.millrace("--output", "json", *arguments).stdout)
+
     def __enter__(self):
         return self.start()
 

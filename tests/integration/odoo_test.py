@@ -59,10 +59,10 @@ class Feed:
         return {record["values"]["name"]: record for record in self.odoo.records("stock.lot")}
 
     def status(self) -> dict:
-        return json.loads(self.broker.millrace("--output", "json", "subscription", "describe", QUEUE).stdout)
+        return self.broker.ask("subscription", "describe", QUEUE)
 
     def letters(self) -> list[dict]:
-        found = json.loads(self.broker.millrace("--output", "json", "dlq", "ls", QUEUE).stdout)
+        found = self.broker.ask("dlq", "ls", QUEUE)
         return found if isinstance(found, list) else found["letters"]
 
     def metric(self, name: str) -> float:
