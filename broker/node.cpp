@@ -335,7 +335,8 @@ Result<void> Node::run() {
     self.is_ready = true;
     MILLRACE_TRY(self.write_ready_file());
     self.print_first_steps();
-    signals.async_wait([&self, &signals](const boost::system::error_code&, int) {
+    std::jthread stopping;  // joined before anything that it uses is dropped
+    signals.async_wait([&self, &signals, &stopping](const boost::system::error_code&, int) {
         log_info("node", "stopping; a second signal ends at once");
         signals.async_wait([](const boost::system::error_code& error, int) {
             if (!error) {
@@ -347,10 +348,10 @@ Result<void> Node::run() {
             self.odoo->stop();
         }
         // Signals are still heard while the shards stop.
-        std::thread([&self] {
+        stopping = std::jthread([&self] {
             self.stop_shards();
             self.control.stop();
-        }).detach();
+        });
     });
     self.control.run();
     log_info("node", "stopped");

@@ -39,9 +39,6 @@ int RingTables::add_file(int descriptor) {
 }
 
 void RingTables::remove_file(int slot) {
-    if (slot == none) {
-        return;
-    }
     const int empty = -1;
     if (io_uring_register_files_update(&ring_, static_cast<unsigned>(slot), &empty, 1) == 1) {
         free_files_.push_back(slot);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <liburing.h>
@@ -45,7 +46,7 @@ class RingTables {
     std::vector<Buffer> buffers_;  ///< by slot; an empty one is free
 };
 
-/// One open file in the ring's table, while this object lives.
+/// One open file in the ring's table, until `release` or the end of this object.
 class RingFile {
   public:
     RingFile(RingTables& tables, int descriptor)
@@ -54,7 +55,14 @@ class RingFile {
     RingFile& operator=(const RingFile&) = delete;
     RingFile(RingFile&&) = delete;
     RingFile& operator=(RingFile&&) = delete;
-    ~RingFile() { tables_.remove_file(slot_); }
+    ~RingFile() { release(); }
+
+    /// After this the object touches the ring no more.
+    void release() {
+        if (slot_ != RingTables::none) {
+            tables_.remove_file(std::exchange(slot_, RingTables::none));
+        }
+    }
 
     /// Lets a prepared operation go through the table.
     void apply(io_uring_sqe& entry) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 #include <unistd.h>
 
@@ -31,7 +32,18 @@ UringConnection::UringConnection(Ring& ring,
       send_operation_(*this, &UringConnection::on_sent) {}
 
 UringConnection::~UringConnection() {
-    ::close(descriptor_);
+    let_go();
+}
+
+void UringConnection::let_go() {
+    if (descriptor_ < 0) {
+        return;
+    }
+    is_gone_ = true;
+    is_shut_ = true;
+    events_ = nullptr;
+    file_.release();
+    ::close(std::exchange(descriptor_, -1));
 }
 
 void UringConnection::start(ConnectionEvents& events) {
@@ -131,7 +143,7 @@ void UringConnection::on_sent(std::int32_t result, std::uint32_t /*flags*/) {
 }
 
 void UringConnection::pause_reading() {
-    if (!is_paused_ && is_receiving_) {
+    if (!is_paused_ && is_receiving_ && !is_shut_) {
         io_uring_prep_cancel(ring_.prepare(nullptr), &receive_operation_, 0);
     }
     is_paused_ = true;
@@ -175,8 +187,9 @@ void UringConnection::end_when_quiet() {
     if (!is_shut_ || is_receiving_ || is_sending_ || is_gone_) {
         return;
     }
-    is_gone_ = true;
-    if (auto* const events = std::exchange(events_, nullptr)) {
+    auto* const events = events_;
+    let_go();
+    if (events != nullptr) {
         events->on_closed(*closing_);
     }
     on_gone_();

@@ -21,7 +21,8 @@ class ReceiveBuffers;
 /// A socket on the ring: one multishot receive, one send in flight that takes everything queued.
 ///
 /// Promise:  the socket and this object stay until the kernel has let go of both; `on_closed` comes
-/// once, last. Threads:  the shard's.
+/// once, last; from then on it touches neither ring nor socket, so that whoever still holds it may
+/// drop it late and on any thread. Threads:  the shard's.
 class UringConnection final : public Connection,
                               public std::enable_shared_from_this<UringConnection> {
   public:
@@ -49,6 +50,8 @@ class UringConnection final : public Connection,
     void flush();
     /// Does not wait for what is queued.
     void abort(Error reason);
+    /// Gives socket and slot back, whatever the kernel still does with them: before the ring ends.
+    void let_go();
 
   private:
     class Operation final : public RingOperation {

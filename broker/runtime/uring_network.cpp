@@ -11,6 +11,7 @@
 
 #include "storage/base/assert.hpp"
 #include "storage/base/logging.hpp"
+#include "storage/base/shard_label.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -142,14 +143,16 @@ UringNetwork::UringNetwork(Ring& ring,
     : ring_(ring),
       buffers_(std::move(buffers)),
       connections_max_(connections_max),
-      open_(metrics.gauge("millrace_connections",
-                          "Open native connections.",
-                          {{"shard", std::to_string(shard.value)}})),
+      open_(metrics.gauge("millrace_connections", "Open native connections.", shard_label(shard))),
       refused_(metrics.counter("millrace_connections_refused_total",
                                "Connections closed at once because of limit connections_max.",
-                               {{"shard", std::to_string(shard.value)}})) {}
+                               shard_label(shard))) {}
 
-UringNetwork::~UringNetwork() = default;
+UringNetwork::~UringNetwork() {
+    for (const auto& [number, connection] : connections_) {
+        connection->let_go();
+    }
+}
 
 Result<Endpoint> UringNetwork::listen(const Endpoint& endpoint, Accept accept) {
     sockaddr_in address{};

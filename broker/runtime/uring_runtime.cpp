@@ -6,6 +6,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "storage/base/shard_label.hpp"
+
 namespace millrace::broker {
 namespace {
 
@@ -59,9 +61,8 @@ UringRuntime::UringRuntime(RuntimeOptions options,
       disk_(*ring_),
       network_(*ring_, std::move(buffers), options.connections_max, metrics, options.shard),
       bell_(*ring_),
-      turns_(metrics.counter("millrace_runtime_turns_total",
-                             "Turns of the reactor.",
-                             {{"shard", std::to_string(options.shard.value)}})) {
+      turns_(metrics.counter(
+          "millrace_runtime_turns_total", "Turns of the reactor.", shard_label(options.shard))) {
     mesh_.attach(options_.shard, {.ring = ring_->descriptor(), .operation = &knock_});
     bell_.arm();
 }

@@ -111,6 +111,29 @@ class Start(unittest.TestCase):
         finally:
             broker.close()
 
+    def test_sigterm_under_load_ends_with_0(self):
+        # Answers are on their way between the shards when they end; whoever holds a session then drops it late.
+        broker = Broker()
+        try:
+            for wait_seconds in (0.0, 0.05, 0.1, 0.2, 0.4):
+                broker.start()
+                broker.millrace("topic", "create", "a.b", "--partitions", "8", "--if-not-exists")
+                publishers = [subprocess.Popen([binary("millrace"), "--brokers", broker.native, "publish", "a.b"], stdin=subprocess.PIPE,
+                                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(2)]
+                try:
+                    for publisher in publishers:
+                        publisher.stdin.write(b"x\n" * 20_000)
+                        publisher.stdin.flush()
+                    time.sleep(wait_seconds)
+                    self.assertEqual(broker.stop(), 0, broker.log_tail(200))
+                finally:
+                    for publisher in publishers:
+                        publisher.kill()
+                        publisher.wait()
+                        publisher.stdin.close()
+        finally:
+            broker.close()
+
     def test_rebuild_index_brings_topics_records_and_progress_back(self):
         broker = Broker().start()
         try:

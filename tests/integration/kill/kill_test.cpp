@@ -175,7 +175,7 @@ TEST(Kill, EveryAckedRecordIsThereOnceAndInOrderAfterSigkill) {
     for (const auto& writer : writers) {
         EXPECT_EQ(from_the_start.next_number(writer->key()), writer->sent());
     }
-    EXPECT_EQ(daemon.stop(), 0);
+    EXPECT_EQ(daemon.stop(), 0) << daemon.log_text();
 }
 
 }  // namespace

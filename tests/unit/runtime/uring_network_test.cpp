@@ -1,0 +1,113 @@
+#include "broker/runtime/uring_network.hpp"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include "broker/runtime/uring_runtime.hpp"
+
+namespace millrace::broker {
+namespace {
+
+/// What a session is to the network: it keeps its connection, and is told of the end.
+struct Holder final : ConnectionEvents {
+    void on_bytes(std::span<const std::byte> bytes) override {
+        connection->send({bytes.begin(), bytes.end()});
+    }
+    void on_writable() override {}
+    void on_closed(const Error& reason) override { closed.push_back(reason.code); }
+
+    std::shared_ptr<Connection> connection;
+    std::vector<Errc> closed;
+};
+
+class UringNetworkTest : public ::testing::Test {
+  protected:
+    /// One byte to the echo and back, so that the connection is accepted when it returns.
+    int connect(std::uint16_t port) {
+        const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        sockaddr_in address{};
+        address.sin_family = AF_INET;
+        address.sin_port = htons(port);
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        char byte = 'x';
+        EXPECT_EQ(::connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+        EXPECT_EQ(::write(client, &byte, 1), 1);
+        EXPECT_EQ(::read(client, &byte, 1), 1);
+        return client;
+    }
+    std::unique_ptr<UringRuntime> make_runtime() {
+        return UringRuntime::create({.shard = ShardId{0}}, clock, metrics, mesh).value();
+    }
+
+    SystemClock clock;
+    MetricsRegistry metrics;
+    ShardMesh mesh{1, metrics};
+    Holder holder;
+};
+
+TEST_F(UringNetworkTest, HeldConnectionMayBeDroppedAfterTheReactorOnAnotherThread) {
+    int client = -1;
+    std::thread shard([&] {
+        auto runtime = make_runtime();
+        const auto endpoint = runtime->listen({.address = "127.0.0.1", .port = 0},
+                                              [&](std::shared_ptr<Connection> connection) {
+                                                  holder.connection = std::move(connection);
+                                                  return &holder;
+                                              });
+        std::thread outside([&] {
+            client = connect(endpoint.value().port);
+            runtime->stop();
+        });
+        runtime->run();
+        outside.join();
+    });
+    shard.join();
+
+    EXPECT_EQ(holder.closed, std::vector{Errc::shutting_down});
+    holder.connection->send(std::vector<std::byte>(10));
+    holder.connection->pause_reading();
+    holder.connection->resume_reading();
+    holder.connection->close(fail(Errc::internal, "late"));
+    holder.connection.reset();
+    EXPECT_EQ(holder.closed.size(), 1U);
+    char byte = 0;
+    EXPECT_EQ(::read(client, &byte, 1), 0);  // the peer has seen the end
+    ::close(client);
+}
+
+TEST_F(UringNetworkTest, ConnectionThatNeverEndedIsLetGoWithTheNetwork) {
+    std::atomic<int> client = -1;
+    std::thread shard([&] {
+        auto ring = Ring::create(64).value();
+        UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
+        const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
+                                             [&](std::shared_ptr<Connection> connection) {
+                                                 holder.connection = std::move(connection);
+                                                 return &holder;
+                                             });
+        std::thread outside([&] { client = connect(endpoint.value().port); });
+        while (client < 0) {
+            ring->submit_and_wait(1'000);
+            ring->run_completions();
+            network.flush();
+        }
+        outside.join();
+    });
+    shard.join();
+    holder.connection->pause_reading();
+    holder.connection->close(fail(Errc::internal, "late"));
+    holder.connection.reset();
+    EXPECT_TRUE(holder.closed.empty());
+    char byte = 0;
+    EXPECT_EQ(::read(client, &byte, 1), 0);
+    ::close(client);
+}
+
+}  // namespace
+}  // namespace millrace::broker
