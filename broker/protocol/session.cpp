@@ -4,7 +4,6 @@
 
 #include "storage/base/batch_header.hpp"
 #include "storage/base/logging.hpp"
-#include "storage/base/shard_label.hpp"
 
 namespace millrace::broker::protocol {
 

@@ -11,7 +11,6 @@
 
 #include "storage/base/assert.hpp"
 #include "storage/base/logging.hpp"
-#include "storage/base/shard_label.hpp"
 
 namespace millrace::broker {
 namespace {

@@ -6,8 +6,6 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "storage/base/shard_label.hpp"
-
 namespace millrace::broker {
 namespace {
 

@@ -4,7 +4,6 @@
 
 #include "client/wire/record_batch.hpp"
 #include "storage/base/endian.hpp"
-#include "storage/base/shard_label.hpp"
 
 namespace millrace::broker {
 namespace {

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "storage/base/ids.hpp"
+
 namespace millrace {
 
 /// Only rises. One writer or many; readers any.
@@ -61,6 +63,11 @@ class Histogram {
 };
 
 using Labels = std::vector<std::pair<std::string, std::string>>;
+
+/// What every metric of a shard carries.
+[[nodiscard]] inline Labels shard_label(ShardId shard) {
+    return {{"shard", std::to_string(shard.value)}};
+}
 
 /// One metric as it stands when somebody looks.
 struct MetricSample {

@@ -5,7 +5,6 @@
 #include <system_error>
 
 #include "storage/base/assert.hpp"
-#include "storage/base/shard_label.hpp"
 
 namespace millrace::storage {
 namespace {

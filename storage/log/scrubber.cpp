@@ -1,7 +1,6 @@
 #include "storage/log/scrubber.hpp"
 
 #include "storage/base/logging.hpp"
-#include "storage/base/shard_label.hpp"
 #include "storage/log/recovery.hpp"
 #include "storage/shard_store.hpp"
 
