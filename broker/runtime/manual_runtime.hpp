@@ -17,6 +17,8 @@ class ManualRuntime final : public Runtime {
   public:
     ManualRuntime(ManualClock& clock, storage::Disk& disk) : clock_(clock), disk_(disk) {}
 
+    /// One round of everything; returns how much happened.
+    std::size_t turn();
     /// Turns until nothing happens any more.
     void run_until_idle();
     /// Moves the clock in steps from timer to timer, turning at each.
@@ -36,8 +38,6 @@ class ManualRuntime final : public Runtime {
     void stop_listening() override { accept_ = nullptr; }
 
   private:
-    std::size_t turn();
-
     ManualClock& clock_;
     storage::Disk& disk_;
     TimerQueue timers_;

@@ -41,6 +41,11 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
               Runtime& runtime,
               MetricsRegistry& metrics,
               const ShardTable& table);
+    ShardImpl(const ShardImpl&) = delete;
+    ShardImpl& operator=(const ShardImpl&) = delete;
+    ShardImpl(ShardImpl&&) = delete;
+    ShardImpl& operator=(ShardImpl&&) = delete;
+    ~ShardImpl() override;
 
     void register_handler(CommandHandler& handler) override { handler_ = &handler; }
     Result<void> open() override;
@@ -114,6 +119,11 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     std::optional<Error> failure_;
     std::vector<PartitionId> retention_queue_;
 };
+
+// What is still proposed is answered while everything that the answers reach is there.
+ShardImpl::~ShardImpl() {
+    for_each_group([](consensus::Group& group) { group.stop(); });
+}
 
 ShardImpl::ShardImpl(ShardOptions options,
                      Runtime& runtime,
@@ -210,7 +220,8 @@ Result<void> ShardImpl::start_groups() {
     // The barriers commit and apply everything that was recovered.
     MILLRACE_TRY(store_->sync());
     if (owns_catalog() && !catalog_.has_cluster()) {
-        const auto command = format_found_cluster(std::to_string(entropy_seed()));
+        const auto command =
+            format_found_cluster(std::to_string(Random(options_.random_seed).next()));
         consensus::EntryBuffer entry;
         std::memcpy(entry.extend(command.size()).data(), command.data(), command.size());
         catalog_group_->propose(entry_type_catalog, 0, std::move(entry), [](const auto&) {});

@@ -90,10 +90,14 @@ class Scanner {
     [[nodiscard]] bool is_of_epoch(const CommitHeader& header) const {
         return header.writer_epoch == static_cast<std::uint32_t>(segment_.header.writer_epoch);
     }
+    /// Within a segment commits follow each other. Before its first one there may be a gap:
+    /// segments that held nothing of worth any more are gone.
     [[nodiscard]] bool is_next(const Commit& commit) const {
+        const auto sequence = commit.header.sequence;
         return is_of_epoch(commit.header) &&
-               (found_.last.value == 0 || commit.header.sequence == found_.last + 1);
+               (is_at_start() ? sequence > found_.last : sequence == found_.last + 1);
     }
+    [[nodiscard]] bool is_at_start() const { return found_.used_bytes == disk_alignment; }
     // Whole zeros are the untouched rest of the file, not a tail that tore.
     [[nodiscard]] bool is_remains(const std::optional<Commit>& commit) const {
         return commit.has_value() || saw_bytes_;
@@ -179,7 +183,11 @@ class Scanner {
             }
             first = first ? first : Resume{.position = at, .before = header->sequence - 1};
             // The bad commit and those that were in flight with it prove nothing; one further does.
-            if (header->sequence > found_.last + in_flight_max_) {
+            // What a bad first one was follows from the next.
+            const auto before_bad = std::max(first->before.value, std::uint64_t{1}) - 1;
+            const auto good =
+                is_at_start() ? std::max(found_.last.value, before_bad) : found_.last.value;
+            if (header->sequence.value > good + in_flight_max_) {
                 return first;
             }
         }

@@ -6,7 +6,9 @@
 
 namespace millrace::broker::testing {
 
-ShardFixture::ShardFixture() {
+ShardFixture::ShardFixture(std::uint64_t seed, std::function<void(Shard&)> prepare)
+    : disk(seed), prepare_(std::move(prepare)) {
+    options.random_seed = seed;
     options.store.directory = "/data/shard-00";
     options.store.segment_bytes = 1_MiB;
     options.store.commit_bytes_max = 256_KiB;
@@ -24,6 +26,9 @@ void ShardFixture::open() {
     table.shards = {nullptr};
     shard = make_shard(options, *runtime, *metrics, table);
     table.shards = {shard.get()};
+    if (prepare_) {
+        prepare_(*shard);
+    }
     const auto opened = shard->open();
     ASSERT_TRUE(opened) << opened.error().text;
     runtime->run_until_idle();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,7 +15,8 @@ namespace millrace::broker::testing {
 /// One shard over a simulated disk, with a clock and a runtime that stand still until told.
 class ShardFixture {
   public:
-    ShardFixture();
+    /// `prepare` sees every new shard before it opens: delivery is made then.
+    explicit ShardFixture(std::uint64_t seed = 1, std::function<void(Shard&)> prepare = {});
 
     /// Opens or opens again. Errors fail the test.
     void open();
@@ -38,12 +40,15 @@ class ShardFixture {
     std::vector<std::string> values(PartitionId partition);
 
     ManualClock clock;
-    storage::SimDisk disk{1};
+    storage::SimDisk disk;
     ShardOptions options;
     std::unique_ptr<ManualRuntime> runtime;
     std::unique_ptr<MetricsRegistry> metrics;
     ShardTable table;
     std::unique_ptr<Shard> shard;
+
+  private:
+    std::function<void(Shard&)> prepare_;
 };
 
 }  // namespace millrace::broker::testing

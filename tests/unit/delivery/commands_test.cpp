@@ -32,11 +32,10 @@ std::vector<std::byte> change_with(std::size_t place, const Json& value) {
         reinterpret_cast<const std::uint8_t*>(command.data()) + 1,
         reinterpret_cast<const std::uint8_t*>(command.data()) + command.size()));
     json[place] = value;
-    const auto encoded = Json::to_cbor(json);
-    const auto bytes = std::as_bytes(std::span(encoded));
-    std::vector<std::byte> changed{command.front()};
-    changed.insert(changed.end(), bytes.begin(), bytes.end());
-    return changed;
+    std::vector<std::uint8_t> changed{std::to_integer<std::uint8_t>(command.front())};
+    Json::to_cbor(json, changed);
+    const auto bytes = std::as_bytes(std::span(changed));
+    return {bytes.begin(), bytes.end()};
 }
 
 TEST(DeliveryCommands, LetterSurvivesBeingStored) {

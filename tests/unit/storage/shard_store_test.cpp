@@ -259,6 +259,31 @@ TEST(ShardStore, RetentionByBytesRecyclesWholeSegments) {
     EXPECT_EQ(fixture.read_all(PartitionId{1}).values.back(), fixture.acked[PartitionId{1}].back());
 }
 
+TEST(ShardStore, RecyclingInTheMiddleCostsNothingWhenTheIndexIsRebuilt) {
+    StoreFixture fixture;
+    ASSERT_TRUE(fixture.open());
+    for (std::uint32_t p = 0; p < 3; ++p) {
+        for (int i = 0; i < 200; ++i) {
+            ASSERT_TRUE(
+                fixture.publish(PartitionId{p}, std::string(1'000, 'x') + std::to_string(i)));
+            fixture.run();
+        }
+    }
+    const auto before = fixture.store->stats().segments;
+    ASSERT_TRUE(fixture.store->drop_partition(PartitionId{1}));
+    fixture.run();
+    fixture.run();
+    ASSERT_LT(fixture.store->stats().segments, before);
+    fixture.close();  // and with it the index
+    ASSERT_TRUE(fixture.open());
+    for (const auto p : {0U, 2U}) {
+        const auto found = fixture.read_all(PartitionId{p});
+        EXPECT_THAT(found.damaged, IsEmpty());
+        EXPECT_EQ(found.values, fixture.acked[PartitionId{p}]);
+    }
+    EXPECT_EQ(fixture.store->stats().frames_quarantined, 0U);
+}
+
 TEST(ShardStore, RetentionByTimeDropsWhatIsOlder) {
     StoreFixture fixture;
     ASSERT_TRUE(fixture.open());
