@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <filesystem>
 
 #include "storage/base/logging.hpp"
 #include "storage/index/batch_index.hpp"
@@ -505,6 +506,12 @@ StoreStats Store::stats() const {
 }
 
 }  // namespace
+
+bool has_index(const StoreOptions& options) {
+    // RocksDB names its state in this file; it works on the file system itself, without a Disk.
+    return !options.index_in_memory &&
+           std::filesystem::exists(options.directory + "/index/CURRENT");
+}
 
 Result<std::unique_ptr<ShardStore>> ShardStore::open(Disk& disk,
                                                      const Clock& clock,

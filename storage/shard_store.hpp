@@ -116,6 +116,10 @@ struct StoreOptions {
         64_MiB;  ///< gathered and not yet durable; above: limit_reached
 };
 
+/// Whether the index of an earlier life is there. Without it the log must be read whole: open with
+/// `rebuild_index`.
+[[nodiscard]] bool has_index(const StoreOptions& options);
+
 struct PartitionBounds {
     Offset first;  ///< the oldest record kept
     Offset next;   ///< one past the newest record that was indexed

@@ -145,6 +145,7 @@ Json to_json(const Letter& letter) {
             {"first_failure_us", letter.first_failure_us},
             {"last_failure_us", letter.last_failure_us},
             {"append_time_us", letter.append_time_us},
+            {"epoch", letter.epoch},
             {"correlation_id", bytes_of(letter.correlation_id)},
             {"state", static_cast<int>(letter.state)},
             {"actions", actions},
@@ -159,6 +160,7 @@ Letter letter_from(const Json& json) {
     read_integer(json.at("index"), letter.partition_index);
     letter.partition = PartitionId{integer_of<std::uint32_t>(json.at("partition"))};
     letter.offset = Offset{integer_of<std::uint64_t>(json.at("offset"))};
+    read_integer(json.at("epoch"), letter.epoch);
     letter.key = text_of(json.at("key"));
     letter.cause = enumerator_of(json.at("cause"), last_cause);
     letter.error = text_of(json.at("error"));

@@ -151,80 +151,108 @@ void Engine::apply(const LetterChangeCommand& command, const Letter& letter) {
         command.state == LetterState::resolved || command.state == LetterState::discarded;
     if (is_over) {
         letters_open_ -= std::min<std::uint64_t>(letters_open_, 1);
-        release_key({.partition = letter.partition,
-                     .key = letter.key,
-                     .letter = std::nullopt,
-                     .record = {}});
+        letter_failures_.erase(letter.id);
+        if (!is_superseded(letter)) {
+            release_key(item_of(letter));
+        }
     } else if (command.state == LetterState::redriven) {
-        ready_.push_front({.partition = letter.partition,
-                           .offset = letter.offset,
-                           .append_time_us = letter.append_time_us,
-                           .attempts = letter.attempts,
-                           .first_failure_us = letter.first_failure_us,
-                           .key = letter.key,
-                           .letter = letter.id,
-                           .record = letter.record});
+        redriven_.push_back(letter.id);
+    } else {
+        letter_failures_.erase(letter.id);
     }
     pump();
 }
 
 void Engine::start() {
-    letters_open_ = 0;
     has_started_ = true;
+    see_catalog(info_);
+    take_letters();
+    for (const auto& [partition, progress] : progress_) {
+        for (const auto& [offset, retry] : progress.retries) {
+            arm_retry(partition, offset, retry.not_before_us);
+        }
+    }
+    pump();
+}
+
+void Engine::take_letters() {
+    ++letter_round_;
+    letters_open_ = 0;
+    redriven_.clear();
+    letter_failures_.clear();
+    std::erase_if(in_flight_,
+                  [](const auto& entry) { return entry.second.item.letter.has_value(); });
     const auto visited = letters_.visit(info_->id, 0, [this](const Letter& letter) {
         if (letter.state != LetterState::open && letter.state != LetterState::redriven) {
             return true;
         }
         ++letters_open_;
+        if (is_superseded(letter)) {
+            supersede(letter);
+            return true;
+        }
         if (info_->order == Order::key && !letter.key.empty()) {
             keys_.try_emplace(key_of(letter.partition, letter.key));
         }
         if (letter.state == LetterState::redriven) {
-            ready_.push_back({.partition = letter.partition,
-                              .offset = letter.offset,
-                              .append_time_us = letter.append_time_us,
-                              .attempts = letter.attempts,
-                              .first_failure_us = letter.first_failure_us,
-                              .key = letter.key,
-                              .letter = letter.id,
-                              .record = letter.record});
+            redriven_.push_back(letter.id);
         }
         return true;
     });
     if (!visited) {
         log_error("delivery", info_->name + ": " + visited.error().text);
     }
-    see_catalog(info_);
-    for (const auto& [partition, progress] : progress_) {
-        for (const auto& [offset, retry] : progress.retries) {
-            arm_retry(partition, offset, retry.not_before_us);
-        }
-    }
+}
+
+bool Engine::is_superseded(const Letter& letter) const {
+    const auto found = progress_.find(letter.partition);
+    return found != progress_.end() && letter.epoch < found->second.epoch &&
+           letter.offset >= found->second.origin;
+}
+
+void Engine::supersede(const Letter& letter) {
+    const LetterChangeCommand command{.subscription = info_->id,
+                                      .id = letter.id,
+                                      .state = LetterState::discarded,
+                                      .error = {},
+                                      .response = {},
+                                      .action = {.time_us = shard_.runtime().clock().unix_now(),
+                                                 .action = "superseded",
+                                                 .by = "broker",
+                                                 .text = "a seek delivers the record anew"}};
+    shard_.propose(format_command(command), [](const Result<void>&) {});
 }
 
 void Engine::see_catalog(std::shared_ptr<const SubscriptionInfo> info) {
     info_ = std::move(info);
+    bool has_sought = false;
     for (const auto partition : partitions()) {
         auto& progress = progress_of(partition);
         if (!progress.is_known) {
             find_origin(partition, progress);
         } else if (progress.epoch < info_->seek_epoch) {
-            // What flows belongs to the time before the seek: it is settled as stale.
-            std::erase_if(ready_, [partition](const Item& item) {
-                return item.partition == partition && !item.letter;
-            });
-            std::erase_if(in_flight_, [partition](const auto& entry) {
-                return entry.second.item.partition == partition && !entry.second.item.letter;
-            });
-            const auto prefix = key_of(partition, "");
-            std::erase_if(keys_, [&](const auto& entry) {
-                parked_records_ -= entry.first.starts_with(prefix) ? entry.second.parked.size() : 0;
-                return entry.first.starts_with(prefix);
-            });
+            drop_flow(partition);
             find_origin(partition, progress);
+            has_sought = true;
         }
     }
+    if (has_sought && has_started_) {
+        take_letters();
+    }
     pump();
+}
+
+void Engine::drop_flow(PartitionId partition) {
+    std::erase_if(ready_, [partition](const Item& item) { return item.partition == partition; });
+    std::erase_if(in_flight_, [partition](const auto& entry) {
+        return entry.second.item.partition == partition;
+    });
+    const auto prefix = key_of(partition, "");
+    std::erase_if(keys_, [&](const auto& entry) {
+        const bool is_of_partition = entry.first.starts_with(prefix);
+        parked_records_ -= is_of_partition ? entry.second.parked.size() : 0;
+        return is_of_partition;
+    });
 }
 
 void Engine::erase_state() {

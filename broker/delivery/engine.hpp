@@ -70,6 +70,7 @@ class Engine {
         std::uint32_t attempts = 0;
         UnixMicros not_before_us = 0;
         UnixMicros first_failure_us = 0;
+        std::string key;  ///< known once the record was read in this life
     };
     struct Progress {
         std::uint32_t epoch = 0;
@@ -86,7 +87,8 @@ class Engine {
         PartitionId partition;
         Offset offset;
         UnixMicros append_time_us = 0;
-        std::uint32_t attempts = 0;  ///< failures so far
+        std::uint32_t attempts = 0;         ///< failures so far
+        std::uint32_t attempts_before = 0;  ///< those before the redrive, which do not count
         UnixMicros first_failure_us = 0;
         std::string key;
         std::optional<std::uint64_t> letter;  ///< redriven
@@ -117,9 +119,19 @@ class Engine {
                    std::uint32_t epoch,
                    const Result<storage::ReadResult>& result);
     void take_record(PartitionId partition, Progress& progress, Item item);
-    void read_one(PartitionId partition, Offset offset);
+    /// One record by its offset: a retry, or the next of a released key.
+    void read_one(PartitionId partition, Offset offset, const std::string& key);
+    void take_one(PartitionId partition,
+                  Offset offset,
+                  const std::string& key,
+                  const Result<storage::ReadResult>& result);
+    /// Retention or damage has taken it: settled, and its key goes on.
+    void give_up(PartitionId partition, Offset offset, const std::string& key);
     void release_key(const Item& item);
     void requeue_front(Item item);
+    /// A redriven letter or, without one, a record that was read ahead.
+    [[nodiscard]] std::optional<Item> next_item();
+    [[nodiscard]] Item item_of(const Letter& letter) const;
     void dispatch();
     void send(Session& session);
     [[nodiscard]] std::string key_of(PartitionId partition, std::string_view key) const;
@@ -130,6 +142,14 @@ class Engine {
     [[nodiscard]] Progress& progress_of(PartitionId partition);
     static void parse_progress(std::string_view row, Progress& progress);
     void find_origin(PartitionId partition, Progress& progress);
+    /// Forgets what flows of a partition: it belongs to the time before a seek.
+    void drop_flow(PartitionId partition);
+    /// Keys of open letters are busy, redriven ones go out. What a seek delivers anew is no letter
+    /// any more.
+    void take_letters();
+    void supersede(const Letter& letter);
+    /// A seek has gone back behind its record, which is delivered anew.
+    [[nodiscard]] bool is_superseded(const Letter& letter) const;
     [[nodiscard]] std::vector<PartitionId> partitions() const;
 
     // Settling.
@@ -145,6 +165,7 @@ class Engine {
     void change_letter(const Item& item,
                        LetterState state,
                        const Nack& nack,
+                       Cause cause,
                        const std::shared_ptr<Pending>& pending);
     void retry_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
     void trip(const Nack& nack);
@@ -164,6 +185,9 @@ class Engine {
     std::map<PartitionId, Progress> progress_;
     std::unordered_map<std::string, KeyState> keys_;  ///< busy ones
     std::deque<Item> ready_;
+    std::deque<std::uint64_t> redriven_;  ///< letters on their way; read when their turn comes
+    std::unordered_map<std::uint64_t, std::uint32_t> letter_failures_;  ///< since the redrive
+    std::uint64_t letter_round_ = 0;  ///< a seek begins a new one; timers of the last are void
     std::unordered_map<std::uint64_t, InFlight> in_flight_;
     std::map<SessionId, Session> sessions_;
     SessionId last_served_ = 0;

@@ -170,49 +170,77 @@ void Engine::take_record(PartitionId partition, Progress& progress, Item item) {
         }
     }
     if (retry != progress.retries.end()) {
+        retry->second.key = item.key;
         return;  // its timer brings it; its key stays busy
     }
     ready_.push_back(std::move(item));
 }
 
-void Engine::read_one(PartitionId partition, Offset offset) {
+void Engine::read_one(PartitionId partition, Offset offset, const std::string& key) {
     shard_.read(
         {.partition = partition, .from = offset, .bytes_max = 1},
-        [this, alive = is_alive_, partition, offset](const Result<storage::ReadResult>& result) {
-            if (!*alive) {
-                return;
+        [this, alive = is_alive_, partition, offset, key, epoch = progress_of(partition).epoch](
+            const Result<storage::ReadResult>& result) {
+            if (*alive && progress_of(partition).epoch == epoch) {
+                take_one(partition, offset, key, result);
             }
-            const auto found = progress_.find(partition);
-            const auto header = result ? load_batch_header(result.value().runs) : std::nullopt;
-            if (found == progress_.end() || !header || found->second.settled.contains(offset)) {
-                return;
-            }
-            const auto batch = std::span<const std::byte>(result.value().runs)
-                                   .subspan(BatchHeader::bytes, header->batch_bytes);
-            (void)wire::visit_records(
-                batch, [&](std::uint32_t number, const wire::RecordView& view) {
-                    if (header->base_offset + number != offset) {
-                        return true;
-                    }
-                    Item item{.partition = partition,
-                              .offset = offset,
-                              .append_time_us = header->append_time_us,
-                              .key = std::string(view.key.value_or("")),
-                              .letter = std::nullopt,
-                              .record = wire::format_plain_record(view)};
-                    if (const auto retry = found->second.retries.find(offset);
-                        retry != found->second.retries.end()) {
-                        item.attempts = retry->second.attempts;
-                        item.first_failure_us = retry->second.first_failure_us;
-                    }
-                    if (info_->order == Order::key && !item.key.empty()) {
-                        keys_.try_emplace(key_of(partition, item.key));
-                    }
-                    ready_.push_front(std::move(item));
-                    return false;
-                });
-            pump();
         });
+}
+
+void Engine::take_one(PartitionId partition,
+                      Offset offset,
+                      const std::string& key,
+                      const Result<storage::ReadResult>& result) {
+    auto& progress = progress_of(partition);
+    if (progress.settled.contains(offset)) {
+        return;
+    }
+    const auto header = result ? load_batch_header(result.value().runs) : std::nullopt;
+    if (!header) {
+        const bool is_gone = result || result.error().code == Errc::offset_out_of_range;
+        if (is_gone) {
+            give_up(partition, offset, key);
+        }
+        return;
+    }
+    const auto batch = std::span<const std::byte>(result.value().runs)
+                           .subspan(BatchHeader::bytes, header->batch_bytes);
+    const auto visited =
+        wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
+            if (header->base_offset + number != offset) {
+                return true;
+            }
+            Item item{.partition = partition,
+                      .offset = offset,
+                      .append_time_us = header->append_time_us,
+                      .key = std::string(view.key.value_or("")),
+                      .letter = std::nullopt,
+                      .record = wire::format_plain_record(view)};
+            if (const auto retry = progress.retries.find(offset); retry != progress.retries.end()) {
+                item.attempts = retry->second.attempts;
+                item.first_failure_us = retry->second.first_failure_us;
+            }
+            if (info_->order == Order::key && !item.key.empty()) {
+                keys_.try_emplace(key_of(partition, item.key));
+            }
+            ready_.push_front(std::move(item));
+            return false;
+        });
+    if (!visited) {
+        give_up(partition, offset, key);
+    }
+    pump();
+}
+
+void Engine::give_up(PartitionId partition, Offset offset, const std::string& key) {
+    log_warning("delivery",
+                info_->name + ": partition " + std::to_string(partition.value) + ", offset " +
+                    std::to_string(offset.value) + " is gone before it was settled");
+    auto& progress = progress_of(partition);
+    progress.settled.add(offset, 1);
+    progress.retries.erase(offset);
+    progress.is_dirty = true;
+    release_key({.partition = partition, .offset = offset, .key = key, .letter = {}, .record = {}});
 }
 
 void Engine::release_key(const Item& item) {
@@ -230,18 +258,53 @@ void Engine::release_key(const Item& item) {
     const auto next = found->second.parked.front();
     found->second.parked.pop_front();
     --parked_records_;
-    read_one(item.partition, next);
+    read_one(item.partition, next, item.key);
 }
 
 void Engine::requeue_front(Item item) {
-    ready_.push_front(std::move(item));
+    if (item.letter) {
+        redriven_.push_front(*item.letter);
+    } else {
+        ready_.push_front(std::move(item));
+    }
+}
+
+Engine::Item Engine::item_of(const Letter& letter) const {
+    const auto failures = letter_failures_.find(letter.id);
+    return {
+        .partition = letter.partition,
+        .offset = letter.offset,
+        .append_time_us = letter.append_time_us,
+        .attempts = letter.attempts + (failures == letter_failures_.end() ? 0 : failures->second),
+        .attempts_before = letter.attempts,
+        .first_failure_us = letter.first_failure_us,
+        .key = letter.key,
+        .letter = letter.id,
+        .record = letter.record};
+}
+
+std::optional<Engine::Item> Engine::next_item() {
+    while (!redriven_.empty()) {
+        const auto id = redriven_.front();
+        redriven_.pop_front();
+        const auto letter = letters_.load(info_->id, id);
+        if (letter && letter.value().state == LetterState::redriven) {
+            return item_of(letter.value());
+        }
+    }
+    if (ready_.empty()) {
+        return std::nullopt;
+    }
+    auto item = std::move(ready_.front());
+    ready_.pop_front();
+    return item;
 }
 
 void Engine::dispatch() {
     const auto now = shard_.runtime().clock().steady_now();
     auto at = sessions_.upper_bound(last_served_);
     std::size_t without_credit = 0;
-    while (!ready_.empty() && may_flow() && without_credit < sessions_.size()) {
+    while (may_flow() && without_credit < sessions_.size()) {
         if (at == sessions_.end()) {
             at = sessions_.begin();
         }
@@ -251,6 +314,10 @@ void Engine::dispatch() {
             ++without_credit;
             continue;
         }
+        auto item = next_item();
+        if (!item) {
+            break;
+        }
         without_credit = 0;
         --session.credit;
         last_served_ = id;
@@ -258,9 +325,8 @@ void Engine::dispatch() {
         in_flight_.emplace(
             delivery,
             InFlight{.session = id,
-                     .item = std::move(ready_.front()),
+                     .item = std::move(*item),
                      .deadline = now + std::chrono::milliseconds(info_->ack_timeout_ms)});
-        ready_.pop_front();
         session.batch.push_back(delivery);
     }
     for (auto& [id, session] : sessions_) {
@@ -308,11 +374,10 @@ void Engine::find_origin(PartitionId partition, Progress& progress) {
     progress.epoch = info_->seek_epoch;
     progress.origin = limits.first;
     if (info_->start != StartAt::earliest) {
-        const auto time = info_->start == StartAt::time ? info_->start_time_us : info_->created_us;
+        const bool is_first_start = info_->start == StartAt::latest && info_->seek_epoch == 0;
+        const auto time = is_first_start ? info_->created_us : info_->start_time_us;
         const auto found = shard_.store().offset_at(partition, time);
-        progress.origin = info_->start == StartAt::latest && info_->seek_epoch > 0 ? limits.next
-                          : found                                                  ? found.value()
-                                                                                   : limits.next;
+        progress.origin = found ? found.value() : limits.next;
     }
     progress.settled = IntervalSet(progress.origin);
     progress.retries.clear();

@@ -116,13 +116,16 @@ void Engine::settle_acks(SessionId session,
             log_info("delivery", info_->name + ": the target answers again, circuit closed");
         }
         if (taken->item.letter) {
-            change_letter(taken->item, LetterState::resolved, {}, pending);
+            change_letter(taken->item, LetterState::resolved, {}, Cause::none, pending);
         } else {
             runs[taken->item.partition].push_back(taken->item.offset);
             acked_items.push_back(std::move(taken->item));
         }
     }
-    for (auto& [partition, offsets] : runs) {
+    // Commands of a turn are applied together, so the last one's turn is everyone's.
+    auto items = std::make_shared<std::vector<Item>>(std::move(acked_items));
+    for (auto at = runs.begin(); at != runs.end(); ++at) {
+        auto& [partition, offsets] = *at;
         std::ranges::sort(offsets);
         SettleCommand command{.key = progress_key(partition), .runs = {}};
         for (const auto offset : offsets) {
@@ -133,19 +136,15 @@ void Engine::settle_acks(SessionId session,
                 command.runs.emplace_back(offset, 1);
             }
         }
-        propose(command, pending, [] {});
-    }
-    if (!acked_items.empty()) {
-        // Commands of a turn are applied together, so the last one's turn is everyone's.
-        auto items = std::make_shared<std::vector<Item>>(std::move(acked_items));
-        propose(SettleCommand{.key = progress_key(items->front().partition), .runs = {}},
-                pending,
-                [this, items] {
-                    for (const auto& item : *items) {
-                        release_key(item);
-                    }
-                    pump();
-                });
+        const bool is_last = std::next(at) == runs.end();
+        propose(command, pending, [this, items, is_last] {
+            if (is_last) {
+                for (const auto& item : *items) {
+                    release_key(item);
+                }
+                pump();
+            }
+        });
     }
 }
 
@@ -182,12 +181,19 @@ void Engine::fail_item(Item item, const Nack& nack, const std::shared_ptr<Pendin
             requeue_front(std::move(item));
             trip(nack);
             return;
-        case Cause::mapping:
-        case Cause::poison:
-            open_letter(std::move(item), nack, nack.cause, pending);
-            return;
         default:
-            retry_item(std::move(item), nack, pending);
+            break;
+    }
+    ++item.attempts;
+    if (item.first_failure_us == 0) {
+        item.first_failure_us = shard_.runtime().clock().unix_now();
+    }
+    if (nack.cause == Cause::mapping || nack.cause == Cause::poison) {
+        open_letter(std::move(item), nack, nack.cause, pending);
+    } else if (item.attempts - item.attempts_before >= info_->attempts_max) {
+        open_letter(std::move(item), nack, Cause::poison, pending);
+    } else {
+        retry_item(std::move(item), nack, pending);
     }
 }
 
@@ -217,25 +223,19 @@ Duration Engine::backoff(std::uint32_t attempts) {
 }
 
 void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending) {
-    ++item.attempts;
     const auto now = shard_.runtime().clock().unix_now();
-    item.first_failure_us = item.first_failure_us == 0 ? now : item.first_failure_us;
-    if (item.attempts >= info_->attempts_max) {
-        open_letter(std::move(item), nack, Cause::poison, pending);
-        return;
-    }
-    const auto delay =
-        nack.delay ? std::chrono::duration_cast<Duration>(*nack.delay) : backoff(item.attempts);
+    const auto delay = nack.delay ? std::chrono::duration_cast<Duration>(*nack.delay)
+                                  : backoff(item.attempts - item.attempts_before);
     if (item.letter) {
-        // A redriven letter keeps its place in memory; after a restart it is still redriven and
-        // goes out again.
-        auto moved = std::make_shared<Item>(std::move(item));
-        shard_.runtime().run_after(delay, [this, alive = is_alive_, moved] {
-            if (*alive) {
-                requeue_front(std::move(*moved));
-                pump();
-            }
-        });
+        // After a restart it is still redriven, and goes out again with a fresh budget.
+        letter_failures_[*item.letter] = item.attempts - item.attempts_before;
+        shard_.runtime().run_after(
+            delay, [this, alive = is_alive_, id = *item.letter, round = letter_round_] {
+                if (*alive && round == letter_round_) {
+                    redriven_.push_front(id);
+                    pump();
+                }
+            });
         return;
     }
     const RetryCommand command{.key = progress_key(item.partition),
@@ -243,7 +243,11 @@ void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pendi
                                .attempts = item.attempts,
                                .not_before_us = now + delay.count(),
                                .first_failure_us = item.first_failure_us};
-    propose(command, pending, [this, command] {
+    propose(command, pending, [this, command, key = item.key] {
+        auto& retries = progress_of(command.key.partition).retries;
+        if (const auto retry = retries.find(command.offset); retry != retries.end()) {
+            retry->second.key = key;
+        }
         arm_retry(command.key.partition, command.offset, command.not_before_us);
     });
 }
@@ -251,11 +255,16 @@ void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pendi
 void Engine::arm_retry(PartitionId partition, Offset offset, UnixMicros not_before_us) {
     const auto delay =
         std::max<std::int64_t>(0, not_before_us - shard_.runtime().clock().unix_now());
-    shard_.runtime().run_after(Duration(delay), [this, alive = is_alive_, partition, offset] {
-        if (*alive) {
-            read_one(partition, offset);
-        }
-    });
+    shard_.runtime().run_after(
+        Duration(delay),
+        [this, alive = is_alive_, partition, offset, epoch = progress_of(partition).epoch] {
+            if (!*alive || progress_of(partition).epoch != epoch) {
+                return;
+            }
+            const auto& retries = progress_of(partition).retries;
+            const auto retry = retries.find(offset);
+            read_one(partition, offset, retry == retries.end() ? "" : retry->second.key);
+        });
 }
 
 void Engine::open_letter(Item item,
@@ -263,7 +272,7 @@ void Engine::open_letter(Item item,
                          Cause cause,
                          const std::shared_ptr<Pending>& pending) {
     if (item.letter) {
-        change_letter(item, LetterState::open, nack, pending);
+        change_letter(item, LetterState::open, nack, cause, pending);
         return;
     }
     const auto now = shard_.runtime().clock().unix_now();
@@ -277,12 +286,13 @@ void Engine::open_letter(Item item,
     letter.subscription = info_->name;
     letter.partition = item.partition;
     letter.offset = item.offset;
+    letter.epoch = command.key.epoch;
     letter.key = item.key;
     letter.cause = cause;
     letter.error = cut(nack.error, error_bytes_max);
     letter.response = cut(nack.response, response_bytes_max);
-    letter.attempts = std::max(item.attempts, 1U);
-    letter.first_failure_us = item.first_failure_us == 0 ? now : item.first_failure_us;
+    letter.attempts = item.attempts;
+    letter.first_failure_us = item.first_failure_us;
     letter.last_failure_us = now;
     letter.append_time_us = item.append_time_us;
     if (const auto record = wire::parse_plain_record(item.record)) {
@@ -298,17 +308,17 @@ void Engine::open_letter(Item item,
 void Engine::change_letter(const Item& item,
                            LetterState state,
                            const Nack& nack,
+                           Cause cause,
                            const std::shared_ptr<Pending>& pending) {
     const bool is_failure = state == LetterState::open;
     LetterChangeCommand command{
         .subscription = info_->id,
         .id = *item.letter,
         .state = state,
-        .cause = is_failure ? (nack.cause == Cause::transient ? Cause::poison : nack.cause)
-                            : Cause::none,
+        .cause = cause,
         .error = cut(nack.error, error_bytes_max),
         .response = cut(nack.response, response_bytes_max),
-        .attempts = is_failure ? item.attempts + 1 : 0,
+        .attempts = is_failure ? item.attempts : 0,
         .action = {.time_us = shard_.runtime().clock().unix_now(),
                    .action = is_failure ? "failed again" : "resolved",
                    .by = "broker",

@@ -28,6 +28,7 @@ struct Letter {
     std::uint32_t partition_index = 0;
     PartitionId partition;
     Offset offset;
+    std::uint32_t epoch = 0;  ///< of seeks, in which it was opened
     std::string key;
     Cause cause = Cause::none;
     std::string error;

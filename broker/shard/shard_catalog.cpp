@@ -165,11 +165,13 @@ void ShardCatalog::seek_subscription(std::string name,
                                      StartAt start,
                                      UnixMicros time_us,
                                      SubscriptionDone done) {
+    // The end is where it is now, not where it will be when a shard looks.
+    const auto time = start == StartAt::latest ? wiring_.runtime.clock().unix_now() : time_us;
     change(format_change_subscription({.name = std::move(name),
                                        .paused = std::nullopt,
                                        .pause_reason = {},
                                        .seek = start,
-                                       .seek_time_us = time_us}),
+                                       .seek_time_us = time}),
            to_subscription(std::move(done)));
 }
 

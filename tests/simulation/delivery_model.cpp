@@ -1,0 +1,303 @@
+#include "tests/simulation/delivery_model.hpp"
+
+#include <utility>
+
+namespace millrace::simulation {
+
+void DeliveryModel::complain(RecordId id, const std::string& text) {
+    violations_.push_back("partition " + std::to_string(id.partition.value) + " offset " +
+                          std::to_string(id.offset.value) + ": " + text);
+}
+
+void DeliveryModel::publish(RecordId id, std::string key) {
+    if (!entries_.contains(id)) {
+        entries_[id].key = std::move(key);
+    }
+}
+
+DeliveryModel::Entry* DeliveryModel::find(std::uint64_t delivery) {
+    const auto found = by_delivery_.find(delivery);
+    if (found == by_delivery_.end()) {
+        return nullptr;
+    }
+    auto& entry = entries_.at(found->second);
+    const bool is_out = entry.state == State::in_flight || entry.state == State::asked;
+    return is_out && entry.delivery == delivery ? &entry : nullptr;
+}
+
+void DeliveryModel::fail(Entry& entry, Cause cause, SteadyTime now) {
+    const auto again = entry.is_letter ? State::redriven : State::waiting;
+    entry.not_before = now + entry.delay;
+    switch (cause) {
+        case Cause::outage:
+        case Cause::authorization:
+        case Cause::configuration:
+            entry.state = again;
+            entry.not_before = now;
+            return;
+        case Cause::mapping:
+        case Cause::poison:
+            ++entry.attempts;
+            break;
+        default:
+            ++entry.attempts;
+            if (entry.attempts - entry.attempts_before < rules_.attempts_max) {
+                entry.state = again;
+                return;
+            }
+    }
+    entry.state = State::letter;
+    entry.is_letter = true;
+    entry.letter_attempts = entry.attempts;
+}
+
+void DeliveryModel::check_order(RecordId id, const Entry& entry, SteadyTime now) {
+    if (entry.key.empty()) {
+        return;
+    }
+    for (auto& [other_id, other] : entries_) {
+        if (other_id.partition != id.partition || other_id == id || other.key != entry.key) {
+            continue;
+        }
+        if (other.state == State::in_flight && other.deadline > now) {
+            complain(id,
+                     "delivered while offset " + std::to_string(other_id.offset.value) +
+                         " of its key is in flight");
+        }
+        if (other_id.offset > id.offset || is_over(other)) {
+            continue;
+        }
+        const bool is_acked = other.state == State::asked && other.asked == Cause::none;
+        if (other.may_be_settled) {
+            other.may_be_settled = false;
+            other.state = State::settled;
+        } else if (!is_acked) {
+            complain(id,
+                     "delivered before offset " + std::to_string(other_id.offset.value) +
+                         " of its key is settled, which is in state " +
+                         std::to_string(static_cast<int>(other.state)) +
+                         (other.may_have_failed ? " or has failed" : ""));
+        }
+    }
+}
+
+void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyTime now) {
+    ++deliveries_;
+    const RecordId id{.partition = delivery.partition, .offset = delivery.offset};
+    const auto found = entries_.find(id);
+    if (found == entries_.end()) {
+        complain(id, "delivered and never published");
+        return;
+    }
+    auto& entry = found->second;
+    if (entry.state == State::in_flight && entry.deadline <= now) {
+        entry.delay = Duration{0};
+        fail(entry, Cause::transient, now);
+    }
+    if (entry.state != State::waiting && entry.state != State::redriven) {
+        complain(id, "delivered in state " + std::to_string(static_cast<int>(entry.state)));
+    }
+    if (now < entry.not_before) {
+        complain(id, "delivered before its delay is over");
+    }
+    if (now < circuit_open_until_) {
+        complain(id, "delivered while the circuit is open");
+    }
+    const auto attempt = entry.attempts + 1;
+    if (entry.may_have_failed && delivery.attempt == attempt + 1) {
+        ++entry.attempts;
+    } else if (delivery.attempt != attempt) {
+        complain(id,
+                 "attempt " + std::to_string(delivery.attempt) + " instead of " +
+                     std::to_string(attempt));
+    }
+    check_order(id, entry, now);
+    entry.may_be_settled = false;
+    entry.may_have_failed = false;
+    entry.state = State::in_flight;
+    entry.session = session;
+    entry.delivery = delivery.delivery_id;
+    entry.deadline = now + rules_.ack_timeout;
+    by_delivery_[delivery.delivery_id] = id;
+}
+
+void DeliveryModel::ask_ack(std::uint64_t delivery) {
+    if (auto* const entry = find(delivery)) {
+        entry->state = State::asked;
+        entry->asked = Cause::none;
+        circuit_open_until_ = {};
+    }
+}
+
+void DeliveryModel::ask_nack(std::uint64_t delivery, Cause cause, Duration delay) {
+    if (auto* const entry = find(delivery)) {
+        entry->state = State::asked;
+        entry->asked = cause;
+        entry->delay = delay;
+    }
+}
+
+void DeliveryModel::settled(std::uint64_t delivery, SteadyTime now) {
+    auto* const entry = find(delivery);
+    if (entry == nullptr || entry->state != State::asked) {
+        violations_.push_back("delivery " + std::to_string(delivery) +
+                              " is settled, but was not in flight any more");
+        return;
+    }
+    if (entry->asked == Cause::none) {
+        entry->state = entry->is_letter ? State::ended : State::settled;
+        return;
+    }
+    if (entry->asked == Cause::outage && circuit_open_until_ <= now) {
+        circuit_open_until_ = now + rules_.probe_delay_min;
+    }
+    fail(*entry, entry->asked, now);
+}
+
+void DeliveryModel::went_stale(std::uint64_t delivery, SteadyTime now) {
+    auto* const entry = find(delivery);
+    if (entry != nullptr && entry->deadline > now) {
+        complain(by_delivery_.at(delivery), "called stale within its ack timeout");
+    }
+}
+
+void DeliveryModel::pass(SteadyTime now) {
+    for (auto& [id, entry] : entries_) {
+        if (entry.state == State::in_flight && entry.deadline <= now) {
+            entry.delay = Duration{0};
+            fail(entry, Cause::transient, entry.deadline);
+        }
+    }
+}
+
+void DeliveryModel::close(SessionId session) {
+    for (auto& [id, entry] : entries_) {
+        if (entry.state == State::in_flight && entry.session == session) {
+            entry.state = entry.is_letter ? State::redriven : State::waiting;
+        }
+    }
+}
+
+void DeliveryModel::redrive(RecordId id) {
+    auto& entry = entries_.at(id);
+    if (entry.state == State::letter) {
+        entry.state = State::redriven;
+        entry.attempts_before = entry.attempts;
+        entry.not_before = {};
+    }
+}
+
+void DeliveryModel::discard(RecordId id) {
+    auto& entry = entries_.at(id);
+    if (entry.state == State::letter) {
+        entry.state = State::ended;
+    }
+}
+
+void DeliveryModel::seek(PartitionId partition, Offset origin) {
+    for (auto& [id, entry] : entries_) {
+        if (id.partition != partition) {
+            continue;
+        }
+        if (id.offset >= origin) {
+            auto key = std::move(entry.key);
+            entry = {};
+            entry.key = std::move(key);
+        } else if (!entry.is_letter) {
+            entry.state = State::settled;
+        } else if (entry.state == State::in_flight || entry.state == State::redriven) {
+            entry.state = State::redriven;
+            entry.attempts = entry.attempts_before;
+            entry.not_before = {};
+        }
+    }
+}
+
+void DeliveryModel::recover(RecordId id, Entry& entry, const Letters& letters) {
+    const auto letter = letters.find(id);
+    const bool may_be_letter = entry.is_letter || entry.state == State::asked;
+    if (letter != letters.end() && may_be_letter &&
+        (entry.is_letter || letter->second.state != LetterState::discarded)) {
+        entry.is_letter = true;
+        entry.attempts = entry.letter_attempts = entry.attempts_before = letter->second.attempts;
+        entry.state = letter->second.state == LetterState::open       ? State::letter
+                      : letter->second.state == LetterState::redriven ? State::redriven
+                                                                      : State::ended;
+        return;
+    }
+    if (entry.is_letter) {
+        complain(id, "its dead letter is lost");
+    } else if (entry.state == State::asked) {
+        entry.may_be_settled = entry.asked == Cause::none;
+        entry.may_have_failed = entry.asked != Cause::none;
+        entry.state = State::waiting;
+    } else if (entry.state == State::in_flight) {
+        entry.state = State::waiting;
+    }
+}
+
+void DeliveryModel::restart(const Letters& letters) {
+    by_delivery_.clear();
+    circuit_open_until_ = {};
+    for (auto& [id, entry] : entries_) {
+        entry.not_before = {};
+        recover(id, entry, letters);
+    }
+}
+
+void DeliveryModel::check_letters(const Letters& letters) {
+    for (const auto& [id, entry] : entries_) {
+        const auto found = letters.find(id);
+        if (found == letters.end()) {
+            if (entry.is_letter) {
+                complain(id, "its dead letter is missing");
+            }
+            continue;
+        }
+        const auto& letter = found->second;
+        const bool is_out = entry.is_letter && !is_over(entry) && entry.state != State::letter;
+        if ((letter.state == LetterState::open) != (entry.state == State::letter)) {
+            complain(id,
+                     "its letter should be " +
+                         std::string(entry.state == State::letter ? "open" : "closed"));
+        } else if ((letter.state == LetterState::redriven) != is_out) {
+            complain(id, "its letter should " + std::string(is_out ? "" : "not ") + "be redriven");
+        }
+        if (entry.state == State::letter && letter.attempts != entry.letter_attempts) {
+            complain(id,
+                     "its letter tells " + std::to_string(letter.attempts) +
+                         " attempts instead of " + std::to_string(entry.letter_attempts));
+        }
+    }
+}
+
+void DeliveryModel::check_drained() {
+    for (const auto& [id, entry] : entries_) {
+        if (!is_over(entry) && !entry.may_be_settled) {
+            complain(id, "never settled, state " + std::to_string(static_cast<int>(entry.state)));
+        }
+    }
+}
+
+std::vector<std::uint64_t> DeliveryModel::in_flight(SessionId session) const {
+    std::vector<std::uint64_t> found;
+    for (const auto& [id, entry] : entries_) {
+        if (entry.state == State::in_flight && entry.session == session) {
+            found.push_back(entry.delivery);
+        }
+    }
+    return found;
+}
+
+std::vector<RecordId> DeliveryModel::letters(LetterState state) const {
+    const auto wanted = state == LetterState::open ? State::letter : State::redriven;
+    std::vector<RecordId> found;
+    for (const auto& [id, entry] : entries_) {
+        if (entry.state == wanted) {
+            found.push_back(id);
+        }
+    }
+    return found;
+}
+
+}  // namespace millrace::simulation

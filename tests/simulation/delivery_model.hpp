@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "broker/delivery/letters.hpp"
+#include "broker/delivery/subscriptions.hpp"
+
+namespace millrace::simulation {
+
+using broker::delivery::Cause;
+using broker::delivery::Delivery;
+using broker::delivery::LetterState;
+using broker::delivery::SessionId;
+
+struct RecordId {
+    PartitionId partition;
+    Offset offset;
+    friend auto operator<=>(const RecordId&, const RecordId&) = default;
+};
+
+/// What one queue subscription with order `key` must do, record by record.
+///
+/// It is told everything that happens outside; what contradicts the promises is kept as text.
+/// What was asked and not answered before a power loss may have happened or not; the next thing
+/// that is seen of the record decides.
+class DeliveryModel {
+  public:
+    struct Rules {
+        std::uint32_t attempts_max = 3;
+        Duration ack_timeout{0};
+        Duration probe_delay_min{1'000'000};
+    };
+    /// The newest letter of each record that has ever been one.
+    using Letters = std::map<RecordId, broker::delivery::Letter>;
+    explicit DeliveryModel(Rules rules) : rules_(rules) {}
+
+    void publish(RecordId id, std::string key);
+    /// The record that is delivered must be one that may be, with the right attempt.
+    void deliver(SessionId session, const Delivery& delivery, SteadyTime now);
+
+    /// An ack or nack was sent; `settled` or `went_stale` follows unless the power goes.
+    void ask_ack(std::uint64_t delivery);
+    /// `delay` zero: the broker chooses.
+    void ask_nack(std::uint64_t delivery, Cause cause, Duration delay);
+    void settled(std::uint64_t delivery, SteadyTime now);
+    void went_stale(std::uint64_t delivery, SteadyTime now);
+    /// Every ack timeout before `now` has had its effect.
+    void pass(SteadyTime now);
+
+    void close(SessionId session);
+    void redrive(RecordId id);
+    void discard(RecordId id);
+    void seek(PartitionId partition, Offset origin);
+    /// All consumers are gone with the power; `letters` is what stands after the next start.
+    void restart(const Letters& letters);
+    void check_letters(const Letters& letters);
+    /// Everything must be settled.
+    void check_drained();
+
+    [[nodiscard]] std::vector<std::uint64_t> in_flight(SessionId session) const;
+    [[nodiscard]] std::vector<RecordId> letters(LetterState state) const;
+    [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
+    [[nodiscard]] std::uint64_t deliveries() const { return deliveries_; }
+
+  private:
+    enum class State : std::uint8_t { waiting, in_flight, asked, settled, letter, redriven, ended };
+    struct Entry {
+        std::string key;
+        State state = State::waiting;
+        std::uint32_t attempts = 0;         ///< failures so far
+        std::uint32_t attempts_before = 0;  ///< at the redrive, from where the budget counts
+        std::uint32_t letter_attempts = 0;  ///< what the letter says
+        bool is_letter = false;             ///< has been one, and is it again when it fails
+        bool may_be_settled = false;        ///< the power went before the answer to an ack
+        bool may_have_failed = false;       ///< the same for a nack
+        std::uint64_t delivery = 0;
+        SessionId session = 0;
+        SteadyTime deadline{};
+        Cause asked = Cause::none;  ///< none: ack
+        Duration delay{0};
+        SteadyTime not_before{};
+    };
+
+    void complain(RecordId id, const std::string& text);
+    void fail(Entry& entry, Cause cause, SteadyTime now);
+    void check_order(RecordId id, const Entry& entry, SteadyTime now);
+    void recover(RecordId id, Entry& entry, const Letters& letters);
+    /// Null when the delivery has ended.
+    [[nodiscard]] Entry* find(std::uint64_t delivery);
+    [[nodiscard]] static bool is_over(const Entry& entry) {
+        return entry.state == State::settled || entry.state == State::ended;
+    }
+
+    Rules rules_;
+    std::map<RecordId, Entry> entries_;
+    std::map<std::uint64_t, RecordId> by_delivery_;
+    SteadyTime circuit_open_until_{};
+    std::vector<std::string> violations_;
+    std::uint64_t deliveries_ = 0;
+};
+
+}  // namespace millrace::simulation

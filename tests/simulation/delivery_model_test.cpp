@@ -1,0 +1,59 @@
+#include <cstdlib>
+#include <string_view>
+
+#include <gtest/gtest.h>
+
+#include "tests/simulation/delivery_world.hpp"
+
+namespace millrace::simulation {
+namespace {
+
+constexpr int steps = 120;
+
+std::uint64_t seed_count() {
+    const auto* const profile = std::getenv("MILLRACE_TEST_PROFILE");
+    return profile != nullptr && std::string_view(profile) == "long" ? 20'000 : 150;
+}
+
+/// The end of what happened, and what was wrong with it.
+std::string report(const DeliveryWorld& world, std::uint64_t seed) {
+    constexpr std::size_t lines_max = 400;
+    std::string text = "MILLRACE_SEED=" + std::to_string(seed) + "\n";
+    const auto& story = world.story();
+    for (auto at = story.size() - std::min(story.size(), lines_max); at < story.size(); ++at) {
+        text += story[at] + "\n";
+    }
+    for (const auto& violation : world.model().violations()) {
+        text += "VIOLATION " + violation + "\n";
+    }
+    return text;
+}
+
+/// Returns how many records were delivered.
+std::uint64_t run(std::uint64_t seed) {
+    DeliveryWorld world(seed);
+    for (int step = 0; step < steps && world.model().violations().empty(); ++step) {
+        world.step();
+    }
+    if (world.model().violations().empty()) {
+        world.drain();
+    }
+    EXPECT_TRUE(world.model().violations().empty()) << report(world, seed);
+    return world.model().deliveries();
+}
+
+TEST(DeliveryModel, RandomOperationsKeepEveryPromise) {
+    if (const auto* const one = std::getenv("MILLRACE_SEED")) {
+        EXPECT_GT(run(std::strtoull(one, nullptr, 10)), 0U);
+        return;
+    }
+    std::uint64_t deliveries = 0;
+    for (std::uint64_t seed = 1; seed <= seed_count() && !HasFailure(); ++seed) {
+        deliveries += run(seed);
+    }
+    RecordProperty("deliveries", std::to_string(deliveries));
+    EXPECT_GT(deliveries, seed_count() * 20);
+}
+
+}  // namespace
+}  // namespace millrace::simulation

@@ -1,0 +1,492 @@
+#include "tests/simulation/delivery_world.hpp"
+
+#include <algorithm>
+#include <array>
+#include <numeric>
+
+#include <gtest/gtest.h>
+
+#include "client/wire/record_batch.hpp"
+
+namespace millrace::simulation {
+namespace {
+
+using broker::IfExists;
+using broker::StartAt;
+using broker::delivery::Letter;
+using broker::delivery::LetterSelection;
+using broker::delivery::Nack;
+using broker::delivery::Settlement;
+
+const std::string subscription = "sink";
+constexpr std::uint32_t partition_count = 2;
+constexpr std::uint64_t key_count = 4;  ///< one more has no key
+constexpr DeliveryModel::Rules rules{.attempts_max = 3, .ack_timeout = Duration{5'000'000}};
+/// Ack timeouts are looked at so often.
+constexpr Duration deadline_interval{100'000};
+
+std::string text_of(RecordId id) {
+    return std::to_string(id.partition.value) + "@" + std::to_string(id.offset.value);
+}
+
+}  // namespace
+
+/// Tells the model what it gets.
+class DeliveryWorld::Consumer final : public broker::delivery::DeliveryTarget {
+  public:
+    Consumer(DeliveryWorld& world, SessionId session) : world_(world), session_(session) {}
+    void on_deliveries(ShardId /*shard*/, std::span<const Delivery> deliveries) override {
+        for (const auto& delivery : deliveries) {
+            world_.tell("  delivered " +
+                        text_of({.partition = delivery.partition, .offset = delivery.offset}) +
+                        " attempt " + std::to_string(delivery.attempt));
+            world_.model_.deliver(session_, delivery, world_.now());
+        }
+    }
+    void on_ended(ShardId /*shard*/, const Error& /*reason*/) override {}
+    [[nodiscard]] SessionId session() const { return session_; }
+
+  private:
+    DeliveryWorld& world_;
+    SessionId session_;
+};
+
+DeliveryWorld::DeliveryWorld(std::uint64_t seed)
+    : random_(seed), model_(rules), fixture_(seed, [this](broker::Shard& shard) {
+          delivery_.reset();
+          delivery_ = broker::delivery::make_delivery_shard(shard);
+      }) {
+    partitions_ = fixture_.make_topic("a.b", partition_count);
+    create_subscription();
+}
+
+DeliveryWorld::~DeliveryWorld() {
+    delivery_.reset();
+}
+
+void DeliveryWorld::create_subscription() {
+    broker::SubscriptionInfo info;
+    info.name = subscription;
+    info.topics = {"a.b"};
+    info.window = 16;
+    info.attempts_max = rules.attempts_max;
+    info.ack_timeout_ms = static_cast<std::uint32_t>(rules.ack_timeout.count() / 1000);
+    info.backoff_min_ms = 100;
+    info.backoff_max_ms = 2'000;
+    fixture_.shard->catalog().create_subscription(
+        info, IfExists::fail, [](const auto& done) { ASSERT_TRUE(done) << done.error().text; });
+    fixture_.runtime->run_until_idle();
+}
+
+broker::delivery::Subscriptions& DeliveryWorld::subscriptions() {
+    return delivery_->subscriptions();
+}
+
+DeliveryModel::Letters DeliveryWorld::letters() {
+    DeliveryModel::Letters newest;
+    const auto all = delivery_->letters().list(
+        {.subscription = subscription, .key = {}, .error_contains = {}, .limit = 100'000});
+    EXPECT_TRUE(all);
+    for (const auto& letter : all.value()) {
+        newest[{.partition = letter.partition, .offset = letter.offset}] = letter;
+    }
+    return newest;
+}
+
+DeliveryWorld::Consumer* DeliveryWorld::any_consumer() {
+    if (consumers_.empty()) {
+        return nullptr;
+    }
+    const auto chosen = static_cast<std::ptrdiff_t>(random_.below(consumers_.size()));
+    return std::next(consumers_.begin(), chosen)->second.get();
+}
+
+void DeliveryWorld::settle_down() {
+    if (!is_hasty_) {
+        fixture_.runtime->run_until_idle();
+        return;
+    }
+    for (auto turns = random_.below(4); turns > 0; --turns) {
+        fixture_.runtime->turn();
+    }
+}
+
+void DeliveryWorld::publish() {
+    for (auto count = 1 + random_.below(6); count > 0; --count) {
+        const auto partition = partitions_[random_.below(partitions_.size())];
+        const auto number = random_.below(key_count + 1);
+        const auto key = number == 0 ? std::string() : "K" + std::to_string(number);
+        const auto value = std::to_string(++last_value_);
+        wire::RecordBatchBuilder builder;
+        builder.add({.key = key.empty() ? std::nullopt : std::optional<std::string_view>(key),
+                     .value = value,
+                     .headers = {},
+                     .event_time_us = 1});
+        const auto batch = builder.finish({.id = -1, .epoch = 0, .base_sequence = -1}).value();
+        const broker::PublishBatch one{.partition = partition, .batch = batch};
+        fixture_.shard->publish(
+            {&one, 1},
+            [this, key, partition, life = life_](
+                const std::vector<broker::PublishOutcome>& outcomes, const std::string& text) {
+                if (life != life_) {
+                    return;
+                }
+                ASSERT_EQ(outcomes.front().code, Errc::ok) << text;
+                const RecordId id{.partition = partition, .offset = outcomes.front().base_offset};
+                tell("  acked " + text_of(id) + " key " + key);
+                model_.publish(id, key);
+            });
+    }
+    settle_down();
+}
+
+void DeliveryWorld::open_consumer() {
+    if (consumers_.size() >= 3) {
+        return;
+    }
+    const auto session = ++last_session_;
+    auto consumer = std::make_shared<Consumer>(*this, session);
+    consumers_.emplace(session, consumer);
+    const auto opened =
+        subscriptions().open({.name = subscription,
+                              .session = session,
+                              .consumer = "c" + std::to_string(session),
+                              .credit = 1 + static_cast<std::uint32_t>(random_.below(8)),
+                              .target = consumer});
+    ASSERT_TRUE(opened) << opened.error().text;
+    settle_down();
+}
+
+void DeliveryWorld::close_consumer() {
+    if (const auto* const consumer = any_consumer()) {
+        const auto session = consumer->session();
+        model_.close(session);
+        subscriptions().close(session);
+        consumers_.erase(session);
+        settle_down();
+    }
+}
+
+void DeliveryWorld::send(SessionId session, Settlement settlement) {
+    std::vector<std::uint64_t> ids = settlement.acks;
+    for (const auto& nack : settlement.nacks) {
+        ids.push_back(nack.delivery_id);
+        const auto delay =
+            nack.delay ? std::chrono::duration_cast<Duration>(*nack.delay) : Duration{0};
+        model_.ask_nack(nack.delivery_id, nack.cause, delay);
+    }
+    for (const auto id : settlement.acks) {
+        model_.ask_ack(id);
+    }
+    subscriptions().settle(
+        session,
+        std::move(settlement),
+        [this, ids, life = life_](const Result<std::vector<std::uint64_t>>& stale) {
+            if (life != life_) {
+                return;
+            }
+            ASSERT_TRUE(stale) << stale.error().text;
+            for (const auto id : ids) {
+                if (std::ranges::find(stale.value(), id) != stale.value().end()) {
+                    model_.went_stale(id, now());
+                } else {
+                    model_.settled(id, now());
+                }
+            }
+        });
+    settle_down();
+}
+
+void DeliveryWorld::ack_some() {
+    const auto* const consumer = any_consumer();
+    if (consumer == nullptr) {
+        return;
+    }
+    Settlement settlement;
+    for (const auto id : model_.in_flight(consumer->session())) {
+        if (random_.chance(0.6)) {
+            settlement.acks.push_back(id);
+            last_settled_ = id;
+        }
+    }
+    if (!settlement.acks.empty()) {
+        send(consumer->session(), std::move(settlement));
+    }
+}
+
+/// A second ack of the same delivery finds nothing.
+void DeliveryWorld::ack_again() {
+    const auto* const consumer = any_consumer();
+    if (consumer == nullptr || last_settled_ == 0) {
+        return;
+    }
+    Settlement settlement;
+    settlement.acks = {last_settled_};
+    subscriptions().settle(consumer->session(),
+                           std::move(settlement),
+                           [id = last_settled_](const Result<std::vector<std::uint64_t>>& stale) {
+                               ASSERT_TRUE(stale);
+                               EXPECT_EQ(stale.value(), std::vector{id});
+                           });
+    settle_down();
+}
+
+void DeliveryWorld::nack_one() {
+    const auto* const consumer = any_consumer();
+    const auto ids =
+        consumer == nullptr ? std::vector<std::uint64_t>() : model_.in_flight(consumer->session());
+    if (ids.empty()) {
+        return;
+    }
+    static constexpr std::array causes{Cause::transient,
+                                       Cause::transient,
+                                       Cause::mapping,
+                                       Cause::outage,
+                                       Cause::outcome_unknown,
+                                       Cause::poison};
+    Nack nack{.delivery_id = ids[random_.below(ids.size())],
+              .cause = causes[random_.below(causes.size())],
+              .delay = {},
+              .error = "because",
+              .response = "{}"};
+    if (random_.chance(0.3)) {
+        nack.delay = std::chrono::milliseconds(random_.below(3'000));
+    }
+    tell("  cause " + std::string(broker::delivery::name_of(nack.cause)));
+    Settlement settlement;
+    settlement.nacks.push_back(std::move(nack));
+    send(consumer->session(), std::move(settlement));
+}
+
+void DeliveryWorld::let_time_pass() {
+    fixture_.runtime->advance(
+        Duration(random_.below(static_cast<std::uint64_t>(rules.ack_timeout.count()))));
+    pass();
+}
+
+/// Ack timeouts are looked at in steps since the start; what ended after the last one has not ended
+/// yet.
+void DeliveryWorld::pass() {
+    const auto steps = (now() - started_at_) / deadline_interval;
+    model_.pass(started_at_ + steps * deadline_interval);
+}
+
+void DeliveryWorld::redrive_some() {
+    redrive(0.5);
+}
+
+void DeliveryWorld::redrive(double share) {
+    const auto open = model_.letters(LetterState::open);
+    if (open.empty()) {
+        return;
+    }
+    LetterSelection selection{.subscription = subscription,
+                              .ids = {},
+                              .cause = {},
+                              .key = {},
+                              .by = "test",
+                              .reason = {}};
+    const auto all = letters();
+    for (const auto& id : open) {
+        if (random_.chance(share)) {
+            tell("  " + text_of(id));
+            selection.ids.push_back(all.at(id).id);
+            model_.redrive(id);
+        }
+    }
+    if (selection.ids.empty()) {
+        return;
+    }
+    const auto count = selection.ids.size();
+    delivery_->letters().redrive(selection, [count](const Result<std::uint64_t>& done) {
+        ASSERT_TRUE(done) << done.error().text;
+        EXPECT_EQ(done.value(), count);
+    });
+    fixture_.runtime->run_until_idle();
+}
+
+void DeliveryWorld::discard_one() {
+    const auto open = model_.letters(LetterState::open);
+    if (open.empty()) {
+        return;
+    }
+    const auto id = open[random_.below(open.size())];
+    tell("  " + text_of(id));
+    model_.discard(id);
+    delivery_->letters().discard({.subscription = subscription,
+                                  .ids = {letters().at(id).id},
+                                  .cause = {},
+                                  .key = {},
+                                  .by = "test",
+                                  .reason = "test"},
+                                 [](const Result<std::uint64_t>& done) { ASSERT_TRUE(done); });
+    fixture_.runtime->run_until_idle();
+}
+
+void DeliveryWorld::pause_or_resume() {
+    auto& catalog = fixture_.shard->catalog();
+    const auto done = [](const auto& result) { ASSERT_TRUE(result); };
+    is_paused_ = !is_paused_;
+    if (is_paused_) {
+        catalog.pause_subscription(subscription, "test", done);
+    } else {
+        catalog.resume_subscription(subscription, done);
+    }
+    fixture_.runtime->run_until_idle();
+}
+
+void DeliveryWorld::seek() {
+    // What was published at the very moment of a seek would belong to both sides.
+    fixture_.clock.advance(Duration{1});
+    const bool is_forward = random_.chance(0.5);
+    for (const auto partition : partitions_) {
+        const auto limits = fixture_.shard->bounds(partition);
+        if (limits) {
+            model_.seek(partition, is_forward ? limits->next : limits->first);
+        }
+    }
+    tell(is_forward ? "  to the end" : "  to the beginning");
+    fixture_.shard->catalog().seek_subscription(
+        subscription, is_forward ? StartAt::latest : StartAt::earliest, 0, [](const auto& result) {
+            ASSERT_TRUE(result);
+        });
+    fixture_.runtime->run_until_idle();
+}
+
+/// What was published and not answered may be in the log.
+void DeliveryWorld::learn_log() {
+    for (const auto partition : partitions_) {
+        const auto limits = fixture_.shard->bounds(partition);
+        if (!limits) {
+            continue;
+        }
+        fixture_.shard->read(
+            {.partition = partition, .from = limits->first},
+            [&](const Result<storage::ReadResult>& result) {
+                ASSERT_TRUE(result) << result.error().text;
+                std::span<const std::byte> runs = result.value().runs;
+                while (const auto header = load_batch_header(runs)) {
+                    (void)wire::visit_records(
+                        runs.subspan(BatchHeader::bytes, header->batch_bytes),
+                        [&](std::uint32_t number, const wire::RecordView& record) {
+                            model_.publish(
+                                {.partition = partition, .offset = header->base_offset + number},
+                                std::string(record.key.value_or("")));
+                            return true;
+                        });
+                    runs = runs.subspan(header->run_bytes());
+                }
+            });
+        fixture_.runtime->run_until_idle();
+    }
+}
+
+void DeliveryWorld::start_delivery() {
+    consumers_.clear();
+    last_settled_ = 0;
+    started_at_ = now();
+    fixture_.open();
+    learn_log();
+    model_.restart(letters());
+}
+
+void DeliveryWorld::lose_power() {
+    is_hasty_ = true;
+    const std::array<void (DeliveryWorld::*)(), 3> under_way{
+        &DeliveryWorld::publish, &DeliveryWorld::ack_some, &DeliveryWorld::nack_one};
+    for (auto count = random_.below(4); count > 0; --count) {
+        (this->*under_way[random_.below(under_way.size())])();
+    }
+    is_hasty_ = false;
+    ++life_;
+    delivery_.reset();
+    fixture_.crash();
+    start_delivery();
+}
+
+void DeliveryWorld::restart() {
+    for (const auto& [session, consumer] : consumers_) {
+        model_.close(session);
+    }
+    ++life_;
+    ASSERT_TRUE(fixture_.shard->stop());
+    delivery_.reset();
+    start_delivery();
+}
+
+void DeliveryWorld::step() {
+    static constexpr std::array names{"publish",
+                                      "open",
+                                      "close",
+                                      "ack",
+                                      "ack again",
+                                      "nack",
+                                      "time",
+                                      "redrive",
+                                      "discard",
+                                      "pause or resume",
+                                      "seek",
+                                      "power loss",
+                                      "restart"};
+    static constexpr std::array<Operation, names.size()> operations{
+        {{20, &DeliveryWorld::publish},
+         {8, &DeliveryWorld::open_consumer},
+         {3, &DeliveryWorld::close_consumer},
+         {30, &DeliveryWorld::ack_some},
+         {3, &DeliveryWorld::ack_again},
+         {16, &DeliveryWorld::nack_one},
+         {12, &DeliveryWorld::let_time_pass},
+         {8, &DeliveryWorld::redrive_some},
+         {2, &DeliveryWorld::discard_one},
+         {2, &DeliveryWorld::pause_or_resume},
+         {1, &DeliveryWorld::seek},
+         {3, &DeliveryWorld::lose_power},
+         {2, &DeliveryWorld::restart}}};
+    const auto total = std::accumulate(
+        operations.begin(), operations.end(), 0U, [](unsigned sum, const Operation& one) {
+            return sum + one.weight;
+        });
+    auto chosen = random_.below(total);
+    for (std::size_t i = 0; i < operations.size(); ++i) {
+        if (chosen < operations[i].weight) {
+            tell(names[i]);
+            (this->*operations[i].run)();
+            break;
+        }
+        chosen -= operations[i].weight;
+    }
+    fixture_.runtime->run_until_idle();
+    model_.check_letters(letters());
+}
+
+void DeliveryWorld::drain() {
+    tell("drain");
+    if (is_paused_) {
+        pause_or_resume();
+    }
+    open_consumer();
+    constexpr int rounds_max = 200;
+    constexpr int idle_max = 3;  // each longer than any delay
+    int idle = 0;
+    for (int round = 0; round < rounds_max && idle < idle_max; ++round) {
+        bool has_acked = false;
+        for (const auto& [session, consumer] : consumers_) {
+            Settlement settlement;
+            settlement.acks = model_.in_flight(session);
+            has_acked = has_acked || !settlement.acks.empty();
+            if (!settlement.acks.empty()) {
+                send(session, std::move(settlement));
+            }
+        }
+        idle = has_acked ? 0 : idle + 1;
+        if (!has_acked) {
+            fixture_.runtime->advance(Duration{40'000'000});
+            pass();
+            redrive(1.0);
+        }
+    }
+    model_.check_letters(letters());
+    model_.check_drained();
+}
+
+}  // namespace millrace::simulation

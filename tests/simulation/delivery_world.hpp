@@ -1,0 +1,88 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/simulation/delivery_model.hpp"
+#include "tests/unit/broker/shard_fixture.hpp"
+
+#include "broker/delivery/delivery_shard.hpp"
+#include "storage/base/random.hpp"
+
+namespace millrace::simulation {
+
+/// One broker shard with one subscription and its consumers, and the model beside it: every call
+/// goes to both.
+class DeliveryWorld {
+  public:
+    explicit DeliveryWorld(std::uint64_t seed);
+    DeliveryWorld(const DeliveryWorld&) = delete;
+    DeliveryWorld& operator=(const DeliveryWorld&) = delete;
+    DeliveryWorld(DeliveryWorld&&) = delete;
+    DeliveryWorld& operator=(DeliveryWorld&&) = delete;
+    ~DeliveryWorld();
+
+    /// One random thing that a producer, a consumer, an operator or the power company does.
+    void step();
+    /// Consumers ack everything, letters are redriven, until nothing is left.
+    void drain();
+
+    [[nodiscard]] const DeliveryModel& model() const { return model_; }
+    [[nodiscard]] const std::vector<std::string>& story() const { return story_; }
+
+  private:
+    class Consumer;
+    struct Operation {
+        unsigned weight;
+        void (DeliveryWorld::*run)();
+    };
+
+    void publish();
+    void open_consumer();
+    void close_consumer();
+    void ack_some();
+    void ack_again();
+    void nack_one();
+    void let_time_pass();
+    void pass();
+    void redrive_some();
+    void redrive(double share);
+    void discard_one();
+    void pause_or_resume();
+    void seek();
+    void lose_power();
+    void restart();
+
+    void start_delivery();
+    void create_subscription();
+    void learn_log();
+    void settle();
+    void tell(std::string what) { story_.push_back(std::move(what)); }
+    [[nodiscard]] SteadyTime now() const { return fixture_.clock.steady_now(); }
+    [[nodiscard]] broker::delivery::Subscriptions& subscriptions();
+    [[nodiscard]] DeliveryModel::Letters letters();
+    [[nodiscard]] Consumer* any_consumer();
+    /// Runs to the end, or only a few turns when the power is to go in the middle.
+    void settle_down();
+    void send(SessionId session, broker::delivery::Settlement settlement);
+
+    Random random_;
+    DeliveryModel model_;
+    std::unique_ptr<broker::delivery::DeliveryShard> delivery_;  ///< made anew with every shard
+    broker::testing::ShardFixture fixture_;
+    std::vector<PartitionId> partitions_;
+    std::map<SessionId, std::shared_ptr<Consumer>> consumers_;
+    SteadyTime started_at_{};  ///< delivery
+    SessionId last_session_ = 0;
+    std::uint64_t last_value_ = 0;
+    std::uint64_t last_settled_ = 0;
+    bool is_hasty_ = false;  ///< the next operation is not waited for
+    bool is_paused_ = false;
+    std::uint64_t life_ = 0;  ///< answers of an earlier life do not count
+    std::vector<std::string> story_;
+};
+
+}  // namespace millrace::simulation
