@@ -337,7 +337,7 @@ void DeliveryWorld::pause_or_resume() {
 
 void DeliveryWorld::seek() {
     // What was published at the very moment of a seek would belong to both sides.
-    fixture_.clock.advance(Duration{1});
+    fixture_.runtime->advance(Duration{1});
     const bool is_forward = random_.chance(0.5);
     for (const auto partition : partitions_) {
         const auto limits = fixture_.shard->bounds(partition);
