@@ -180,8 +180,7 @@ void Engine::take_letters() {
     letters_open_ = 0;
     redriven_.clear();
     letter_failures_.clear();
-    std::erase_if(in_flight_,
-                  [](const auto& entry) { return entry.second.item.letter.has_value(); });
+    drop_in_flight([](const Item& item) { return item.letter.has_value(); });
     const auto visited = letters_.visit(info_->id, 0, [this](const Letter& letter) {
         if (letter.state != LetterState::open && letter.state != LetterState::redriven) {
             return true;
@@ -242,11 +241,20 @@ void Engine::see_catalog(std::shared_ptr<const SubscriptionInfo> info) {
     pump();
 }
 
+void Engine::drop_in_flight(const std::function<bool(const Item&)>& is_dropped) {
+    std::erase_if(in_flight_, [&](const auto& entry) {
+        const auto& flight = entry.second;
+        if (!is_dropped(flight.item)) {
+            return false;
+        }
+        give_back_credit(flight.session);
+        return true;
+    });
+}
+
 void Engine::drop_flow(PartitionId partition) {
     std::erase_if(ready_, [partition](const Item& item) { return item.partition == partition; });
-    std::erase_if(in_flight_, [partition](const auto& entry) {
-        return entry.second.item.partition == partition;
-    });
+    drop_in_flight([partition](const Item& item) { return item.partition == partition; });
     const auto prefix = key_of(partition, "");
     std::erase_if(keys_, [&](const auto& entry) {
         const bool is_of_partition = entry.first.starts_with(prefix);

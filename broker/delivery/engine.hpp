@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -144,6 +145,8 @@ class Engine {
     void find_origin(PartitionId partition, Progress& progress);
     /// Forgets what flows of a partition: it belongs to the time before a seek.
     void drop_flow(PartitionId partition);
+    /// Their settlements will be stale; the credit is the consumer's again.
+    void drop_in_flight(const std::function<bool(const Item&)>& is_dropped);
     /// Keys of open letters are busy, redriven ones go out. What a seek delivers anew is no letter
     /// any more.
     void take_letters();
