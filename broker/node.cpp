@@ -42,6 +42,7 @@ struct ShardHost {
     std::promise<Result<void>> made;    ///< runtime and shard exist
     std::promise<Result<void>> opened;  ///< recovery is over
     std::promise<Result<Endpoint>> listening;
+    std::promise<void> may_drop;  ///< nobody outside calls the runtime any more
     std::thread thread;
 };
 
@@ -153,6 +154,7 @@ void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& iden
                       "did not stop cleanly: " + stopped.error().text);
         }
     }
+    host.may_drop.get_future().wait();
     host.server.reset();
     host.delivery.reset();
     host.shard.reset();
@@ -304,12 +306,13 @@ void Node::Impl::print_first_steps() const {
 
 void Node::Impl::stop_shards() {
     for (const auto& host : hosts) {
-        if (host->runtime) {
+        if (host->thread.joinable() && host->runtime) {
             host->runtime->stop();
         }
     }
     for (const auto& host : hosts) {
         if (host->thread.joinable()) {
+            host->may_drop.set_value();
             host->thread.join();
         }
     }
