@@ -41,7 +41,9 @@ class Feed:
                              arguments=[*self.odoo.broker_arguments(folder / "mapping.yaml", QUEUE), *self.broker_arguments])
         self.broker.start()
         self.broker.millrace("topic", "create", TOPIC, "--partitions", "4")
-        self.broker.millrace("subscription", "create", QUEUE, "--topic", "plant1.part.>", "--backoff-min", "20ms", "--backoff-max", "200ms")
+        self.broker.millrace("subscription", "create", QUEUE, "--topic", "plant1.part.>", "--backoff-min", "20ms", "--backoff-max", "200ms",
+                             # failures here come by chance, many in a short time
+                             "--attempts", "1000")
         return self
 
     def __exit__(self, *_):
@@ -60,6 +62,13 @@ class Feed:
 
     def status(self) -> dict:
         return self.broker.ask("subscription", "describe", QUEUE)
+
+    def all_settled(self, seconds: float):
+        """Waits until nothing is left, and shows what stands in the way if it stays."""
+        try:
+            eventually(seconds, lambda: self.status()["lag_records"] == 0, "all settled")
+        except AssertionError as late:
+            raise AssertionError(f"{late}\n{self.status()}\n{self.letters()}\n{self.broker.log_tail(40)}") from late
 
     def letters(self) -> list[dict]:
         found = self.broker.ask("dlq", "ls", QUEUE)
@@ -84,7 +93,7 @@ class OdooFeed(unittest.TestCase):
             self.assertEqual(lot["external_id"], "millrace.part_part_32_7")
             self.assertEqual(lot["values"]["note"], "note of part 7")
             self.assertEqual(lot["writes"], 1)
-            eventually(10, lambda: feed.status()["lag_records"] == 0, "nothing left")
+            feed.all_settled(10)
             self.assertEqual(feed.metric('millrace_odoo_events_total{outcome="applied"}'), 300)
             self.assertEqual(feed.odoo.ask("stats")["loads_without_utc"], 0)
 
@@ -131,7 +140,7 @@ class OdooFeed(unittest.TestCase):
         with Feed("--seed", "5") as feed:
             feed.odoo.tell("mode", mode="drop_after_commit", share=0.5, for_ms=3000)
             feed.publish(*some(60))
-            eventually(60, lambda: feed.status()["lag_records"] == 0, "all settled")
+            feed.all_settled(60)
             self.assertEqual(len(feed.odoo.records("stock.lot")), 60)
             self.assertEqual(feed.letters(), [])
 
@@ -153,7 +162,7 @@ class OdooFeed(unittest.TestCase):
             eventually(20, lambda: len(feed.lots()) > 20, "the feed is under way")
             feed.broker.kill()
             feed.broker.start()
-            eventually(60, lambda: feed.status()["lag_records"] == 0, "all settled")
+            feed.all_settled(60)
             self.assertEqual(len(feed.odoo.records("stock.lot")), 200)
             self.assertEqual(len(feed.lots()), 200)
 
