@@ -124,13 +124,23 @@ std::string text_of(const Json& json) {
     return {bytes.begin(), bytes.end()};
 }
 
+Json bytes_of(std::span<const std::byte> bytes) {
+    std::vector<std::uint8_t> copy(bytes.size());
+    std::ranges::transform(bytes, copy.begin(), std::to_integer<std::uint8_t>);
+    return Json::binary(std::move(copy));
+}
+
+std::vector<std::byte> record_of(const Json& json) {
+    const auto& binary = json.get_binary();
+    const auto bytes = std::as_bytes(std::span(binary.data(), binary.size()));
+    return {bytes.begin(), bytes.end()};
+}
+
 Json to_json(const Letter& letter) {
     Json actions = Json::array();
     for (const auto& action : letter.actions) {
         actions.push_back(to_json(action));
     }
-    std::vector<std::uint8_t> record(letter.record.size());
-    std::ranges::transform(letter.record, record.begin(), std::to_integer<std::uint8_t>);
     return {{"id", letter.id},
             {"subscription", letter.subscription},
             {"topic", letter.topic},
@@ -149,7 +159,8 @@ Json to_json(const Letter& letter) {
             {"correlation_id", bytes_of(letter.correlation_id)},
             {"state", static_cast<int>(letter.state)},
             {"actions", actions},
-            {"record", Json::binary(std::move(record))}};
+            {"record", bytes_of(std::span<const std::byte>(letter.record))},
+            {"edited", bytes_of(std::span<const std::byte>(letter.edited))}};
 }
 
 Letter letter_from(const Json& json) {
@@ -174,9 +185,8 @@ Letter letter_from(const Json& json) {
     for (const auto& action : json.at("actions")) {
         letter.actions.push_back(action_from(action));
     }
-    const auto& record = json.at("record").get_binary();
-    const auto bytes = std::as_bytes(std::span(record.data(), record.size()));
-    letter.record.assign(bytes.begin(), bytes.end());
+    letter.record = record_of(json.at("record"));
+    letter.edited = record_of(json.at("edited"));
     return letter;
 }
 
@@ -201,7 +211,8 @@ struct Encoder {
                  bytes_of(command.error),
                  bytes_of(command.response),
                  command.attempts,
-                 to_json(command.action)}};
+                 to_json(command.action),
+                 bytes_of(std::span<const std::byte>(command.edited))}};
     }
     std::pair<Kind, Json> operator()(const OffsetCommand& command) const {
         Json offsets = Json::array();
@@ -274,7 +285,8 @@ Result<Command> parse_other(Kind kind, const Json& json) {
                                     .error = text_of(json.at(4)),
                                     .response = text_of(json.at(5)),
                                     .attempts = integer_of<std::uint32_t>(json.at(6)),
-                                    .action = action_from(json.at(7))});
+                                    .action = action_from(json.at(7)),
+                                    .edited = record_of(json.at(8))});
         case Kind::offsets: {
             OffsetCommand command{.group = text_of(json.at(0)), .offsets = {}};
             for (const auto& offset : json.at(1)) {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "broker/delivery/consumer_groups.hpp"
-#include "broker/delivery/letters.hpp"
+#include "broker/delivery/letters/letters.hpp"
 #include "storage/base/result.hpp"
 
 namespace millrace::broker::delivery {
@@ -51,6 +51,7 @@ struct LetterChangeCommand {
     std::string response;
     std::uint32_t attempts = 0;  ///< 0: as it was
     LetterAction action;
+    std::vector<std::byte> edited;  ///< the record that goes out from now on; empty: as it was
 };
 struct OffsetCommand {
     std::string group;

@@ -7,7 +7,8 @@
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/consumer_groups_impl.hpp"
 #include "broker/delivery/engine.hpp"
-#include "broker/delivery/letter_store.hpp"
+#include "broker/delivery/letters/letter_store.hpp"
+#include "broker/delivery/letters/letter_sweep.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::delivery {
@@ -43,12 +44,11 @@ class DeliveryShardImpl final : public DeliveryShard,
     Result<SubscriptionProgress> progress(const std::string& name) const override;
 
     // Letters
-    Result<std::vector<Letter>> list(const LetterQuery& query) const override;
+    Result<LetterPage> list(const LetterQuery& query) const override;
     Result<Letter> show(const std::string& subscription, std::uint64_t id) const override;
-    void redrive(LetterSelection selection,
-                 std::function<void(Result<std::uint64_t>)> done) override;
-    void discard(LetterSelection selection,
-                 std::function<void(Result<std::uint64_t>)> done) override;
+    void change(LetterSelection selection,
+                LetterEdit edit,
+                std::function<void(Result<std::uint64_t>)> done) override;
 
   private:
     [[nodiscard]] Engine* find(const std::string& name) const;
@@ -57,11 +57,6 @@ class DeliveryShardImpl final : public DeliveryShard,
     void see_catalog(const CatalogPtr& view);
     void look_at_deadlines();
     void apply_letter_change(const LetterChangeCommand& command);
-    void change_letters(const LetterSelection& selection,
-                        LetterState state,
-                        const std::function<void(Result<std::uint64_t>)>& done);
-    [[nodiscard]] Result<std::vector<Letter>> selected(const Engine& engine,
-                                                       const LetterSelection& selection) const;
 
     Shard& shard_;
     ConsumerGroupsImpl groups_;
@@ -239,113 +234,53 @@ Result<SubscriptionProgress> DeliveryShardImpl::progress(const std::string& name
     return engine->progress();
 }
 
-bool is_wanted(const Letter& letter, const LetterQuery& query) {
-    return (!query.cause || letter.cause == *query.cause) &&
-           (!query.state || letter.state == *query.state) &&
-           (query.key.empty() || letter.key == query.key) &&
-           letter.last_failure_us >= query.since_us &&
-           (query.error_contains.empty() ||
-            letter.error.find(query.error_contains) != std::string::npos);
+Error unknown_subscription(const std::string& name) {
+    return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
 }
 
-Result<std::vector<Letter>> DeliveryShardImpl::list(const LetterQuery& query) const {
+Result<LetterPage> DeliveryShardImpl::list(const LetterQuery& query) const {
     const auto* const engine = find(query.subscription);
     if (engine == nullptr) {
-        return fail(Errc::unknown_subscription,
-                    "subscription \"" + query.subscription + "\" does not exist");
+        return unknown_subscription(query.subscription);
     }
-    std::vector<Letter> found;
-    MILLRACE_TRY(letters_->visit(engine->info().id, query.after_id, [&](Letter letter) {
-        if (is_wanted(letter, query)) {
-            letter.record.clear();
-            letter.parked_behind = engine->parked_behind(letter.partition, letter.key);
-            found.push_back(std::move(letter));
-        }
-        return found.size() < query.limit;
-    }));
-    return found;
+    MILLRACE_TRY(const auto filter, LetterFilter::make(query));
+    MILLRACE_TRY(auto page,
+                 letters_->find(engine->info().id, query, [&filter](const Letter& letter) {
+                     return filter.wants(letter);
+                 }));
+    for (auto& letter : page.letters) {
+        letter.record.clear();
+        letter.edited.clear();
+        letter.parked_behind = engine->parked_behind(letter.partition, letter.key);
+    }
+    return page;
 }
 
 Result<Letter> DeliveryShardImpl::show(const std::string& subscription, std::uint64_t id) const {
     const auto* const engine = find(subscription);
     if (engine == nullptr) {
-        return fail(Errc::unknown_subscription,
-                    "subscription \"" + subscription + "\" does not exist");
+        return unknown_subscription(subscription);
     }
     MILLRACE_TRY(auto letter, letters_->load(engine->info().id, id));
     letter.parked_behind = engine->parked_behind(letter.partition, letter.key);
     return letter;
 }
 
-Result<std::vector<Letter>> DeliveryShardImpl::selected(const Engine& engine,
-                                                        const LetterSelection& selection) const {
-    std::vector<Letter> letters;
-    for (const auto id : selection.ids) {
-        auto letter = letters_->load(engine.info().id, id);
-        if (letter && letter.value().state == LetterState::open) {
-            letters.push_back(std::move(letter).value());
-        }
-    }
-    if (selection.ids.empty()) {
-        return list({.subscription = selection.subscription,
-                     .cause = selection.cause,
-                     .state = LetterState::open,
-                     .key = selection.key,
-                     .error_contains = {},
-                     .limit = selection.limit});
-    }
-    return letters;
-}
-
-void DeliveryShardImpl::change_letters(const LetterSelection& selection,
-                                       LetterState state,
-                                       const std::function<void(Result<std::uint64_t>)>& done) {
-    const auto* const engine = find(selection.subscription);
+void DeliveryShardImpl::change(LetterSelection selection,
+                               LetterEdit edit,
+                               std::function<void(Result<std::uint64_t>)> done) {
+    const auto* const engine = find(selection.query.subscription);
     if (engine == nullptr) {
-        done(fail(Errc::unknown_subscription,
-                  "subscription \"" + selection.subscription + "\" does not exist"));
+        done(unknown_subscription(selection.query.subscription));
         return;
     }
-    const auto letters = selected(*engine, selection);
-    if (!letters) {
-        done(letters.error());
-        return;
-    }
-    auto left = std::make_shared<std::uint64_t>(letters.value().size());
-    if (*left == 0) {
-        done(std::uint64_t{0});
-        return;
-    }
-    for (const auto& letter : letters.value()) {
-        const LetterChangeCommand command{
-            .subscription = engine->info().id,
-            .id = letter.id,
-            .state = state,
-            .cause = Cause::none,
-            .action = {.time_us = shard_.runtime().clock().unix_now(),
-                       .action = state == LetterState::redriven ? "redriven" : "discarded",
-                       .by = selection.by,
-                       .text = selection.reason}};
-        shard_.propose(format_command(command),
-                       [left, done, count = letters.value().size()](const Result<void>& applied) {
-                           if (!applied && *left > 0) {
-                               *left = 0;
-                               done(applied.error());
-                           } else if (*left > 0 && --*left == 0) {
-                               done(static_cast<std::uint64_t>(count));
-                           }
-                       });
-    }
-}
-
-void DeliveryShardImpl::redrive(LetterSelection selection,
-                                std::function<void(Result<std::uint64_t>)> done) {
-    change_letters(selection, LetterState::redriven, done);
-}
-
-void DeliveryShardImpl::discard(LetterSelection selection,
-                                std::function<void(Result<std::uint64_t>)> done) {
-    change_letters(selection, LetterState::discarded, done);
+    std::make_shared<LetterSweep>(shard_,
+                                  *letters_,
+                                  engine->info().id,
+                                  std::move(selection),
+                                  std::move(edit),
+                                  std::move(done))
+        ->run();
 }
 
 }  // namespace

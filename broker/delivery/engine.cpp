@@ -152,7 +152,7 @@ void Engine::apply(const LetterChangeCommand& command, const Letter& letter) {
     if (is_over) {
         letters_open_ -= std::min<std::uint64_t>(letters_open_, 1);
         letter_failures_.erase(letter.id);
-        if (!is_superseded(letter)) {
+        if (!is_superseded(letter.partition, letter.offset, letter.epoch)) {
             release_key(item_of(letter));
         }
     } else if (command.state == LetterState::redriven) {
@@ -181,13 +181,11 @@ void Engine::take_letters() {
     redriven_.clear();
     letter_failures_.clear();
     drop_in_flight([](const Item& item) { return item.letter.has_value(); });
-    const auto visited = letters_.visit(info_->id, 0, [this](const Letter& letter) {
-        if (letter.state != LetterState::open && letter.state != LetterState::redriven) {
-            return true;
-        }
+    std::vector<std::uint64_t> redelivered;
+    const auto visited = letters_.visit_active(info_->id, [&](const LetterBrief& letter) {
         ++letters_open_;
-        if (is_superseded(letter)) {
-            supersede(letter);
+        if (is_superseded(letter.partition, letter.offset, letter.epoch)) {
+            redelivered.push_back(letter.id);
             return true;
         }
         if (info_->order == Order::key && !letter.key.empty()) {
@@ -201,24 +199,28 @@ void Engine::take_letters() {
     if (!visited) {
         log_error("delivery", info_->name + ": " + visited.error().text);
     }
+    for (const auto id : redelivered) {
+        supersede(id);
+    }
 }
 
-bool Engine::is_superseded(const Letter& letter) const {
-    const auto found = progress_.find(letter.partition);
-    return found != progress_.end() && letter.epoch < found->second.epoch &&
-           letter.offset >= found->second.origin;
+bool Engine::is_superseded(PartitionId partition, Offset offset, std::uint32_t epoch) const {
+    const auto found = progress_.find(partition);
+    return found != progress_.end() && epoch < found->second.epoch &&
+           offset >= found->second.origin;
 }
 
-void Engine::supersede(const Letter& letter) {
+void Engine::supersede(std::uint64_t letter) {
     const LetterChangeCommand command{.subscription = info_->id,
-                                      .id = letter.id,
+                                      .id = letter,
                                       .state = LetterState::discarded,
                                       .error = {},
                                       .response = {},
                                       .action = {.time_us = shard_.runtime().clock().unix_now(),
                                                  .action = "superseded",
                                                  .by = "broker",
-                                                 .text = "a seek delivers the record anew"}};
+                                                 .text = "a seek delivers the record anew"},
+                                      .edited = {}};
     shard_.propose(format_command(command), [](const Result<void>&) {});
 }
 
@@ -306,6 +308,7 @@ SubscriptionProgress Engine::progress() const {
     total.acked = acked_.value();
     total.nacked = nacked_.value();
     total.letters_open = letters_open_;
+    total.letters_by_cause = letters_.counts(info_->id, LetterState::open);
     for (const auto& [partition, progress] : progress_) {
         const auto limits = shard_.bounds(partition);
         if (!limits) {

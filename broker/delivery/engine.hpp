@@ -12,7 +12,7 @@
 #include "broker/delivery/circuit.hpp"
 #include "broker/delivery/commands.hpp"
 #include "broker/delivery/interval_set.hpp"
-#include "broker/delivery/letter_store.hpp"
+#include "broker/delivery/letters/letter_store.hpp"
 #include "broker/delivery/subscriptions.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/base/random.hpp"
@@ -150,9 +150,11 @@ class Engine {
     /// Keys of open letters are busy, redriven ones go out. What a seek delivers anew is no letter
     /// any more.
     void take_letters();
-    void supersede(const Letter& letter);
-    /// A seek has gone back behind its record, which is delivered anew.
-    [[nodiscard]] bool is_superseded(const Letter& letter) const;
+    void supersede(std::uint64_t letter);
+    /// A seek has gone back behind the record of a letter, which is delivered anew.
+    [[nodiscard]] bool is_superseded(PartitionId partition,
+                                     Offset offset,
+                                     std::uint32_t epoch) const;
     [[nodiscard]] std::vector<PartitionId> partitions() const;
 
     // Settling.

@@ -280,7 +280,7 @@ Engine::Item Engine::item_of(const Letter& letter) const {
         .first_failure_us = letter.first_failure_us,
         .key = letter.key,
         .letter = letter.id,
-        .record = letter.record};
+        .record = letter.edited.empty() ? letter.record : letter.edited};
 }
 
 std::optional<Engine::Item> Engine::next_item() {

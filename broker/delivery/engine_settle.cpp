@@ -322,7 +322,8 @@ void Engine::change_letter(const Item& item,
         .action = {.time_us = shard_.runtime().clock().unix_now(),
                    .action = is_failure ? "failed again" : "resolved",
                    .by = "broker",
-                   .text = is_failure ? cut(nack.error, error_bytes_max) : ""}};
+                   .text = is_failure ? cut(nack.error, error_bytes_max) : ""},
+        .edited = {}};
     propose(command, pending, [] {});
 }
 

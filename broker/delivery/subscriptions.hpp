@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -26,6 +27,7 @@ enum class Cause : std::uint8_t {
     configuration = 6,
     poison = 7,
 };
+inline constexpr std::size_t cause_count = 8;
 [[nodiscard]] std::string_view name_of(Cause cause) noexcept;
 
 /// One record on its way to a consumer. The record is plain (client/wire/record.hpp) and shared
@@ -93,6 +95,7 @@ struct SubscriptionProgress {
     std::uint64_t acked = 0;
     std::uint64_t nacked = 0;
     std::uint64_t letters_open = 0;
+    std::array<std::uint64_t, cause_count> letters_by_cause{};  ///< open ones
     std::vector<PartitionProgress> partitions;
 };
 

@@ -8,8 +8,8 @@
 #include <variant>
 #include <vector>
 
+#include "broker/expressions/jq_program.hpp"
 #include "broker/odoo/fault.hpp"
-#include "broker/odoo/jq_program.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/ids.hpp"
 

@@ -48,8 +48,7 @@ Handler handler_of(wire::Api api) {
             return handle_subscription_consumer;
         case wire::Api::letter_list:
         case wire::Api::letter_show:
-        case wire::Api::letter_redrive:
-        case wire::Api::letter_discard:
+        case wire::Api::letter_change:
             return handle_letters;
         default:
             return nullptr;

@@ -1,8 +1,9 @@
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "broker/delivery/delivery_shard.hpp"
-#include "broker/delivery/letters.hpp"
+#include "broker/delivery/letters/letters.hpp"
 #include "broker/protocol/session.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
 
@@ -47,6 +48,31 @@ std::optional<Value> optional_of(const flatbuffers::Optional<Wire>& value) {
     return value ? std::optional(static_cast<Value>(*value)) : std::nullopt;
 }
 
+/// Beyond the shard that has looked least far, others may still find something.
+wire::LetterListAnswerT merge(
+    const std::vector<std::shared_ptr<Result<delivery::LetterPage>>>& shards, std::uint32_t limit) {
+    wire::LetterListAnswerT answer;
+    auto known_upto = std::numeric_limits<std::uint64_t>::max();
+    for (const auto& part : shards) {
+        const auto& page = part->value();
+        if (!page.is_end) {
+            known_upto = std::min(known_upto, page.examined_upto);
+        }
+        for (const auto& letter : page.letters) {
+            answer.letters.push_back(to_wire(letter));
+        }
+    }
+    std::erase_if(answer.letters,
+                  [known_upto](const auto& letter) { return letter->id > known_upto; });
+    std::ranges::sort(answer.letters, {}, [](const auto& letter) { return letter->id; });
+    if (answer.letters.size() > limit) {
+        answer.letters.resize(limit);
+        known_upto = answer.letters.back()->id;
+    }
+    answer.next_after_id = known_upto == std::numeric_limits<std::uint64_t>::max() ? 0 : known_upto;
+    return answer;
+}
+
 void list(const Request& request) {
     const auto parsed = wire::parse_message<wire::LetterListRequest>(request.table);
     if (!parsed) {
@@ -59,32 +85,28 @@ void list(const Request& request) {
                                       .state = optional_of<delivery::LetterState>(message.state),
                                       .key = message.key,
                                       .error_contains = message.error_contains,
+                                      .correlation_id = message.correlation_id,
+                                      .where = message.where,
                                       .since_us = message.since_us,
                                       .after_id = message.after_id,
                                       .limit = std::clamp(message.limit, 1U, list_max)};
-    using Part = std::shared_ptr<Result<std::vector<delivery::Letter>>>;
+    using Part = std::shared_ptr<Result<delivery::LetterPage>>;
     gather(
         request.session->table(),
         request.session->shard_id(),
         [query](const ShardServices& services) {
-            return std::make_shared<Result<std::vector<delivery::Letter>>>(
+            return std::make_shared<Result<delivery::LetterPage>>(
                 services.delivery->letters().list(query));
         },
         [session = request.session, header = request.header, limit = query.limit](
             const std::vector<Part>& shards) {
-            wire::LetterListAnswerT answer;
             for (const auto& part : shards) {
                 if (!*part) {
                     session->refuse(header, part->error());
                     return;
                 }
-                for (const auto& letter : part->value()) {
-                    answer.letters.push_back(to_wire(letter));
-                }
             }
-            std::ranges::sort(answer.letters, {}, [](const auto& letter) { return letter->id; });
-            answer.letters.resize(std::min<std::size_t>(answer.letters.size(), limit));
-            session->answer(header, answer);
+            session->answer(header, merge(shards, limit));
         });
 }
 
@@ -117,7 +139,9 @@ void show(const Request& request) {
             wire::LetterShowAnswerT answer;
             answer.letter = to_wire(found->value());
             answer.record_bytes = static_cast<std::uint32_t>(found->value().record.size());
-            const std::array<std::span<const std::byte>, 1> raw{found->value().record};
+            answer.edited_bytes = static_cast<std::uint32_t>(found->value().edited.size());
+            const std::array<std::span<const std::byte>, 2> raw{found->value().record,
+                                                                found->value().edited};
             session->answer(header, answer, raw);
         });
 }
@@ -149,7 +173,9 @@ struct ChangeJoin {
     }
 };
 
-void change(const Request& request, const delivery::LetterSelection& selection, bool is_redrive) {
+void change_everywhere(const Request& request,
+                       const delivery::LetterSelection& selection,
+                       const delivery::LetterEdit& edit) {
     const auto& session = request.session;
     auto join = std::make_shared<ChangeJoin>();
     join->session = session;
@@ -168,53 +194,53 @@ void change(const Request& request, const delivery::LetterSelection& selection, 
             }
         }
         session->services().shard->runtime().post_to(
-            shard, [join, here, &there = session->table().shards[shard.value], part, is_redrive] {
-                const auto done = [join, here, &there](const Result<std::uint64_t>& changed) {
-                    there.shard->runtime().post_to(here, [join, changed] { join->add(changed); });
-                };
-                if (is_redrive) {
-                    there.delivery->letters().redrive(part, done);
-                } else {
-                    there.delivery->letters().discard(part, done);
-                }
+            shard, [join, here, &there = session->table().shards[shard.value], part, edit] {
+                there.delivery->letters().change(
+                    part, edit, [join, here, &there](const Result<std::uint64_t>& changed) {
+                        there.shard->runtime().post_to(here,
+                                                       [join, changed] { join->add(changed); });
+                    });
             });
     }
 }
 
-void redrive(const Request& request) {
-    const auto parsed = wire::parse_message<wire::LetterRedriveRequest>(request.table);
+void change(const Request& request) {
+    const auto parsed = wire::parse_message<wire::LetterChangeRequest>(request.table);
     if (!parsed) {
         request.refuse(parsed.error());
         return;
     }
     const auto& message = parsed.value();
-    change(request,
-           {.subscription = message.subscription,
-            .ids = message.ids,
-            .cause = optional_of<delivery::Cause>(message.cause),
-            .key = message.key,
-            .by = message.by,
-            .reason = {},
-            .limit = message.limit},
-           true);
-}
-
-void discard(const Request& request) {
-    const auto parsed = wire::parse_message<wire::LetterDiscardRequest>(request.table);
-    if (!parsed || parsed.value().reason.empty()) {
-        request.refuse(parsed ? fail(Errc::invalid_argument, "a discard needs a reason")
-                              : parsed.error());
+    if (message.kind == wire::LetterChangeKind::discard && message.reason.empty()) {
+        request.refuse(fail(Errc::invalid_argument, "a discard needs a reason"));
         return;
     }
-    const auto& message = parsed.value();
-    change(request,
-           {.subscription = message.subscription,
-            .ids = message.ids,
-            .cause = optional_of<delivery::Cause>(message.cause),
-            .key = message.key,
-            .by = message.by,
-            .reason = message.reason},
-           false);
+    if (message.has_value && message.ids.size() != 1) {
+        request.refuse(fail(Errc::invalid_argument, "a value is for one letter: give its id"));
+        return;
+    }
+    delivery::LetterSelection selection{
+        .query = {.subscription = message.subscription,
+                  .cause = optional_of<delivery::Cause>(message.cause),
+                  .state = {},
+                  .key = message.key,
+                  .error_contains = message.error_contains,
+                  .correlation_id = message.correlation_id,
+                  .where = message.where,
+                  .since_us = message.since_us},
+        .ids = message.ids,
+        .by = message.by,
+        .reason = message.reason};
+    if (message.limit > 0) {
+        selection.limit = message.limit;
+    }
+    delivery::LetterEdit edit{.kind = static_cast<delivery::LetterEdit::Kind>(message.kind),
+                              .transform = message.transform,
+                              .value = std::nullopt};
+    if (message.has_value) {
+        edit.value = std::string(message.value.begin(), message.value.end());
+    }
+    change_everywhere(request, selection, edit);
 }
 
 }  // namespace
@@ -225,10 +251,8 @@ void handle_letters(const Request& request) {
             return list(request);
         case wire::Api::letter_show:
             return show(request);
-        case wire::Api::letter_redrive:
-            return redrive(request);
         default:
-            return discard(request);
+            return change(request);
     }
 }
 

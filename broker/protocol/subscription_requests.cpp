@@ -65,6 +65,10 @@ void add(wire::SubscriptionStatusT& total, const SubscriptionProgress& part) {
     total.acked += part.acked;
     total.nacked += part.nacked;
     total.letters_open += part.letters_open;
+    total.letters_by_cause.resize(delivery::cause_count);
+    for (std::size_t cause = 0; cause < delivery::cause_count; ++cause) {
+        total.letters_by_cause[cause] += part.letters_by_cause[cause];
+    }
     for (const auto& partition : part.partitions) {
         auto one = std::make_unique<wire::SubscriptionPartitionT>();
         one->partition_id = partition.partition.value;

@@ -58,7 +58,13 @@ SubscriptionStatus from_wire(const wire::SubscriptionStatusT& status,
                             .acked = status.acked,
                             .nacked = status.nacked,
                             .letters_open = status.letters_open,
+                            .letters_by_cause = {},
                             .partitions = {}};
+    for (std::size_t cause = 0; cause < status.letters_by_cause.size(); ++cause) {
+        if (const auto count = status.letters_by_cause[cause]; count > 0) {
+            made.letters_by_cause.emplace_back(static_cast<Cause>(cause), count);
+        }
+    }
     for (const auto& partition : status.partitions) {
         if (const auto found = names.find(partition->partition_id); found != names.end()) {
             made.partitions.push_back({.topic = found->second.topic,
@@ -89,7 +95,8 @@ Letter from_wire(const wire::LetterT& letter) {
                 .state = static_cast<LetterState>(letter.state),
                 .parked_behind = letter.parked_behind,
                 .actions = {},
-                .record = std::nullopt};
+                .record = std::nullopt,
+                .edited = std::nullopt};
     for (const auto& action : letter.actions) {
         made.actions.push_back({.time_us = action->time_us,
                                 .action = action->action,
@@ -105,6 +112,54 @@ wire::SubscriptionControlRequestT control_request(const std::string& name,
     request.name = name;
     request.action = action;
     return request;
+}
+
+std::optional<Record> record_of(const Letter& letter, std::span<const std::byte> bytes) {
+    if (bytes.empty()) {
+        return std::nullopt;
+    }
+    const auto parsed = wire::parse_plain_record(bytes);
+    if (!parsed) {
+        return std::nullopt;
+    }
+    auto record =
+        client::to_record(parsed.value(), {.topic = letter.topic, .index = letter.partition});
+    record.offset = letter.offset;
+    record.append_time_us = letter.append_time_us;
+    return record;
+}
+
+wire::LetterChangeRequestT change_request(wire::LetterChangeKind kind,
+                                          const LetterSelection& selection,
+                                          const LetterMend& mend) {
+    wire::LetterChangeRequestT request;
+    request.kind = kind;
+    request.subscription = selection.query.subscription;
+    request.ids = selection.ids;
+    if (selection.query.cause) {
+        request.cause = static_cast<wire::Cause>(*selection.query.cause);
+    }
+    request.key = selection.query.key;
+    request.error_contains = selection.query.error_contains;
+    request.correlation_id = selection.query.correlation_id;
+    request.where = selection.query.where;
+    request.since_us = selection.query.since_us;
+    request.by = selection.by;
+    request.limit = selection.limit;
+    request.transform = mend.transform;
+    request.has_value = mend.value.has_value();
+    if (mend.value) {
+        request.value.assign(mend.value->begin(), mend.value->end());
+    }
+    return request;
+}
+
+std::uint64_t change_letters(client::Core& core, wire::LetterChangeRequestT request) {
+    // A million letters change in one request.
+    constexpr auto timeout = std::chrono::minutes(15);
+    return core
+        .call<wire::LetterChangeAnswer>(Api::letter_change, std::move(request), nullptr, timeout)
+        .changed;
 }
 
 }  // namespace
@@ -166,23 +221,32 @@ void Admin::seek_subscription(const std::string& name, StartPosition to) {
 }
 
 std::vector<Letter> Admin::list_letters(const LetterQuery& query) {
-    wire::LetterListRequestT request;
-    request.subscription = query.subscription;
-    if (query.cause) {
-        request.cause = static_cast<wire::Cause>(*query.cause);
-    }
-    if (query.state) {
-        request.state = static_cast<wire::LetterState>(*query.state);
-    }
-    request.key = query.key;
-    request.error_contains = query.error_contains;
-    request.since_us = query.since_us;
-    request.after_id = query.after_id;
-    request.limit = query.limit;
     std::vector<Letter> letters;
-    for (const auto& letter :
-         impl_->core->call<wire::LetterListAnswer>(Api::letter_list, std::move(request)).letters) {
-        letters.push_back(from_wire(*letter));
+    for (auto after = query.after_id; letters.size() < query.limit;) {
+        wire::LetterListRequestT request;
+        request.subscription = query.subscription;
+        if (query.cause) {
+            request.cause = static_cast<wire::Cause>(*query.cause);
+        }
+        if (query.state) {
+            request.state = static_cast<wire::LetterState>(*query.state);
+        }
+        request.key = query.key;
+        request.error_contains = query.error_contains;
+        request.correlation_id = query.correlation_id;
+        request.where = query.where;
+        request.since_us = query.since_us;
+        request.after_id = after;
+        request.limit = query.limit - static_cast<std::uint32_t>(letters.size());
+        const auto answer =
+            impl_->core->call<wire::LetterListAnswer>(Api::letter_list, std::move(request));
+        for (const auto& letter : answer.letters) {
+            letters.push_back(from_wire(*letter));
+        }
+        if (answer.next_after_id == 0) {
+            break;
+        }
+        after = answer.next_after_id;
     }
     return letters;
 }
@@ -195,42 +259,29 @@ Letter Admin::show_letter(const std::string& subscription, std::uint64_t id) {
     const auto answer =
         impl_->core->call<wire::LetterShowAnswer>(Api::letter_show, std::move(request), &raw);
     auto letter = from_wire(*answer.letter);
-    const auto bytes = std::span<const std::byte>(raw).first(
-        std::min<std::size_t>(answer.record_bytes, raw.size()));
-    if (const auto record = wire::parse_plain_record(bytes)) {
-        letter.record =
-            client::to_record(record.value(), {.topic = letter.topic, .index = letter.partition});
-        letter.record->offset = letter.offset;
-        letter.record->append_time_us = letter.append_time_us;
-    }
+    const auto rest = std::span<const std::byte>(raw);
+    const auto record_bytes = std::min<std::size_t>(answer.record_bytes, rest.size());
+    const auto edited_bytes =
+        std::min<std::size_t>(answer.edited_bytes, rest.size() - record_bytes);
+    letter.record = record_of(letter, rest.first(record_bytes));
+    letter.edited = record_of(letter, rest.subspan(record_bytes, edited_bytes));
     return letter;
 }
 
-std::uint64_t Admin::redrive_letters(const LetterSelection& selection) {
-    wire::LetterRedriveRequestT request;
-    request.subscription = selection.subscription;
-    request.ids = selection.ids;
-    if (selection.cause) {
-        request.cause = static_cast<wire::Cause>(*selection.cause);
-    }
-    request.key = selection.key;
-    request.by = selection.by;
-    return impl_->core->call<wire::LetterChangeAnswer>(Api::letter_redrive, std::move(request))
-        .changed;
+std::uint64_t Admin::redrive_letters(const LetterSelection& selection, const LetterMend& mend) {
+    return change_letters(*impl_->core,
+                          change_request(wire::LetterChangeKind::redrive, selection, mend));
+}
+
+std::uint64_t Admin::edit_letters(const LetterSelection& selection, const LetterMend& mend) {
+    return change_letters(*impl_->core,
+                          change_request(wire::LetterChangeKind::edit, selection, mend));
 }
 
 std::uint64_t Admin::discard_letters(const LetterSelection& selection, const std::string& reason) {
-    wire::LetterDiscardRequestT request;
-    request.subscription = selection.subscription;
-    request.ids = selection.ids;
-    if (selection.cause) {
-        request.cause = static_cast<wire::Cause>(*selection.cause);
-    }
-    request.key = selection.key;
-    request.by = selection.by;
+    auto request = change_request(wire::LetterChangeKind::discard, selection, {});
     request.reason = reason;
-    return impl_->core->call<wire::LetterChangeAnswer>(Api::letter_discard, std::move(request))
-        .changed;
+    return change_letters(*impl_->core, std::move(request));
 }
 
 }  // namespace millrace

@@ -55,16 +55,19 @@ class Core : public std::enable_shared_from_this<Core> {
 
     /// Sends a request on the io thread. Threads: any.
     template <class Native>
-    void send(wire::Api api, Native message, OnAnswer on_answer) {
+    void send(wire::Api api,
+              Native message,
+              OnAnswer on_answer,
+              std::optional<std::chrono::milliseconds> timeout = std::nullopt) {
         auto shared = std::make_shared<Native>(std::move(message));
-        post([this, api, shared, on_answer = std::move(on_answer)]() mutable {
+        post([this, api, shared, timeout, on_answer = std::move(on_answer)]() mutable {
             connection_.request(
                 [api, shared](std::uint32_t correlation) {
                     return wire::format_message(
                         {.api = static_cast<std::uint16_t>(api), .correlation = correlation},
                         *shared);
                 },
-                options_.request_timeout,
+                timeout.value_or(options_.request_timeout),
                 std::move(on_answer));
         });
     }
@@ -73,9 +76,10 @@ class Core : public std::enable_shared_from_this<Core> {
     template <class Answer, class Native>
     typename Answer::NativeTableType call(wire::Api api,
                                           Native message,
-                                          std::vector<std::byte>* raw = nullptr) {
-        const auto kept =
-            call_kept([&](OnAnswer done) { send(api, std::move(message), std::move(done)); });
+                                          std::vector<std::byte>* raw = nullptr,
+                                          std::optional<std::chrono::milliseconds> timeout = {}) {
+        const auto kept = call_kept(
+            [&](OnAnswer done) { send(api, std::move(message), std::move(done), timeout); });
         auto answer = wire::parse_message<Answer>(kept.table);
         if (!answer) {
             throw_error(answer.error());

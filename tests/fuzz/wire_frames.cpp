@@ -87,8 +87,7 @@ constexpr auto parsers = parsers_of<HelloRequest,
                                     LetterListAnswer,
                                     LetterShowRequest,
                                     LetterShowAnswer,
-                                    LetterRedriveRequest,
-                                    LetterDiscardRequest,
+                                    LetterChangeRequest,
                                     LetterChangeAnswer,
                                     Done>();
 

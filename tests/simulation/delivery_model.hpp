@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/delivery/letters.hpp"
+#include "broker/delivery/letters/letters.hpp"
 #include "broker/delivery/subscriptions.hpp"
 
 namespace millrace::simulation {

@@ -84,11 +84,15 @@ broker::delivery::Subscriptions& DeliveryWorld::subscriptions() {
 
 DeliveryModel::Letters DeliveryWorld::letters() {
     DeliveryModel::Letters newest;
-    const auto all = delivery_->letters().list(
-        {.subscription = subscription, .key = {}, .error_contains = {}, .limit = 100'000});
-    EXPECT_TRUE(all);
-    for (const auto& letter : all.value()) {
-        newest[{.partition = letter.partition, .offset = letter.offset}] = letter;
+    broker::delivery::LetterQuery query{.subscription = subscription, .limit = 100'000};
+    for (bool is_end = false; !is_end;) {
+        const auto page = delivery_->letters().list(query);
+        EXPECT_TRUE(page);
+        for (const auto& letter : page.value().letters) {
+            newest[{.partition = letter.partition, .offset = letter.offset}] = letter;
+        }
+        query.after_id = page.value().examined_upto;
+        is_end = page.value().is_end;
     }
     return newest;
 }
@@ -280,12 +284,7 @@ void DeliveryWorld::redrive(double share) {
     if (open.empty()) {
         return;
     }
-    LetterSelection selection{.subscription = subscription,
-                              .ids = {},
-                              .cause = {},
-                              .key = {},
-                              .by = "test",
-                              .reason = {}};
+    LetterSelection selection{.query = {.subscription = subscription}, .ids = {}, .by = "test"};
     const auto all = letters();
     for (const auto& id : open) {
         if (random_.chance(share)) {
@@ -298,7 +297,7 @@ void DeliveryWorld::redrive(double share) {
         return;
     }
     const auto count = selection.ids.size();
-    delivery_->letters().redrive(selection, [count](const Result<std::uint64_t>& done) {
+    delivery_->letters().change(selection, {}, [count](const Result<std::uint64_t>& done) {
         ASSERT_TRUE(done) << done.error().text;
         EXPECT_EQ(done.value(), count);
     });
@@ -313,13 +312,12 @@ void DeliveryWorld::discard_one() {
     const auto id = open[random_.below(open.size())];
     tell("  " + text_of(id));
     model_.discard(id);
-    delivery_->letters().discard({.subscription = subscription,
-                                  .ids = {letters().at(id).id},
-                                  .cause = {},
-                                  .key = {},
-                                  .by = "test",
-                                  .reason = "test"},
-                                 [](const Result<std::uint64_t>& done) { ASSERT_TRUE(done); });
+    delivery_->letters().change({.query = {.subscription = subscription},
+                                 .ids = {letters().at(id).id},
+                                 .by = "test",
+                                 .reason = "test"},
+                                {.kind = broker::delivery::LetterEdit::Kind::discard},
+                                [](const Result<std::uint64_t>& done) { ASSERT_TRUE(done); });
     fixture_.runtime->run_until_idle();
 }
 

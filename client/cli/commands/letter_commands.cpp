@@ -1,6 +1,10 @@
+#include "client/cli/commands/letter_commands.hpp"
+
 #include <cstdlib>
+#include <fstream>
 #include <map>
 #include <ostream>
+#include <sstream>
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/commands/commands.hpp"
@@ -11,39 +15,19 @@
 #include "client/cli/views/letter_views.hpp"
 
 namespace millrace::cli {
-namespace {
 
-constexpr std::uint32_t page_letters = 500;
-
-struct ListOptions {
-    LetterQuery query;
-    std::string since;
-    std::string state = "open";
-    std::optional<GroupBy> group_by;
-    std::uint64_t limit = 100;
-};
-struct ShowOptions {
-    std::string subscription;
-    std::uint64_t id = 0;
-};
-struct SettleOptions {
-    LetterSelection selection;
-    std::string reason;
-    bool all = false;
-    bool dry_run = false;
-};
-
-/// Gives letters page by page until the visitor has enough.
-template <class Visitor>
-void visit_letters(Session& session, LetterQuery query, Visitor&& visit) {
+void visit_letters(Session& session,
+                   LetterQuery query,
+                   const std::function<bool(const Letter&)>& visit) {
+    constexpr std::uint32_t page_letters = 500;
     query.limit = page_letters;
     for (;;) {
         const std::vector<Letter> page = session.admin().list_letters(query);
         for (const Letter& letter : page) {
+            query.after_id = std::max(query.after_id, letter.id);
             if (!visit(letter)) {
                 return;
             }
-            query.after_id = std::max(query.after_id, letter.id);
         }
         if (page.size() < page_letters) {
             return;
@@ -51,20 +35,55 @@ void visit_letters(Session& session, LetterQuery query, Visitor&& visit) {
     }
 }
 
+std::int64_t since_of(const std::string& text) {
+    if (text.empty()) {
+        return 0;
+    }
+    const std::int64_t now_us = unix_now_us();
+    const auto before = parse_duration(text);
+    return before ? now_us - before->count() : require_time(text, now_us, "--since");
+}
+
 LetterQuery query_of(const ListOptions& options) {
     LetterQuery query = options.query;
     if (options.state != "all") {
         query.state = find_named(letter_state_names, options.state);
     }
-    if (!options.since.empty()) {
-        const std::int64_t now_us = unix_now_us();
-        const auto before = parse_duration(options.since);
-        query.since_us =
-            before ? now_us - before->count() : require_time(options.since, now_us, "--since");
-    }
+    query.since_us = since_of(options.since);
     return query;
 }
 
+std::string who() {
+    const char* user = std::getenv("USER");
+    return user == nullptr ? "millrace-cli" : user;
+}
+
+void add_filters(CLI::App& app, LetterQuery& query, std::string& since) {
+    app.add_option("SUBSCRIPTION", query.subscription, "Whose")->required();
+    add_choice(app, "--cause", query.cause, choice(cause_names, "Only with this cause"));
+    app.add_option("--since", since, "Failed within the last 2h, or since a time")
+        ->type_name("TIME");
+    app.add_option("-k,--key", query.key, "Only of this key");
+    app.add_option("--error", query.error_contains, "Only where the error contains this text");
+    app.add_option("--correlation-id", query.correlation_id, "Only of this chain of events");
+    app.add_option("--where", query.where, "Only where this jq program says true")->type_name("JQ");
+}
+
+namespace {
+
+struct ShowOptions {
+    std::string subscription;
+    std::uint64_t id = 0;
+};
+struct SettleOptions {
+    LetterSelection selection;
+    std::string since;
+    LetterMend mend;
+    std::string value_file;
+    std::string reason;
+    bool all = false;
+    bool dry_run = false;
+};
 ExitCode list_letters(Session& session, const ListOptions& options) {
     const LetterQuery query = query_of(options);
     if (options.group_by) {
@@ -97,19 +116,20 @@ ExitCode show_letter(Session& session, const ShowOptions& options) {
     return ExitCode::ok;
 }
 
-std::string who() {
-    const char* user = std::getenv("USER");
-    return user == nullptr ? "millrace-cli" : user;
+bool has_filter(const LetterSelection& selection) {
+    const LetterQuery& query = selection.query;
+    return query.cause.has_value() || !query.key.empty() || !query.error_contains.empty() ||
+           !query.correlation_id.empty() || !query.where.empty() || query.since_us != 0;
 }
 
 LetterSelection selection_of(const SettleOptions& options) {
     LetterSelection selection = options.selection;
-    const bool has_filter = selection.cause.has_value() || !selection.key.empty();
-    if (selection.ids.empty() && !has_filter && !options.all) {
-        throw UsageError("which letters? Give their ids, --cause, --key, or --all");
+    selection.query.since_us = since_of(options.since);
+    if (selection.ids.empty() && !has_filter(selection) && !options.all) {
+        throw UsageError("which letters? Give their ids, a filter such as --cause, or --all");
     }
-    if (!selection.ids.empty() && (has_filter || options.all)) {
-        throw UsageError("ids stand alone: no --cause, --key or --all beside them");
+    if (!selection.ids.empty() && (has_filter(selection) || options.all)) {
+        throw UsageError("ids stand alone: no filter and no --all beside them");
     }
     if (selection.by.empty()) {
         selection.by = who();
@@ -117,20 +137,35 @@ LetterSelection selection_of(const SettleOptions& options) {
     return selection;
 }
 
-/// What a redrive or discard would touch.
+/// What goes out instead of the record's value.
+LetterMend mend_of(const SettleOptions& options) {
+    LetterMend mend = options.mend;
+    if (options.value_file.empty()) {
+        return mend;
+    }
+    if (options.selection.ids.size() != 1) {
+        throw UsageError("--value-file is for one letter: give its id");
+    }
+    std::ifstream file(options.value_file, std::ios::binary);
+    std::ostringstream text;
+    if (!file || !(text << file.rdbuf())) {
+        throw UsageError("--value-file: cannot read " + options.value_file);
+    }
+    mend.value = text.str();
+    return mend;
+}
+
+/// What a redrive, edit or discard would touch.
 ExitCode preview(Session& session, const LetterSelection& selection) {
     if (!selection.ids.empty()) {
         std::vector<Letter> letters;
         for (const std::uint64_t id : selection.ids) {
-            letters.push_back(session.admin().show_letter(selection.subscription, id));
+            letters.push_back(session.admin().show_letter(selection.query.subscription, id));
         }
         print_letters(session, letters);
         return ExitCode::ok;
     }
-    LetterQuery query;
-    query.subscription = selection.subscription;
-    query.cause = selection.cause;
-    query.key = selection.key;
+    LetterQuery query = selection.query;
     query.state = LetterState::open;
     LetterGroups groups(GroupBy::error);
     visit_letters(session, query, [&](const Letter& letter) {
@@ -161,7 +196,20 @@ ExitCode redrive(Session& session, const SettleOptions& options) {
     if (options.dry_run) {
         return preview(session, selection);
     }
-    return report(session, selection, "redriven", session.admin().redrive_letters(selection));
+    const auto count = session.admin().redrive_letters(selection, mend_of(options));
+    return report(session, selection, "redriven", count);
+}
+
+ExitCode edit(Session& session, const SettleOptions& options) {
+    const LetterSelection selection = selection_of(options);
+    const LetterMend mend = mend_of(options);
+    if (mend.transform.empty() && !mend.value) {
+        throw UsageError("edit what? Give --transform or --value-file");
+    }
+    if (options.dry_run) {
+        return preview(session, selection);
+    }
+    return report(session, selection, "edited", session.admin().edit_letters(selection, mend));
 }
 
 ExitCode discard(Session& session, const SettleOptions& options) {
@@ -187,12 +235,7 @@ void add_list(Registry& registry) {
                                 options,
                                 list_letters);
     app.alias("list");
-    app.add_option("SUBSCRIPTION", query.subscription, "Whose")->required();
-    add_choice(app, "--cause", query.cause, choice(cause_names, "Only with this cause"));
-    app.add_option("--since", options->since, "Failed within the last 2h, or since a time")
-        ->type_name("TIME");
-    app.add_option("-k,--key", query.key, "Only of this key");
-    app.add_option("--error", query.error_contains, "Only where the error contains this text");
+    add_filters(app, query, options->since);
     app.add_option("--state", options->state, "In which state")
         ->check(CLI::IsMember({"open", "redriven", "resolved", "discarded", "all"}).description(""))
         ->type_name("open|redriven|resolved|discarded|all")
@@ -209,16 +252,22 @@ std::shared_ptr<SettleOptions> add_settle(Registry& registry,
     auto options = std::make_shared<SettleOptions>();
     LetterSelection& selection = options->selection;
     CLI::App& app = add_command(registry, text, options, run);
-    app.add_option("SUBSCRIPTION", selection.subscription, "Whose")->required();
+    add_filters(app, selection.query, options->since);
     app.add_option("ID", selection.ids, "Which letters");
-    add_choice(app, "--cause", selection.cause, choice(cause_names, "All open ones of this cause"));
-    app.add_option("-k,--key", selection.key, "All open ones of this key");
     app.add_flag("--all", options->all, "All open ones");
     app.add_option("--by", selection.by, "Who does it; without: $USER");
     app.add_flag("--dry-run", options->dry_run, "Only show what would be done");
     if (text.name == "discard") {
         app.add_option("--reason", options->reason, "Why; it stays with the letter")->required();
+        return options;
     }
+    app.add_option("--transform",
+                   options->mend.transform,
+                   "This jq program mends the record first; the original stays beside it")
+        ->type_name("JQ");
+    app.add_option("--value-file", options->value_file, "The content of this file is the new value")
+        ->type_name("FILE");
+    app.add_option("--limit", selection.limit, "At most so many of each shard");
     return options;
 }
 
@@ -240,8 +289,18 @@ void add_letter_commands(Registry& registry) {
                {"redrive",
                 "Deliver letters again",
                 "millrace dlq redrive odoo-mrp 1042\n"
-                "millrace dlq redrive odoo-mrp --cause mapping --dry-run"},
+                "millrace dlq redrive odoo-mrp --cause mapping --dry-run\n"
+                "millrace dlq redrive odoo-mrp --where '.value.product == \"CH-9\"' --transform "
+                "'.value.product = \"CH-09\"'"},
                redrive);
+    add_settle(inner,
+               {"edit",
+                "Mend records and leave the letters open",
+                "millrace dlq edit odoo-mrp --where '.value.product == \"CH-9\"' --transform "
+                "'.value.product = \"CH-09\"'\n"
+                "millrace dlq edit odoo-mrp 1042 --value-file order.json"},
+               edit);
+    add_letter_exchange(inner);
     add_settle(inner,
                {"discard",
                 "Give letters up; their keys go on",

@@ -126,7 +126,12 @@ Facts facts_of(const SubscriptionStatus& status) {
     facts.append("so far",
                  format_count(status.delivered) + " delivered, " + format_count(status.acked) +
                      " acked, " + format_count(status.nacked) + " nacked");
-    facts.append("open dead letters", format_count(status.letters_open));
+    std::string causes;
+    for (const auto& [cause, count] : status.letters_by_cause) {
+        causes += (causes.empty() ? ": " : ", ") + format_count(count) + " " +
+                  std::string(name_of(cause_names, cause));
+    }
+    facts.append("open dead letters", format_count(status.letters_open) + causes);
     return facts;
 }
 

@@ -126,6 +126,10 @@ Json to_json(const SubscriptionStatus& status) {
     out["acked"] = status.acked;
     out["nacked"] = status.nacked;
     out["letters_open"] = status.letters_open;
+    out["letters_by_cause"] = Json::object();
+    for (const auto& [cause, count] : status.letters_by_cause) {
+        out["letters_by_cause"][name_of(cause_names, cause)] = count;
+    }
     out["partitions"] = Json::array();
     for (const SubscriptionPartitionStatus& partition : status.partitions) {
         out["partitions"].push_back({{"topic", partition.topic},
@@ -163,6 +167,9 @@ Json to_json(const Letter& letter) {
     }
     if (letter.record) {
         out["record"] = Json::parse(format_json_line(*letter.record));
+    }
+    if (letter.edited) {
+        out["edited"] = Json::parse(format_json_line(*letter.edited));
     }
     return out;
 }

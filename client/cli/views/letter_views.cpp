@@ -55,8 +55,9 @@ void print_actions(std::ostream& out, const std::vector<LetterAction>& actions) 
     table.print(out);
 }
 
-void print_record(std::ostream& out, const Record& record) {
-    out << "\nrecord, " << format_bytes(record.value.size()) << ", event time "
+void print_record(std::ostream& out, const std::string& title, const Record& record) {
+    out << '\n'
+        << title << ", " << format_bytes(record.value.size()) << ", event time "
         << format_time(record.event_time_us) << ":\n";
     for (const Header& header : record.headers) {
         out << header.key << ": " << (is_utf8(header.value) ? header.value : "(no text)") << '\n';
@@ -170,7 +171,10 @@ void print_letter(Session& session, const Letter& letter) {
     facts.print(session.out());
     print_actions(session.out(), letter.actions);
     if (letter.record) {
-        print_record(session.out(), *letter.record);
+        print_record(session.out(), "record", *letter.record);
+    }
+    if (letter.edited) {
+        print_record(session.out(), "edited, goes out instead", *letter.edited);
     }
 }
 

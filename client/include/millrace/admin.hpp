@@ -54,6 +54,8 @@ struct SubscriptionStatus {
     std::uint64_t acked = 0;
     std::uint64_t nacked = 0;
     std::uint64_t letters_open = 0;
+    std::vector<std::pair<Cause, std::uint64_t>>
+        letters_by_cause;  ///< open ones, where there are any
     std::vector<SubscriptionPartitionStatus> partitions;
 };
 
@@ -82,25 +84,33 @@ struct Letter {
     LetterState state = LetterState::open;
     std::uint32_t parked_behind = 0;
     std::vector<LetterAction> actions;
-    std::optional<Record> record;  ///< filled by `show`
+    std::optional<Record> record;  ///< filled by `show`: as it was published
+    std::optional<Record> edited;  ///< filled by `show`: what goes out instead
 };
+/// What stands empty does not matter.
 struct LetterQuery {
     std::string subscription;
     std::optional<Cause> cause;
     std::optional<LetterState> state;
     std::string key;
     std::string error_contains;
+    std::string correlation_id;
+    std::string where;  ///< a jq program over the letter: `.value.product == "CH-9"`
     std::int64_t since_us = 0;
     std::uint64_t after_id = 0;
     std::uint32_t limit = 100;
 };
-/// Which open letters a redrive or discard is about: the ids, or all that match cause and key.
+/// The ids, or all open letters that the query wants; its state and limits do not matter.
 struct LetterSelection {
-    std::string subscription;
+    LetterQuery query;
     std::vector<std::uint64_t> ids;
-    std::optional<Cause> cause;
-    std::string key;
     std::string by;
+    std::uint64_t limit = 0;  ///< 0: all
+};
+/// What is changed in a letter's record before it goes out again. The original stays beside it.
+struct LetterMend {
+    std::string transform;  ///< a jq program over the letter, which gives it back changed
+    std::optional<std::string> value;  ///< for one letter
 };
 
 struct ShardStatus {
@@ -166,10 +176,14 @@ class Admin {
     void resume_subscription(const std::string& name);
     void seek_subscription(const std::string& name, StartPosition to);
 
+    /// By id, up to the query's limit. The broker looks at them in steps; a `where` over many takes
+    /// its time.
     [[nodiscard]] std::vector<Letter> list_letters(const LetterQuery& query);
     [[nodiscard]] Letter show_letter(const std::string& subscription, std::uint64_t id);
     /// Sends letters again; returns how many.
-    std::uint64_t redrive_letters(const LetterSelection& selection);
+    std::uint64_t redrive_letters(const LetterSelection& selection, const LetterMend& mend = {});
+    /// Mends letters and leaves them open; returns how many.
+    std::uint64_t edit_letters(const LetterSelection& selection, const LetterMend& mend);
     std::uint64_t discard_letters(const LetterSelection& selection, const std::string& reason);
 
   private:

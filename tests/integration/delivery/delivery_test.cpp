@@ -127,10 +127,9 @@ TEST_F(DeliveryTest, MappingErrorParksTheKeyUntilItsLetterIsRedrivenAcrossSigkil
     EXPECT_THAT(acked_, SizeIs(0)) << "parked records flow although their letter is open";
     EXPECT_EQ(admin.describe_subscription("sink").parked_records, 19U);
 
-    EXPECT_EQ(
-        admin.redrive_letters(
-            {.subscription = "sink", .ids = {letters[0].id}, .cause = {}, .key = {}, .by = "test"}),
-        1U);
+    EXPECT_EQ(admin.redrive_letters(
+                  {.query = {.subscription = "sink"}, .ids = {letters[0].id}, .by = "test"}),
+              1U);
     consume([](Delivery&) { return true; });
     EXPECT_EQ(acked_["bad"], expected("bad", 20));
     EXPECT_EQ(admin.list_letters({.subscription = "sink", .state = LetterState::resolved}).size(),
@@ -147,7 +146,7 @@ TEST_F(DeliveryTest, DiscardedLetterLetsTheFollowersGo) {
     auto admin_client = client();
     EXPECT_EQ(
         admin_client.admin().discard_letters(
-            {.subscription = "sink", .ids = {}, .cause = Cause::mapping, .key = {}, .by = "test"},
+            {.query = {.subscription = "sink", .cause = Cause::mapping}, .ids = {}, .by = "test"},
             "a test order"),
         1U);
     consume([](Delivery&) { return true; });

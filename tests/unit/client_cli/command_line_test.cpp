@@ -115,7 +115,8 @@ TEST(CommandLine, NamesTheOptionThatWasMeant) {
 
 TEST(CommandLine, AFamilyAloneNamesItsCommands) {
     EXPECT_EQ(parse({"dlq"}).err,
-              "millrace: dlq needs a command: ls, list, show, redrive, discard\n");
+              "millrace: dlq needs a command: "
+              "ls, list, show, redrive, edit, export, import, discard\n");
     EXPECT_EQ(parse({"dlq"}).code, ExitCode::usage);
 }
 

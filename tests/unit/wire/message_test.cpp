@@ -44,7 +44,7 @@ void expect_only_aligned_ones_verify(flatbuffers::voffset_t field) {
 
 TEST(WireMessage, VectorOfMisalignedNumbersIsRefused) {
     expect_only_aligned_ones_verify<SettleRequest>(SettleRequest::VT_ACKS);
-    expect_only_aligned_ones_verify<LetterRedriveRequest>(LetterRedriveRequest::VT_IDS);
+    expect_only_aligned_ones_verify<LetterChangeRequest>(LetterChangeRequest::VT_IDS);
 }
 
 TEST(WireMessage, VectorOfMisalignedStructsIsRefused) {

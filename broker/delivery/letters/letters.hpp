@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -42,28 +43,45 @@ struct Letter {
     std::uint32_t parked_behind = 0;
     std::vector<LetterAction> actions;
     std::vector<std::byte> record;  ///< the plain record, untouched
+    std::vector<std::byte> edited;  ///< what goes out instead, when somebody has mended it
 };
 
+/// What stands empty does not matter.
 struct LetterQuery {
     std::string subscription;
     std::optional<Cause> cause;
     std::optional<LetterState> state;
     std::string key;
     std::string error_contains;
+    std::string correlation_id;
+    std::string where;  ///< a jq program over `letter_document`
     UnixMicros since_us = 0;
     std::uint64_t after_id = 0;
     std::uint32_t limit = 100;
 };
 
-/// Ids, or all open ones that match cause and key.
+/// Some of what a query asks for, by id, without the rest.
+struct LetterPage {
+    std::vector<Letter> letters;
+    std::uint64_t examined_upto = 0;  ///< go on behind this id
+    bool is_end = false;
+};
+
+/// Ids, or all open ones that the query wants.
 struct LetterSelection {
-    std::string subscription;
+    LetterQuery query;
     std::vector<std::uint64_t> ids;
-    std::optional<Cause> cause;
-    std::string key;
     std::string by;
     std::string reason;
-    std::uint32_t limit = 1'000'000;
+    std::uint64_t limit = std::numeric_limits<std::uint64_t>::max();
+};
+
+/// What is done with each letter of a selection; a transform or a value mends its record first.
+struct LetterEdit {
+    enum class Kind : std::uint8_t { redrive, discard, edit };
+    Kind kind = Kind::redrive;
+    std::string transform;             ///< a jq program over `letter_document`
+    std::optional<std::string> value;  ///< instead of the record's
 };
 
 /// The dead letters of this shard's partitions.
@@ -82,15 +100,14 @@ class Letters {
     Letters& operator=(Letters&&) = delete;
     virtual ~Letters() = default;
 
-    /// By id, without records.
-    [[nodiscard]] virtual Result<std::vector<Letter>> list(const LetterQuery& query) const = 0;
+    /// Without records. Errors: unknown_subscription, invalid_argument for what jq refuses.
+    [[nodiscard]] virtual Result<LetterPage> list(const LetterQuery& query) const = 0;
     [[nodiscard]] virtual Result<Letter> show(const std::string& subscription,
                                               std::uint64_t id) const = 0;
     /// `done` when durable, with the count that changed.
-    virtual void redrive(LetterSelection selection,
-                         std::function<void(Result<std::uint64_t>)> done) = 0;
-    virtual void discard(LetterSelection selection,
-                         std::function<void(Result<std::uint64_t>)> done) = 0;
+    virtual void change(LetterSelection selection,
+                        LetterEdit edit,
+                        std::function<void(Result<std::uint64_t>)> done) = 0;
 };
 
 }  // namespace millrace::broker::delivery

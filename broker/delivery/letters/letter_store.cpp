@@ -1,0 +1,223 @@
+#include "broker/delivery/letters/letter_store.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+
+#include "storage/base/logging.hpp"
+
+namespace millrace::broker::delivery {
+namespace {
+
+constexpr std::uint64_t groups_per_sequence =
+    1000;  ///< the last three digits of an id name the data group
+constexpr std::string_view sequence_key = "m/letters";
+constexpr std::string_view index_prefix = "x/";
+constexpr std::size_t id_digits = 20;
+
+std::string prefix_of(std::uint32_t subscription) {
+    return "l/" + std::to_string(subscription) + "/";
+}
+
+std::string id_text(std::uint64_t id) {
+    std::array<char, id_digits + 4> digits{};
+    (void)std::snprintf(
+        digits.data(), digits.size(), "%020llu", static_cast<unsigned long long>(id));
+    return digits.data();
+}
+
+std::string key_of(std::uint32_t subscription, std::uint64_t id) {
+    return prefix_of(subscription) + id_text(id);
+}
+
+std::string index_of(std::uint32_t subscription, LetterState state, Cause cause) {
+    return std::string(index_prefix) + std::to_string(subscription) + "/" +
+           std::to_string(static_cast<int>(state)) + "/" + std::to_string(static_cast<int>(cause)) +
+           "/";
+}
+
+/// Reads a number and the character behind it.
+template <class Number>
+Number take_number(std::string_view& text) {
+    Number value{};
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    const auto used = static_cast<std::size_t>(read.ptr - text.data());
+    text.remove_prefix(std::min(text.size(), used + 1));
+    return value;
+}
+
+std::string format_brief(const Letter& letter) {
+    return std::to_string(letter.partition.value) + "/" + std::to_string(letter.offset.value) +
+           "/" + std::to_string(letter.epoch) + "/" + letter.key;
+}
+
+LetterBrief parse_brief(std::string_view key, std::string_view value, LetterState state) {
+    LetterBrief brief{.state = state};
+    auto digits = key.substr(key.size() - std::min(key.size(), id_digits));
+    brief.id = take_number<std::uint64_t>(digits);
+    brief.partition = PartitionId{take_number<std::uint32_t>(value)};
+    brief.offset = Offset{take_number<std::uint64_t>(value)};
+    brief.epoch = take_number<std::uint32_t>(value);
+    brief.key = value;
+    return brief;
+}
+
+}  // namespace
+
+Result<void> LetterStore::restore() {
+    last_sequence_ = 0;
+    counts_.clear();
+    MILLRACE_TRY(const auto value, store_.get_state(sequence_key));
+    if (value) {
+        (void)std::from_chars(value->data(), value->data() + value->size(), last_sequence_);
+    }
+    return store_.visit_state(index_prefix, "", [this](std::string_view key, std::string_view) {
+        key.remove_prefix(index_prefix.size());
+        const auto subscription = take_number<std::uint32_t>(key);
+        const auto state = take_number<std::uint32_t>(key);
+        const auto cause = take_number<std::size_t>(key);
+        ++counts_[{subscription, static_cast<LetterState>(state)}][cause % cause_count];
+        return true;
+    });
+}
+
+void LetterStore::put(std::uint32_t subscription, const Letter& letter) {
+    store_.put_state(key_of(subscription, letter.id), format_letter(letter));
+    store_.put_state(index_of(subscription, letter.state, letter.cause) + id_text(letter.id),
+                     format_brief(letter));
+    ++counts_[{subscription, letter.state}][static_cast<std::size_t>(letter.cause)];
+}
+
+void LetterStore::erase_brief(std::uint32_t subscription, const Letter& letter) {
+    store_.erase_state(index_of(subscription, letter.state, letter.cause) + id_text(letter.id));
+    auto& count = counts_[{subscription, letter.state}][static_cast<std::size_t>(letter.cause)];
+    count -= std::min<std::uint64_t>(count, 1);
+}
+
+std::uint64_t LetterStore::open(std::uint32_t subscription, Letter letter) {
+    letter.id = ++last_sequence_ * groups_per_sequence + group_.value;
+    store_.put_state(sequence_key, std::to_string(last_sequence_));
+    put(subscription, letter);
+    return letter.id;
+}
+
+Result<Letter> LetterStore::change(const LetterChangeCommand& command) {
+    MILLRACE_TRY(auto letter, load(command.subscription, command.id));
+    erase_brief(command.subscription, letter);
+    letter.state = command.state;
+    letter.actions.push_back(command.action);
+    if (command.cause != Cause::none) {
+        letter.cause = command.cause;
+        letter.error = command.error;
+        letter.response = command.response;
+        letter.last_failure_us = command.action.time_us;
+    }
+    if (command.attempts != 0) {
+        letter.attempts = command.attempts;
+    }
+    if (!command.edited.empty()) {
+        letter.edited = command.edited;
+    }
+    put(command.subscription, letter);
+    return letter;
+}
+
+Result<Letter> LetterStore::load(std::uint32_t subscription, std::uint64_t id) const {
+    MILLRACE_TRY(const auto value, store_.get_state(key_of(subscription, id)));
+    if (!value) {
+        return fail(Errc::unknown_letter, "there is no dead letter " + std::to_string(id));
+    }
+    return parse_letter(*value);
+}
+
+Result<void> LetterStore::visit_active(std::uint32_t subscription,
+                                       const std::function<bool(const LetterBrief&)>& visit) const {
+    for (const auto state : {LetterState::open, LetterState::redriven}) {
+        const auto prefix = std::string(index_prefix) + std::to_string(subscription) + "/" +
+                            std::to_string(static_cast<int>(state)) + "/";
+        bool wants_more = true;
+        MILLRACE_TRY(
+            store_.visit_state(prefix, "", [&](std::string_view key, std::string_view value) {
+                wants_more = visit(parse_brief(key, value, state));
+                return wants_more;
+            }));
+        if (!wants_more) {
+            break;
+        }
+    }
+    return ok();
+}
+
+Result<std::vector<std::uint64_t>> LetterStore::candidates(std::uint32_t subscription,
+                                                           const LetterQuery& query) const {
+    std::vector<std::uint64_t> ids;
+    const auto collect = [&](const std::string& prefix) {
+        std::size_t count = 0;
+        return store_.visit_state(prefix,
+                                  prefix + id_text(query.after_id + 1),
+                                  [&](std::string_view key, std::string_view) {
+                                      auto digits = key.substr(key.size() - id_digits);
+                                      ids.push_back(take_number<std::uint64_t>(digits));
+                                      return ++count < examined_max;
+                                  });
+    };
+    if (!query.state) {
+        MILLRACE_TRY(collect(prefix_of(subscription)));
+        return ids;
+    }
+    for (std::size_t cause = 0; cause < cause_count; ++cause) {
+        if (!query.cause || static_cast<std::size_t>(*query.cause) == cause) {
+            MILLRACE_TRY(collect(index_of(subscription, *query.state, static_cast<Cause>(cause))));
+        }
+    }
+    std::ranges::sort(ids);
+    ids.resize(std::min<std::size_t>(ids.size(), examined_max));
+    return ids;
+}
+
+Result<LetterPage> LetterStore::find(std::uint32_t subscription,
+                                     const LetterQuery& query,
+                                     const std::function<bool(const Letter&)>& is_wanted) const {
+    MILLRACE_TRY(const auto ids, candidates(subscription, query));
+    LetterPage page;
+    page.is_end = ids.size() < examined_max;
+    for (const auto id : ids) {
+        if (page.letters.size() == query.limit) {
+            page.is_end = false;
+            break;
+        }
+        page.examined_upto = id;
+        MILLRACE_TRY(auto letter, load(subscription, id));
+        const bool has_cause = !query.cause || letter.cause == *query.cause;
+        if (has_cause && is_wanted(letter)) {
+            page.letters.push_back(std::move(letter));
+        }
+    }
+    return page;
+}
+
+LetterStore::Counts LetterStore::counts(std::uint32_t subscription, LetterState state) const {
+    const auto found = counts_.find({subscription, state});
+    return found == counts_.end() ? Counts{} : found->second;
+}
+
+void LetterStore::erase_all(std::uint32_t subscription) {
+    std::vector<std::string> keys;
+    for (const auto& prefix : {prefix_of(subscription),
+                               std::string(index_prefix) + std::to_string(subscription) + "/"}) {
+        const auto visited =
+            store_.visit_state(prefix, "", [&keys](std::string_view key, std::string_view) {
+                keys.emplace_back(key);
+                return true;
+            });
+        if (!visited) {
+            log_error("delivery", visited.error().text);
+        }
+    }
+    for (const auto& key : keys) {
+        store_.erase_state(key);
+    }
+    std::erase_if(counts_, [&](const auto& entry) { return entry.first.first == subscription; });
+}
+
+}  // namespace millrace::broker::delivery

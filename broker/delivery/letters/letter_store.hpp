@@ -1,0 +1,72 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "broker/delivery/commands.hpp"
+#include "broker/delivery/letters/letters.hpp"
+#include "storage/shard_store.hpp"
+
+namespace millrace::broker::delivery {
+
+/// What an engine must know of a letter that is not over.
+struct LetterBrief {
+    std::uint64_t id = 0;
+    LetterState state = LetterState::open;
+    PartitionId partition;
+    Offset offset;
+    std::uint32_t epoch = 0;
+    std::string key;
+};
+
+/// Dead letters in the shard's state.
+///
+/// Rows:     `l/<subscription>/<id>` the letter with its record,
+/// `x/<subscription>/<state>/<cause>/<id>` its brief, `m/letters` the last sequence. Questions by
+/// state and cause touch only what matches. Threads:  the shard's.
+class LetterStore {
+  public:
+    LetterStore(storage::ShardStore& store, GroupId group) : store_(store), group_(group) {}
+
+    /// Reads the index once, for the counts.
+    [[nodiscard]] Result<void> restore();
+    /// Gives the letter its id and keeps it. In `apply` only.
+    std::uint64_t open(std::uint32_t subscription, Letter letter);
+    /// In `apply` only. Errors: unknown_letter.
+    [[nodiscard]] Result<Letter> change(const LetterChangeCommand& command);
+
+    [[nodiscard]] Result<Letter> load(std::uint32_t subscription, std::uint64_t id) const;
+    /// Letters that are open or redriven, until `visit` returns false.
+    [[nodiscard]] Result<void> visit_active(
+        std::uint32_t subscription, const std::function<bool(const LetterBrief&)>& visit) const;
+    /// Letters that the query's state and cause name and `is_wanted` accepts, by id. Looks at
+    /// `examined_max` letters at most, so that an answer never takes long.
+    [[nodiscard]] Result<LetterPage> find(
+        std::uint32_t subscription,
+        const LetterQuery& query,
+        const std::function<bool(const Letter&)>& is_wanted) const;
+    /// How many in a state, by cause.
+    using Counts = std::array<std::uint64_t, cause_count>;
+    [[nodiscard]] Counts counts(std::uint32_t subscription, LetterState state) const;
+    void erase_all(std::uint32_t subscription);
+
+    static constexpr std::uint32_t examined_max = 1'000;
+
+  private:
+    /// Ids after `query.after_id` in order, at most `examined_max`.
+    [[nodiscard]] Result<std::vector<std::uint64_t>> candidates(std::uint32_t subscription,
+                                                                const LetterQuery& query) const;
+    void put(std::uint32_t subscription, const Letter& letter);
+    void erase_brief(std::uint32_t subscription, const Letter& letter);
+
+    storage::ShardStore& store_;
+    GroupId group_;
+    std::uint64_t last_sequence_ = 0;
+    std::map<std::pair<std::uint32_t, LetterState>, Counts> counts_;
+};
+
+}  // namespace millrace::broker::delivery
