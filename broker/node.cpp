@@ -53,6 +53,12 @@ LogLevel level_of(const std::string& name) {
                                : LogLevel::info;
 }
 
+void end_at_once(const boost::system::error_code& error, int /*signal*/) {
+    if (!error) {
+        std::_Exit(1);
+    }
+}
+
 }  // namespace
 
 struct Node::Impl {
@@ -84,6 +90,8 @@ struct Node::Impl {
     Result<void> start_http();
     void start_odoo();
     void stop_shards();
+    /// What the shards that failed say, a line each.
+    [[nodiscard]] std::string ask_failures();
     [[nodiscard]] HttpAnswer answer_http(const std::string& target);
     [[nodiscard]] Result<void> write_ready_file() const;
     void print_first_steps() const;
@@ -214,6 +222,20 @@ Result<void> Node::Impl::start_shards(const NodeIdentity& identity) {
     return ok();
 }
 
+std::string Node::Impl::ask_failures() {
+    std::string found;
+    for (const auto& host : hosts) {
+        std::promise<std::string> answer;
+        auto future = answer.get_future();
+        host->runtime->post_from_outside([&answer, shard = host->shard.get()] {
+            const auto failure = shard->failure();
+            answer.set_value(failure ? failure->text + "\n" : std::string());
+        });
+        found += future.get();
+    }
+    return found;
+}
+
 HttpAnswer Node::Impl::answer_http(const std::string& target) {
     if (target == "/metrics") {
         return {.status = 200,
@@ -225,26 +247,9 @@ HttpAnswer Node::Impl::answer_http(const std::string& target) {
                         : HttpAnswer{.status = 503, .body = "starting\n"};
     }
     if (target == "/healthz") {
-        std::vector<std::string> found;
-        for (const auto& host : hosts) {
-            std::promise<std::string> answer;
-            auto future = answer.get_future();
-            host->runtime->post_from_outside([&answer, shard = host->shard.get()] {
-                const auto failure = shard->failure();
-                answer.set_value(failure ? failure->text : std::string());
-            });
-            if (auto text = future.get(); !text.empty()) {
-                found.push_back(std::move(text));
-            }
-        }
-        if (found.empty()) {
-            return {.body = "ok\n"};
-        }
-        HttpAnswer sick{.status = 503, .body = ""};
-        for (const auto& text : found) {
-            sick.body += text + "\n";
-        }
-        return sick;
+        auto failures = ask_failures();
+        return failures.empty() ? HttpAnswer{.body = "ok\n"}
+                                : HttpAnswer{.status = 503, .body = std::move(failures)};
     }
     return {.status = 404, .body = "there is /metrics, /healthz and /readyz\n"};
 }
@@ -341,11 +346,7 @@ Result<void> Node::run() {
     std::jthread stopping;  // joined before anything that it uses is dropped
     signals.async_wait([&self, &signals, &stopping](const boost::system::error_code&, int) {
         log_info("node", "stopping; a second signal ends at once");
-        signals.async_wait([](const boost::system::error_code& error, int) {
-            if (!error) {
-                std::_Exit(1);
-            }
-        });
+        signals.async_wait(end_at_once);
         self.http->stop();
         if (self.odoo) {
             self.odoo->stop();

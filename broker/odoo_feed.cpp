@@ -78,6 +78,7 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
 
     Result<void> prepare();
     void open_wanted();
+    void take(const std::vector<odoo::Event>& events);
     void open_on(ShardId shard);
     void end_open(ShardId shard, std::uint64_t session, const Result<void>& opened);
     void end_session(ShardId shard, std::uint64_t session);
@@ -164,6 +165,12 @@ void OdooFeed::Impl::open_wanted() {
     }
 }
 
+void OdooFeed::Impl::take(const std::vector<odoo::Event>& events) {
+    if (!is_stopped) {
+        sink->accept(events);
+    }
+}
+
 void OdooFeed::Impl::open_on(ShardId shard) {
     const auto session = next_id();
     const auto link = shards[shard.value];
@@ -173,11 +180,7 @@ void OdooFeed::Impl::open_on(ShardId shard) {
         *link.shard,
         session,
         [self = shared_from_this()](std::vector<odoo::Event> events) {
-            asio::post(self->control, [self, events = std::move(events)]() mutable {
-                if (!self->is_stopped) {
-                    self->sink->accept(std::move(events));
-                }
-            });
+            asio::post(self->control, [self, events = std::move(events)] { self->take(events); });
         },
         [self = shared_from_this()](ShardId ended, std::uint64_t of_session) {
             asio::post(self->control,
@@ -280,6 +283,7 @@ Result<std::unique_ptr<OdooFeed>> OdooFeed::create(asio::io_context& control,
 
 OdooFeed::OdooFeed(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): cancelling a timer that exists does not fail
 OdooFeed::~OdooFeed() {
     stop();
 }

@@ -46,7 +46,7 @@ class OdooFeed {
     OdooFeed& operator=(const OdooFeed&) = delete;
     OdooFeed(OdooFeed&&) = delete;
     OdooFeed& operator=(OdooFeed&&) = delete;
-    ~OdooFeed();
+    ~OdooFeed();  // NOLINT(bugprone-exception-escape): see its definition
 
     void start(std::vector<ShardLink> shards, NextId next_id);
     /// Before the shards stop. What Odoo works on is delivered again after the next start.

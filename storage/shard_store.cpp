@@ -208,11 +208,11 @@ Result<void> Store::recover() {
     }
     std::vector<SegmentSequence> empty;
     for (const auto& [sequence, segment] : files_.segments()) {
+        const auto row = index_->sealed_segments().find(sequence);
+        if (sequence <= sealed_upto_ && row != index_->sealed_segments().end()) {
+            scrubber_.add(sequence, row->second.used_bytes);
+        }
         if (sequence <= sealed_upto_) {
-            const auto row = index_->sealed_segments().find(sequence);
-            if (row != index_->sealed_segments().end()) {
-                scrubber_.add(sequence, row->second.used_bytes);
-            }
             continue;
         }
         const auto before = applied_;

@@ -9,9 +9,10 @@ namespace {
 void mailbox_passes_tasks(benchmark::State& state) {
     Mailbox mailbox;
     std::uint64_t ran = 0;
+    const auto run = [&ran] { ++ran; };
     for ([[maybe_unused]] const auto _ : state) {
         for (std::int64_t i = 0; i < state.range(0); ++i) {
-            Task task = [&ran] { ++ran; };
+            Task task = run;
             benchmark::DoNotOptimize(mailbox.push(task));
         }
         mailbox.run_all();
@@ -39,9 +40,10 @@ void timers_run_when_due(benchmark::State& state) {
     TimerQueue timers;
     SteadyTime now{};
     std::uint64_t ran = 0;
+    const auto run = [&ran] { ++ran; };
     for ([[maybe_unused]] const auto _ : state) {
         for (std::int64_t i = 0; i < state.range(0); ++i) {
-            timers.add(now + Duration(i), [&ran] { ++ran; });
+            timers.add(now + Duration(i), run);
         }
         now += Duration(state.range(0));
         timers.run_due(now);

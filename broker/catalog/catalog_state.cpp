@@ -63,12 +63,13 @@ CatalogCommand format_create_topic(const TopicSpec& spec, IfExists if_exists, Un
 CatalogCommand format_alter_topic(const TopicAlteration& change) {
     Json set = Json::object();
     const auto add = [&set](const char* name, const auto& value) {
-        if (value) {
-            if constexpr (std::is_enum_v<std::decay_t<decltype(*value)>>) {
-                set[name] = static_cast<int>(*value);
-            } else {
-                set[name] = *value;
-            }
+        if (!value) {
+            return;
+        }
+        if constexpr (std::is_enum_v<std::decay_t<decltype(*value)>>) {
+            set[name] = static_cast<int>(*value);
+        } else {
+            set[name] = *value;
         }
     };
     add("retention_ms", change.retention_ms);

@@ -67,7 +67,7 @@ class CatalogState {
     };
     /// Errors: already_exists, unknown_topic, unknown_subscription, invalid_argument,
     /// limit_reached: nothing changed.
-    [[nodiscard]] Result<Outcome> apply(std::string_view command, const Rows& rows);
+    [[nodiscard]] Result<Outcome> apply(std::string_view text, const Rows& rows);
     [[nodiscard]] CatalogPtr make_view() const;
 
     static constexpr std::string_view key_prefix = "c/";

@@ -28,6 +28,9 @@ Result<void> check_words(const Config& config) {
 }
 
 Result<void> apply_node(const std::string& path, const YAML::Node& root, Config& config) {
+    if (root.IsNull()) {
+        return ok();
+    }
     if (!root.IsMap()) {
         return at_line(path, root.Mark(), "a configuration is a map of keys and values");
     }
@@ -56,10 +59,7 @@ Result<void> apply_node(const std::string& path, const YAML::Node& root, Config&
 Result<Config> parse_config_file(const std::string& path, Config config) {
     // The library reports by exceptions; this is its one adapter.
     try {
-        const auto root = YAML::LoadFile(path);
-        if (!root.IsNull()) {
-            MILLRACE_TRY(apply_node(path, root, config));
-        }
+        MILLRACE_TRY(apply_node(path, YAML::LoadFile(path), config));
     } catch (const YAML::BadFile&) {
         return fail(Errc::configuration, "cannot read " + path);
     } catch (const YAML::Exception& error) {
@@ -106,28 +106,51 @@ std::string format_config_table() {
 
 namespace {
 
+using Flags = std::map<std::string_view, std::string>;
+
+const char* variable_of_process(const char* name) {
+    return std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before any thread is started
+}
+
+Result<void> apply_flags(const Flags& given, Config& config) {
+    for (const auto& key : config_keys()) {
+        const auto found = given.find(key.name);
+        if (found == given.end()) {
+            continue;
+        }
+        if (const auto set = key.set(config, found->second); !set) {
+            return fail(Errc::configuration, key.flag() + ": " + set.error().text);
+        }
+    }
+    return ok();
+}
+
 /// File, then environment, then flags.
-Result<Config> layer_settings(const std::string& file,
-                              const std::map<std::string_view, std::string>& given) {
+Result<Config> layer_settings(const std::string& file, const Flags& given) {
     Config config;
     if (!file.empty()) {
         MILLRACE_TRY(config, parse_config_file(file, std::move(config)));
     }
-    MILLRACE_TRY(config,
-                 parse_environment(
-                     [](const char* name) -> const char* {
-                         return std::getenv(name);
-                     },  // NOLINT(concurrency-mt-unsafe)
-                     std::move(config)));
-    for (const auto& key : config_keys()) {
-        if (const auto found = given.find(key.name); found != given.end()) {
-            if (const auto set = key.set(config, found->second); !set) {
-                return fail(Errc::configuration, key.flag() + ": " + set.error().text);
-            }
-        }
-    }
+    MILLRACE_TRY(config, parse_environment(variable_of_process, std::move(config)));
+    MILLRACE_TRY(apply_flags(given, config));
     MILLRACE_TRY(check_words(config));
     return config;
+}
+
+void add_flags(CLI::App& app, Flags& given) {
+    for (const auto& key : config_keys()) {
+        const std::string help(key.help);
+        const auto set = [&given, name = key.name](const std::string& value) {
+            given[name] = value;
+        };
+        const auto raise = [&given, name = key.name] { given[name] = "true"; };
+        if (std::holds_alternative<bool Config::*>(key.member)) {
+            app.add_flag_callback(key.flag(), raise, help);
+        } else {
+            app.add_option_function<std::string>(
+                key.flag(), set, help + " Default: " + key.value_in(Config{}));
+        }
+    }
 }
 
 }  // namespace
@@ -146,20 +169,8 @@ Result<CommandLine> parse_command_line(int argc, char** argv, const char* versio
     app.require_subcommand(0, 1);
     std::string file;
     app.add_option("--config", file, "YAML file with settings")->envname("MILLRACE_CONFIG");
-    std::map<std::string_view, std::string> given;
-    for (const auto& key : config_keys()) {
-        if (std::holds_alternative<bool Config::*>(key.member)) {
-            app.add_flag_callback(
-                key.flag(),
-                [&given, name = key.name] { given[name] = "true"; },
-                std::string(key.help));
-        } else {
-            app.add_option_function<std::string>(
-                key.flag(),
-                [&given, name = key.name](const std::string& value) { given[name] = value; },
-                std::string(key.help) + " Default: " + key.value_in(Config{}));
-        }
-    }
+    Flags given;
+    add_flags(app, given);
     auto* const config_command =
         app.add_subcommand("config", "look at the configuration instead of serving");
     config_command->require_subcommand(1);

@@ -5,6 +5,8 @@
 #include <new>
 #include <utility>
 
+#include "storage/base/assert.hpp"
+
 extern "C" {
 #include <raft.h>
 }
@@ -58,6 +60,7 @@ void EntryBuffer::set_prefix(const Prefix& prefix) {
     if (data_ == nullptr) {
         (void)extend(0);
     }
+    MILLRACE_ASSERT(data_ != nullptr);
     std::memcpy(data_, &prefix, sizeof(prefix));
 }
 

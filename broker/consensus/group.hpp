@@ -43,7 +43,8 @@ struct GroupOptions {
     Duration tick{100'000};
     Duration election_timeout{600'000};
     Duration heartbeat_timeout{150'000};
-    std::size_t trailing_bytes_max = 8 * 1024 * 1024;  ///< entries that libraft keeps in memory
+    std::size_t trailing_bytes_max =
+        std::size_t{8} * 1024 * 1024;  ///< entries that libraft keeps in memory
 };
 
 /// The index at which the entry was applied.

@@ -125,9 +125,8 @@ Result<void> GroupIo::load_state() {
         applied_.term = RaftTerm{json.value("applied_term", std::uint64_t{0})};
         applied_.configuration_index =
             RaftIndex{json.value("configuration_index", std::uint64_t{0})};
-        for (const auto byte : json.value("configuration", std::vector<std::uint8_t>{})) {
-            applied_.configuration.push_back(static_cast<char>(byte));
-        }
+        const auto bytes = json.value("configuration", std::vector<std::uint8_t>{});
+        applied_.configuration.assign(bytes.begin(), bytes.end());
         // Hard state frames behind the checkpoint are younger.
         if (term_ < json.value("term", std::uint64_t{0})) {
             term_ = json.value("term", std::uint64_t{0});
@@ -178,6 +177,7 @@ int GroupIo::load_snapshot(raft_snapshot** snapshot) const {
     return 0;
 }
 
+// NOLINTNEXTLINE(readability-function-size): the shape that libraft asks for
 int GroupIo::load(raft_term* term,
                   raft_id* vote,
                   raft_snapshot** snapshot,
@@ -194,6 +194,7 @@ int GroupIo::load(raft_term* term,
     }
     if (!recovered_.empty()) {
         *entries = static_cast<raft_entry*>(raft_calloc(recovered_.size(), sizeof(raft_entry)));
+        MILLRACE_ASSERT(*entries != nullptr);
     }
     for (std::size_t i = 0; i < recovered_.size(); ++i) {
         const auto& from = recovered_[i];
@@ -215,8 +216,7 @@ int GroupIo::load(raft_term* term,
         logged_.push_back(from.logged);
         next_index_ = from.logged.index + 1;
     }
-    recovered_.clear();
-    recovered_.shrink_to_fit();
+    recovered_ = {};
     return 0;
 }
 

@@ -265,6 +265,16 @@ Result<Command> parse_settle(std::span<const std::byte> bytes) {
     return Command(std::move(command));
 }
 
+OffsetCommand offsets_from(const Json& json) {
+    OffsetCommand command{.group = text_of(json.at(0)), .offsets = {}};
+    for (const auto& offset : json.at(1)) {
+        command.offsets.push_back(
+            {.partition = PartitionId{integer_of<std::uint32_t>(offset.at(0))},
+             .offset = Offset{integer_of<std::uint64_t>(offset.at(1))}});
+    }
+    return command;
+}
+
 Result<Command> parse_other(Kind kind, const Json& json) {
     switch (kind) {
         case Kind::retry:
@@ -287,15 +297,8 @@ Result<Command> parse_other(Kind kind, const Json& json) {
                                     .attempts = integer_of<std::uint32_t>(json.at(6)),
                                     .action = action_from(json.at(7)),
                                     .edited = record_of(json.at(8))});
-        case Kind::offsets: {
-            OffsetCommand command{.group = text_of(json.at(0)), .offsets = {}};
-            for (const auto& offset : json.at(1)) {
-                command.offsets.push_back(
-                    {.partition = PartitionId{integer_of<std::uint32_t>(offset.at(0))},
-                     .offset = Offset{integer_of<std::uint64_t>(offset.at(1))}});
-            }
-            return Command(std::move(command));
-        }
+        case Kind::offsets:
+            return Command(offsets_from(json));
         default:
             return fail(Errc::malformed, "delivery: a command of unknown kind");
     }

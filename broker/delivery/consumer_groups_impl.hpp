@@ -17,15 +17,15 @@ class ConsumerGroupsImpl final : public ConsumerGroups {
     explicit ConsumerGroupsImpl(Shard& shard);
 
     [[nodiscard]] Result<JoinAnswer> join(const JoinRequest& request) override;
-    [[nodiscard]] Result<void> heartbeat(const std::string& group,
+    [[nodiscard]] Result<void> heartbeat(const std::string& name,
                                          const std::string& member_id,
                                          std::uint32_t generation) override;
-    void leave(const std::string& group, const std::string& member_id) override;
+    void leave(const std::string& name, const std::string& member_id) override;
     void commit(OffsetCommit request, std::function<void(Result<void>)> done) override;
     [[nodiscard]] Result<std::vector<CommittedOffset>> offsets(
-        const std::string& group) const override;
+        const std::string& name) const override;
     [[nodiscard]] std::vector<GroupStatus> list() const override;
-    [[nodiscard]] Result<GroupStatus> describe(const std::string& group) const override;
+    [[nodiscard]] Result<GroupStatus> describe(const std::string& name) const override;
 
     void restore(storage::ShardStore& store);
     void apply(const OffsetCommand& command);

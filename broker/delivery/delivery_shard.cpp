@@ -32,7 +32,7 @@ class DeliveryShardImpl final : public DeliveryShard,
 
     // CommandHandler
     void restore(storage::ShardStore& store) override;
-    void apply(RaftIndex index, std::span<const std::byte> command) override;
+    void apply(RaftIndex index, std::span<const std::byte> bytes) override;
     void write_state(storage::StateWriter& state) override;
     void start() override;
 
@@ -68,16 +68,17 @@ class DeliveryShardImpl final : public DeliveryShard,
 /// While recovering, only the id of a subscription is known; the catalog brings the rest.
 Engine& DeliveryShardImpl::engine_of(std::uint32_t subscription) {
     auto& engine = engines_[subscription];
-    if (!engine) {
-        auto info = std::make_shared<SubscriptionInfo>();
-        info->id = subscription;
-        for (const auto& [name, known] : shard_.catalog().view()->subscriptions) {
-            if (known->id == subscription) {
-                info = std::make_shared<SubscriptionInfo>(*known);
-            }
-        }
-        engine = std::make_unique<Engine>(shard_, *letters_, std::move(info));
+    if (engine) {
+        return *engine;
     }
+    auto info = std::make_shared<SubscriptionInfo>();
+    info->id = subscription;
+    for (const auto& [name, known] : shard_.catalog().view()->subscriptions) {
+        if (known->id == subscription) {
+            info = std::make_shared<SubscriptionInfo>(*known);
+        }
+    }
+    engine = std::make_unique<Engine>(shard_, *letters_, std::move(info));
     return *engine;
 }
 

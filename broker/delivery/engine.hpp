@@ -17,6 +17,10 @@
 #include "broker/shard/shard.hpp"
 #include "storage/base/random.hpp"
 
+namespace millrace::wire {
+struct RecordView;
+}
+
 namespace millrace::broker::delivery {
 
 /// One queue subscription on one shard.
@@ -119,6 +123,10 @@ class Engine {
     void take_runs(PartitionId partition,
                    std::uint32_t epoch,
                    const Result<storage::ReadResult>& result);
+    void take_view(Progress& progress,
+                   const BatchHeader& header,
+                   Offset offset,
+                   const wire::RecordView& view);
     void take_record(PartitionId partition, Progress& progress, Item item);
     /// One record by its offset: a retry, or the next of a released key.
     void read_one(PartitionId partition, Offset offset, const std::string& key);
@@ -129,6 +137,7 @@ class Engine {
     /// Retention or damage has taken it: settled, and its key goes on.
     void give_up(PartitionId partition, Offset offset, const std::string& key);
     void release_key(const Item& item);
+    void release_keys(const std::vector<Item>& items);
     void requeue_front(Item item);
     /// A redriven letter or, without one, a record that was read ahead.
     [[nodiscard]] std::optional<Item> next_item();
@@ -181,6 +190,7 @@ class Engine {
     [[nodiscard]] std::optional<InFlight> take_in_flight(SessionId session, std::uint64_t delivery);
     [[nodiscard]] ProgressKey progress_key(PartitionId partition);
     [[nodiscard]] Duration backoff(std::uint32_t attempts);
+    void retry_letter(const Item& item, Duration delay);
     void arm_retry(PartitionId partition, Offset offset, UnixMicros not_before_us);
     bool adopt_epoch(Progress& progress, const ProgressKey& key);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -11,7 +12,7 @@
 namespace millrace::broker::delivery {
 namespace {
 
-constexpr std::size_t read_bytes = 128 * 1024;
+constexpr std::size_t read_bytes = std::size_t{128} * 1024;
 constexpr std::size_t ready_max = 1024;  ///< records read ahead of the consumers
 
 }  // namespace
@@ -120,25 +121,11 @@ void Engine::take_runs(PartitionId partition,
     std::span<const std::byte> runs(result.value().runs);
     while (const auto header = load_batch_header(runs)) {
         const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
-        const auto visited =
-            wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
-                const auto offset = header->base_offset + number;
-                if (offset < progress.read_at) {
-                    return true;
-                }
-                progress.read_at = offset + 1;
-                if (!progress.settled.contains(offset)) {
-                    take_record(partition,
-                                progress,
-                                {.partition = partition,
-                                 .offset = offset,
-                                 .append_time_us = header->append_time_us,
-                                 .key = std::string(view.key.value_or("")),
-                                 .letter = std::nullopt,
-                                 .record = wire::format_plain_record(view)});
-                }
-                return true;
-            });
+        const auto take = [&](std::uint32_t number, const wire::RecordView& view) {
+            take_view(progress, *header, header->base_offset + number, view);
+            return true;
+        };
+        const auto visited = wire::visit_records(batch, take);
         if (!visited) {
             log_error("delivery",
                       "partition " + std::to_string(partition.value) + ": " + visited.error().text);
@@ -155,6 +142,27 @@ void Engine::take_runs(PartitionId partition,
         progress.read_at = std::max(progress.read_at, result.value().skip_to);
     }
     pump();
+}
+
+void Engine::take_view(Progress& progress,
+                       const BatchHeader& header,
+                       Offset offset,
+                       const wire::RecordView& view) {
+    if (offset < progress.read_at) {
+        return;
+    }
+    progress.read_at = offset + 1;
+    if (progress.settled.contains(offset)) {
+        return;
+    }
+    take_record(header.partition,
+                progress,
+                {.partition = header.partition,
+                 .offset = offset,
+                 .append_time_us = header.append_time_us,
+                 .key = std::string(view.key.value_or("")),
+                 .letter = std::nullopt,
+                 .record = wire::format_plain_record(view)});
 }
 
 void Engine::take_record(PartitionId partition, Progress& progress, Item item) {
@@ -356,10 +364,9 @@ void Engine::send(Session& session) {
 std::vector<PartitionId> Engine::partitions() const {
     std::vector<PartitionId> mine;
     for (const auto& topic : shard_.catalog().view()->matching(info_->topics)) {
-        for (const auto& partition : topic->partitions) {
-            if (partition.shard == shard_.id()) {
-                mine.push_back(partition.id);
-            }
+        const auto is_mine = [this](const auto& one) { return one.shard == shard_.id(); };
+        for (const auto& partition : topic->partitions | std::views::filter(is_mine)) {
+            mine.push_back(partition.id);
         }
     }
     return mine;

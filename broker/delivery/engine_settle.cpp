@@ -19,6 +19,22 @@ std::string cut(const std::string& text, std::size_t bytes_max) {
     return text.substr(0, bytes_max);
 }
 
+/// Neighbours become one run.
+SettleCommand settle_command(const ProgressKey& key, std::vector<Offset>& offsets) {
+    std::ranges::sort(offsets);
+    SettleCommand command{.key = key, .runs = {}};
+    for (const auto offset : offsets) {
+        const bool is_next = !command.runs.empty() &&
+                             command.runs.back().first + command.runs.back().second == offset;
+        if (is_next) {
+            ++command.runs.back().second;
+        } else {
+            command.runs.emplace_back(offset, 1);
+        }
+    }
+    return command;
+}
+
 }  // namespace
 
 /// One call of `settle` that waits for its commands.
@@ -125,27 +141,21 @@ void Engine::settle_acks(SessionId session,
     // Commands of a turn are applied together, so the last one's turn is everyone's.
     auto items = std::make_shared<std::vector<Item>>(std::move(acked_items));
     for (auto at = runs.begin(); at != runs.end(); ++at) {
-        auto& [partition, offsets] = *at;
-        std::ranges::sort(offsets);
-        SettleCommand command{.key = progress_key(partition), .runs = {}};
-        for (const auto offset : offsets) {
-            if (!command.runs.empty() &&
-                command.runs.back().first + command.runs.back().second == offset) {
-                ++command.runs.back().second;
-            } else {
-                command.runs.emplace_back(offset, 1);
-            }
-        }
+        const auto command = settle_command(progress_key(at->first), at->second);
         const bool is_last = std::next(at) == runs.end();
-        propose(command, pending, [this, items, is_last] {
-            if (is_last) {
-                for (const auto& item : *items) {
-                    release_key(item);
-                }
-                pump();
-            }
-        });
+        auto released = is_last ? items : std::make_shared<std::vector<Item>>();
+        propose(command, pending, [this, released] { release_keys(*released); });
     }
+}
+
+void Engine::release_keys(const std::vector<Item>& items) {
+    if (items.empty()) {
+        return;
+    }
+    for (const auto& item : items) {
+        release_key(item);
+    }
+    pump();
 }
 
 void Engine::settle(SessionId session, const Settlement& settlement, SettleDone done) {
@@ -227,15 +237,7 @@ void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pendi
     const auto delay = nack.delay ? std::chrono::duration_cast<Duration>(*nack.delay)
                                   : backoff(item.attempts - item.attempts_before);
     if (item.letter) {
-        // After a restart it is still redriven, and goes out again with a fresh budget.
-        letter_failures_[*item.letter] = item.attempts - item.attempts_before;
-        shard_.runtime().run_after(
-            delay, [this, alive = is_alive_, id = *item.letter, round = letter_round_] {
-                if (*alive && round == letter_round_) {
-                    redriven_.push_front(id);
-                    pump();
-                }
-            });
+        retry_letter(item, delay);
         return;
     }
     const RetryCommand command{.key = progress_key(item.partition),
@@ -250,6 +252,18 @@ void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pendi
         }
         arm_retry(command.key.partition, command.offset, command.not_before_us);
     });
+}
+
+void Engine::retry_letter(const Item& item, Duration delay) {
+    // After a restart it is still redriven, and goes out again with a fresh budget.
+    letter_failures_[*item.letter] = item.attempts - item.attempts_before;
+    shard_.runtime().run_after(delay,
+                               [this, alive = is_alive_, id = *item.letter, round = letter_round_] {
+                                   if (*alive && round == letter_round_) {
+                                       redriven_.push_front(id);
+                                       pump();
+                                   }
+                               });
 }
 
 void Engine::arm_retry(PartitionId partition, Offset offset, UnixMicros not_before_us) {

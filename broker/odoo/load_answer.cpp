@@ -74,6 +74,7 @@ LoadAnswer parse_load_answer(std::string_view result, std::size_t row_count) {
         return whole;
     }
     std::vector<RefusedRow> rows;
+    rows.reserve(refused.size());
     for (auto& [row, fault] : refused) {
         rows.push_back({.row = row, .fault = std::move(fault)});
     }

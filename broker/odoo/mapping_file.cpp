@@ -44,6 +44,15 @@ struct Reader {
     }
 };
 
+std::string listed(std::span<const std::string_view> words) {
+    std::string list;
+    for (const auto& word : words) {
+        list += list.empty() ? "" : ", ";
+        list += word;
+    }
+    return list;
+}
+
 Result<void> check_keys(const Reader& reader,
                         const YAML::Node& map,
                         std::span<const std::string_view> known) {
@@ -53,11 +62,8 @@ Result<void> check_keys(const Reader& reader,
     for (const auto& entry : map) {
         const auto key = entry.first.as<std::string>();
         if (std::ranges::find(known, key) == known.end()) {
-            std::string list;
-            for (const auto& one : known) {
-                list += (list.empty() ? "" : ", ") + std::string(one);
-            }
-            return reader.error(entry.first, "unknown key \"" + key + "\"; known here: " + list);
+            return reader.error(entry.first,
+                                "unknown key \"" + key + "\"; known here: " + listed(known));
         }
     }
     return ok();

@@ -46,7 +46,7 @@ Counter& Sink::events_counter(const std::string& outcome) {
         "millrace_odoo_events_total", "Events that the sink settled", {{"outcome", outcome}});
 }
 
-void Sink::accept(std::vector<Event> events) {
+void Sink::accept(const std::vector<Event>& events) {
     for (const auto& event : events) {
         held_[{{event.ref.shard, event.ref.session}, event.ref.delivery_id}] = event.attempt;
         plan(event);

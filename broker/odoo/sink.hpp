@@ -67,7 +67,7 @@ class Sink {
     Sink& operator=(Sink&&) = delete;
     ~Sink();
 
-    void accept(std::vector<Event> events);
+    void accept(const std::vector<Event>& events);
     /// What is not settled yet: its ack timeouts must be extended.
     [[nodiscard]] std::vector<DeliveryRef> held() const;
 

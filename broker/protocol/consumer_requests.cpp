@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <memory>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -108,11 +109,10 @@ void open(const Request& request) {
         },
         [session, header = request.header, id, info = info->second](
             const std::vector<std::shared_ptr<Result<void>>>& shards) {
-            for (const auto& opened : shards) {
-                if (!*opened) {
-                    session->refuse(header, opened->error());
-                    return;
-                }
+            const auto failed = std::ranges::find_if(shards, [](const auto& one) { return !*one; });
+            if (failed != shards.end()) {
+                session->refuse(header, (*failed)->error());
+                return;
             }
             wire::SubscriptionOpenAnswerT answer;
             answer.session_id = id;
@@ -156,6 +156,18 @@ delivery::Settlement settlement_of(const wire::SettleRequestT& message) {
     return settlement;
 }
 
+using Stale = Result<std::vector<std::uint64_t>>;
+
+void answer_settle(Session& session, const wire::FrameHeader& header, const Stale& stale) {
+    if (!stale) {
+        session.refuse(header, stale.error());
+        return;
+    }
+    wire::SettleAnswerT answer;
+    answer.stale = stale.value();
+    session.answer(header, answer);
+}
+
 void settle(const Request& request) {
     const auto parsed = wire::parse_message<wire::SettleRequest>(request.table);
     const auto& session = request.session;
@@ -165,27 +177,17 @@ void settle(const Request& request) {
                               : parsed.error());
         return;
     }
-    const auto here = session->shard_id();
-    const ShardId shard{parsed.value().shard};
-    const auto& there = session->table().shards[shard.value];
     const auto id = parsed.value().session_id;
     auto settlement = std::make_shared<delivery::Settlement>(settlement_of(parsed.value()));
-    session->services().shard->runtime().post_to(
-        shard, [session, header = request.header, here, &there, id, settlement] {
-            there.delivery->subscriptions().settle(
-                id,
-                std::move(*settlement),
-                [session, header, here, &there](const Result<std::vector<std::uint64_t>>& stale) {
-                    there.shard->runtime().post_to(here, [session, header, stale] {
-                        if (!stale) {
-                            session->refuse(header, stale.error());
-                            return;
-                        }
-                        wire::SettleAnswerT answer;
-                        answer.stale = stale.value();
-                        session->answer(header, answer);
-                    });
-                });
+    start_on<Stale>(
+        session->table(),
+        session->shard_id(),
+        ShardId{parsed.value().shard},
+        [id, settlement](const ShardServices& services, const auto& done) {
+            services.delivery->subscriptions().settle(id, std::move(*settlement), done);
+        },
+        [session, header = request.header](const Stale& stale) {
+            answer_settle(*session, header, stale);
         });
 }
 

@@ -77,11 +77,7 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
                  .from = wanted.offset,
                  .bytes_max = std::min(wanted.bytes_max, plan_.bytes_max - bytes_)},
                 [self = shared_from_this(), wanted, state](Result<storage::ReadResult> result) {
-                    self->take(wanted, std::move(result));
-                    state->is_answered = true;
-                    if (state->is_late) {
-                        self->read_next();
-                    }
+                    self->end_read(wanted, *state, std::move(result));
                 });
             if (!state->is_answered) {
                 state->is_late = true;
@@ -90,6 +86,18 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
         }
         is_reading_ = false;
         finish_or_wait();
+    }
+
+    struct ReadState {
+        bool is_answered = false;
+        bool is_late = false;
+    };
+    void end_read(const Wanted& wanted, ReadState& state, Result<storage::ReadResult> result) {
+        take(wanted, std::move(result));
+        state.is_answered = true;
+        if (state.is_late) {
+            read_next();
+        }
     }
 
     bool needs_reading(const Wanted& wanted) {
@@ -147,10 +155,6 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
         }
     }
 
-    struct ReadState {
-        bool is_answered = false;
-        bool is_late = false;
-    };
     const ShardServices& services_;
     FetchPlan plan_;
     FetchedDone done_;
@@ -237,17 +241,14 @@ void handle_fetch(const Request& request) {
     join->header = request.header;
     join->shards_left = plans.size();
     for (auto& [shard, plan] : plans) {
-        const auto& there = session->table().shards[shard.value];
-        auto& here_runtime = session->services().shard->runtime();
-        here_runtime.post_to(shard, [&there, here, join, plan = std::move(plan)] {
-            const auto job = std::make_shared<FetchJob>(
-                there, plan, [&there, here, join](std::vector<Fetched> part) {
-                    auto moved = std::make_shared<std::vector<Fetched>>(std::move(part));
-                    there.shard->runtime().post_to(here,
-                                                   [join, moved] { join->add(std::move(*moved)); });
-                });
-            job->start();
-        });
+        start_on<std::vector<Fetched>>(
+            session->table(),
+            here,
+            shard,
+            [plan = std::move(plan)](const ShardServices& services, const auto& done) {
+                std::make_shared<FetchJob>(services, plan, done)->start();
+            },
+            [join](std::vector<Fetched> part) { join->add(std::move(part)); });
     }
 }
 

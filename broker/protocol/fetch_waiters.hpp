@@ -37,6 +37,8 @@ class FetchWaiters {
     }
 
   private:
+    void tell(PartitionId partition);
+
     std::unordered_map<PartitionId, std::vector<std::weak_ptr<Waiter>>> waiting_;
 };
 

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "broker/delivery/consumer_groups.hpp"
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/protocol/session.hpp"
@@ -148,16 +151,15 @@ void commit(const Request& request) {
             {.partition = PartitionId{offset.partition_id()}, .offset = Offset{offset.offset()}});
     }
     const auto& session = request.session;
-    const auto here = session->shard_id();
-    const auto home = delivery::home_of_group(parsed->group, session->table().shard_count());
-    const auto& there = session->table().shards[home.value];
-    session->services().shard->runtime().post_to(
-        home, [session, header = request.header, here, &there, message] {
-            there.delivery->groups().commit(
-                message, [session, header, here, &there](const Result<void>& done) {
-                    there.shard->runtime().post_to(
-                        here, [session, header, done] { answer_done(*session, header, done); });
-                });
+    start_on<Result<void>>(
+        session->table(),
+        session->shard_id(),
+        delivery::home_of_group(parsed->group, session->table().shard_count()),
+        [message](const ShardServices& services, const auto& done) {
+            services.delivery->groups().commit(message, done);
+        },
+        [session, header = request.header](const Result<void>& committed) {
+            answer_done(*session, header, committed);
         });
 }
 
@@ -198,9 +200,7 @@ void list(const Request& request) {
          header = request.header](const std::vector<std::vector<delivery::GroupStatus>>& shards) {
             wire::GroupListAnswerT answer;
             for (const auto& groups : shards) {
-                for (const auto& group : groups) {
-                    answer.groups.push_back(to_wire(group));
-                }
+                std::ranges::transform(groups, std::back_inserter(answer.groups), to_wire);
             }
             session->answer(header, answer);
         });

@@ -100,11 +100,10 @@ void list(const Request& request) {
         },
         [session = request.session, header = request.header, limit = query.limit](
             const std::vector<Part>& shards) {
-            for (const auto& part : shards) {
-                if (!*part) {
-                    session->refuse(header, part->error());
-                    return;
-                }
+            const auto failed = std::ranges::find_if(shards, [](const auto& one) { return !*one; });
+            if (failed != shards.end()) {
+                session->refuse(header, (*failed)->error());
+                return;
             }
             session->answer(header, merge(shards, limit));
         });
@@ -181,26 +180,23 @@ void change_everywhere(const Request& request,
     join->session = session;
     join->header = request.header;
     join->shards_left = session->table().shard_count();
-    const auto here = session->shard_id();
     for (ShardId shard{0}; shard.value < session->table().shard_count(); ++shard) {
         auto part = selection;
-        if (!part.ids.empty()) {
-            std::erase_if(part.ids, [shard](std::uint64_t id) {
-                return id % groups_per_sequence != shard.value + 1;
-            });
-            if (part.ids.empty()) {
-                join->add(std::uint64_t{0});
-                continue;
-            }
+        std::erase_if(part.ids, [shard](std::uint64_t id) {
+            return id % groups_per_sequence != shard.value + 1;
+        });
+        if (part.ids.empty() && !selection.ids.empty()) {
+            join->add(std::uint64_t{0});
+            continue;
         }
-        session->services().shard->runtime().post_to(
-            shard, [join, here, &there = session->table().shards[shard.value], part, edit] {
-                there.delivery->letters().change(
-                    part, edit, [join, here, &there](const Result<std::uint64_t>& changed) {
-                        there.shard->runtime().post_to(here,
-                                                       [join, changed] { join->add(changed); });
-                    });
-            });
+        start_on<Result<std::uint64_t>>(
+            session->table(),
+            session->shard_id(),
+            shard,
+            [part = std::move(part), edit](const ShardServices& services, const auto& done) {
+                services.delivery->letters().change(part, edit, done);
+            },
+            [join](const Result<std::uint64_t>& changed) { join->add(changed); });
     }
 }
 

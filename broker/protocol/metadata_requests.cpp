@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 
 #include <unistd.h>
@@ -15,12 +16,13 @@ using BoundsOfPartition = std::unordered_map<std::uint32_t, storage::PartitionBo
 BoundsOfPartition bounds_on(const ShardServices& services,
                             const std::vector<std::string>& patterns) {
     BoundsOfPartition found;
-    for (const auto& topic : services.shard->catalog().view()->matching(patterns)) {
-        for (const auto& partition : topic->partitions) {
-            if (const auto limits = services.shard->bounds(partition.id)) {
-                found[partition.id.value] = *limits;
-            }
+    const auto add = [&](const PartitionInfo& partition) {
+        if (const auto limits = services.shard->bounds(partition.id)) {
+            found[partition.id.value] = *limits;
         }
+    };
+    for (const auto& topic : services.shard->catalog().view()->matching(patterns)) {
+        std::ranges::for_each(topic->partitions, add);
     }
     return found;
 }
@@ -36,15 +38,16 @@ wire::MetadataAnswerT make_answer(const CatalogView& view,
 }
 
 void add_bounds(wire::MetadataAnswerT& answer, const std::vector<BoundsOfPartition>& shards) {
-    for (const auto& topic : answer.topics) {
-        for (const auto& partition : topic->partitions) {
-            const auto& known = shards[partition->shard];
-            if (const auto found = known.find(partition->partition_id); found != known.end()) {
-                partition->first_offset = found->second.first.value;
-                partition->next_offset = found->second.next.value;
-                partition->live_bytes = found->second.live_bytes;
-            }
+    const auto add = [&shards](const std::unique_ptr<wire::PartitionT>& partition) {
+        const auto& known = shards[partition->shard];
+        if (const auto found = known.find(partition->partition_id); found != known.end()) {
+            partition->first_offset = found->second.first.value;
+            partition->next_offset = found->second.next.value;
+            partition->live_bytes = found->second.live_bytes;
         }
+    };
+    for (const auto& topic : answer.topics) {
+        std::ranges::for_each(topic->partitions, add);
     }
 }
 

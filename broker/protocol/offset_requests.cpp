@@ -1,4 +1,7 @@
+#include <algorithm>
 #include <array>
+#include <iterator>
+#include <ranges>
 #include <unordered_set>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -105,6 +108,10 @@ void read_on(const ShardServices& services,
         });
 }
 
+std::uint32_t partition_of(const wire::PartitionOffset& offset) {
+    return offset.partition_id();
+}
+
 }  // namespace
 
 void handle_list_offsets(const Request& request) {
@@ -123,16 +130,13 @@ void handle_list_offsets(const Request& request) {
             wire::ListOffsetsAnswerT answer;
             std::unordered_set<std::uint32_t> known;
             for (const auto& part : shards) {
-                for (const auto& offset : part) {
-                    known.insert(offset.partition_id());
-                    answer.offsets.push_back(offset);
-                }
+                std::ranges::copy(part, std::back_inserter(answer.offsets));
+                std::ranges::transform(part, std::inserter(known, known.end()), partition_of);
             }
-            for (const auto id : wanted->partition_ids) {
-                if (!known.contains(id)) {
-                    answer.offsets.emplace_back(
-                        0, id, static_cast<std::uint16_t>(Errc::unknown_partition));
-                }
+            const auto is_unknown = [&known](auto id) { return !known.contains(id); };
+            for (const auto id : wanted->partition_ids | std::views::filter(is_unknown)) {
+                answer.offsets.emplace_back(
+                    0, id, static_cast<std::uint16_t>(Errc::unknown_partition));
             }
             session->answer(header, answer);
         });
@@ -148,19 +152,17 @@ void handle_replay_read(const Request& request) {
         return;
     }
     const auto wanted = std::make_shared<wire::ReplayReadRequestT>(std::move(parsed).value());
-    const auto here = session->shard_id();
-    const auto& there = session->table().shards[wanted->shard];
-    session->services().shard->runtime().post_to(
-        ShardId{wanted->shard}, [session, header = request.header, wanted, here, &there] {
-            read_on(there,
-                    *wanted,
-                    [session, header, here, &there](const std::shared_ptr<ReplayPart>& part) {
-                        there.shard->runtime().post_to(here, [session, header, part] {
-                            const std::array<std::span<const std::byte>, 1> raw{part->runs};
-                            session->metrics().count_out(part->runs);
-                            session->answer(header, part->message, raw);
-                        });
-                    });
+    start_on<std::shared_ptr<ReplayPart>>(
+        session->table(),
+        session->shard_id(),
+        ShardId{wanted->shard},
+        [wanted](const ShardServices& services, const auto& done) {
+            read_on(services, *wanted, done);
+        },
+        [session, header = request.header](const std::shared_ptr<ReplayPart>& part) {
+            const std::array<std::span<const std::byte>, 1> raw{part->runs};
+            session->metrics().count_out(part->runs);
+            session->answer(header, part->message, raw);
         });
 }
 

@@ -110,27 +110,29 @@ void publish_there(const std::shared_ptr<PublishJoin>& join,
         copy->insert(copy->end(), pieces[place].batch.begin(), pieces[place].batch.end());
         sizes.emplace_back(pieces[place].partition, pieces[place].batch.size());
     }
-    const auto& table = join->session->table();
-    const auto here = join->session->shard_id();
-    table.shards[here.value].shard->runtime().post_to(
-        there, [join, &table, here, there, places, copy, sizes] {
+    struct Published {
+        std::vector<PublishOutcome> outcomes;
+        std::string text;
+    };
+    start_on<Published>(
+        join->session->table(),
+        join->session->shard_id(),
+        there,
+        [copy, sizes](const ShardServices& services, const auto& done) {
             std::vector<PublishBatch> batches;
+            batches.reserve(sizes.size());
             std::span<const std::byte> rest(*copy);
             for (const auto& [partition, bytes] : sizes) {
                 batches.push_back({.partition = partition, .batch = rest.first(bytes)});
                 rest = rest.subspan(bytes);
             }
-            auto& shard = *table.shards[there.value].shard;
-            shard.publish(
-                batches,
-                [join, &shard, here, places](std::vector<PublishOutcome> outcomes,
-                                             std::string text) {
-                    shard.runtime().post_to(
-                        here,
-                        [join, places, outcomes = std::move(outcomes), text = std::move(text)] {
-                            join->add(places, outcomes, text);
-                        });
+            services.shard->publish(
+                batches, [done](std::vector<PublishOutcome> outcomes, std::string text) {
+                    done({.outcomes = std::move(outcomes), .text = std::move(text)});
                 });
+        },
+        [join, places](const Published& published) {
+            join->add(places, published.outcomes, published.text);
         });
 }
 

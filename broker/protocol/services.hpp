@@ -52,6 +52,20 @@ void call_on(const ServiceTable& table, ShardId here, ShardId there, Work work, 
         });
 }
 
+/// Runs `start` on `there`, which calls what it is given there, once, now or later; `then` gets
+/// that result here.
+template <class Result, class Start, class Then>
+void start_on(const ServiceTable& table, ShardId here, ShardId there, Start start, Then then) {
+    const auto& services = table.shards[there.value];
+    auto done = [&services, here, then = std::move(then)](Result result) {
+        services.shard->runtime().post_to(
+            here, [then, result = std::move(result)]() mutable { then(std::move(result)); });
+    };
+    table.shards[here.value].shard->runtime().post_to(
+        there,
+        [&services, start = std::move(start), done = std::move(done)] { start(services, done); });
+}
+
 /// Runs `work` on every shard and `then`, once, with all results in order of shards.
 template <class Work, class Then>
 void gather(const ServiceTable& table, ShardId here, Work work, Then then) {
@@ -64,12 +78,15 @@ void gather(const ServiceTable& table, ShardId here, Work work, Then then) {
     auto state = std::make_shared<State>(State{.results = std::vector<Result>(table.shards.size()),
                                                .left = table.shards.size(),
                                                .then = std::move(then)});
+    const auto take = [state](ShardId from, Result result) {
+        state->results[from.value] = std::move(result);
+        if (--state->left == 0) {
+            state->then(std::move(state->results));
+        }
+    };
     for (ShardId there{0}; there.value < table.shard_count(); ++there) {
-        call_on(table, here, there, work, [state, there](Result result) {
-            state->results[there.value] = std::move(result);
-            if (--state->left == 0) {
-                state->then(std::move(state->results));
-            }
+        call_on(table, here, there, work, [take, there](Result result) {
+            take(there, std::move(result));
         });
     }
 }

@@ -19,7 +19,8 @@ struct SessionLimits {
     std::uint32_t requests_outstanding_max =
         1024;  ///< unanswered requests of a connection; above: it is not read
     std::size_t unsent_bytes_max =
-        64 * 1024 * 1024;  ///< answers that the peer does not take; above: it is not read
+        std::size_t{64} * 1024 *
+        1024;  ///< answers that the peer does not take; above: it is not read
     Duration hello_timeout{
         10'000'000};  ///< from connect to hello, and for the rest of a frame that has begun
 };

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -140,31 +141,39 @@ void remove(const Request& request) {
         });
 }
 
+using ProgressOfAll = std::map<std::string, SubscriptionProgress>;
+
+ProgressOfAll progress_of_all(const ShardServices& services, const CatalogView& view) {
+    ProgressOfAll all;
+    for (const auto& [name, info] : view.subscriptions) {
+        if (auto progress = progress_on(services, name)) {
+            all.emplace(name, std::move(*progress));
+        }
+    }
+    return all;
+}
+
+std::vector<ProgressOfShard> parts_of(const std::vector<ProgressOfAll>& shards,
+                                      const std::string& name) {
+    std::vector<ProgressOfShard> parts;
+    std::ranges::transform(shards, std::back_inserter(parts), [&name](const ProgressOfAll& all) {
+        const auto found = all.find(name);
+        return found == all.end() ? std::nullopt : ProgressOfShard(found->second);
+    });
+    return parts;
+}
+
 void list(const Request& request) {
-    using All = std::map<std::string, SubscriptionProgress>;
     const auto view = request.session->services().shard->catalog().view();
     gather(
         request.session->table(),
         request.session->shard_id(),
-        [view](const ShardServices& services) {
-            All all;
-            for (const auto& [name, info] : view->subscriptions) {
-                if (auto progress = progress_on(services, name)) {
-                    all.emplace(name, std::move(*progress));
-                }
-            }
-            return all;
-        },
-        [session = request.session, header = request.header, view](const std::vector<All>& shards) {
+        [view](const ShardServices& services) { return progress_of_all(services, *view); },
+        [session = request.session, header = request.header, view](
+            const std::vector<ProgressOfAll>& shards) {
             wire::SubscriptionListAnswerT answer;
             for (const auto& [name, info] : view->subscriptions) {
-                std::vector<ProgressOfShard> parts;
-                for (const auto& shard : shards) {
-                    const auto found = shard.find(name);
-                    parts.push_back(found == shard.end() ? std::nullopt
-                                                         : std::optional(found->second));
-                }
-                answer.subscriptions.push_back(status_of(*info, parts));
+                answer.subscriptions.push_back(status_of(*info, parts_of(shards, name)));
             }
             session->answer(header, answer);
         });

@@ -13,7 +13,7 @@ namespace millrace::broker {
 namespace {
 
 /// Above this a sender is told when there is room again.
-constexpr std::size_t low_mark_bytes = 256 * 1024;
+constexpr std::size_t low_mark_bytes = std::size_t{256} * 1024;
 
 }  // namespace
 

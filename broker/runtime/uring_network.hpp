@@ -18,7 +18,7 @@ class ReceiveBuffers {
   public:
     static constexpr std::uint16_t group = 0;
     static constexpr unsigned count = 64;  ///< a power of two
-    static constexpr std::size_t bytes_each = 64 * 1024;
+    static constexpr std::size_t bytes_each = std::size_t{64} * 1024;
 
     [[nodiscard]] static Result<std::unique_ptr<ReceiveBuffers>> create(Ring& ring);
     ReceiveBuffers(const ReceiveBuffers&) = delete;

@@ -42,22 +42,21 @@ Result<std::unique_ptr<UringRuntime>> UringRuntime::create(RuntimeOptions option
                                                            ShardMesh& mesh) {
     MILLRACE_TRY(auto ring, Ring::create(options.ring_entries));
     MILLRACE_TRY(auto buffers, ReceiveBuffers::create(*ring));
-    return std::unique_ptr<UringRuntime>(
-        new UringRuntime(options, clock, metrics, mesh, std::move(ring), std::move(buffers)));
+    return std::unique_ptr<UringRuntime>(new UringRuntime(
+        options, clock, metrics, mesh, {.ring = std::move(ring), .buffers = std::move(buffers)}));
 }
 
 UringRuntime::UringRuntime(RuntimeOptions options,
                            const Clock& clock,
                            MetricsRegistry& metrics,
                            ShardMesh& mesh,
-                           std::unique_ptr<Ring> ring,
-                           std::unique_ptr<ReceiveBuffers> buffers)
+                           Rings rings)
     : options_(options),
       clock_(clock),
       mesh_(mesh),
-      ring_(std::move(ring)),
+      ring_(std::move(rings.ring)),
       disk_(*ring_),
-      network_(*ring_, std::move(buffers), options.connections_max, metrics, options.shard),
+      network_(*ring_, std::move(rings.buffers), options.connections_max, metrics, options.shard),
       bell_(*ring_),
       turns_(metrics.counter(
           "millrace_runtime_turns_total", "Turns of the reactor.", shard_label(options.shard))) {

@@ -78,12 +78,15 @@ class UringRuntime final : public Runtime {
         std::uint64_t value_ = 0;
     };
 
+    struct Rings {
+        std::unique_ptr<Ring> ring;
+        std::unique_ptr<ReceiveBuffers> buffers;
+    };
     UringRuntime(RuntimeOptions options,
                  const Clock& clock,
                  MetricsRegistry& metrics,
                  ShardMesh& mesh,
-                 std::unique_ptr<Ring> ring,
-                 std::unique_ptr<ReceiveBuffers> buffers);
+                 Rings rings);
     void turn();
     [[nodiscard]] std::int64_t wait_max_us() const;
     std::size_t run_posted();

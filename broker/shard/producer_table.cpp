@@ -1,6 +1,7 @@
 #include "broker/shard/producer_table.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <span>
 
 #include "storage/base/endian.hpp"
@@ -84,10 +85,9 @@ std::string ProducerTable::format(Offset next) const {
     std::string text;
     for (const auto id : by_age_) {
         const auto& producer = producers_.at(id);
-        for (const auto& batch : std::span(producer.batches.data(), producer.count)) {
-            if (batch.base_offset >= next) {
-                continue;
-            }
+        const auto is_kept = [next](const auto& batch) { return batch.base_offset < next; };
+        const std::span batches(producer.batches.data(), producer.count);
+        for (const auto& batch : batches | std::views::filter(is_kept)) {
             const auto at = text.size();
             text.resize(at + row_bytes);
             const auto out = std::as_writable_bytes(std::span(text)).subspan(at);

@@ -379,12 +379,9 @@ void ShardImpl::propose_commands() {
                    0,
                    std::exchange(commands_, {}),
                    [waiters](const Result<RaftIndex>& applied) {
+                       const auto outcome = applied ? ok() : Result<void>(applied.error());
                        for (const auto& done : *waiters) {
-                           if (applied) {
-                               done(ok());
-                           } else {
-                               done(applied.error());
-                           }
+                           done(outcome);
                        }
                    });
 }

@@ -24,14 +24,14 @@ struct ShardOptions {
     NodeId node{1};
     std::string data_directory;  ///< the node's; the shard's is shard-NN below it
     storage::StoreOptions store;
-    std::size_t record_batch_bytes_max = 1024 * 1024;
+    std::size_t record_batch_bytes_max = std::size_t{1024} * 1024;
     std::uint32_t topics_max = 10'000;
     std::uint32_t partitions_max = 100'000;
     std::uint32_t subscriptions_max = 1'000;
     std::uint32_t producers_per_partition_max =
         1'000;  ///< remembered for duplicate detection; the oldest goes first
     std::size_t publish_bytes_pending_max =
-        64 * 1024 * 1024;  ///< accepted and not yet durable; above: limit_reached
+        std::size_t{64} * 1024 * 1024;  ///< accepted and not yet durable; above: limit_reached
     std::uint64_t random_seed = 0;
 };
 

@@ -81,16 +81,16 @@ void ShardCatalog::spread(const CatalogPtr& view, std::function<void()> done) {
         done();
         return;
     }
-    auto shared_done = std::make_shared<std::function<void()>>(std::move(done));
+    const auto end_one = [left, done = std::move(done)] {
+        if (--*left == 0) {
+            done();
+        }
+    };
     for (ShardId shard{1}; shard.value < wiring_.shard_count; ++shard) {
-        wiring_.runtime.post_to(shard, [this, shard, view, left, shared_done] {
+        wiring_.runtime.post_to(shard, [this, shard, view, end_one] {
             auto& peer = *wiring_.peer(shard);
             peer.set_view(view);
-            peer.wiring_.runtime.post_to(owner, [left, shared_done] {
-                if (--*left == 0) {
-                    (*shared_done)();
-                }
-            });
+            peer.wiring_.runtime.post_to(owner, end_one);
         });
     }
 }

@@ -1,3 +1,5 @@
+#include <ranges>
+
 #include "client/src/admin_impl.hpp"
 #include "client/wire/schema/groups_generated.h"
 #include "client/wire/schema/records_generated.h"
@@ -16,10 +18,10 @@ GroupDescription from_wire(const wire::GroupT& group, const client::PartitionNam
                         .client_name = member->client_name,
                         .peer = member->peer,
                         .partitions = {}};
-        for (const auto id : member->partition_ids) {
-            if (const auto found = names.find(id); found != names.end()) {
-                one.partitions.emplace_back(found->second.topic, found->second.index);
-            }
+        const auto is_known = [&names](auto id) { return names.contains(id); };
+        for (const auto id : member->partition_ids | std::views::filter(is_known)) {
+            const auto& name = names.at(id);
+            one.partitions.emplace_back(name.topic, name.index);
         }
         made.members.push_back(std::move(one));
     }

@@ -11,7 +11,7 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t receive_bytes = 256 * 1024;
+constexpr std::size_t receive_bytes = std::size_t{256} * 1024;
 constexpr std::chrono::milliseconds watch_interval{100};
 
 std::vector<std::pair<std::string, std::string>> split_brokers(const std::string& text) {
@@ -243,6 +243,19 @@ void Connection::lost(const std::string& why) {
     });
 }
 
+std::vector<OnAnswer> Connection::take_late(Clock::time_point now) {
+    std::vector<OnAnswer> late;
+    for (auto at = pending_.begin(); at != pending_.end();) {
+        if (at->second.deadline < now) {
+            late.push_back(std::move(at->second.on_answer));
+            at = pending_.erase(at);
+        } else {
+            ++at;
+        }
+    }
+    return late;
+}
+
 void Connection::watch() {
     watch_timer_.expires_after(watch_interval);
     watch_timer_.async_wait([this](const auto& error) {
@@ -251,15 +264,7 @@ void Connection::watch() {
             return;
         }
         const auto now = Clock::now();
-        std::vector<OnAnswer> late;
-        for (auto at = pending_.begin(); at != pending_.end();) {
-            if (at->second.deadline < now) {
-                late.push_back(std::move(at->second.on_answer));
-                at = pending_.erase(at);
-            } else {
-                ++at;
-            }
-        }
+        const auto late = take_late(now);
         std::deque<Waiting> unsent;
         for (auto& waiting : std::exchange(waiting_, {})) {
             (waiting.connect_deadline < now ? unsent : waiting_).push_back(std::move(waiting));

@@ -80,6 +80,7 @@ class Connection {
     bool handle(const wire::FrameView& frame);
     void lost(const std::string& why);
     void watch();
+    [[nodiscard]] std::vector<OnAnswer> take_late(Clock::time_point now);
     [[nodiscard]] std::string target() const;
 
     boost::asio::io_context& context_;

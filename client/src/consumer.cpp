@@ -1,6 +1,7 @@
 #include "millrace/consumer.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 #include "client/src/consumer_impl.hpp"
 
@@ -55,11 +56,12 @@ void Consumer::Impl::assign_alone() {
                 (options_.topics.empty() ? std::string("anything") : options_.topics.front())));
     }
     std::vector<std::uint32_t> ids;
+    const auto is_wanted = [this](const auto& partition) {
+        return options_.partition.value_or(partition.index) == partition.index;
+    };
     for (const auto& topic : topics_) {
-        for (const auto& partition : topic.partitions) {
-            if (!options_.partition || *options_.partition == partition.index) {
-                ids.push_back(partition.partition_id);
-            }
+        for (const auto& partition : topic.partitions | std::views::filter(is_wanted)) {
+            ids.push_back(partition.partition_id);
         }
     }
     assign(ids, {});
@@ -77,12 +79,14 @@ void Consumer::Impl::assign(const std::vector<std::uint32_t>& partition_ids,
     }
     std::map<std::uint32_t, Position> positions;
     const std::set<std::uint32_t> wanted(partition_ids.begin(), partition_ids.end());
+    const auto is_wanted = [&wanted](const auto& partition) {
+        return wanted.contains(partition.partition_id);
+    };
     for (const auto& topic : topics_) {
         for (const auto& partition : topic.partitions) {
             names_[partition.partition_id] = {.topic = topic.name, .index = partition.index};
-            if (!wanted.contains(partition.partition_id)) {
-                continue;
-            }
+        }
+        for (const auto& partition : topic.partitions | std::views::filter(is_wanted)) {
             const auto stored = committed.find(partition.partition_id);
             const auto at = stored != committed.end()
                                 ? stored->second
@@ -218,6 +222,20 @@ void Consumer::Impl::take_error(const wire::FetchedPartitionT& part) {
     }
 }
 
+void Consumer::Impl::fetch_all(const std::set<std::uint32_t>& shards) {
+    for (const auto shard : shards) {
+        fetch(shard);
+    }
+}
+
+std::uint64_t Consumer::Impl::end_of(const std::vector<Record>& records, const Position& position) {
+    const auto last =
+        std::ranges::find_if(records.rbegin(), records.rend(), [&position](const Record& record) {
+            return record.partition == position.index && record.topic == position.topic;
+        });
+    return last == records.rend() ? position.delivered : last->offset + 1;
+}
+
 std::vector<Record> Consumer::Impl::take_ready(std::size_t records_max) {
     auto& chunk = ready_.front();
     if (chunk.records.size() > records_max) {
@@ -226,11 +244,7 @@ std::vector<Record> Consumer::Impl::take_ready(std::size_t records_max) {
                                   std::make_move_iterator(end));
         chunk.records.erase(chunk.records.begin(), end);
         for (auto& [id, position] : positions_) {
-            const auto is_of_it = [&position](const Record& record) {
-                return record.partition == position.index && record.topic == position.topic;
-            };
-            const auto last = std::ranges::find_if(first.rbegin(), first.rend(), is_of_it);
-            position.delivered = last == first.rend() ? position.delivered : last->offset + 1;
+            position.delivered = end_of(first, position);
         }
         return first;
     }
@@ -268,9 +282,7 @@ std::vector<Record> Consumer::Impl::poll(std::chrono::milliseconds wait_max,
         for (const auto& [id, position] : positions_) {
             shards.insert(position.shard);
         }
-        for (const auto shard : shards) {
-            core_->post([self = shared_from_this(), shard] { self->fetch(shard); });
-        }
+        core_->post([self = shared_from_this(), shards] { self->fetch_all(shards); });
         if (!records.empty()) {
             return records;
         }

@@ -50,13 +50,19 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
 
     /// The first chunk, or its first `records_max` records; what is given counts as delivered.
     /// Under the lock.
+    /// Behind the last of the records that is of the position's partition.
+    [[nodiscard]] static std::uint64_t end_of(const std::vector<Record>& records,
+                                              const Position& position);
     [[nodiscard]] std::vector<Record> take_ready(std::size_t records_max);
     void assign(const std::vector<std::uint32_t>& partition_ids,
                 const std::map<std::uint32_t, std::uint64_t>& committed);
     void assign_alone();
     void join();
     void heartbeat();
+    void beat(const boost::system::error_code& error);
+    void end_heartbeat(const Result<const wire::FrameView*>& answer);
     void fetch(std::uint32_t shard);
+    void fetch_all(const std::set<std::uint32_t>& shards);
     void fetched(std::uint32_t shard,
                  std::uint64_t epoch,
                  const Result<const wire::FrameView*>& answer);

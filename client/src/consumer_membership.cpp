@@ -26,30 +26,32 @@ void Consumer::Impl::join() {
 void Consumer::Impl::heartbeat() {
     core_->post([self = shared_from_this()] {
         self->heartbeat_timer_.expires_after(self->options_.session_timeout / 4);
-        self->heartbeat_timer_.async_wait([self](const auto& error) {
-            if (error || self->is_closed_) {
-                return;
-            }
-            wire::GroupHeartbeatRequestT request;
-            request.group = self->options_.group;
-            request.member_id = self->member_id_;
-            request.generation = self->generation_;
-            self->core_->send(Api::group_heartbeat,
-                              std::move(request),
-                              [self](const Result<const wire::FrameView*>& answer) {
-                                  const auto done =
-                                      answer
-                                          ? wire::parse_message<wire::Done>(answer.value()->table)
-                                          : Result<wire::DoneT>(answer.error());
-                                  if (done && done.value().error) {
-                                      const std::lock_guard lock(self->mutex_);
-                                      self->must_rejoin_ = true;
-                                      self->arrived_.notify_all();
-                                  }
-                                  self->heartbeat();
-                              });
-        });
+        self->heartbeat_timer_.async_wait([self](const auto& error) { self->beat(error); });
     });
+}
+
+void Consumer::Impl::beat(const boost::system::error_code& error) {
+    if (error || is_closed_) {
+        return;
+    }
+    wire::GroupHeartbeatRequestT request;
+    request.group = options_.group;
+    request.member_id = member_id_;
+    request.generation = generation_;
+    core_->send(Api::group_heartbeat,
+                std::move(request),
+                [self = shared_from_this()](const auto& answer) { self->end_heartbeat(answer); });
+}
+
+void Consumer::Impl::end_heartbeat(const Result<const wire::FrameView*>& answer) {
+    const auto done = answer ? wire::parse_message<wire::Done>(answer.value()->table)
+                             : Result<wire::DoneT>(answer.error());
+    if (done && done.value().error) {
+        const std::lock_guard lock(mutex_);
+        must_rejoin_ = true;
+        arrived_.notify_all();
+    }
+    heartbeat();
 }
 
 void Consumer::Impl::commit_if_due() {

@@ -44,11 +44,12 @@ Core::~Core() {
 
 std::shared_ptr<Core> Core::make(ClientOptions options) {
     return {new Core(std::move(options)), [](Core* core) {
-                if (core->thread_.get_id() == std::this_thread::get_id()) {
-                    std::thread([core] { delete core; }).detach();  // NOLINT: owned by this deleter
-                } else {
-                    delete core;  // NOLINT: owned by this deleter
+                const auto drop = [core] { delete core; };  // NOLINT: owned by this deleter
+                if (core->thread_.get_id() != std::this_thread::get_id()) {
+                    drop();
+                    return;
                 }
+                std::thread(drop).detach();
             }};
 }
 

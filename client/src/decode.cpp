@@ -21,26 +21,37 @@ Record to_record(const wire::RecordView& view, const PartitionName& name) {
     return record;
 }
 
+namespace {
+
+Result<void> visit_batch(const BatchHeader& header,
+                         std::span<const std::byte> batch,
+                         const PartitionName& name,
+                         Offset from,
+                         const VisitRecord& visit) {
+    return wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
+        const auto offset = header.base_offset + number;
+        if (offset >= from) {
+            auto record = to_record(view, name);
+            record.offset = offset.value;
+            record.append_time_us = header.append_time_us;
+            visit(header, std::move(record));
+        }
+        return true;
+    });
+}
+
+}  // namespace
+
 Result<void> visit_run(std::span<const std::byte> runs,
                        const PartitionNames& names,
                        Offset from,
-                       const std::function<void(const BatchHeader&, Record)>& visit) {
+                       const VisitRecord& visit) {
     const PartitionName unknown;
     while (const auto header = load_batch_header(runs)) {
         const auto found = names.find(header->partition.value);
         const auto& name = found == names.end() ? unknown : found->second;
         const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
-        MILLRACE_TRY(
-            wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
-                const auto offset = header->base_offset + number;
-                if (offset >= from) {
-                    auto record = to_record(view, name);
-                    record.offset = offset.value;
-                    record.append_time_us = header->append_time_us;
-                    visit(*header, std::move(record));
-                }
-                return true;
-            }));
+        MILLRACE_TRY(visit_batch(*header, batch, name, from, visit));
         runs = runs.subspan(header->run_bytes());
     }
     return ok();

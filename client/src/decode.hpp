@@ -22,10 +22,11 @@ using PartitionNames = std::unordered_map<std::uint32_t, PartitionName>;
 
 [[nodiscard]] Record to_record(const wire::RecordView& view, const PartitionName& name);
 
+using VisitRecord = std::function<void(const BatchHeader&, Record)>;
 /// Calls `visit` with every record of a run whose offset is not below `from`. Errors: malformed.
 [[nodiscard]] Result<void> visit_run(std::span<const std::byte> runs,
                                      const PartitionNames& names,
                                      Offset from,
-                                     const std::function<void(const BatchHeader&, Record)>& visit);
+                                     const VisitRecord& visit);
 
 }  // namespace millrace::client

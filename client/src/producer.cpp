@@ -9,9 +9,9 @@
 namespace millrace {
 namespace {
 
-constexpr std::size_t request_bytes_max = 1024 * 1024;
+constexpr std::size_t request_bytes_max = std::size_t{1024} * 1024;
 constexpr std::size_t worth_sending_bytes =
-    32 * 1024;  ///< less waits for the answer of what is out
+    std::size_t{32} * 1024;  ///< less waits for the answer of what is out
 constexpr std::uint32_t sequence_mask = 0x7fffffff;
 
 std::int64_t unix_now_us() {
@@ -96,17 +96,18 @@ void Producer::Impl::wake() {
     if (std::exchange(is_woken_, true)) {
         return;
     }
-    core_->post([self = shared_from_this()] {
+    const auto drain_now = [self = shared_from_this()](const boost::system::error_code& error) {
+        if (!error) {
+            self->drain();
+        }
+    };
+    core_->post([self = shared_from_this(), drain_now] {
         if (self->options_.linger.count() == 0) {
             self->drain();
             return;
         }
         self->linger_timer_.expires_after(self->options_.linger);
-        self->linger_timer_.async_wait([self](const auto& error) {
-            if (!error) {
-                self->drain();
-            }
-        });
+        self->linger_timer_.async_wait(drain_now);
     });
 }
 
@@ -131,6 +132,22 @@ void Producer::Impl::seal(std::size_t index) {
     partition.unacked.push_back(std::move(batch));
 }
 
+bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches& taken) {
+    for (const auto& batch : partition.unacked) {
+        if (batch->is_in_flight) {
+            continue;
+        }
+        if (bytes >= request_bytes_max) {
+            return true;
+        }
+        batch->is_in_flight = true;
+        bytes += batch->bytes.size();
+        gathered_bytes_ -= std::min(batch->payload_bytes, gathered_bytes_);
+        taken.push_back(batch);
+    }
+    return false;
+}
+
 Producer::Impl::Batches Producer::Impl::take_batches() {
     Batches taken;
     std::size_t bytes = 0;
@@ -141,20 +158,8 @@ Producer::Impl::Batches Producer::Impl::take_batches() {
         if (bytes < request_bytes_max) {
             seal(index);
         }
-        for (const auto& batch : partition.unacked) {
-            if (batch->is_in_flight) {
-                continue;
-            }
-            if (bytes >= request_bytes_max) {
-                partition.is_listed = true;
-                break;
-            }
-            batch->is_in_flight = true;
-            bytes += batch->bytes.size();
-            gathered_bytes_ -= std::min(batch->payload_bytes, gathered_bytes_);
-            taken.push_back(batch);
-        }
-        if (partition.is_listed || partition.builder.record_count() > 0) {
+        const bool has_more = take_from(partition, bytes, taken);
+        if (has_more || partition.builder.record_count() > 0) {
             partition.is_listed = true;
             left.push_back(index);
         }

@@ -155,6 +155,22 @@ void Producer::Impl::retry_later() {
     });
 }
 
+void Producer::Impl::take_metadata(const wire::MetadataAnswerT& answer,
+                                   std::vector<Ending>& endings) {
+    const std::size_t count =
+        answer.topics.size() == 1 ? answer.topics.front()->partitions.size() : 0;
+    for (std::size_t i = 0; i < partitions_.size(); ++i) {
+        if (i < count) {
+            partitions_[i].id = answer.topics.front()->partitions[i]->partition_id;
+            continue;
+        }
+        fail_partition(
+            partitions_[i],
+            fail(Errc::unknown_topic, "topic \"" + topic_ + "\" does not exist any more"),
+            endings);
+    }
+}
+
 void Producer::Impl::refresh() {
     wire::MetadataRequestT request;
     request.topics.push_back(topic_);
@@ -167,20 +183,7 @@ void Producer::Impl::refresh() {
                     std::vector<Ending> endings;
                     if (parsed) {
                         const std::lock_guard lock(self->mutex_);
-                        const auto& topics = parsed.value().topics;
-                        const bool exists = topics.size() == 1;
-                        for (std::size_t i = 0; i < self->partitions_.size(); ++i) {
-                            auto& partition = self->partitions_[i];
-                            if (!exists || i >= topics.front()->partitions.size()) {
-                                self->fail_partition(
-                                    partition,
-                                    fail(Errc::unknown_topic,
-                                         "topic \"" + self->topic_ + "\" does not exist any more"),
-                                    endings);
-                            } else {
-                                partition.id = topics.front()->partitions[i]->partition_id;
-                            }
-                        }
+                        self->take_metadata(parsed.value(), endings);
                     }
                     self->end(std::move(endings));
                     self->retry_later();

@@ -64,6 +64,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     void seal(std::size_t index);
     void wake();
     void drain();
+    /// Whether batches were left, because the request is full.
+    bool take_from(Partition& partition, std::size_t& bytes, Batches& taken);
     [[nodiscard]] Batches take_batches();
     void request(Batches batches);
     void answered(const Batches& batches, const Result<const wire::FrameView*>& answer);
@@ -75,6 +77,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     [[nodiscard]] bool should_retry(const Batch& batch, Errc code) const;
     void fail_partition(Partition& partition, const Error& error, std::vector<Ending>& endings);
     void end(std::vector<Ending> endings);
+    /// Under the lock.
+    void take_metadata(const wire::MetadataAnswerT& answer, std::vector<Ending>& endings);
     void refresh();
     void retry_later();
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <deque>
+#include <limits>
 
 #include "client/src/core.hpp"
 #include "client/src/decode.hpp"
@@ -58,17 +59,14 @@ void Replay::Impl::fill(std::size_t index) {
 std::vector<Record> Replay::Impl::read() {
     std::vector<Record> merged;
     while (merged.size() < read_records_max) {
-        Shard* first = nullptr;
         for (std::size_t i = 0; i < shards_.size(); ++i) {
             fill(i);
-            auto& shard = shards_[i];
-            if (!shard.records.empty() &&
-                (first == nullptr ||
-                 shard.records.front().append_time_us < first->records.front().append_time_us)) {
-                first = &shard;
-            }
         }
-        if (first == nullptr) {
+        constexpr auto never = std::numeric_limits<std::int64_t>::max();
+        const auto first = std::ranges::min_element(shards_, {}, [](const Shard& shard) {
+            return shard.records.empty() ? never : shard.records.front().append_time_us;
+        });
+        if (first == shards_.end() || first->records.empty()) {
             break;
         }
         merged.push_back(std::move(first->records.front()));

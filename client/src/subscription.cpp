@@ -62,6 +62,11 @@ void Subscription::Impl::opened(const Result<const wire::FrameView*>& answer) {
     if (is_closed_) {
         return;
     }
+    const auto on_frame = [weak = weak_from_this()](const wire::FrameView& frame) {
+        if (const auto self = weak.lock()) {
+            self->on_push(frame);
+        }
+    };
     const bool is_refused = parsed && parsed.value().error && !parsed.value().error->retryable;
     if (is_refused) {
         failure_ = client::from_wire(*parsed.value().error);
@@ -72,12 +77,7 @@ void Subscription::Impl::opened(const Result<const wire::FrameView*>& answer) {
     } else {
         core_->drop_session_handler(session_);
         session_ = parsed.value().session_id;
-        core_->set_session_handler(session_,
-                                   [weak = weak_from_this()](const wire::FrameView& frame) {
-                                       if (const auto self = weak.lock()) {
-                                           self->on_push(frame);
-                                       }
-                                   });
+        core_->set_session_handler(session_, on_frame);
         wire::SubscriptionCreditRequestT credit;
         credit.session_id = session_;
         credit.credit = options_.credit;
@@ -182,26 +182,26 @@ void Subscription::Impl::send_settlements() {
         one.message.shard = target.second;
         core_->send(Api::subscription_settle,
                     std::move(one.message),
-                    [self = shared_from_this(),
-                     count = one.count](const Result<const wire::FrameView*>& answer) {
-                        const auto parsed =
-                            answer ? wire::parse_message<wire::SettleAnswer>(answer.value()->table)
-                                   : Result<wire::SettleAnswerT>(answer.error());
-                        bool must_reopen = false;
-                        {
-                            const std::lock_guard lock(self->mutex_);
-                            --self->unanswered_;
-                            const bool is_lost = !parsed || parsed.value().error;
-                            // Without an answer the records count as not settled: they come, or
-                            // came, again.
-                            self->stale_ += is_lost ? count : parsed.value().stale.size();
-                            must_reopen = is_lost;
-                            self->changed_.notify_all();
-                        }
-                        if (must_reopen) {
-                            self->open();
-                        }
+                    [self = shared_from_this(), count = one.count](const auto& answer) {
+                        self->end_settlement(answer, count);
                     });
+    }
+}
+
+void Subscription::Impl::end_settlement(const Result<const wire::FrameView*>& answer,
+                                        std::size_t count) {
+    const auto parsed = answer ? wire::parse_message<wire::SettleAnswer>(answer.value()->table)
+                               : Result<wire::SettleAnswerT>(answer.error());
+    const bool is_lost = !parsed || parsed.value().error;
+    {
+        const std::lock_guard lock(mutex_);
+        --unanswered_;
+        // Without an answer the records count as not settled: they come, or came, again.
+        stale_ += is_lost ? count : parsed.value().stale.size();
+        changed_.notify_all();
+    }
+    if (is_lost) {
+        open();
     }
 }
 

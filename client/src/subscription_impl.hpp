@@ -35,6 +35,7 @@ class Subscription::Impl : public std::enable_shared_from_this<Subscription::Imp
     void extend(const Arrived& delivery, std::chrono::milliseconds by);
     /// Sends what was gathered.
     void send_settlements();
+    void end_settlement(const Result<const wire::FrameView*>& answer, std::size_t count);
     std::size_t flush();
 
   private:

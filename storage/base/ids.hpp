@@ -12,7 +12,7 @@ struct StrongId {
     using value_type = Integer;
     Integer value{};
 
-    constexpr auto operator<=>(const StrongId&) const = default;
+    constexpr auto operator<=>(const StrongId&) const = default;  // NOLINT(modernize-use-nullptr)
     constexpr StrongId operator+(Integer count) const {
         return StrongId{static_cast<Integer>(value + count)};
     }

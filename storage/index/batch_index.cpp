@@ -235,13 +235,14 @@ Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition,
     // Readers at the tail are the common case: memory first, RocksDB only for what lies before it.
     for (const auto& [segment, batches] : unsealed_) {
         const auto entries = batches->find(partition);
-        if (entries != batches->end()) {
-            if (entries->second.front().base_offset <= from) {
-                collect_unsealed(partition, from, bytes_max, found);
-                return found;
-            }
-            break;
+        if (entries == batches->end()) {
+            continue;
         }
+        if (entries->second.front().base_offset <= from) {
+            collect_unsealed(partition, from, bytes_max, found);
+            return found;
+        }
+        break;
     }
     MILLRACE_TRY(const bool wants_more, collect_sealed(partition, from, bytes_max, found));
     if (wants_more) {

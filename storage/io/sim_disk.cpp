@@ -154,6 +154,22 @@ Result<std::uint64_t> SimDisk::free_bytes(const std::string& /*path*/) {
     return used >= capacity_bytes_ ? 0 : capacity_bytes_ - used;
 }
 
+std::int32_t SimDisk::end_write(const Operation& operation) {
+    if (const int code = next_failure(); code != 0) {
+        return -code;
+    }
+    operation.content->make_durable(operation.at, operation.source.size());
+    return static_cast<std::int32_t>(operation.source.size());
+}
+
+std::int32_t SimDisk::end_read(const Operation& operation) {
+    const std::span<const std::byte> written(operation.content->written);
+    const auto found = written.subspan(std::min<std::size_t>(operation.at, written.size()));
+    const auto bytes = std::min(operation.target.size(), found.size());
+    std::ranges::copy(found.first(bytes), operation.target.begin());
+    return static_cast<std::int32_t>(bytes);
+}
+
 std::size_t SimDisk::run_completions() {
     std::size_t count = 0;
     while (!operations_.empty()) {
@@ -161,25 +177,7 @@ std::size_t SimDisk::run_completions() {
         const auto pick = static_cast<std::ptrdiff_t>(random_.below(operations_.size()));
         auto operation = std::move(operations_[static_cast<std::size_t>(pick)]);
         operations_.erase(operations_.begin() + pick);
-        std::int32_t result = 0;
-        if (operation.is_write) {
-            const int code = next_failure();
-            if (code == 0) {
-                operation.content->make_durable(operation.at, operation.source.size());
-            }
-            result = code == 0 ? static_cast<std::int32_t>(operation.source.size()) : -code;
-        } else {
-            const auto size = operation.content->written.size();
-            const auto bytes = operation.at >= size ? 0
-                                                    : std::min<std::size_t>(operation.target.size(),
-                                                                            size - operation.at);
-            if (bytes > 0) {
-                std::memcpy(
-                    operation.target.data(), &operation.content->written[operation.at], bytes);
-            }
-            result = static_cast<std::int32_t>(bytes);
-        }
-        operation.done(result);
+        operation.done(operation.is_write ? end_write(operation) : end_read(operation));
         ++count;
     }
     return count;
@@ -199,9 +197,8 @@ void SimDisk::crash() {
         for (std::size_t at = 0; at < written.size(); at += sector_bytes) {
             const auto bytes = std::min(sector_bytes, written.size() - at);
             const bool differs = std::memcmp(&durable[at], &written[at], bytes) != 0;
-            if (differs && random_.chance(0.5)) {
-                std::memcpy(&durable[at], &written[at], bytes);
-            }
+            const bool survives = differs && random_.chance(0.5);
+            std::memcpy(&durable[at], &written[at], survives ? bytes : 0);
         }
         auto survivor = std::make_shared<Content>();
         survivor->written = durable;

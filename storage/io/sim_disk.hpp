@@ -57,6 +57,8 @@ class SimDisk final : public Disk {
     friend class SimFile;
     struct Content;
     struct Operation;
+    [[nodiscard]] std::int32_t end_write(const Operation& operation);
+    [[nodiscard]] static std::int32_t end_read(const Operation& operation);
     [[nodiscard]] int next_failure();
     [[nodiscard]] std::uint64_t used_bytes() const;
 

@@ -64,10 +64,9 @@ void Background::run_endings() {
             ready.swap(endings_);
             has_endings_ = false;
         }
+        std::erase(ready, nullptr);
         for (const auto& ending : ready) {
-            if (ending) {
-                ending();
-            }
+            ending();
         }
     }
 }

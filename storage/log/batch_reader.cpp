@@ -60,10 +60,11 @@ struct Job : std::enable_shared_from_this<Job> {
                     places[i].entry.position - align_down(extent->begin, disk_alignment);
                 const auto bytes = places[i].entry.run_bytes;
                 // A short read leaves the run as zeros, which is not intact.
-                if (extent->result > 0 &&
-                    offset + bytes <= static_cast<std::size_t>(extent->result)) {
-                    std::memcpy(run_of(i).data(), &extent->memory.span()[offset], bytes);
-                }
+                const bool has_come = extent->result > 0 &&
+                                      offset + bytes <= static_cast<std::size_t>(extent->result);
+                std::ranges::copy(
+                    extent->memory.span().subspan(has_come ? offset : 0, has_come ? bytes : 0),
+                    run_of(i).begin());
             }
         }
     }

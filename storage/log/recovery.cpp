@@ -59,24 +59,11 @@ class Scanner {
         found_.last = after;
         std::uint64_t at = disk_alignment;
         while (at < bytes_) {
-            MILLRACE_TRY(const auto commit, read_commit(at));
-            if (commit && is_next(*commit) && commit->bad_frames == 0) {
-                MILLRACE_TRY(hand_out(at, *commit));
-                at += commit->header.total_bytes;
-                continue;
-            }
-            MILLRACE_TRY(const auto next, find_later(at, commit));
+            MILLRACE_TRY(const auto next, step(at));
             if (!next) {
-                found_.torn_tails += is_remains(commit) ? 1U : 0U;
-                return found_;
+                break;
             }
-            if (commit && is_next(*commit)) {
-                MILLRACE_TRY(hand_out(at, *commit));
-            } else {
-                report(at, "a commit does not verify");
-            }
-            found_.last = next->before;
-            at = next->position;
+            at = *next;
         }
         return found_;
     }
@@ -86,6 +73,28 @@ class Scanner {
         CommitHeader header;
         std::uint32_t bad_frames = 0;
     };
+
+    /// Hands out the commit that is there, and says where the next one is; nothing at the end.
+    Result<std::optional<std::uint64_t>> step(std::uint64_t at) {
+        MILLRACE_TRY(const auto commit, read_commit(at));
+        const bool is_expected = commit && is_next(*commit);
+        if (is_expected && commit->bad_frames == 0) {
+            MILLRACE_TRY(hand_out(at, *commit));
+            return at + commit->header.total_bytes;
+        }
+        MILLRACE_TRY(const auto next, find_later(at, commit));
+        if (!next) {
+            found_.torn_tails += is_remains(commit) ? 1U : 0U;
+            return std::nullopt;
+        }
+        if (is_expected) {
+            MILLRACE_TRY(hand_out(at, *commit));
+        } else {
+            report(at, "a commit does not verify");
+        }
+        found_.last = next->before;
+        return next->position;
+    }
 
     [[nodiscard]] bool is_of_epoch(const CommitHeader& header) const {
         return header.writer_epoch == static_cast<std::uint32_t>(segment_.header.writer_epoch);

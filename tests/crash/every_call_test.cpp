@@ -48,14 +48,18 @@ class Script {
         std::filesystem::remove_all(directory_);
     }
 
+    void publish(PartitionId partition, const std::string& text) {
+        if (fixture.publish(partition, text)) {
+            published[partition].push_back(text);
+        }
+    }
+
     /// Goes on to the end, or until the store takes nothing any more.
     void run() {
         for (int round = 0; round < rounds && !fixture.failure; ++round) {
             for (std::uint32_t p = 0; p < partitions; ++p) {
-                const auto text = std::to_string(round) + std::string(bytes_step * (p + 1), '.');
-                if (fixture.publish(PartitionId{p}, text)) {
-                    published[PartitionId{p}].push_back(text);
-                }
+                publish(PartitionId{p},
+                        std::to_string(round) + std::string(bytes_step * (p + 1), '.'));
             }
             if (round % 4 == 0) {
                 fixture.put("cursor", std::to_string(round));

@@ -248,10 +248,10 @@ void DeliveryModel::restart(const Letters& letters) {
 void DeliveryModel::check_letters(const Letters& letters) {
     for (const auto& [id, entry] : entries_) {
         const auto found = letters.find(id);
+        if (found == letters.end() && entry.is_letter) {
+            complain(id, "its dead letter is missing");
+        }
         if (found == letters.end()) {
-            if (entry.is_letter) {
-                complain(id, "its dead letter is missing");
-            }
             continue;
         }
         const auto& letter = found->second;

@@ -132,16 +132,20 @@ void DeliveryWorld::publish() {
             {&one, 1},
             [this, key, partition, life = life_](
                 const std::vector<broker::PublishOutcome>& outcomes, const std::string& text) {
-                if (life != life_) {
-                    return;
-                }
-                ASSERT_EQ(outcomes.front().code, Errc::ok) << text;
-                const RecordId id{.partition = partition, .offset = outcomes.front().base_offset};
-                tell("  acked " + text_of(id) + " key " + key);
-                model_.publish(id, key);
+                ASSERT_EQ(life == life_ ? outcomes.front().code : Errc::ok, Errc::ok) << text;
+                tell_published(
+                    life, {.partition = partition, .offset = outcomes.front().base_offset}, key);
             });
     }
     settle_down();
+}
+
+void DeliveryWorld::tell_published(std::uint64_t life, const RecordId& id, const std::string& key) {
+    if (life != life_) {
+        return;
+    }
+    tell("  acked " + text_of(id) + " key " + key);
+    model_.publish(id, key);
 }
 
 void DeliveryWorld::open_consumer() {
@@ -190,15 +194,26 @@ void DeliveryWorld::send(SessionId session, Settlement settlement) {
                 return;
             }
             ASSERT_TRUE(stale) << stale.error().text;
-            for (const auto id : ids) {
-                if (std::ranges::find(stale.value(), id) != stale.value().end()) {
-                    model_.went_stale(id, now());
-                } else {
-                    model_.settled(id, now());
-                }
-            }
+            tell_settled(ids, stale.value());
         });
     settle_down();
+}
+
+void DeliveryWorld::tell_settled(const std::vector<std::uint64_t>& ids,
+                                 const std::vector<std::uint64_t>& stale) {
+    for (const auto id : ids) {
+        if (std::ranges::find(stale, id) != stale.end()) {
+            model_.went_stale(id, now());
+        } else {
+            model_.settled(id, now());
+        }
+    }
+}
+
+void DeliveryWorld::send_acks(SessionId session, Settlement settlement) {
+    if (!settlement.acks.empty()) {
+        send(session, std::move(settlement));
+    }
 }
 
 void DeliveryWorld::ack_some() {
@@ -358,24 +373,25 @@ void DeliveryWorld::learn_log() {
         if (!limits) {
             continue;
         }
-        fixture_.shard->read(
-            {.partition = partition, .from = limits->first},
-            [&](const Result<storage::ReadResult>& result) {
-                ASSERT_TRUE(result) << result.error().text;
-                std::span<const std::byte> runs = result.value().runs;
-                while (const auto header = load_batch_header(runs)) {
-                    (void)wire::visit_records(
-                        runs.subspan(BatchHeader::bytes, header->batch_bytes),
-                        [&](std::uint32_t number, const wire::RecordView& record) {
-                            model_.publish(
-                                {.partition = partition, .offset = header->base_offset + number},
-                                std::string(record.key.value_or("")));
-                            return true;
-                        });
-                    runs = runs.subspan(header->run_bytes());
-                }
-            });
+        fixture_.shard->read({.partition = partition, .from = limits->first},
+                             [this](const Result<storage::ReadResult>& result) {
+                                 ASSERT_TRUE(result) << result.error().text;
+                                 learn_runs(result.value().runs);
+                             });
         fixture_.runtime->run_until_idle();
+    }
+}
+
+void DeliveryWorld::learn_runs(std::span<const std::byte> runs) {
+    while (const auto header = load_batch_header(runs)) {
+        (void)wire::visit_records(runs.subspan(BatchHeader::bytes, header->batch_bytes),
+                                  [&](std::uint32_t number, const wire::RecordView& record) {
+                                      model_.publish({.partition = header->partition,
+                                                      .offset = header->base_offset + number},
+                                                     std::string(record.key.value_or("")));
+                                      return true;
+                                  });
+        runs = runs.subspan(header->run_bytes());
     }
 }
 
@@ -472,9 +488,7 @@ void DeliveryWorld::drain() {
             Settlement settlement;
             settlement.acks = model_.in_flight(session);
             has_acked = has_acked || !settlement.acks.empty();
-            if (!settlement.acks.empty()) {
-                send(session, std::move(settlement));
-            }
+            send_acks(session, std::move(settlement));
         }
         idle = has_acked ? 0 : idle + 1;
         if (!has_acked) {

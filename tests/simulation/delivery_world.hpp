@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -59,6 +60,7 @@ class DeliveryWorld {
     void start_delivery();
     void create_subscription();
     void learn_log();
+    void learn_runs(std::span<const std::byte> runs);
     void settle();
     void tell(std::string what) { story_.push_back(std::move(what)); }
     [[nodiscard]] SteadyTime now() const { return fixture_.clock.steady_now(); }
@@ -68,6 +70,10 @@ class DeliveryWorld {
     /// Runs to the end, or only a few turns when the power is to go in the middle.
     void settle_down();
     void send(SessionId session, broker::delivery::Settlement settlement);
+    void send_acks(SessionId session, broker::delivery::Settlement settlement);
+    void tell_published(std::uint64_t life, const RecordId& id, const std::string& key);
+    void tell_settled(const std::vector<std::uint64_t>& ids,
+                      const std::vector<std::uint64_t>& stale);
 
     Random random_;
     DeliveryModel model_;

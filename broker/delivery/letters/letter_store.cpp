@@ -165,10 +165,12 @@ Result<std::vector<std::uint64_t>> LetterStore::candidates(std::uint32_t subscri
         MILLRACE_TRY(collect(prefix_of(subscription)));
         return ids;
     }
-    for (std::size_t cause = 0; cause < cause_count; ++cause) {
-        if (!query.cause || static_cast<std::size_t>(*query.cause) == cause) {
-            MILLRACE_TRY(collect(index_of(subscription, *query.state, static_cast<Cause>(cause))));
+    for (std::size_t number = 0; number < cause_count; ++number) {
+        const auto cause = static_cast<Cause>(number);
+        if (query.cause.value_or(cause) != cause) {
+            continue;
         }
+        MILLRACE_TRY(collect(index_of(subscription, *query.state, cause)));
     }
     std::ranges::sort(ids);
     ids.resize(std::min<std::size_t>(ids.size(), examined_max));

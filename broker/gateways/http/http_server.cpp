@@ -109,18 +109,20 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 }  // namespace
 
 void HttpServer::Impl::accept() {
-    acceptor.async_accept([self = shared_from_this()](beast::error_code error, Tcp::socket socket) {
-        if (error == asio::error::operation_aborted || !self->acceptor.is_open()) {
-            return;
-        }
-        if (!error && self->open < self->limits.connections_max) {
-            ++self->open;
-            std::make_shared<HttpConnection>(
-                std::move(socket), self->limits, self->handler, [self] { --self->open; })
-                ->read();
-        }
-        self->accept();
-    });
+    const auto end_one = [self = shared_from_this()] { --self->open; };
+    acceptor.async_accept(
+        [self = shared_from_this(), end_one](beast::error_code error, Tcp::socket socket) {
+            if (error == asio::error::operation_aborted || !self->acceptor.is_open()) {
+                return;
+            }
+            if (!error && self->open < self->limits.connections_max) {
+                ++self->open;
+                std::make_shared<HttpConnection>(
+                    std::move(socket), self->limits, self->handler, end_one)
+                    ->read();
+            }
+            self->accept();
+        });
 }
 
 HttpServer::HttpServer(asio::io_context& context, HttpLimits limits, HttpHandler handler)

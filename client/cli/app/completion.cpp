@@ -213,11 +213,13 @@ std::string format_fish(const std::vector<Node>& nodes) {
         const std::string head =
             "complete -c millrace -n " + quote_fish("__millrace_path \"" + node.path + "\"");
         for (const auto& [name, help] : node.commands) {
-            out += head + " -f -a " + name + " -d " + quote_fish(help) + "\n";
+            out.append(head).append(" -f -a ").append(name);
+            out.append(" -d ").append(quote_fish(help)).append("\n");
         }
         for (const auto& [name, help] : node.options) {
-            out += head + " -l " + name.substr(2) + " -d " + quote_fish(help) +
-                   fish_choice(node, name) + "\n";
+            out.append(head).append(" -l ").append(name, 2);
+            out.append(" -d ").append(quote_fish(help)).append(fish_choice(node, name));
+            out.append("\n");
         }
     }
     return out;

@@ -4,7 +4,7 @@
 #include <atomic>
 #include <thread>
 
-#include <signal.h>
+#include <signal.h>  // NOLINT(modernize-deprecated-headers): sigaction is POSIX
 
 namespace millrace::cli {
 namespace {

@@ -1,6 +1,7 @@
 #include "client/cli/app/unknown_word.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include <CLI/CLI.hpp>
 
@@ -91,24 +92,28 @@ std::string explain_unknown_word(const CLI::App& root, const std::vector<std::st
     for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
         const std::string& word = words[i];
         const bool is_family = !command_names(*app).empty();
-        if (word.size() > 1 && word.front() == '-') {
-            const auto equals = word.find('=');
-            const std::string name =
-                word.starts_with("--") ? word.substr(0, equals) : word.substr(0, 2);
-            const CLI::Option* option = find_option(app, name);
-            if (option == nullptr) {
-                return explain_option(app, name);
-            }
-            const bool has_value_inside =
-                equals != std::string::npos || (!word.starts_with("--") && word.size() > 2);
-            i += option->get_items_expected_max() > 0 && !has_value_inside ? 1U : 0U;
-        } else if (is_family) {
-            const CLI::App* command = find_command(*app, word);
-            if (command == nullptr) {
-                return explain_command(app, word);
-            }
-            app = command;
+        const bool is_option = word.size() > 1 && word.front() == '-';
+        if (!is_option && !is_family) {
+            continue;
         }
+        const CLI::App* const command = is_option ? app : find_command(*app, word);
+        if (command == nullptr) {
+            return explain_command(app, word);
+        }
+        app = command;
+        if (!is_option) {
+            continue;
+        }
+        const auto equals = word.find('=');
+        const std::string name =
+            word.starts_with("--") ? word.substr(0, equals) : word.substr(0, 2);
+        const CLI::Option* option = find_option(app, name);
+        if (option == nullptr) {
+            return explain_option(app, name);
+        }
+        const bool has_value_inside =
+            equals != std::string::npos || (!word.starts_with("--") && word.size() > 2);
+        i += option->get_items_expected_max() > 0 && !has_value_inside ? 1U : 0U;
     }
     return explain_missing_command(app);
 }

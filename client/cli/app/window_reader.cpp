@@ -1,6 +1,7 @@
 #include "client/cli/app/window_reader.hpp"
 
 #include <algorithm>
+#include <ranges>
 
 #include "client/cli/app/progress.hpp"
 #include "client/cli/app/record_printer.hpp"
@@ -40,11 +41,12 @@ ExitCode read_window(Session& session, const WindowOptions& options) {
         if (records.empty()) {
             break;
         }
-        for (const Record& record : records) {
-            const bool is_wanted = !options.partition || record.partition == *options.partition;
-            if (is_wanted && !has_enough()) {
-                printer.print(record);
-            }
+        const auto is_wanted = [&](const Record& record) {
+            return !has_enough() &&
+                   record.partition == options.partition.value_or(record.partition);
+        };
+        for (const Record& record : records | std::views::filter(is_wanted)) {
+            printer.print(record);
         }
         printer.flush();
         progress.update(printer.count(), share_of(options.window, records.back().append_time_us));

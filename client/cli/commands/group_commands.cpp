@@ -108,10 +108,12 @@ ExitCode describe_group(Session& session, const DescribeOptions& options) {
 std::vector<CommittedOffset> with_ends(std::vector<CommittedOffset> moved,
                                        const GroupDescription& group) {
     for (CommittedOffset& committed : moved) {
-        for (const CommittedOffset& known : group.offsets) {
-            if (known.topic == committed.topic && known.partition == committed.partition) {
-                committed.next_offset = known.next_offset;
-            }
+        const auto known =
+            std::ranges::find_if(group.offsets, [&committed](const CommittedOffset& one) {
+                return one.topic == committed.topic && one.partition == committed.partition;
+            });
+        if (known != group.offsets.end()) {
+            committed.next_offset = known->next_offset;
         }
     }
     return moved;

@@ -1,5 +1,6 @@
 #include "client/cli/commands/letter_commands.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -23,13 +24,11 @@ void visit_letters(Session& session,
     query.limit = page_letters;
     for (;;) {
         const std::vector<Letter> page = session.admin().list_letters(query);
-        for (const Letter& letter : page) {
+        const bool has_all = std::ranges::all_of(page, [&](const Letter& letter) {
             query.after_id = std::max(query.after_id, letter.id);
-            if (!visit(letter)) {
-                return;
-            }
-        }
-        if (page.size() < page_letters) {
+            return visit(letter);
+        });
+        if (!has_all || page.size() < page_letters) {
             return;
         }
     }
@@ -54,7 +53,7 @@ LetterQuery query_of(const ListOptions& options) {
 }
 
 std::string who() {
-    const char* user = std::getenv("USER");
+    const char* user = std::getenv("USER");  // NOLINT(concurrency-mt-unsafe): nobody sets it
     return user == nullptr ? "millrace-cli" : user;
 }
 

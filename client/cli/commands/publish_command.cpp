@@ -164,7 +164,7 @@ void send_line(std::string line, const LineRules& rules, Producers& producers, T
     TopicRecord parsed = parse_line(std::move(line), rules);
     producers.for_topic(parsed.topic)
         .send(std::move(parsed.record),
-              [&tally](const RecordPlace& place, std::exception_ptr error) {
+              [&tally](const RecordPlace& place, const std::exception_ptr& error) {
                   tally.add(place, error);
               });
 }

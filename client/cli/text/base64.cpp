@@ -1,5 +1,6 @@
 #include "client/cli/text/base64.hpp"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace millrace::cli {
@@ -89,11 +90,12 @@ bool is_utf8(std::string_view text) {
         if (!count || i + *count >= text.size()) {
             return false;
         }
-        for (std::size_t j = 1; j <= *count; ++j) {
-            const auto byte = static_cast<unsigned char>(text[i + j]);
-            if ((byte & 0xC0U) != 0x80U || (j == 1 && !is_second_allowed(first, byte))) {
-                return false;
-            }
+        const auto rest = text.substr(i + 1, *count);
+        const bool is_whole = std::ranges::all_of(
+            rest, [](char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; });
+        if (!is_whole || (!rest.empty() &&
+                          !is_second_allowed(first, static_cast<unsigned char>(rest.front())))) {
+            return false;
         }
         i += *count + 1;
     }

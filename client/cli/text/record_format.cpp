@@ -45,6 +45,14 @@ std::string hint_for(std::string_view word, const std::vector<std::string>& cand
     return meant ? "; did you mean " + *meant + "?" : "";
 }
 
+std::size_t end_of_field(std::string_view text, std::size_t begin) {
+    const auto end = text.find('}', begin);
+    if (end == std::string_view::npos) {
+        throw UsageError("--format: a { without its }; a brace itself is {{");
+    }
+    return end;
+}
+
 char unescape(char c) {
     return c == 'n' ? '\n' : c == 't' ? '\t' : c;
 }
@@ -71,10 +79,7 @@ RecordFormat RecordFormat::parse(std::string_view text) {
         } else if ((text[i] == '{' || text[i] == '}') && doubled) {
             literal += text[++i];
         } else if (text[i] == '{') {
-            const auto end = text.find('}', i);
-            if (end == std::string_view::npos) {
-                throw UsageError("--format: a { without its }; a brace itself is {{");
-            }
+            const auto end = end_of_field(text, i);
             out.pieces_.push_back({std::exchange(literal, {}), ""});
             out.append_field(text.substr(i + 1, end - i - 1));
             i = end;

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <map>
+#include <ranges>
 #include <string>
 #include <thread>
 #include <vector>
@@ -37,10 +38,10 @@ class DeliveryTest : public ::testing::Test {
     void publish(const std::vector<std::string>& keys, int count) {
         auto sender = client();
         auto producer = sender.producer(topic);
+        const auto on_answer = [](const auto&, const auto& error) { EXPECT_EQ(error, nullptr); };
         for (int i = 0; i < count; ++i) {
             for (const auto& key : keys) {
-                producer.send({.key = key, .value = key + ":" + std::to_string(i)},
-                              [](const auto&, const auto& error) { EXPECT_EQ(error, nullptr); });
+                producer.send({.key = key, .value = key + ":" + std::to_string(i)}, on_answer);
             }
         }
         producer.flush();
@@ -55,11 +56,9 @@ class DeliveryTest : public ::testing::Test {
             if (deliveries.empty()) {
                 break;
             }
-            for (auto& delivery : deliveries) {
-                if (should_ack(delivery)) {
-                    acked_[*delivery.record().key].push_back(delivery.record().value);
-                    delivery.ack();
-                }
+            for (auto& delivery : deliveries | std::views::filter(should_ack)) {
+                acked_[*delivery.record().key].push_back(delivery.record().value);
+                delivery.ack();
             }
         }
         EXPECT_EQ(subscription.flush(), 0U);

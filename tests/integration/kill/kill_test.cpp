@@ -94,6 +94,12 @@ class Writer {
 /// Reads on from where it stopped and checks that each key counts up by one.
 class Checker {
   public:
+    void check_all(const std::vector<Record>& records) {
+        for (const auto& record : records) {
+            check(record);
+        }
+    }
+
     /// Reads until every key has reached its bound.
     void read_until(Client& client, const std::map<std::string, std::uint64_t>& acked_below) {
         for (std::uint32_t partition = 0; partition < partition_count; ++partition) {
@@ -103,9 +109,7 @@ class Checker {
                                              .start_offset = next_offset_[partition],
                                              .partition = partition});
             while (!consumer.is_caught_up()) {
-                for (const auto& record : consumer.poll(std::chrono::milliseconds(200))) {
-                    check(record);
-                }
+                check_all(consumer.poll(std::chrono::milliseconds(200)));
             }
             ASSERT_TRUE(consumer.damage().empty());
         }

@@ -56,33 +56,37 @@ Json find_related(const Database& database, const Column& column, const std::str
     if (cell.empty()) {
         return false;
     }
-    const auto no_match = [&](const char* by) {
-        return RowError{column.name,
-                        std::string("No matching record found for ") + by + " '" + cell +
-                            "' in field '" + label + "'"};
+    const auto expect = [&](bool is_match, const char* by) {
+        if (!is_match) {
+            throw RowError{column.name,
+                           std::string("No matching record found for ") + by + " '" + cell +
+                               "' in field '" + label + "'"};
+        }
     };
     switch (column.by) {
         case Column::By::external_id: {
             const auto [model, id] = database.find(cell);
-            if (model != column.field->comodel) {
-                throw no_match("external id");
-            }
+            expect(model == column.field->comodel, "external id");
             return id;
         }
         case Column::By::database_id: {
             const auto id = std::strtoll(cell.c_str(), nullptr, 10);
-            if (!database.has(column.field->comodel, id)) {
-                throw no_match("database id");
-            }
+            expect(database.has(column.field->comodel, id), "database id");
             return id;
         }
         default: {
             const auto found = database.by_name(column.field->comodel, cell);
-            if (found.empty()) {
-                throw no_match("name");
-            }
+            expect(!found.empty(), "name");
             return found.front();
         }
+    }
+}
+
+Json convert_or_refuse(const Column& column, const std::string& cell) {
+    try {
+        return convert_cell(column.name, *column.field, cell);
+    } catch (const OdooError& error) {
+        throw RowError{column.name, error.message};
     }
 }
 
@@ -103,11 +107,7 @@ void load_row(Database& database,
         } else if (column.by != Column::By::value) {
             values[column.name] = find_related(database, column, cell);
         } else {
-            try {
-                values[column.name] = convert_cell(column.name, *column.field, cell);
-            } catch (const OdooError& error) {
-                throw RowError{column.name, error.message};
-            }
+            values[column.name] = convert_or_refuse(column, cell);
         }
     }
     if (std::ranges::count(external_id, '.') > 1) {

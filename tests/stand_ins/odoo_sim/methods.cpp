@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <ranges>
 
 namespace millrace::stand_ins {
 namespace {
@@ -9,10 +10,12 @@ namespace {
 Json read_value(const Database& database, const Field& field, RecordId id, const Json& stored) {
     if (field.type == FieldType::one2many) {
         Json ids = Json::array();
-        for (const auto& [row, record] : database.all(field.comodel)) {
-            if (record.values.value(field.inverse, Json(false)) == id) {
-                ids.push_back(row);
-            }
+        const auto is_of_it = [&field, id](const auto& row) {
+            return row.second.values.value(field.inverse, Json(false)) == id;
+        };
+        for (const auto& [row, record] :
+             database.all(field.comodel) | std::views::filter(is_of_it)) {
+            ids.push_back(row);
         }
         return ids;
     }

@@ -148,16 +148,18 @@ Json convert_cell(const std::string& name, const Field& field, const std::string
     if (cell.empty()) {
         return false;
     }
+    const auto convert_number = [&] {
+        const auto number = number_of(cell);
+        const bool is_whole = number && std::floor(*number) == *number;
+        if (!number || (field.type == FieldType::integer && !is_whole)) {
+            throw refuse(field.type == FieldType::integer ? "an integer" : "a number");
+        }
+        return convert_value(name, field, *number);
+    };
     switch (field.type) {
         case FieldType::integer:
-        case FieldType::real: {
-            const auto number = number_of(cell);
-            const bool is_whole = number && std::floor(*number) == *number;
-            if (!number || (field.type == FieldType::integer && !is_whole)) {
-                throw refuse(field.type == FieldType::integer ? "an integer" : "a number");
-            }
-            return convert_value(name, field, *number);
-        }
+        case FieldType::real:
+            return convert_number();
         case FieldType::boolean:
             return cell == "True" || cell == "true" || cell == "1" || cell == "yes";
         case FieldType::date:

@@ -67,26 +67,31 @@ Result<void> CsvReader::read_quoted(std::string& field) {
     return at_line(begin, "a field is longer than 1 MiB");
 }
 
+Result<void> CsvReader::read_piece(CsvRow& row) {
+    std::string& field = row.fields.back();
+    if (peek() == separator_) {
+        take();
+        row.fields.emplace_back();
+    } else if (peek() == '"' && field.empty()) {
+        MILLRACE_TRY(read_quoted(field));
+        const int next = peek();
+        if (next != separator_ && next != '\r' && next != '\n' && next != end_of_file) {
+            return at_line(line_, "text behind the end of a quoted field");
+        }
+    } else if (peek() == '"') {
+        return at_line(line_, "a quote within a field that is not quoted");
+    } else if (field.size() > field_bytes_max) {
+        return at_line(line_, "a field is longer than 1 MiB");
+    } else {
+        field.push_back(static_cast<char>(take()));
+    }
+    return ok();
+}
+
 Result<CsvRow> CsvReader::read_row() {
     CsvRow row{.line = line_, .fields = {std::string()}};
     while (!take_row_end()) {
-        std::string& field = row.fields.back();
-        if (peek() == separator_) {
-            take();
-            row.fields.emplace_back();
-        } else if (peek() == '"' && field.empty()) {
-            MILLRACE_TRY(read_quoted(field));
-            const int next = peek();
-            if (next != separator_ && next != '\r' && next != '\n' && next != end_of_file) {
-                return at_line(line_, "text behind the end of a quoted field");
-            }
-        } else if (peek() == '"') {
-            return at_line(line_, "a quote within a field that is not quoted");
-        } else if (field.size() > field_bytes_max) {
-            return at_line(line_, "a field is longer than 1 MiB");
-        } else {
-            field.push_back(static_cast<char>(take()));
-        }
+        MILLRACE_TRY(read_piece(row));
     }
     return row;
 }

@@ -30,6 +30,7 @@ class CsvReader {
 
   private:
     [[nodiscard]] Result<void> read_quoted(std::string& field);
+    [[nodiscard]] Result<void> read_piece(CsvRow& row);
     [[nodiscard]] Result<CsvRow> read_row();
     [[nodiscard]] int peek() { return in_.peek(); }
     int take();

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numbers>
+#include <ranges>
 #include <span>
 
 #include "tests/stand_ins/plant/plant_model.hpp"
@@ -32,25 +33,24 @@ Plant::Plant(PlantOptions options) : options_(std::move(options)), random_(optio
     }
 }
 
+std::size_t Plant::station_for(const model::Operation& operation, const std::string& machine) {
+    const auto known = std::ranges::find(stations_, machine, &Station::machine);
+    const auto number = static_cast<std::size_t>(known - stations_.begin());
+    if (known == stations_.end()) {
+        const std::string purpose(operation.name);
+        stations_.push_back(
+            {.machine = machine,
+             .workcenter = operation.is_manual ? machine : machine + " - " + purpose});
+    }
+    return number;
+}
+
 void Plant::build_stations() {
     for (const model::Operation& operation : model::operations) {
         std::vector<std::size_t>& numbers = stations_of_.emplace_back();
-        for (const std::string_view machine : operation.machines) {
-            if (machine.empty()) {
-                continue;
-            }
-            const auto known =
-                std::find_if(stations_.begin(), stations_.end(), [machine](const Station& station) {
-                    return station.machine == machine;
-                });
-            numbers.push_back(static_cast<std::size_t>(known - stations_.begin()));
-            if (known == stations_.end()) {
-                const std::string name(machine);
-                const std::string purpose(operation.name);
-                stations_.push_back(
-                    {.machine = name,
-                     .workcenter = operation.is_manual ? name : name + " - " + purpose});
-            }
+        const auto is_named = [](std::string_view machine) { return !machine.empty(); };
+        for (const std::string_view machine : operation.machines | std::views::filter(is_named)) {
+            numbers.push_back(station_for(operation, std::string(machine)));
         }
     }
 }

@@ -14,6 +14,9 @@
 #include "storage/base/random.hpp"
 
 namespace millrace::plant {
+namespace model {
+struct Operation;
+}
 
 struct PlantOptions {
     std::uint64_t seed = 1;
@@ -69,6 +72,8 @@ class Plant {
     };
 
     void build_stations();
+    /// The number of the machine's station, which is made for the first operation on it.
+    std::size_t station_for(const model::Operation& operation, const std::string& machine);
     void open_order(std::size_t slot, Minute from);
     void advance(std::size_t slot);
     void find_station(std::size_t slot);

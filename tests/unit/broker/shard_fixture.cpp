@@ -85,17 +85,17 @@ std::vector<std::string> ShardFixture::values(PartitionId partition) {
     if (!limits) {
         return found;
     }
+    const auto take = [&found](std::uint32_t, const wire::RecordView& record) {
+        found.emplace_back(record.value);
+        return true;
+    };
     shard->read({.partition = partition, .from = limits->first},
                 [&](const Result<storage::ReadResult>& result) {
                     ASSERT_TRUE(result) << result.error().text;
                     std::span<const std::byte> runs = result.value().runs;
                     while (const auto header = load_batch_header(runs)) {
                         (void)wire::visit_records(
-                            runs.subspan(BatchHeader::bytes, header->batch_bytes),
-                            [&](std::uint32_t, const wire::RecordView& record) {
-                                found.emplace_back(record.value);
-                                return true;
-                            });
+                            runs.subspan(BatchHeader::bytes, header->batch_bytes), take);
                         runs = runs.subspan(header->run_bytes());
                     }
                 });

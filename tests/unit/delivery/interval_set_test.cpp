@@ -1,5 +1,8 @@
 #include "broker/delivery/interval_set.hpp"
 
+#include <algorithm>
+#include <iterator>
+#include <ranges>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -41,6 +44,14 @@ TEST(IntervalSet, WhatLiesBelowTheFloorIsContained) {
     EXPECT_EQ(set.above_floor(), 0U);
 }
 
+std::uint64_t floor_of(const std::set<std::uint64_t>& offsets) {
+    std::uint64_t floor = 0;
+    while (offsets.contains(floor)) {
+        ++floor;
+    }
+    return floor;
+}
+
 TEST(IntervalSet, IsASetOfOffsetsWhateverTheOrder) {
     for (std::uint64_t seed = 1; seed <= 200; ++seed) {
         Random random(seed);
@@ -50,13 +61,9 @@ TEST(IntervalSet, IsASetOfOffsetsWhateverTheOrder) {
             const auto first = random.below(120);
             const auto count = 1 + random.below(6);
             set.add(Offset{first}, count);
-            for (auto offset = first; offset < first + count; ++offset) {
-                model.insert(offset);
-            }
-            std::uint64_t floor = 0;
-            while (model.contains(floor)) {
-                ++floor;
-            }
+            std::ranges::copy(std::views::iota(first, first + count),
+                              std::inserter(model, model.end()));
+            const auto floor = floor_of(model);
             ASSERT_EQ(set.floor(), Offset{floor}) << "seed " << seed;
             ASSERT_EQ(set.above_floor(), model.size() - floor) << "seed " << seed;
         }

@@ -91,8 +91,17 @@ class SinkTest : public testing::Test {
                               .attempt = attempt,
                               .record = wire::format_plain_record({.value = value})});
         }
-        sink().accept(std::move(events));
+        sink().accept(events);
     }
+    void take(const delivery::Settlement& done) {
+        for (const auto id : done.acks) {
+            acked.push_back(ids.at(id));
+        }
+        for (const auto& nack : done.nacks) {
+            nacks[ids.at(nack.delivery_id)] = nack;
+        }
+    }
+
     Sink& sink() {
         if (!made) {
             made = std::make_unique<Sink>(
@@ -103,12 +112,7 @@ class SinkTest : public testing::Test {
                 [this](ShardId shard, std::uint64_t session, const delivery::Settlement& done) {
                     EXPECT_EQ(shard, ShardId{1});
                     EXPECT_EQ(session, 5U);
-                    for (const auto id : done.acks) {
-                        acked.push_back(ids.at(id));
-                    }
-                    for (const auto& nack : done.nacks) {
-                        nacks[ids.at(nack.delivery_id)] = nack;
-                    }
+                    take(done);
                 });
         }
         return *made;

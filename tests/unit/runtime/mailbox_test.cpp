@@ -33,12 +33,15 @@ TEST(Mailbox, PassesEveryTaskBetweenThreadsInOrder) {
     constexpr int tasks = 100'000;
     Mailbox mailbox;
     std::vector<int> ran;
-    std::jthread sender([&mailbox, &ran] {
+    const auto send = [&mailbox, &ran](int number) {
+        Task task = [&ran, number] { ran.push_back(number); };
+        while (!mailbox.push(task)) {
+            std::this_thread::yield();
+        }
+    };
+    std::jthread sender([&send] {
         for (int i = 0; i < tasks; ++i) {
-            Task task = [&ran, i] { ran.push_back(i); };
-            while (!mailbox.push(task)) {
-                std::this_thread::yield();
-            }
+            send(i);
         }
     });
     while (ran.size() < tasks) {

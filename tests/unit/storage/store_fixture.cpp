@@ -174,6 +174,17 @@ void StoreFixture::on_state_must_move() {
     (void)store->append({.kind = FrameKind::checkpoint, .payload = std::as_bytes(std::span(dump))});
 }
 
+Offset StoreFixture::ReadAll::take(const ReadResult& result) {
+    visit_values(result.runs, [this](const BatchHeader&, std::string value) {
+        values.push_back(std::move(value));
+    });
+    if (!result.damage) {
+        return result.next;
+    }
+    damaged.push_back(result.next);
+    return result.skip_to;
+}
+
 StoreFixture::ReadAll StoreFixture::read_all(PartitionId partition) {
     ReadAll all;
     const auto limits = store->bounds(partition);
@@ -182,20 +193,8 @@ StoreFixture::ReadAll StoreFixture::read_all(PartitionId partition) {
         store->read({.partition = partition, .from = at, .bytes_max = 4096},
                     [&](Result<ReadResult> result) {
                         is_done = true;
-                        if (!result) {
-                            ADD_FAILURE() << result.error().text;
-                            at = limits.next;
-                            return;
-                        }
-                        visit_values(result.value().runs,
-                                     [&](const BatchHeader&, std::string value) {
-                                         all.values.push_back(std::move(value));
-                                     });
-                        at = result.value().next;
-                        if (result.value().damage) {
-                            all.damaged.push_back(at);
-                            at = result.value().skip_to;
-                        }
+                        EXPECT_TRUE(result) << result.error().text;
+                        at = result ? all.take(result.value()) : limits.next;
                     });
         disk.drain();
         if (!is_done) {
@@ -208,18 +207,18 @@ StoreFixture::ReadAll StoreFixture::read_all(PartitionId partition) {
 StoreFixture::ReadAll StoreFixture::scan_all(UnixMicros from) {
     ReadAll all;
     auto cursor = store->scan_start(from).value();
+    const auto take = [&](const BatchHeader& header, std::string value) {
+        if (header.append_time_us >= from) {
+            all.values.push_back(std::move(value));
+        }
+    };
     for (bool at_end = false; !at_end;) {
         store->scan(cursor, 8192, [&](Result<ScanResult> result) {
             at_end = !result || result.value().at_end;
-            if (result) {
-                cursor = result.value().next;
-                visit_values(result.value().runs,
-                             [&](const BatchHeader& header, std::string value) {
-                                 if (header.append_time_us >= from) {
-                                     all.values.push_back(std::move(value));
-                                 }
-                             });
-            }
+            cursor = result ? result.value().next : cursor;
+            visit_values(result ? std::span<const std::byte>(result.value().runs)
+                                : std::span<const std::byte>(),
+                         take);
         });
         disk.drain();
     }

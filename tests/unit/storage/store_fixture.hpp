@@ -39,6 +39,8 @@ class StoreFixture final : public StoreEvents {
     struct ReadAll {
         std::vector<std::string> values;
         std::vector<Offset> damaged;
+        /// Keeps what was read, and says where to go on.
+        Offset take(const ReadResult& result);
     };
     ReadAll read_all(PartitionId partition);
     ReadAll scan_all(UnixMicros from);

@@ -28,15 +28,16 @@ TEST(FrameReader, FindsFramesHoweverTheStreamIsCut) {
          {std::size_t{1}, std::size_t{3}, std::size_t{64}, stream.size()}) {
         FrameReader reader;
         std::vector<std::uint32_t> found;
+        const auto take = [&found](const FrameView& view) {
+            found.push_back(view.header.correlation);
+            EXPECT_EQ(view.table.size(), view.header.correlation * 7);
+            EXPECT_EQ(reinterpret_cast<std::uintptr_t>(view.table.data()) % 8, 0U);
+            EXPECT_EQ(view.raw.front(), std::byte{0x22});
+            return true;
+        };
         for (std::size_t at = 0; at < stream.size(); at += step) {
             const auto part = std::span(stream).subspan(at, std::min(step, stream.size() - at));
-            ASSERT_TRUE(reader.feed(part, [&](const FrameView& view) {
-                found.push_back(view.header.correlation);
-                EXPECT_EQ(view.table.size(), view.header.correlation * 7);
-                EXPECT_EQ(reinterpret_cast<std::uintptr_t>(view.table.data()) % 8, 0U);
-                EXPECT_EQ(view.raw.front(), std::byte{0x22});
-                return true;
-            }));
+            ASSERT_TRUE(reader.feed(part, take));
         }
         EXPECT_THAT(found, ElementsAre(0, 1, 2, 3, 4)) << step;
         EXPECT_FALSE(reader.is_inside_frame());
