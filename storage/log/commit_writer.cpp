@@ -204,7 +204,7 @@ void CommitWriter::complete(Commit& commit, std::int32_t result) {
     submit();
 }
 
-void CommitWriter::poison(Error error) {
+void CommitWriter::poison(const Error& error) {
     poison_ = error;
     waiting_.clear();
     events_.on_failed(error);

@@ -83,7 +83,7 @@ class CommitWriter {
     void finish_commit();
     void issue_waiting();
     void complete(Commit& commit, std::int32_t result);
-    void poison(Error error);
+    void poison(const Error& error);
 
     const StoreOptions& options_;
     const Clock& clock_;

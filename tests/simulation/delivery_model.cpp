@@ -25,7 +25,7 @@ DeliveryModel::Entry* DeliveryModel::find(std::uint64_t delivery) {
     return is_out && entry.delivery == delivery ? &entry : nullptr;
 }
 
-void DeliveryModel::fail(Entry& entry, Cause cause, SteadyTime now) {
+void DeliveryModel::fail(Entry& entry, Cause cause, SteadyTime now) const {
     const auto again = entry.is_letter ? State::redriven : State::waiting;
     entry.not_before = now + entry.delay;
     switch (cause) {

@@ -85,7 +85,7 @@ class DeliveryModel {
     };
 
     void complain(RecordId id, const std::string& text);
-    void fail(Entry& entry, Cause cause, SteadyTime now);
+    void fail(Entry& entry, Cause cause, SteadyTime now) const;
     void check_order(RecordId id, const Entry& entry, SteadyTime now);
     void recover(RecordId id, Entry& entry, const Letters& letters);
     /// Null when the delivery has ended.

@@ -11,7 +11,8 @@ namespace {
 constexpr int steps = 120;
 
 std::uint64_t seed_count() {
-    const auto* const profile = std::getenv("MILLRACE_TEST_PROFILE");
+    const auto* const profile =
+        std::getenv("MILLRACE_TEST_PROFILE");  // NOLINT(concurrency-mt-unsafe): one thread
     return profile != nullptr && std::string_view(profile) == "long" ? 20'000 : 150;
 }
 
@@ -43,6 +44,7 @@ std::uint64_t run(std::uint64_t seed) {
 }
 
 TEST(DeliveryModel, RandomOperationsKeepEveryPromise) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     if (const auto* const one = std::getenv("MILLRACE_SEED")) {
         EXPECT_GT(run(std::strtoull(one, nullptr, 10)), 0U);
         return;

@@ -13,7 +13,6 @@ namespace {
 
 using broker::IfExists;
 using broker::StartAt;
-using broker::delivery::Letter;
 using broker::delivery::LetterSelection;
 using broker::delivery::Nack;
 using broker::delivery::Settlement;
@@ -64,7 +63,7 @@ DeliveryWorld::~DeliveryWorld() {
     delivery_.reset();
 }
 
-void DeliveryWorld::create_subscription() {
+void DeliveryWorld::create_subscription() const {
     broker::SubscriptionInfo info;
     info.name = subscription;
     info.topics = {"a.b"};

@@ -58,7 +58,7 @@ class DeliveryWorld {
     void restart();
 
     void start_delivery();
-    void create_subscription();
+    void create_subscription() const;
     void learn_log();
     void learn_runs(std::span<const std::byte> runs);
     void settle();

@@ -66,6 +66,7 @@ class DeliveryTest : public ::testing::Test {
 
     static std::vector<std::string> expected(const std::string& key, int count) {
         std::vector<std::string> values;
+        values.reserve(static_cast<std::size_t>(count));
         for (int i = 0; i < count; ++i) {
             values.push_back(key + ":" + std::to_string(i));
         }

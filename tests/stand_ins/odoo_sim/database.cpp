@@ -1,7 +1,6 @@
 #include "tests/stand_ins/odoo_sim/database.hpp"
 
 #include <algorithm>
-#include <ranges>
 
 namespace millrace::stand_ins {
 namespace {
@@ -13,7 +12,7 @@ OdooError missing(const std::string& model, RecordId id) {
 }
 
 bool is_empty(const Json& value) {
-    return value.is_null() || value == false || value == "";
+    return value.is_null() || value == false || value == Json("");
 }
 
 }  // namespace
@@ -96,7 +95,9 @@ void Database::write(const std::string& name, RecordId id, const Json& values) {
     for (const auto& [field_name, value] : values.items()) {
         const auto field = described.fields.find(field_name);
         if (field == described.fields.end()) {
-            throw value_error("Invalid field '" + field_name + "' on model '" + name + "'");
+            std::string text = "Invalid field '";
+            text.append(field_name).append("' on model '").append(name).append("'");
+            throw value_error(text);
         }
         if (field->second.type == FieldType::one2many) {
             rows.emplace_back(&field->second, &value);
@@ -201,7 +202,8 @@ void Database::roll_back() {
     for (const auto& external : named_) {
         external_ids_.erase(external);
     }
-    for (auto& undo : std::views::reverse(undo_)) {
+    std::ranges::reverse(undo_);
+    for (auto& undo : undo_) {
         if (!undo.existed) {
             tables_[undo.model].erase(undo.id);
             continue;

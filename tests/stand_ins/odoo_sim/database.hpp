@@ -13,6 +13,7 @@ namespace millrace::stand_ins {
 
 using RecordId = std::int64_t;
 
+// NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann::json, whose moves do not throw
 struct StoredRecord {
     Json values;
     std::string external_id;
@@ -32,24 +33,25 @@ struct Change {
 /// Records by model and by external id, with transactions: all of a call or nothing.
 class Database {
   public:
+    // `name` is the model's.
     /// Throws OdooError: a UserError for a model that does not exist.
     [[nodiscard]] static const Model& model(const std::string& name);
 
-    [[nodiscard]] RecordId create(const std::string& model, const Json& values);
-    void write(const std::string& model, RecordId id, const Json& values);
-    void unlink(const std::string& model, RecordId id);
-    [[nodiscard]] bool has(const std::string& model, RecordId id) const;
+    [[nodiscard]] RecordId create(const std::string& name, const Json& values);
+    void write(const std::string& name, RecordId id, const Json& values);
+    void unlink(const std::string& name, RecordId id);
+    [[nodiscard]] bool has(const std::string& name, RecordId id) const;
     /// Throws OdooError: a MissingError.
-    [[nodiscard]] const StoredRecord& at(const std::string& model, RecordId id) const;
-    [[nodiscard]] const std::map<RecordId, StoredRecord>& all(const std::string& model) const;
-    [[nodiscard]] std::vector<RecordId> by_name(const std::string& model,
-                                                const std::string& name) const;
+    [[nodiscard]] const StoredRecord& at(const std::string& name, RecordId id) const;
+    [[nodiscard]] const std::map<RecordId, StoredRecord>& all(const std::string& name) const;
+    [[nodiscard]] std::vector<RecordId> by_name(const std::string& name,
+                                                const std::string& text) const;
 
     void name_record(const std::string& external_id, const std::string& model, RecordId id);
     /// Model and id, or an empty model.
     [[nodiscard]] std::pair<std::string, RecordId> find(const std::string& external_id) const;
     /// Text that other records show for this one.
-    [[nodiscard]] std::string display_name(const std::string& model, RecordId id) const;
+    [[nodiscard]] std::string display_name(const std::string& name, RecordId id) const;
 
     void begin();
     void commit();

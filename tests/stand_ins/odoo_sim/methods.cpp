@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <ranges>
 
 namespace millrace::stand_ins {
 namespace {
@@ -10,12 +9,10 @@ namespace {
 Json read_value(const Database& database, const Field& field, RecordId id, const Json& stored) {
     if (field.type == FieldType::one2many) {
         Json ids = Json::array();
-        const auto is_of_it = [&field, id](const auto& row) {
-            return row.second.values.value(field.inverse, Json(false)) == id;
-        };
-        for (const auto& [row, record] :
-             database.all(field.comodel) | std::views::filter(is_of_it)) {
-            ids.push_back(row);
+        for (const auto& [row, record] : database.all(field.comodel)) {
+            if (record.values.value(field.inverse, Json(false)) == id) {
+                ids.push_back(row);
+            }
         }
         return ids;
     }
@@ -93,7 +90,8 @@ std::vector<RecordId> search(const Database& database, const MethodCall& call) {
     const auto offset = call.keyword.value("offset", std::size_t{0});
     std::vector<RecordId> found;
     std::size_t passed = 0;
-    for (const auto& [id, record] : database.all(call.model)) {
+    for (const auto& entry : database.all(call.model)) {
+        const auto id = entry.first;
         const bool is_wanted = std::ranges::all_of(domain, [&](const Json& condition) {
             return is_match(database, call.model, id, condition);
         });

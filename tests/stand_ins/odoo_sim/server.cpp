@@ -183,6 +183,7 @@ void Server::Impl::free_worker() {
 Server::Server(asio::io_context& context, Simulator& simulator, ServerOptions options)
     : impl_(std::make_shared<Impl>(context, simulator, options)) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): closing a socket of this thread does not throw
 Server::~Server() {
     impl_->acceptor.close();
     impl_->control.close();

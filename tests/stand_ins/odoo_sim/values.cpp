@@ -112,7 +112,7 @@ Json convert_value(const std::string& name, const Field& field, const Json& valu
         case FieldType::real:
             return convert_number(name, field, value);
         case FieldType::boolean:
-            return !(value == false || value.is_null() || value == 0 || value == "");
+            return !(value == false || value.is_null() || value == 0 || value == Json(""));
         case FieldType::date:
         case FieldType::datetime:
             return convert_time(name, field, value);

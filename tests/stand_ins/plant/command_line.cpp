@@ -92,7 +92,7 @@ void add_options(CLI::App& app, Options& options) {
 /// Writes lines when they are due.
 class Printer {
   public:
-    Printer(const Surroundings& around, Pacer pacer) : around_(around), pacer_(std::move(pacer)) {}
+    Printer(const Surroundings& around, Pacer pacer) : around_(around), pacer_(pacer) {}
 
     /// False when the output takes no more.
     [[nodiscard]] bool print(const Event& event) {

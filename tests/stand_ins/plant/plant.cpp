@@ -4,7 +4,6 @@
 #include <array>
 #include <cmath>
 #include <numbers>
-#include <ranges>
 #include <span>
 
 #include "tests/stand_ins/plant/plant_model.hpp"
@@ -48,9 +47,10 @@ std::size_t Plant::station_for(const model::Operation& operation, const std::str
 void Plant::build_stations() {
     for (const model::Operation& operation : model::operations) {
         std::vector<std::size_t>& numbers = stations_of_.emplace_back();
-        const auto is_named = [](std::string_view machine) { return !machine.empty(); };
-        for (const std::string_view machine : operation.machines | std::views::filter(is_named)) {
-            numbers.push_back(station_for(operation, std::string(machine)));
+        for (const std::string_view machine : operation.machines) {
+            if (!machine.empty()) {
+                numbers.push_back(station_for(operation, std::string(machine)));
+            }
         }
     }
 }

@@ -24,14 +24,14 @@ class CatalogTest : public ::testing::Test {
         return changed(
             [&](const TopicDone& done) { fixture.shard->catalog().alter_topic(change, done); });
     }
-    Errc remove(const std::string& name) {
+    [[nodiscard]] Errc remove(const std::string& name) const {
         Errc code = Errc::internal;
         fixture.shard->catalog().delete_topic(
             name, [&](const Result<void>& done) { code = done ? Errc::ok : done.error().code; });
         fixture.runtime->run_until_idle();
         return code;
     }
-    Topic changed(const std::function<void(const TopicDone&)>& change) {
+    [[nodiscard]] Topic changed(const std::function<void(const TopicDone&)>& change) const {
         Topic answer = fail(Errc::internal, "no answer");
         change([&](const Topic& topic) { answer = topic; });
         fixture.runtime->run_until_idle();

@@ -40,7 +40,7 @@ void ShardFixture::crash() {
 }
 
 std::vector<PartitionId> ShardFixture::make_topic(const std::string& name,
-                                                  std::uint32_t partitions) {
+                                                  std::uint32_t partitions) const {
     std::vector<PartitionId> made;
     shard->catalog().create_topic({.name = name, .partition_count = partitions, .settings = {}},
                                   IfExists::fail,
@@ -62,8 +62,8 @@ std::vector<std::byte> ShardFixture::batch_of(const std::string& value,
     return builder.finish({.id = producer, .epoch = 0, .base_sequence = sequence}).value();
 }
 
-std::shared_ptr<ShardFixture::Answer> ShardFixture::publish(PartitionId partition,
-                                                            const std::vector<std::byte>& batch) {
+std::shared_ptr<ShardFixture::Answer> ShardFixture::publish(
+    PartitionId partition, const std::vector<std::byte>& batch) const {
     auto answer = std::make_shared<Answer>();
     const PublishBatch one{.partition = partition, .batch = batch};
     shard->publish({&one, 1}, [answer](std::vector<PublishOutcome> outcomes, std::string text) {
@@ -79,7 +79,7 @@ ShardFixture::Answer ShardFixture::publish_now(PartitionId partition,
     return *answer;
 }
 
-std::vector<std::string> ShardFixture::values(PartitionId partition) {
+std::vector<std::string> ShardFixture::values(PartitionId partition) const {
     std::vector<std::string> found;
     const auto limits = shard->bounds(partition);
     if (!limits) {

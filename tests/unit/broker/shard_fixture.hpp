@@ -24,7 +24,8 @@ class ShardFixture {
     void crash();
 
     /// The partitions of a new topic.
-    std::vector<PartitionId> make_topic(const std::string& name, std::uint32_t partitions = 1);
+    std::vector<PartitionId> make_topic(const std::string& name,
+                                        std::uint32_t partitions = 1) const;
     [[nodiscard]] static std::vector<std::byte> batch_of(const std::string& value,
                                                          std::int64_t producer = -1,
                                                          std::int32_t sequence = -1);
@@ -34,10 +35,11 @@ class ShardFixture {
         std::string text;
     };
     /// Hands the batch over; the answer comes with the turns of the runtime.
-    std::shared_ptr<Answer> publish(PartitionId partition, const std::vector<std::byte>& batch);
+    std::shared_ptr<Answer> publish(PartitionId partition,
+                                    const std::vector<std::byte>& batch) const;
     /// The same, and turns until nothing happens any more.
     Answer publish_now(PartitionId partition, const std::vector<std::byte>& batch);
-    std::vector<std::string> values(PartitionId partition);
+    std::vector<std::string> values(PartitionId partition) const;
 
     ManualClock clock;
     storage::SimDisk disk;

@@ -110,7 +110,7 @@ TEST_F(LineSourceTest, KnowsHowMuchOfAFileItHasRead) {
 
 TEST_F(LineSourceTest, RefusesWhatIsNoReadableFile) {
     EXPECT_THROW(LineSource("/does/not/exist"), UsageError);
-    EXPECT_THROW(LineSource(testing::TempDir()), UsageError);
+    EXPECT_THROW(LineSource{testing::TempDir()}, UsageError);
 }
 
 }  // namespace

@@ -33,6 +33,10 @@ class GroupTest : public ::testing::Test, public storage::StoreEvents, public St
         options.index_in_memory = true;
         open();
     }
+    GroupTest(const GroupTest&) = delete;
+    GroupTest& operator=(const GroupTest&) = delete;
+    GroupTest(GroupTest&&) = delete;
+    GroupTest& operator=(GroupTest&&) = delete;
     ~GroupTest() override { close(); }
 
     void open() {

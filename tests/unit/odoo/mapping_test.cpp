@@ -100,7 +100,9 @@ TEST(Mapping, ExternalIdWithBlanksOrTwoDotsIsAFault) {
         "mappings:\n  - topics: [a]\n    steps:\n      - model: m\n        external_id: ";
     const std::string tail = "\n        fields: {name: .key}\n";
     for (const char* const id : {"'\"a b\"'", "'\"a.b.c\"'", "'\"\"'", "'null'", "'7'"}) {
-        const auto made = plan(head + id + tail, record("{}"), "a");
+        auto mapping = head;
+        mapping.append(id).append(tail);
+        const auto made = plan(mapping, record("{}"), "a");
         ASSERT_TRUE(std::holds_alternative<Fault>(made)) << id;
         EXPECT_THAT(std::get<Fault>(made).error, HasSubstr("m.yaml:5: external_id"));
     }

@@ -15,7 +15,6 @@ namespace {
 
 using Json = nlohmann::json;
 using testing::ElementsAre;
-using testing::HasSubstr;
 
 constexpr const char* two_steps = R"(mappings:
   - topics: [a]

@@ -22,6 +22,10 @@ class UringDiskTest : public ::testing::Test {
         auto pattern = (std::filesystem::temp_directory_path() / "millrace-uring-XXXXXX").string();
         directory = ::mkdtemp(pattern.data());
     }
+    UringDiskTest(const UringDiskTest&) = delete;
+    UringDiskTest& operator=(const UringDiskTest&) = delete;
+    UringDiskTest(UringDiskTest&&) = delete;
+    UringDiskTest& operator=(UringDiskTest&&) = delete;
     ~UringDiskTest() override { std::filesystem::remove_all(directory); }
 
     std::unique_ptr<storage::File> make_file(std::size_t bytes) {

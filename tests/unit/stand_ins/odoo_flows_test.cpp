@@ -12,8 +12,8 @@ Json product_of(OdooCalls& odoo) {
 }
 
 Json confirmed_order(OdooCalls& odoo, double quantity) {
-    const auto order = odoo.create("mrp.production",
-                                   {{"product_id", product_of(odoo)}, {"product_qty", quantity}});
+    auto order = odoo.create("mrp.production",
+                             {{"product_id", product_of(odoo)}, {"product_qty", quantity}});
     (void)odoo.call("mrp.production", "action_confirm", on(order));
     return order;
 }

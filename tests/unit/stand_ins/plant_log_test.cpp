@@ -88,7 +88,9 @@ TEST(PlantLog, BadRowIsNamedWithFileLineAndValue) {
         {"P;\"1\n", "a.csv:3: a quoted field has no end"},
     };
     for (const auto& [bad, says] : cases) {
-        const auto events = read(header + row("A", "30.01.2012 05:43") + bad);
+        auto text = header + row("A", "30.01.2012 05:43");
+        text += bad;
+        const auto events = read(text);
         ASSERT_TRUE(events.has_error()) << bad;
         EXPECT_THAT(events.error().text, HasSubstr(says));
     }

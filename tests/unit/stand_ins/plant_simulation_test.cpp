@@ -16,6 +16,7 @@ constexpr int many = 40'000;
 std::vector<Event> events_of(const PlantOptions& options, int count = many) {
     Plant plant(options);
     std::vector<Event> events;
+    events.reserve(static_cast<std::size_t>(count));
     for (int number = 0; number < count; ++number) {
         events.push_back(plant.next());
     }
@@ -105,6 +106,7 @@ TEST(PlantSimulation, OrderSizesHaveAHeavyTail) {
         }
     }
     std::vector<std::uint32_t> sizes;
+    sizes.reserve(quantity.size());
     for (const auto& [order, size] : quantity) {
         sizes.push_back(size);
     }

@@ -143,6 +143,10 @@ class ScrubbedStore : public ::testing::Test {
         fill(fixture, 400);
         EXPECT_TRUE(fixture.store->checkpoint());
     }
+    ScrubbedStore(const ScrubbedStore&) = delete;
+    ScrubbedStore& operator=(const ScrubbedStore&) = delete;
+    ScrubbedStore(ScrubbedStore&&) = delete;
+    ScrubbedStore& operator=(ScrubbedStore&&) = delete;
     ~ScrubbedStore() override {
         fixture.close();
         std::filesystem::remove_all(index_);
