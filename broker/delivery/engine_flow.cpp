@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -364,9 +363,10 @@ void Engine::send(Session& session) {
 std::vector<PartitionId> Engine::partitions() const {
     std::vector<PartitionId> mine;
     for (const auto& topic : shard_.catalog().view()->matching(info_->topics)) {
-        const auto is_mine = [this](const auto& one) { return one.shard == shard_.id(); };
-        for (const auto& partition : topic->partitions | std::views::filter(is_mine)) {
-            mine.push_back(partition.id);
+        for (const auto& partition : topic->partitions) {
+            if (partition.shard == shard_.id()) {
+                mine.push_back(partition.id);
+            }
         }
     }
     return mine;

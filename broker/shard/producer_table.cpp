@@ -1,7 +1,6 @@
 #include "broker/shard/producer_table.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <span>
 
 #include "storage/base/endian.hpp"
@@ -22,6 +21,21 @@ bool is_behind(std::int32_t sequence, std::int32_t expected) {
         (static_cast<std::uint32_t>(expected) - static_cast<std::uint32_t>(sequence)) &
         sequence_mask;
     return distance != 0 && distance <= sequence_mask / 2;
+}
+
+void append_row(std::string& text,
+                std::int64_t producer,
+                std::int16_t epoch,
+                const AcceptedBatch& batch) {
+    const auto at = text.size();
+    text.resize(at + row_bytes);
+    const auto out = std::as_writable_bytes(std::span(text)).subspan(at);
+    store_le(out, producer);
+    store_le(out.subspan(8), epoch);
+    store_le(out.subspan(10), batch.base_sequence);
+    store_le(out.subspan(14), batch.last_sequence);
+    store_le(out.subspan(18), batch.base_offset.value);
+    store_le(out.subspan(26), batch.append_time_us);
 }
 
 }  // namespace
@@ -85,18 +99,11 @@ std::string ProducerTable::format(Offset next) const {
     std::string text;
     for (const auto id : by_age_) {
         const auto& producer = producers_.at(id);
-        const auto is_kept = [next](const auto& batch) { return batch.base_offset < next; };
         const std::span batches(producer.batches.data(), producer.count);
-        for (const auto& batch : batches | std::views::filter(is_kept)) {
-            const auto at = text.size();
-            text.resize(at + row_bytes);
-            const auto out = std::as_writable_bytes(std::span(text)).subspan(at);
-            store_le(out, id);
-            store_le(out.subspan(8), producer.epoch);
-            store_le(out.subspan(10), batch.base_sequence);
-            store_le(out.subspan(14), batch.last_sequence);
-            store_le(out.subspan(18), batch.base_offset.value);
-            store_le(out.subspan(26), batch.append_time_us);
+        for (const auto& batch : batches) {
+            if (batch.base_offset < next) {
+                append_row(text, id, producer.epoch, batch);
+            }
         }
     }
     return text;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "client/wire/record_batch.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/ids.hpp"
 #include "storage/base/result.hpp"
@@ -59,7 +60,7 @@ class ProducerTable {
     [[nodiscard]] std::size_t size() const { return producers_.size(); }
 
   private:
-    static constexpr std::size_t remembered = 5;
+    static constexpr std::size_t remembered = wire::producer_batches_in_flight_max;
     struct Producer {
         std::int16_t epoch = 0;
         std::array<AcceptedBatch, remembered> batches{};  ///< oldest first

@@ -6,6 +6,7 @@
 #include "client/src/producer_impl.hpp"
 #include "client/src/replay_impl.hpp"
 #include "client/src/subscription_impl.hpp"
+#include "storage/base/random.hpp"
 
 namespace millrace {
 
@@ -22,7 +23,9 @@ Client::~Client() = default;
 
 Producer Client::producer(const std::string& topic, ProducerOptions options) {
     const auto description = impl_->core->describe(topic);
-    const auto id = impl_->core->hello().producer_id;
+    // Two producers of one connection must not share their sequences, so each draws an id of its
+    // own.
+    const auto id = static_cast<std::int64_t>(entropy_seed() >> 1U);
     return Producer(std::make_shared<Producer::Impl>(impl_->core, description, id, options));
 }
 

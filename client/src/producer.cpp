@@ -133,14 +133,17 @@ void Producer::Impl::seal(std::size_t index) {
 }
 
 bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches& taken) {
+    auto in_flight = static_cast<std::size_t>(std::ranges::count_if(
+        partition.unacked, [](const auto& batch) { return batch->is_in_flight; }));
     for (const auto& batch : partition.unacked) {
         if (batch->is_in_flight) {
             continue;
         }
-        if (bytes >= request_bytes_max) {
+        if (bytes >= request_bytes_max || in_flight >= wire::producer_batches_in_flight_max) {
             return true;
         }
         batch->is_in_flight = true;
+        ++in_flight;
         bytes += batch->bytes.size();
         gathered_bytes_ -= std::min(batch->payload_bytes, gathered_bytes_);
         taken.push_back(batch);

@@ -64,7 +64,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     void seal(std::size_t index);
     void wake();
     void drain();
-    /// Whether batches were left, because the request is full.
+    /// Whether batches were left, because the request is full or the broker would not remember
+    /// them.
     bool take_from(Partition& partition, std::size_t& bytes, Batches& taken);
     [[nodiscard]] Batches take_batches();
     void request(Batches batches);

@@ -40,6 +40,10 @@ struct BatchSummary {
 };
 
 inline constexpr std::size_t batch_header_bytes = 61;
+
+/// Batches of one partition that a producer may have unanswered. The broker remembers as many of
+/// each producer, so that every batch that may come again is recognised.
+inline constexpr std::size_t producer_batches_in_flight_max = 8;
 inline constexpr std::size_t uncompressed_bytes_max = 64_MiB;
 
 /// Checks header and CRC, not the records. Errors: malformed, checksum_mismatch.

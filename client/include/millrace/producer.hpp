@@ -21,7 +21,7 @@ struct ProducerOptions {
         0};  ///< how long a batch may wait for company; 0: batches form while requests are out
     std::size_t batch_bytes_max = std::size_t{64} * 1024;
     std::size_t outstanding_bytes_max = std::size_t{32} * 1024 * 1024;  ///< `send` waits above this
-    std::uint32_t requests_in_flight_max = 8;
+    std::uint32_t requests_in_flight_max = 8;  ///< with at most 8 batches of a partition among them
     std::chrono::milliseconds delivery_timeout{120'000};  ///< then the record fails with timed_out
     Compression compression = Compression::none;
 };

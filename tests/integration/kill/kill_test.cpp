@@ -42,10 +42,15 @@ class Writer {
         : key_(std::move(key)),
           producer_(client.producer(topic_name, {.outstanding_bytes_max = 256 * 1024})),
           thread_([this] { run(); }) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    Writer(Writer&&) = delete;
+    Writer& operator=(Writer&&) = delete;
+    /// When the test ends early: what it ends with must come out.
+    ~Writer() { join(); }
 
     void stop() {
-        stopping_ = true;
-        thread_.join();
+        join();
         producer_.flush();
     }
     [[nodiscard]] std::uint64_t acked_below() const { return acked_below_; }
@@ -57,6 +62,12 @@ class Writer {
     [[nodiscard]] std::uint64_t sent() const { return next_; }
 
   private:
+    void join() {
+        stopping_ = true;
+        if (thread_.joinable()) {
+            thread_.join();
+        }
+    }
     void run() {
         while (!stopping_) {
             const auto number = next_++;
@@ -82,12 +93,12 @@ class Writer {
     }
 
     std::string key_;
-    Producer producer_;
     std::atomic<bool> stopping_{false};
     std::atomic<std::uint64_t> next_{0};
     std::atomic<std::uint64_t> acked_below_{0};
     mutable std::mutex mutex_;
     std::string failure_;
+    Producer producer_;  ///< its callbacks use what stands above
     std::thread thread_;
 };
 

@@ -1,0 +1,72 @@
+#include "broker/shard/producer_table.hpp"
+
+#include <gtest/gtest.h>
+
+namespace millrace::broker {
+namespace {
+
+constexpr std::int32_t in_flight_max = wire::producer_batches_in_flight_max;
+
+/// Batches of ten records: number 0 has the sequences 0 to 9.
+ProducerBatch batch_number(std::int32_t number) {
+    return {.producer_id = 7, .epoch = 0, .base_sequence = number * 10, .record_count = 10};
+}
+
+ProducerTable table_with(std::int32_t count) {
+    ProducerTable table(10);
+    for (std::int32_t number = 0; number < count; ++number) {
+        table.add(batch_number(number),
+                  {.base_offset = Offset{static_cast<std::uint64_t>(number) * 10}});
+    }
+    return table;
+}
+
+TEST(ProducerTable, EveryBatchThatMayBeUnansweredIsRecognised) {
+    const auto table = table_with(20);
+    for (std::int32_t number = 20 - in_flight_max; number < 20; ++number) {
+        const auto judgement = table.judge(batch_number(number));
+        EXPECT_EQ(judgement.verdict, ProducerTable::Verdict::duplicate) << number;
+        EXPECT_EQ(judgement.first.base_offset.value, static_cast<std::uint64_t>(number) * 10);
+    }
+    EXPECT_EQ(table.judge(batch_number(19 - in_flight_max)).verdict,
+              ProducerTable::Verdict::too_old);
+    EXPECT_EQ(table.judge(batch_number(20)).verdict, ProducerTable::Verdict::fresh);
+}
+
+TEST(ProducerTable, AGapAndAnOldEpochAreNotTaken) {
+    auto table = table_with(2);
+    const auto gap = table.judge(batch_number(3));
+    EXPECT_EQ(gap.verdict, ProducerTable::Verdict::gap);
+    EXPECT_EQ(gap.expected_sequence, 20);
+    auto next_epoch = batch_number(0);
+    next_epoch.epoch = 1;
+    EXPECT_EQ(table.judge(next_epoch).verdict, ProducerTable::Verdict::fresh);
+    table.add(next_epoch, {});
+    EXPECT_EQ(table.judge(batch_number(2)).verdict, ProducerTable::Verdict::too_old);
+}
+
+TEST(ProducerTable, RowsBringEveryRememberedBatchBack) {
+    const auto row = table_with(20).format(Offset{1'000});
+    ProducerTable restored(10);
+    ASSERT_TRUE(restored.parse(row));
+    EXPECT_EQ(restored.judge(batch_number(20 - in_flight_max)).verdict,
+              ProducerTable::Verdict::duplicate);
+    EXPECT_EQ(restored.judge(batch_number(20)).verdict, ProducerTable::Verdict::fresh);
+    // What lies at or above the end of what is committed is not known after a crash.
+    ProducerTable cut(10);
+    ASSERT_TRUE(cut.parse(table_with(20).format(Offset{190})));
+    EXPECT_EQ(cut.judge(batch_number(19)).verdict, ProducerTable::Verdict::fresh);
+}
+
+TEST(ProducerTable, TheLongestSilentProducerIsForgottenAtTheLimit) {
+    ProducerTable table(2);
+    for (const std::int64_t id : {1, 2, 3}) {
+        table.add({.producer_id = id, .epoch = 0, .base_sequence = 0, .record_count = 1}, {});
+    }
+    EXPECT_EQ(table.size(), 2U);
+    const ProducerBatch first{.producer_id = 1, .epoch = 0, .base_sequence = 0, .record_count = 1};
+    EXPECT_EQ(table.judge(first).verdict, ProducerTable::Verdict::fresh);
+}
+
+}  // namespace
+}  // namespace millrace::broker

@@ -1,0 +1,148 @@
+#include "tests/unit/client/scripted_broker.hpp"
+
+#include <array>
+#include <memory>
+#include <stdexcept>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/write.hpp>
+
+#include "client/wire/message.hpp"
+#include "client/wire/record_batch.hpp"
+#include "client/wire/schema/common_generated.h"
+#include "client/wire/schema/records_generated.h"
+#include "client/wire/schema/session_generated.h"
+
+namespace millrace::client::testing {
+namespace {
+
+using Tcp = boost::asio::ip::tcp;
+
+constexpr std::uint32_t only_partition = 11;
+
+wire::FrameHeader answer_to(wire::Api api, std::uint32_t correlation) {
+    return {.api = static_cast<std::uint16_t>(api),
+            .correlation = correlation,
+            .flags = wire::FrameHeader::flag_answer};
+}
+
+wire::HelloAnswerT hello_answer() {
+    wire::HelloAnswerT hello;
+    hello.protocol_version = wire::protocol_version;
+    hello.shard_count = 1;
+    hello.frame_bytes_max = static_cast<std::uint32_t>(wire::frame_bytes_max_default);
+    hello.record_batch_bytes_max = 1024 * 1024;
+    hello.publishes_outstanding_max = 1024;
+    hello.producer_id = 1;
+    return hello;
+}
+
+wire::MetadataAnswerT metadata_answer() {
+    auto topic = std::make_unique<wire::TopicT>();
+    topic->name = "test.event";
+    topic->partition_count = 1;
+    auto partition = std::make_unique<wire::PartitionT>();
+    partition->partition_id = only_partition;
+    topic->partitions.push_back(std::move(partition));
+    wire::MetadataAnswerT answer;
+    answer.topics.push_back(std::move(topic));
+    return answer;
+}
+
+}  // namespace
+
+ScriptedBroker::ScriptedBroker()
+    : acceptor_(context_, Tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)),
+      socket_(context_) {}
+
+std::string ScriptedBroker::address() const {
+    return "127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port());
+}
+
+void ScriptedBroker::serve_until_publish() {
+    acceptor_.accept(socket_);
+    while (batches_.empty()) {
+        receive();
+    }
+}
+
+void ScriptedBroker::receive_publish() {
+    const auto before = batches_.size();
+    while (batches_.size() == before) {
+        receive();
+    }
+}
+
+void ScriptedBroker::receive() {
+    const auto before = frames_;
+    while (frames_ == before) {
+        std::array<std::byte, 65536> bytes{};
+        const auto count = socket_.read_some(boost::asio::buffer(bytes));
+        const auto fed =
+            reader_.feed(std::span(bytes).first(count), [this](const wire::FrameView& frame) {
+                ++frames_;
+                handle(frame);
+                return true;
+            });
+        if (!fed) {
+            throw std::runtime_error(fed.error().text);
+        }
+    }
+}
+
+void ScriptedBroker::handle(const wire::FrameView& frame) {
+    const auto api = static_cast<wire::Api>(frame.header.api);
+    const auto header = answer_to(api, frame.header.correlation);
+    if (api == wire::Api::hello) {
+        send(wire::format_message(header, hello_answer()));
+    } else if (api == wire::Api::metadata) {
+        send(wire::format_message(header, metadata_answer()));
+    } else if (api == wire::Api::publish) {
+        take_publish(frame);
+    } else {
+        throw std::runtime_error("api " + std::to_string(frame.header.api) +
+                                 " is not in the script");
+    }
+}
+
+void ScriptedBroker::take_publish(const wire::FrameView& frame) {
+    const auto request = wire::parse_message<wire::PublishRequest>(frame.table).value();
+    Publish publish{.correlation = frame.header.correlation, .batches = {}};
+    auto raw = frame.raw;
+    for (const auto& entry : request.entries) {
+        const auto summary = wire::validate_batch(raw.first(entry.batch_bytes())).value();
+        publish.batches.push_back({.partition_id = entry.partition_id(),
+                                   .producer_id = summary.producer_id,
+                                   .base_sequence = summary.base_sequence,
+                                   .record_count = summary.record_count});
+        raw = raw.subspan(entry.batch_bytes());
+    }
+    batches_.insert(batches_.end(), publish.batches.begin(), publish.batches.end());
+    unanswered_.push_back(std::move(publish));
+}
+
+void ScriptedBroker::answer_oldest() {
+    const auto publish = std::move(unanswered_.front());
+    unanswered_.pop_front();
+    wire::PublishAnswerT answer;
+    for (const auto& batch : publish.batches) {
+        answer.acks.emplace_back(next_offset_,
+                                 /*append_time_us=*/1,
+                                 batch.partition_id,
+                                 /*code=*/0,
+                                 /*duplicate=*/false);
+        next_offset_ += batch.record_count;
+    }
+    answered_ += publish.batches.size();
+    send(wire::format_message(answer_to(wire::Api::publish, publish.correlation), answer));
+}
+
+std::size_t ScriptedBroker::unanswered_batches() const {
+    return batches_.size() - answered_;
+}
+
+void ScriptedBroker::send(const std::vector<std::byte>& frame) {
+    boost::asio::write(socket_, boost::asio::buffer(frame.data(), frame.size()));
+}
+
+}  // namespace millrace::client::testing

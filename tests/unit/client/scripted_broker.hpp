@@ -1,0 +1,64 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+
+#include "client/wire/frame.hpp"
+
+namespace millrace::client::testing {
+
+/// A batch as a producer has sent it.
+struct SentBatch {
+    std::uint32_t partition_id = 0;
+    std::int64_t producer_id = -1;
+    std::int32_t base_sequence = -1;
+    std::uint32_t record_count = 0;
+};
+
+/// A broker of one connection that greets, has one topic, and answers a publish when it is told to.
+///
+/// Threads:  the one that calls; the client under test runs on its own.
+class ScriptedBroker {
+  public:
+    ScriptedBroker();
+    [[nodiscard]] std::string address() const;
+    /// Takes the connection and answers hello and metadata until the first publish has come.
+    void serve_until_publish();
+    /// Waits for the next publish.
+    void receive_publish();
+    /// Acks the oldest request that is not answered.
+    void answer_oldest();
+    [[nodiscard]] std::size_t unanswered_batches() const;
+    [[nodiscard]] std::size_t answered_batches() const { return answered_; }
+    [[nodiscard]] bool has_unanswered() const { return !unanswered_.empty(); }
+    /// Everything that came, in order.
+    [[nodiscard]] const std::vector<SentBatch>& batches() const { return batches_; }
+
+  private:
+    struct Publish {
+        std::uint32_t correlation = 0;
+        std::vector<SentBatch> batches;
+    };
+    /// Reads until a frame was handled.
+    void receive();
+    void handle(const wire::FrameView& frame);
+    void take_publish(const wire::FrameView& frame);
+    void send(const std::vector<std::byte>& frame);
+
+    boost::asio::io_context context_;
+    boost::asio::ip::tcp::acceptor acceptor_;
+    boost::asio::ip::tcp::socket socket_;
+    wire::FrameReader reader_;
+    std::deque<Publish> unanswered_;
+    std::vector<SentBatch> batches_;
+    std::uint64_t next_offset_ = 0;
+    std::size_t answered_ = 0;
+    std::size_t frames_ = 0;
+};
+
+}  // namespace millrace::client::testing
