@@ -40,6 +40,33 @@ void report_read(const ReadFigures& figures) {
     std::cout << result.dump() << '\n';
 }
 
+void report_queue(const QueueLoad& load, const QueueFigures& figures) {
+    const nlohmann::json result{{"work", "queue"},
+                                {"events", load.events},
+                                {"keys", load.keys},
+                                {"partitions", load.partitions},
+                                {"consumers", load.consumers},
+                                {"order", load.order == Order::by_key ? "key" : "none"},
+                                {"deliveries", figures.deliveries},
+                                {"deliveries_per_second", figures.deliveries_per_second},
+                                {"stale", figures.stale}};
+    std::cout << result.dump() << '\n';
+}
+
+void add_queue_options(CLI::App& command, QueueLoad& load) {
+    command.add_option("--topic", load.topic, "topic; created where missing");
+    command.add_option("--events", load.events, "backlog that is published first")
+        ->check(CLI::PositiveNumber);
+    command.add_option("--keys", load.keys, "different keys")->check(CLI::PositiveNumber);
+    command.add_option("--partitions", load.partitions, "partitions of the topic")
+        ->check(CLI::PositiveNumber);
+    command.add_option("--consumers", load.consumers, "consumers, each with its connection")
+        ->check(CLI::PositiveNumber);
+    command.add_option("--window", load.window, "records in flight, per shard");
+    command.add_flag_callback(
+        "--unordered", [&load] { load.order = Order::none; }, "order none instead of key");
+}
+
 void report_floor(const std::vector<FloorFigures>& all) {
     for (const auto& figures : all) {
         const nlohmann::json result{{"work", "floor"},
@@ -80,6 +107,11 @@ int run(int argc, char** argv) {
     auto* const read = app.add_subcommand("read", "catch-up read of a whole topic");
     read->add_option("--topic", read_topic, "topic");
 
+    QueueLoad backlog;
+    auto* const queue =
+        app.add_subcommand("queue", "a backlog through a queue subscription, each record acked");
+    add_queue_options(*queue, backlog);
+
     std::string directory = ".";
     std::vector<std::size_t> sizes{4096, 65536, 1048576};
     auto* const floor = app.add_subcommand("floor", "durable writes to the bare disk");
@@ -92,6 +124,8 @@ int run(int argc, char** argv) {
         report_publish(load, run_publish(brokers, load));
     } else if (read->parsed()) {
         report_read(run_read(brokers, read_topic));
+    } else if (queue->parsed()) {
+        report_queue(backlog, run_queue(brokers, backlog));
     } else if (floor->parsed()) {
         report_floor(run_floor(directory, sizes, std::chrono::seconds(1)));
     }

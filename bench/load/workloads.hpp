@@ -7,6 +7,8 @@
 
 #include "bench/load/histogram.hpp"
 
+#include "millrace/subscription.hpp"
+
 namespace millrace {
 class Client;
 }
@@ -41,6 +43,26 @@ struct ReadFigures {
 };
 /// Reads all that the topic holds, from the beginning.
 [[nodiscard]] ReadFigures run_read(const std::string& brokers, const std::string& topic);
+
+struct QueueLoad {
+    std::string topic = "bench.queue.event.made";
+    std::string subscription = "bench-queue";
+    std::uint64_t events = 1'000'000;
+    std::uint32_t partitions = 100;
+    std::uint64_t keys = 10'000;
+    std::uint32_t consumers = 1;
+    std::uint32_t window = 16'384;
+    Order order = Order::by_key;
+    std::size_t event_bytes = 256;
+};
+struct QueueFigures {
+    std::uint64_t deliveries = 0;
+    double deliveries_per_second = 0;  ///< from the first consumer's start to the last durable ack
+    std::uint64_t stale = 0;
+};
+/// Publishes a backlog, then takes and acknowledges it record by record through a queue
+/// subscription, which is created where it is missing.
+[[nodiscard]] QueueFigures run_queue(const std::string& brokers, const QueueLoad& load);
 
 struct FloorFigures {
     std::size_t write_bytes = 0;
