@@ -110,7 +110,14 @@ ShardOptions Node::Impl::shard_options(ShardId id, const NodeIdentity& identity)
     options.store.disk_reserve_bytes = config.disk_reserve_bytes;
     options.store.rebuild_index = config.rebuild_index;
     options.record_batch_bytes_max = config.record_batch_bytes_max;
-    options.publish_bytes_pending_max = config.publish_bytes_pending_max;
+    options.publish = {
+        .bytes_pending_max = config.publish_bytes_pending_max,
+        .bulk_share_percent = static_cast<std::uint32_t>(config.publish_bulk_share_percent),
+        .standard_share_percent = static_cast<std::uint32_t>(config.publish_standard_share_percent),
+        .ahead_bytes_max = config.publish_ahead_bytes_max,
+        .ahead_yielding_bytes_max = config.publish_ahead_yielding_bytes_max};
+    options.event_ids_per_partition_max = config.event_ids_per_partition_max;
+    options.event_ids_per_shard_max = config.event_ids_per_shard_max;
     options.topics_max = static_cast<std::uint32_t>(config.topics_max);
     options.partitions_max = static_cast<std::uint32_t>(config.partitions_max);
     options.subscriptions_max = static_cast<std::uint32_t>(config.subscriptions_max);
@@ -147,6 +154,7 @@ void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& iden
     protocol::SessionLimits limits;
     limits.frame_bytes_max = config.frame_bytes_max;
     limits.requests_outstanding_max = static_cast<std::uint32_t>(config.requests_outstanding_max);
+    limits.publish_bytes_outstanding_max = config.publish_bytes_outstanding_max;
     limits.hello_timeout = std::chrono::milliseconds(config.hello_timeout_ms);
     host.server = std::make_unique<protocol::Server>(services, *host.shard, limits);
     listen_when_ready(host, id);

@@ -54,7 +54,8 @@ Json to_json(const TopicInfo& topic) {
             {"description", topic.description},
             {"record_bytes_max", topic.record_bytes_max},
             {"replaced_by", topic.replaced_by},
-            {"created_us", topic.created_us}};
+            {"created_us", topic.created_us},
+            {"duplicate_window_ms", topic.duplicate_window_ms}};
 }
 
 Result<TopicInfo> topic_from_json(const Json& json) {
@@ -74,6 +75,7 @@ Result<TopicInfo> topic_from_json(const Json& json) {
         read(json, "record_bytes_max", topic.record_bytes_max);
         read(json, "replaced_by", topic.replaced_by);
         read(json, "created_us", topic.created_us);
+        read(json, "duplicate_window_ms", topic.duplicate_window_ms);
     });
 }
 

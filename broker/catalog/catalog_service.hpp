@@ -29,6 +29,7 @@ struct TopicAlteration {
     std::optional<std::string> description;
     std::optional<std::uint32_t> record_bytes_max;
     std::optional<std::string> replaced_by;
+    std::optional<std::uint64_t> duplicate_window_ms;
 };
 
 enum class IfExists : std::uint8_t { fail, accept };

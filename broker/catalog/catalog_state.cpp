@@ -29,6 +29,16 @@ Error unknown_subscription(const std::string& name) {
     return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
 }
 
+Result<void> check_settings(const TopicInfo& topic) {
+    if (topic.criticality > Criticality::critical || topic.lifecycle > Lifecycle::retired) {
+        return fail(Errc::invalid_argument,
+                    "topic \"" + topic.name + "\": criticality " +
+                        std::to_string(static_cast<int>(topic.criticality)) + " or lifecycle " +
+                        std::to_string(static_cast<int>(topic.lifecycle)) + " has no meaning");
+    }
+    return ok();
+}
+
 Error limit(const char* name, std::uint32_t value) {
     return fail(Errc::limit_reached,
                 std::string("limit ") + name + " of " + std::to_string(value) + " is reached");
@@ -80,6 +90,7 @@ CatalogCommand format_alter_topic(const TopicAlteration& change) {
     add("description", change.description);
     add("record_bytes_max", change.record_bytes_max);
     add("replaced_by", change.replaced_by);
+    add("duplicate_window_ms", change.duplicate_window_ms);
     Json command{{"op", "alter_topic"}, {"name", change.name}, {"set", set}};
     if (change.partition_count) {
         command["partition_count"] = *change.partition_count;
@@ -257,6 +268,7 @@ Result<CatalogState::Outcome> CatalogState::create_topic(const Command& command)
         return fail(Errc::invalid_argument, "a topic has at least one partition");
     }
     MILLRACE_TRY(auto topic, topic_from_json(command.json.at("topic")));
+    MILLRACE_TRY(check_settings(topic));
     MILLRACE_TRY(add_partitions(topic, count));
     return put_topic(command, std::move(topic));
 }
@@ -269,6 +281,7 @@ Result<CatalogState::Outcome> CatalogState::alter_topic(const Command& command) 
     auto merged = to_json(*found->second);
     merged.update(command.json.at("set"));
     MILLRACE_TRY(auto topic, topic_from_json(merged));
+    MILLRACE_TRY(check_settings(topic));
     const auto present = static_cast<std::uint32_t>(topic.partitions.size());
     const auto count = command.json.value("partition_count", present);
     if (count < present) {

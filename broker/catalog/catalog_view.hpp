@@ -14,6 +14,7 @@
 namespace millrace::broker {
 
 enum class Criticality : std::uint8_t { bulk = 0, standard = 1, critical = 2 };
+inline constexpr std::size_t criticality_count = 3;
 enum class Lifecycle : std::uint8_t { draft = 0, active = 1, deprecated = 2, retired = 3 };
 
 struct PartitionInfo {
@@ -21,6 +22,8 @@ struct PartitionInfo {
     GroupId group;  ///< the consensus group that carries it; the shard follows from the group
     ShardId shard;
 };
+
+inline constexpr std::uint64_t duplicate_window_ms_default = 86'400'000;  ///< a day
 
 /// A topic as a product: docs/delivery.md explains each field.
 struct TopicInfo {
@@ -35,6 +38,8 @@ struct TopicInfo {
     std::uint32_t record_bytes_max = 0;  ///< 0: the broker's limit
     std::string replaced_by;
     UnixMicros created_us = 0;
+    /// How long an event-id is remembered; 0: never looked at.
+    std::uint64_t duplicate_window_ms = duplicate_window_ms_default;
 };
 
 enum class Order : std::uint8_t { key = 0, none = 1 };

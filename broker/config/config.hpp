@@ -20,6 +20,13 @@ struct Config {
     std::uint64_t disk_reserve_bytes = 512ULL << 20U;
     std::uint64_t tail_cache_bytes_max = 16ULL << 20U;
     std::uint64_t publish_bytes_pending_max = 48ULL << 20U;
+    std::uint64_t publish_bulk_share_percent = 50;
+    std::uint64_t publish_standard_share_percent = 75;
+    std::uint64_t publish_ahead_bytes_max = 8ULL << 20U;
+    std::uint64_t publish_ahead_yielding_bytes_max = 128ULL << 10U;
+    std::uint64_t publish_bytes_outstanding_max = 4ULL << 20U;
+    std::uint64_t event_ids_per_partition_max = 100'000;
+    std::uint64_t event_ids_per_shard_max = 1'000'000;
     std::uint64_t frame_bytes_max = 16ULL << 20U;
     std::uint64_t record_batch_bytes_max = 1ULL << 20U;
     std::uint64_t connections_max = 10'000;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t port_max = 65'535;
 constexpr std::uint64_t kibibyte = 1024;
+constexpr std::uint64_t percent_max = 100;
 
 const std::array keys{
     ConfigKey{"data_dir", &Config::data_dir, "Where everything is kept."},
@@ -43,6 +44,38 @@ const std::array keys{
     ConfigKey{"publish_bytes_pending_max",
               &Config::publish_bytes_pending_max,
               "Accepted and not yet durable bytes, per shard; more is refused."},
+    ConfigKey{"publish_bulk_share_percent",
+              &Config::publish_bulk_share_percent,
+              "How much of publish_bytes_pending_max may be used before bulk topics are refused.",
+              1,
+              percent_max},
+    ConfigKey{"publish_standard_share_percent",
+              &Config::publish_standard_share_percent,
+              "The same for standard topics; critical ones may use all of it.",
+              1,
+              percent_max},
+    ConfigKey{"publish_ahead_bytes_max",
+              &Config::publish_ahead_bytes_max,
+              "Bytes of bulk, and of standard topics, on their way to the disk at a time, per "
+              "shard; more is held back.",
+              kibibyte},
+    ConfigKey{"publish_ahead_yielding_bytes_max",
+              &Config::publish_ahead_yielding_bytes_max,
+              "The same while something more critical is being published.",
+              kibibyte},
+    ConfigKey{"publish_bytes_outstanding_max",
+              &Config::publish_bytes_outstanding_max,
+              "Unanswered bytes of a connection's publishes; above, it is not read.",
+              kibibyte},
+    ConfigKey{"event_ids_per_partition_max",
+              &Config::event_ids_per_partition_max,
+              "Event ids remembered of a partition; the oldest go first, about 100 bytes of memory "
+              "each.",
+              1},
+    ConfigKey{"event_ids_per_shard_max",
+              &Config::event_ids_per_shard_max,
+              "Event ids remembered of all partitions of a shard.",
+              1},
     ConfigKey{"frame_bytes_max",
               &Config::frame_bytes_max,
               "Largest frame on the native protocol.",

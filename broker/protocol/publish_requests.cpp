@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -37,12 +38,15 @@ struct PublishJoin {
     std::vector<PublishOutcome> outcomes;
     std::string text;
     std::size_t shards_left = 0;
+    std::size_t bytes = 0;
+    std::uint32_t credit = 0;
 
     void add(const std::vector<std::size_t>& places,
              const std::vector<PublishOutcome>& part,
              const std::string& part_text) {
         for (std::size_t i = 0; i < places.size(); ++i) {
             outcomes[places[i]] = part[i];
+            credit = std::min(credit, part[i].credit);
         }
         text = text.empty() ? part_text : text;
         if (--shards_left == 0) {
@@ -50,10 +54,18 @@ struct PublishJoin {
         }
     }
     void answer() const {
+        session->end_publish(bytes);
         flatbuffers::FlatBufferBuilder builder(outcomes.size() * sizeof(wire::PublishAck) + 128);
         std::vector<wire::PublishAck> acks;
         acks.reserve(outcomes.size());
+        std::vector<wire::PublishRepeat> repeats;
         for (const auto& outcome : outcomes) {
+            for (const auto& repeat : outcome.repeats) {
+                repeats.emplace_back(repeat.offset.value,
+                                     repeat.append_time_us,
+                                     static_cast<std::uint32_t>(acks.size()),
+                                     repeat.number);
+            }
             acks.emplace_back(outcome.base_offset.value,
                               outcome.append_time_us,
                               outcome.partition.value,
@@ -62,9 +74,12 @@ struct PublishJoin {
         }
         const auto stored_text = text.empty() ? 0 : builder.CreateString(text);
         const auto stored_acks = builder.CreateVectorOfStructs(acks);
+        const auto stored_repeats = repeats.empty() ? 0 : builder.CreateVectorOfStructs(repeats);
         wire::PublishAnswerBuilder table(builder);
         table.add_acks(stored_acks);
         table.add_text(stored_text);
+        table.add_repeats(stored_repeats);
+        table.add_credit(std::max(credit, 1U));
         builder.Finish(table.Finish());
         session->answer_frame(wire::format_frame(
             Session::answer_header(header),
@@ -155,6 +170,9 @@ void handle_publish(const Request& request) {
     auto join = std::make_shared<PublishJoin>();
     join->session = request.session;
     join->header = request.header;
+    join->credit = request.session->limits().requests_outstanding_max;
+    join->bytes = request.raw.size();
+    request.session->begin_publish(join->bytes);
     join->outcomes.resize(pieces.value().size());
     join->shards_left = parts.size();
     for (const auto& [shard, places] : parts) {

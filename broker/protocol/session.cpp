@@ -135,8 +135,10 @@ void Session::refuse(const wire::FrameHeader& request, const Error& error) {
 }
 
 void Session::regulate() {
-    const bool is_full = outstanding_ >= wiring_.limits.requests_outstanding_max ||
-                         connection_->unsent_bytes() > wiring_.limits.unsent_bytes_max;
+    const bool is_full =
+        outstanding_ >= wiring_.limits.requests_outstanding_max ||
+        publish_bytes_outstanding_ >= wiring_.limits.publish_bytes_outstanding_max ||
+        connection_->unsent_bytes() > wiring_.limits.unsent_bytes_max;
     if (is_full != is_paused_) {
         is_paused_ = is_full;
         if (is_full) {

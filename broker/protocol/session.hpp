@@ -18,6 +18,9 @@ struct SessionLimits {
     std::size_t frame_bytes_max = wire::frame_bytes_max_default;
     std::uint32_t requests_outstanding_max =
         1024;  ///< unanswered requests of a connection; above: it is not read
+    /// Bytes of a connection's unanswered publishes; above: it is not read. One publish may be
+    /// larger.
+    std::size_t publish_bytes_outstanding_max = std::size_t{4} * 1024 * 1024;
     std::size_t unsent_bytes_max =
         std::size_t{64} * 1024 *
         1024;  ///< answers that the peer does not take; above: it is not read
@@ -88,6 +91,9 @@ class Session final : public ConnectionEvents, public std::enable_shared_from_th
     /// Answers with a frame built by the handler.
     void answer_frame(std::vector<std::byte> frame);
     void refuse(const wire::FrameHeader& request, const Error& error);
+    /// Bytes of a publish that begins to wait, and of one that has its answer.
+    void begin_publish(std::size_t bytes) { publish_bytes_outstanding_ += bytes; }
+    void end_publish(std::size_t bytes) { publish_bytes_outstanding_ -= bytes; }
     /// Sends something nobody asked for.
     void push(std::vector<std::byte> frame);
     [[nodiscard]] static wire::FrameHeader answer_header(const wire::FrameHeader& request);
@@ -109,6 +115,7 @@ class Session final : public ConnectionEvents, public std::enable_shared_from_th
     bool is_closed_ = false;
     bool is_paused_ = false;
     std::uint32_t outstanding_ = 0;
+    std::size_t publish_bytes_outstanding_ = 0;
     TimerId watch_ = 0;
     bool made_progress_ = false;
     std::set<std::uint64_t> deliveries_;

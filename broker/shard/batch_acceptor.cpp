@@ -14,17 +14,45 @@ std::string key_of(PartitionId partition) {
     return std::string(key_prefix) + std::to_string(partition.value);
 }
 
+ProducerBatch producer_of(const wire::BatchSummary& summary) {
+    return {.producer_id = summary.producer_id,
+            .epoch = summary.producer_epoch,
+            .base_sequence = summary.base_sequence,
+            .record_count = summary.record_count};
+}
+
+/// Rows of an earlier broker may hold a number that names no class.
+Criticality criticality_of(const TopicInfo& topic) {
+    return std::min(topic.criticality, Criticality::critical);
+}
+
+Criticality criticality_of(const CatalogView& catalog, PartitionId partition) {
+    const auto* const ref = catalog.find(partition);
+    return ref == nullptr ? Criticality::standard : criticality_of(*ref->topic);
+}
+
+/// Whether the records lie one behind the other, as those of a batch of their own would.
+bool is_in_order(const std::vector<RepeatedRecord>& repeats) {
+    const auto& first = repeats.front();
+    return std::ranges::all_of(repeats, [&first](const RepeatedRecord& repeat) {
+        return repeat.offset == first.offset + (repeat.number - first.number) &&
+               repeat.append_time_us == first.append_time_us;
+    });
+}
+
 }  // namespace
 
 BatchAcceptor::BatchAcceptor(const ShardOptions& options,
                              const Clock& clock,
                              storage::ShardStore* const& store,
-                             PublishQueue& queue,
+                             Queues queues,
                              MetricsRegistry& metrics)
     : options_(options),
       clock_(clock),
       store_(store),
-      queue_(queue),
+      queues_(queues),
+      gate_(options, clock, queues.batches, metrics),
+      events_(options, metrics),
       records_in_(metrics.counter(
           "millrace_shard_records_in_total", "Records accepted.", shard_label(options.id))),
       bytes_in_(metrics.counter(
@@ -33,8 +61,11 @@ BatchAcceptor::BatchAcceptor(const ShardOptions& options,
                                "Batches refused; the answer says why.",
                                shard_label(options.id))),
       duplicates_(metrics.counter("millrace_shard_duplicates_total",
-                                  "Batches recognised as sent before.",
-                                  shard_label(options.id))) {}
+                                  "Batches recognised as sent before, by their sequence.",
+                                  shard_label(options.id))),
+      event_duplicates_(metrics.counter("millrace_shard_event_duplicates_total",
+                                        "Records recognised as published before, by their id.",
+                                        shard_label(options.id))) {}
 
 void BatchAcceptor::accept(const CatalogView& catalog,
                            std::span<const PublishBatch> batches,
@@ -44,19 +75,55 @@ void BatchAcceptor::accept(const CatalogView& catalog,
     call->done = std::move(done);
     // Held back by one, so that no batch answers before all were looked at.
     ++call->outstanding;
+    gate_.look_at_clock();
     for (std::size_t i = 0; i < batches.size(); ++i) {
+        const PublishQueue::Waiter waiter{.call = call, .index = i};
+        const auto criticality = criticality_of(catalog, batches[i].partition);
         call->outcomes[i].partition = batches[i].partition;
-        if (const auto accepted = accept_one(catalog, batches[i], {.call = call, .index = i});
-            !accepted) {
-            refused_.add();
-            call->refuse(i, accepted.error());
+        const auto verdict = gate_.judge(batches[i], criticality);
+        if (!verdict) {
+            refuse(waiter, verdict.error());
+        } else if (verdict.value() == PublishGate::Verdict::hold) {
+            ++call->outstanding;
+            gate_.hold(batches[i], criticality, waiter);
+        } else {
+            enter(catalog, batches[i], waiter);
         }
+        call->outcomes[i].credit = gate_.credit(criticality);
     }
     call->end_one();
 }
 
-Result<void> BatchAcceptor::check_topic(const CatalogView& catalog,
-                                        const PublishBatch& batch) const {
+void BatchAcceptor::refuse(const PublishQueue::Waiter& waiter, const Error& error) {
+    refused_.add();
+    waiter.call->refuse(waiter.index, error);
+}
+
+void BatchAcceptor::enter(const CatalogView& catalog,
+                          const PublishBatch& batch,
+                          const PublishQueue::Waiter& waiter) {
+    if (const auto accepted = accept_one(catalog, batch, waiter); !accepted) {
+        refuse(waiter, accepted.error());
+    }
+}
+
+void BatchAcceptor::admit_held(const CatalogView& catalog) {
+    gate_.look_at_clock();
+    while (const auto held = gate_.take()) {
+        enter(catalog, {.partition = held->partition, .batch = held->bytes}, held->waiter);
+        held->waiter.call->end_one();
+    }
+}
+
+void BatchAcceptor::refuse_held(const Error& error) {
+    while (const auto held = gate_.take_any()) {
+        refuse(held->waiter, error);
+        held->waiter.call->end_one();
+    }
+}
+
+Result<const TopicInfo*> BatchAcceptor::check_topic(const CatalogView& catalog,
+                                                    const PublishBatch& batch) const {
     const auto* const ref = catalog.find(batch.partition);
     if (ref == nullptr || ref->info().shard != options_.id) {
         return fail(Errc::unknown_partition,
@@ -80,7 +147,7 @@ Result<void> BatchAcceptor::check_topic(const CatalogView& catalog,
                 (topic.record_bytes_max != 0 ? "record_bytes_max" : "record_batch_bytes_max") +
                 " is " + std::to_string(limit));
     }
-    return ok();
+    return &topic;
 }
 
 ProducerTable& BatchAcceptor::producers_of(PartitionId id, Partition& partition) {
@@ -91,32 +158,116 @@ ProducerTable& BatchAcceptor::producers_of(PartitionId id, Partition& partition)
     return *partition.producers;
 }
 
-Result<bool> BatchAcceptor::settle_repeat(Partition& partition,
-                                          const ProducerBatch& batch,
-                                          const PublishQueue::Waiter& waiter) {
-    if (batch.producer_id < 0 || !partition.producers) {
+void BatchAcceptor::wait_for(std::uint64_t proposal, const PublishQueue::Waiter& waiter) {
+    // Nothing waits for what is applied already.
+    if (!queues_.batches.join(proposal, waiter)) {
+        (void)queues_.sequences.join(proposal, waiter);
+    }
+}
+
+Result<bool> BatchAcceptor::settle_resent(const Candidate& candidate) {
+    if (candidate.producer.producer_id < 0 || !candidate.partition.producers) {
         return false;
     }
-    const auto judgement = partition.producers->judge(batch);
+    const auto judgement = candidate.partition.producers->judge(candidate.producer);
     switch (judgement.verdict) {
         case ProducerTable::Verdict::fresh:
             return false;
         case ProducerTable::Verdict::duplicate: {
-            auto& outcome = waiter.call->outcomes[waiter.index];
+            auto& outcome = candidate.outcome();
             outcome.duplicate = true;
             outcome.base_offset = judgement.first.base_offset;
             outcome.append_time_us = judgement.first.append_time_us;
+            outcome.repeats = events_.places_of_resent(
+                candidate.id, candidate.checked, judgement.first.base_offset);
             duplicates_.add();
-            (void)queue_.join(judgement.first.proposal,
-                              waiter);  // waits with the first, or has it already
+            wait_for(judgement.first.proposal, candidate.waiter);
             return true;
         }
         default:
             return fail(Errc::sequence_out_of_order,
-                        "producer " + std::to_string(batch.producer_id) + ": sequence " +
-                            std::to_string(batch.base_sequence) + ", expected " +
-                            std::to_string(judgement.expected_sequence));
+                        "producer " + std::to_string(candidate.producer.producer_id) +
+                            ": sequence " + std::to_string(candidate.producer.base_sequence) +
+                            ", expected " + std::to_string(judgement.expected_sequence));
     }
+}
+
+/// Nothing of the batch goes to the log, so the log must be told that the producer counts on.
+void BatchAcceptor::note_sequence(const Candidate& candidate) {
+    const auto& outcome = candidate.outcome();
+    const auto out = queues_.sequences.extend(sequence_row_bytes, candidate.waiter);
+    store_le(out, candidate.id.value);
+    store_le(out.subspan(4), candidate.producer.record_count);
+    store_le(out.subspan(8), candidate.producer.producer_id);
+    store_le(out.subspan(16), outcome.base_offset.value);
+    store_le(out.subspan(24), outcome.append_time_us);
+    store_le(out.subspan(32), candidate.producer.base_sequence);
+    store_le(out.subspan(36), candidate.producer.epoch);
+    store_le(out.subspan(38), std::uint16_t{0});
+    producers_of(candidate.id, candidate.partition)
+        .add(candidate.producer,
+             {.base_offset = outcome.base_offset,
+              .append_time_us = outcome.append_time_us,
+              .proposal = queues_.sequences.current_proposal()});
+}
+
+void BatchAcceptor::settle_repeated(const Candidate& candidate, EventFilter::Judged judged) {
+    event_duplicates_.add(judged.repeats.size());
+    auto& outcome = candidate.outcome();
+    outcome.duplicate = true;
+    outcome.base_offset = judged.repeats.front().offset;
+    outcome.append_time_us = judged.repeats.front().append_time_us;
+    if (!is_in_order(judged.repeats)) {
+        outcome.repeats = std::move(judged.repeats);
+    }
+    for (const auto proposal : judged.proposals) {
+        wait_for(proposal, candidate.waiter);
+    }
+    if (candidate.producer.producer_id >= 0) {
+        note_sequence(candidate);
+    }
+}
+
+Result<void> BatchAcceptor::append(const Candidate& candidate, EventFilter::Judged judged) {
+    std::vector<std::byte> rebuilt;
+    auto bytes = candidate.bytes;
+    if (!judged.repeats.empty()) {
+        MILLRACE_TRY(rebuilt, batch_without(candidate.bytes, judged.repeats));
+        bytes = rebuilt;
+    }
+    const auto sent = candidate.producer.record_count;
+    const BatchHeader header{
+        .partition = candidate.id,
+        .record_count = sent - static_cast<std::uint32_t>(judged.repeats.size()),
+        .base_offset = candidate.moment.next,
+        .append_time_us = candidate.moment.now_us,
+        .batch_bytes = static_cast<std::uint32_t>(bytes.size())};
+    candidate.partition.next = header.base_offset + header.record_count;
+    queues_.batches.add({.header = header,
+                         .bytes = bytes,
+                         .sent_record_count = sent,
+                         .criticality = candidate.criticality},
+                        candidate.waiter);
+    const auto proposal = queues_.batches.current_proposal();
+    if (candidate.producer.producer_id >= 0) {
+        producers_of(candidate.id, candidate.partition)
+            .add(candidate.producer,
+                 {.base_offset = header.base_offset,
+                  .append_time_us = header.append_time_us,
+                  .proposal = proposal});
+    }
+    events_.remember(candidate.id, judged, candidate.moment, proposal);
+    for (const auto first : judged.proposals) {
+        wait_for(first, candidate.waiter);
+    }
+    auto& outcome = candidate.outcome();
+    outcome.base_offset = header.base_offset;
+    outcome.append_time_us = header.append_time_us;
+    event_duplicates_.add(judged.repeats.size());
+    outcome.repeats = std::move(judged.repeats);
+    records_in_.add(header.record_count);
+    bytes_in_.add(bytes.size());
+    return ok();
 }
 
 Result<void> BatchAcceptor::accept_one(const CatalogView& catalog,
@@ -127,45 +278,38 @@ Result<void> BatchAcceptor::accept_one(const CatalogView& catalog,
                     "limit disk_reserve_bytes: too little space is left on the disk; publishes are "
                     "refused until there is more");
     }
-    if (queue_.pending_bytes() > options_.publish_bytes_pending_max) {
-        return fail(Errc::limit_reached,
-                    "limit publish_bytes_pending_max: the disk does not keep up");
-    }
-    MILLRACE_TRY(check_topic(catalog, batch));
-    MILLRACE_TRY(const auto summary, wire::validate_batch(batch.batch));
+    MILLRACE_TRY(const auto* const topic, check_topic(catalog, batch));
+    const auto window_us = duplicate_window_us(*topic);
+    MILLRACE_TRY(
+        auto checked,
+        check_batch(batch.batch, window_us == 0 ? EventIdSearch::skip : EventIdSearch::look));
     auto& partition = partitions_[batch.partition];
-    const ProducerBatch producer{.producer_id = summary.producer_id,
-                                 .epoch = summary.producer_epoch,
-                                 .base_sequence = summary.base_sequence,
-                                 .record_count = summary.record_count};
-    MILLRACE_TRY(const bool is_repeat, settle_repeat(partition, producer, waiter));
-    if (is_repeat) {
-        return ok();
-    }
     if (!partition.next) {
         partition.next = store_->bounds(batch.partition).next;
     }
     last_time_us_ = std::max(last_time_us_, clock_.unix_now());
-    const BatchHeader header{.partition = batch.partition,
-                             .record_count = summary.record_count,
-                             .base_offset = *partition.next,
-                             .append_time_us = last_time_us_,
-                             .batch_bytes = static_cast<std::uint32_t>(batch.batch.size())};
-    *partition.next += summary.record_count;
-    auto& outcome = waiter.call->outcomes[waiter.index];
-    outcome.base_offset = header.base_offset;
-    outcome.append_time_us = header.append_time_us;
-    queue_.add(header, batch.batch, std::move(waiter));
-    if (summary.producer_id >= 0) {
-        producers_of(batch.partition, partition)
-            .add(producer,
-                 {.base_offset = header.base_offset,
-                  .append_time_us = header.append_time_us,
-                  .proposal = queue_.current_proposal()});
+    const auto producer = producer_of(checked.summary);
+    const Candidate candidate{
+        .id = batch.partition,
+        .criticality = criticality_of(*topic),
+        .partition = partition,
+        .bytes = batch.batch,
+        .checked = std::move(checked),
+        .producer = producer,
+        .moment = {.next = *partition.next, .now_us = last_time_us_, .window_us = window_us},
+        .waiter = std::move(waiter)};
+    MILLRACE_TRY(const bool is_resent, settle_resent(candidate));
+    if (is_resent) {
+        return ok();
     }
-    records_in_.add(summary.record_count);
-    bytes_in_.add(batch.batch.size());
-    return ok();
+    auto judged = candidate.checked.ids.empty()
+                      ? EventFilter::Judged{}
+                      : events_.judge(candidate.id, candidate.checked, candidate.moment);
+    if (judged.repeats.size() == producer.record_count) {
+        settle_repeated(candidate, std::move(judged));
+        return ok();
+    }
+    return append(candidate, std::move(judged));
 }
 
 void BatchAcceptor::note_recovered(const BatchHeader& header, std::span<const std::byte> batch) {
@@ -178,11 +322,34 @@ void BatchAcceptor::note_recovered(const BatchHeader& header, std::span<const st
     const ProducerBatch producer{.producer_id = load_be<std::int64_t>(batch.subspan(43)),
                                  .epoch = load_be<std::int16_t>(batch.subspan(51)),
                                  .base_sequence = load_be<std::int32_t>(batch.subspan(53)),
-                                 .record_count = header.record_count};
+                                 .record_count = wire::sent_record_count(batch)};
     if (producer.producer_id >= 0) {
         producers_of(header.partition, partition)
             .add(producer,
                  {.base_offset = header.base_offset, .append_time_us = header.append_time_us});
+    }
+    events_.note_recovered(header, batch);
+}
+
+void BatchAcceptor::note_recovered_sequences(std::span<const std::byte> rows) {
+    for (; rows.size() >= sequence_row_bytes; rows = rows.subspan(sequence_row_bytes)) {
+        const PartitionId id{load_le<std::uint32_t>(rows)};
+        producers_of(id, partitions_[id])
+            .add({.producer_id = load_le<std::int64_t>(rows.subspan(8)),
+                  .epoch = load_le<std::int16_t>(rows.subspan(36)),
+                  .base_sequence = load_le<std::int32_t>(rows.subspan(32)),
+                  .record_count = load_le<std::uint32_t>(rows.subspan(4))},
+                 {.base_offset = Offset{load_le<std::uint64_t>(rows.subspan(16))},
+                  .append_time_us = load_le<std::int64_t>(rows.subspan(24))});
+    }
+}
+
+void BatchAcceptor::drop_proposal(std::uint64_t proposal) {
+    events_.drop_proposal(proposal);
+    for (auto& [id, partition] : partitions_) {
+        if (partition.producers) {
+            partition.producers->drop_proposal(proposal);
+        }
     }
 }
 
@@ -197,28 +364,37 @@ Result<void> BatchAcceptor::restore() {
             return outcome.has_value();
         }));
     dirty_.clear();
-    return outcome;
+    MILLRACE_TRY(outcome);
+    return events_.restore(*store_);
 }
 
-void BatchAcceptor::write_state(storage::StateWriter& state) {
+void BatchAcceptor::write_state(const CatalogView& catalog, storage::StateWriter& state) {
     for (const auto id : dirty_) {
         const auto found = partitions_.find(id);
-        if (found != partitions_.end() && found->second.producers) {
-            state.put(key_of(id), found->second.producers->format(store_->bounds(id).next));
+        if (found == partitions_.end() || !found->second.producers) {
+            continue;
         }
+        const auto next = store_->bounds(id).next;
+        state.put(key_of(id), found->second.producers->format([&](const AcceptedBatch& batch) {
+            return batch.base_offset < next && !queues_.sequences.is_under_way(batch.proposal);
+        }));
     }
     // What is under way is left out of the rows and must be written again next time.
-    std::erase_if(dirty_, [this](PartitionId id) {
-        const auto found = partitions_.find(id);
-        return found == partitions_.end() ||
-               found->second.next.value_or(Offset{0}) <= store_->bounds(id).next;
-    });
+    if (queues_.sequences.pending_bytes() == 0) {
+        std::erase_if(dirty_, [this](PartitionId id) {
+            const auto found = partitions_.find(id);
+            return found == partitions_.end() ||
+                   found->second.next.value_or(Offset{0}) <= store_->bounds(id).next;
+        });
+    }
+    events_.write_state(catalog, std::max(last_time_us_, clock_.unix_now()), *store_, state);
 }
 
 void BatchAcceptor::forget(PartitionId partition) {
     partitions_.erase(partition);
     dirty_.erase(partition);
     store_->erase_state(key_of(partition));
+    events_.forget(partition, *store_);
 }
 
 }  // namespace millrace::broker

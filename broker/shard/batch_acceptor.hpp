@@ -4,7 +4,9 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "broker/shard/event_filter.hpp"
 #include "broker/shard/producer_table.hpp"
+#include "broker/shard/publish_gate.hpp"
 #include "broker/shard/publish_queue.hpp"
 #include "broker/shard/shard.hpp"
 
@@ -17,19 +19,35 @@ namespace millrace::broker {
 /// Threads:  the shard's.
 class BatchAcceptor {
   public:
+    /// Where accepted batches go, and the sequences of batches of which nothing was new.
+    struct Queues {
+        PublishQueue& batches;
+        PublishQueue& sequences;
+    };
     BatchAcceptor(const ShardOptions& options,
                   const Clock& clock,
                   storage::ShardStore* const& store,
-                  PublishQueue& queue,
+                  Queues queues,
                   MetricsRegistry& metrics);
 
     void accept(const CatalogView& catalog,
                 std::span<const PublishBatch> batches,
                 PublishDone done);
+    /// Once a turn: what was held back and has room now goes on.
+    void admit_held(const CatalogView& catalog);
+    /// What is held back will never go on.
+    void refuse_held(const Error& error);
     /// A batch that was committed by recovery, not by `accept`: its producer must be known.
     void note_recovered(const BatchHeader& header, std::span<const std::byte> batch);
+    /// The same for an entry of entry_type_sequences: rows of `sequence_row_bytes`, {partition u32,
+    /// record_count u32, producer_id i64, base_offset u64, append_time_us i64, base_sequence i32,
+    /// epoch i16, 0 u16}, little-endian.
+    void note_recovered_sequences(std::span<const std::byte> rows);
+    static constexpr std::size_t sequence_row_bytes = 40;
+    /// An entry that never became durable.
+    void drop_proposal(std::uint64_t proposal);
     [[nodiscard]] Result<void> restore();
-    void write_state(storage::StateWriter& state);
+    void write_state(const CatalogView& catalog, storage::StateWriter& state);
     void forget(PartitionId partition);
     [[nodiscard]] std::uint64_t records_in() const { return records_in_.value(); }
 
@@ -38,21 +56,45 @@ class BatchAcceptor {
         std::optional<Offset> next;  ///< of the next batch, behind what is under way
         std::unique_ptr<ProducerTable> producers;
     };
+    /// A batch on its way through the checks.
+    struct Candidate {
+        PartitionId id;
+        Criticality criticality = Criticality::standard;
+        Partition& partition;
+        std::span<const std::byte> bytes;
+        CheckedBatch checked;
+        ProducerBatch producer;
+        EventFilter::Moment moment;
+        PublishQueue::Waiter waiter;
+        [[nodiscard]] PublishOutcome& outcome() const {
+            return waiter.call->outcomes[waiter.index];
+        }
+    };
+    /// Lets a batch in or refuses it.
+    void enter(const CatalogView& catalog,
+               const PublishBatch& batch,
+               const PublishQueue::Waiter& waiter);
+    void refuse(const PublishQueue::Waiter& waiter, const Error& error);
     [[nodiscard]] Result<void> accept_one(const CatalogView& catalog,
                                           const PublishBatch& batch,
                                           PublishQueue::Waiter waiter);
-    [[nodiscard]] Result<void> check_topic(const CatalogView& catalog,
-                                           const PublishBatch& batch) const;
-    /// True when the batch is a repeat that has its outcome or waits for it.
-    [[nodiscard]] Result<bool> settle_repeat(Partition& partition,
-                                             const ProducerBatch& batch,
-                                             const PublishQueue::Waiter& waiter);
+    [[nodiscard]] Result<const TopicInfo*> check_topic(const CatalogView& catalog,
+                                                       const PublishBatch& batch) const;
+    /// True when the batch has a sequence that came before and has its outcome or waits for it.
+    [[nodiscard]] Result<bool> settle_resent(const Candidate& candidate);
+    /// Every record is there already.
+    void settle_repeated(const Candidate& candidate, EventFilter::Judged judged);
+    [[nodiscard]] Result<void> append(const Candidate& candidate, EventFilter::Judged judged);
+    void wait_for(std::uint64_t proposal, const PublishQueue::Waiter& waiter);
+    void note_sequence(const Candidate& candidate);
     [[nodiscard]] ProducerTable& producers_of(PartitionId id, Partition& partition);
 
     const ShardOptions& options_;
     const Clock& clock_;
     storage::ShardStore* const& store_;
-    PublishQueue& queue_;
+    Queues queues_;
+    PublishGate gate_;
+    EventFilter events_;
     std::unordered_map<PartitionId, Partition> partitions_;
     std::unordered_set<PartitionId> dirty_;
     UnixMicros last_time_us_ = 0;
@@ -60,6 +102,7 @@ class BatchAcceptor {
     Counter& bytes_in_;
     Counter& refused_;
     Counter& duplicates_;
+    Counter& event_duplicates_;
 };
 
 }  // namespace millrace::broker

@@ -95,7 +95,21 @@ void ProducerTable::add(const ProducerBatch& batch, AcceptedBatch accepted) {
     remember(producer, accepted);
 }
 
-std::string ProducerTable::format(Offset next) const {
+void ProducerTable::drop_proposal(std::uint64_t proposal) {
+    for (auto& [id, producer] : producers_) {
+        const auto begin = producer.batches.begin();
+        const auto end = std::remove_if(
+            begin,
+            begin + static_cast<std::ptrdiff_t>(producer.count),
+            [proposal](const AcceptedBatch& batch) { return batch.proposal == proposal; });
+        producer.count = static_cast<std::size_t>(end - begin);
+    }
+    std::erase_if(by_age_, [this](std::int64_t id) { return producers_.at(id).count == 0; });
+    std::erase_if(producers_, [](const auto& entry) { return entry.second.count == 0; });
+}
+
+std::string ProducerTable::format(
+    const std::function<bool(const AcceptedBatch& batch)>& is_kept) const {
     std::string text;
     for (const auto id : by_age_) {
         const auto& producer = producers_.at(id);

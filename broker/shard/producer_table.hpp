@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <string>
 #include <string_view>
@@ -52,9 +53,13 @@ class ProducerTable {
     [[nodiscard]] Judgement judge(const ProducerBatch& batch) const;
     void add(const ProducerBatch& batch, AcceptedBatch accepted);
 
-    /// Only what lies below `next`: what is not committed yet must not be taken for a duplicate
-    /// after a crash.
-    [[nodiscard]] std::string format(Offset next) const;
+    /// An entry that never became durable: its batches were never here.
+    void drop_proposal(std::uint64_t proposal);
+
+    /// Only what is kept: what is not committed yet must not be taken for a duplicate after a
+    /// crash.
+    [[nodiscard]] std::string format(
+        const std::function<bool(const AcceptedBatch& batch)>& is_kept) const;
     /// Errors: corrupt.
     [[nodiscard]] Result<void> parse(std::string_view text);
     [[nodiscard]] std::size_t size() const { return producers_.size(); }

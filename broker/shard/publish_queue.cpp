@@ -26,18 +26,27 @@ void PublishCall::end_one() {
     }
 }
 
-void PublishQueue::add(const BatchHeader& header, std::span<const std::byte> batch, Waiter waiter) {
-    if (!entry_.is_empty() && entry_.size_bytes() + header.run_bytes() > entry_bytes_max) {
+std::span<std::byte> PublishQueue::extend(std::size_t bytes, Waiter waiter) {
+    if (!entry_.is_empty() && entry_.size_bytes() + bytes > entry_bytes_max) {
         flush();
     }
-    const auto out = entry_.extend(header.run_bytes());
-    store_batch_header(out, header);
-    const auto copy = out.subspan(BatchHeader::bytes);
-    std::memcpy(copy.data(), batch.data(), batch.size());
-    std::memset(copy.data() + batch.size(), 0, copy.size() - batch.size());
-    wire::set_base_offset(copy, header.base_offset);
-    ++batch_count_;
     (void)join(number_, std::move(waiter));
+    return entry_.extend(bytes);
+}
+
+void PublishQueue::add(const Batch& batch, Waiter waiter) {
+    const auto run_bytes = batch.header.run_bytes();
+    const auto out = extend(run_bytes, std::move(waiter));
+    store_batch_header(out, batch.header);
+    const auto copy = out.subspan(BatchHeader::bytes);
+    std::memcpy(copy.data(), batch.bytes.data(), batch.bytes.size());
+    std::memset(copy.data() + batch.bytes.size(), 0, copy.size() - batch.bytes.size());
+    wire::set_base_offset(copy, batch.header.base_offset);
+    wire::set_sent_record_count(copy.first(batch.bytes.size()), batch.sent_record_count);
+    const auto place = static_cast<std::size_t>(batch.criticality);
+    class_bytes_[place] += run_bytes;
+    gathered_class_bytes_[place] += run_bytes;
+    ++batch_count_;
 }
 
 bool PublishQueue::join(std::uint64_t proposal, Waiter waiter) {
@@ -57,18 +66,24 @@ void PublishQueue::flush() {
     if (entry_.is_empty()) {
         return;
     }
-    const auto number = number_++;
-    const auto bytes = entry_.size_bytes();
-    pending_bytes_ += bytes;
-    propose_(
-        std::exchange(batch_count_, 0),
-        std::exchange(entry_, {}),
-        [this, number, bytes](const Result<RaftIndex>& result) { end(number, bytes, result); });
+    const Entry entry{.number = number_++,
+                      .bytes = entry_.size_bytes(),
+                      .class_bytes = std::exchange(gathered_class_bytes_, {})};
+    pending_bytes_ += entry.bytes;
+    propose_(std::exchange(batch_count_, 0),
+             std::exchange(entry_, {}),
+             [this, entry](const Result<RaftIndex>& result) { end(entry, result); });
 }
 
-void PublishQueue::end(std::uint64_t number, std::size_t bytes, const Result<RaftIndex>& result) {
-    pending_bytes_ -= bytes;
-    const auto node = waiting_.extract(number);
+void PublishQueue::end(const Entry& entry, const Result<RaftIndex>& result) {
+    pending_bytes_ -= entry.bytes;
+    for (std::size_t i = 0; i < class_bytes_.size(); ++i) {
+        class_bytes_[i] -= entry.class_bytes[i];
+    }
+    if (!result && lost_) {
+        lost_(entry.number);
+    }
+    const auto node = waiting_.extract(entry.number);
     if (node.empty()) {
         return;
     }

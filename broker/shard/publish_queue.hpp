@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "broker/catalog/catalog_view.hpp"
 #include "broker/consensus/group.hpp"
 #include "broker/shard/shard.hpp"
 
@@ -35,28 +37,59 @@ class PublishQueue {
     using Propose = std::function<void(
         std::uint32_t batch_count, consensus::EntryBuffer entry, consensus::ProposeDone done)>;
 
-    explicit PublishQueue(Propose propose) : propose_(std::move(propose)) {}
+    /// The number of an entry that was lost: what it carried was never there.
+    using Lost = std::function<void(std::uint64_t proposal)>;
 
+    /// Entries are numbered from `first_number`, above 0.
+    PublishQueue(Propose propose, std::uint64_t first_number)
+        : propose_(std::move(propose)), number_(first_number) {}
+    void on_lost(Lost lost) { lost_ = std::move(lost); }
+
+    /// Room for `bytes`, a multiple of 8, in the entry of this turn.
+    [[nodiscard]] std::span<std::byte> extend(std::size_t bytes, Waiter waiter);
+    struct Batch {
+        BatchHeader header;
+        std::span<const std::byte> bytes;
+        std::uint32_t sent_record_count = 0;  ///< as its producer sent it
+        Criticality criticality = Criticality::standard;
+    };
     /// Copies a batch behind the ones of this turn, with its header and base offset.
-    void add(const BatchHeader& header, std::span<const std::byte> batch, Waiter waiter);
+    void add(const Batch& batch, Waiter waiter);
     /// Number of the entry that is being gathered.
     [[nodiscard]] std::uint64_t current_proposal() const { return number_; }
     /// Waits for an entry with the others; false when it is applied already.
     [[nodiscard]] bool join(std::uint64_t proposal, Waiter waiter);
+    /// Whether it is neither applied nor lost yet.
+    [[nodiscard]] bool is_under_way(std::uint64_t proposal) const {
+        return waiting_.contains(proposal);
+    }
     /// Ends the turn: proposes what was gathered.
     void flush();
     [[nodiscard]] std::size_t pending_bytes() const { return pending_bytes_ + entry_.size_bytes(); }
+    /// Of batches of one class.
+    [[nodiscard]] std::size_t pending_bytes(Criticality criticality) const {
+        return class_bytes_[static_cast<std::size_t>(criticality)];
+    }
 
   private:
+    using ClassBytes = std::array<std::size_t, criticality_count>;
+    struct Entry {
+        std::uint64_t number = 0;
+        std::size_t bytes = 0;
+        ClassBytes class_bytes{};
+    };
     using Waiters = std::shared_ptr<std::vector<Waiter>>;
-    void end(std::uint64_t number, std::size_t bytes, const Result<RaftIndex>& result);
+    void end(const Entry& entry, const Result<RaftIndex>& result);
 
     Propose propose_;
+    Lost lost_;
     consensus::EntryBuffer entry_;
     std::uint32_t batch_count_ = 0;
-    std::uint64_t number_ = 1;
+    std::uint64_t number_;
     std::unordered_map<std::uint64_t, Waiters> waiting_;
     std::size_t pending_bytes_ = 0;
+    ClassBytes class_bytes_{};  ///< of all that is not durable, and of what is gathered
+    ClassBytes gathered_class_bytes_{};
 };
 
 }  // namespace millrace::broker

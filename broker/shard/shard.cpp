@@ -8,6 +8,7 @@
 #include "broker/consensus/group.hpp"
 #include "broker/shard/batch_acceptor.hpp"
 #include "broker/shard/publish_queue.hpp"
+#include "broker/shard/retention_walk.hpp"
 #include "broker/shard/shard_catalog.hpp"
 #include "broker/shard/state_dump.hpp"
 #include "storage/base/assert.hpp"
@@ -18,9 +19,9 @@ namespace millrace::broker {
 namespace {
 
 constexpr Duration tick_interval{100'000};
-constexpr std::size_t retention_slice = 200;  ///< partitions looked at in one tick
 constexpr std::size_t command_length_bytes = 4;
 constexpr std::size_t commands_bytes_max = 512_KiB;
+constexpr std::uint64_t sequence_proposals_begin = 1ULL << 63U;  ///< apart from those of batches
 
 /// Puts through to the store's state.
 class StoreStateWriter final : public storage::StateWriter {
@@ -88,11 +89,11 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void apply_commands(const consensus::Entry& entry);
     void end_turn();
     void propose_commands();
+    [[nodiscard]] PublishQueue::Propose proposer(std::uint16_t type);
     void tell_advances();
     void see_catalog(const CatalogPtr& view);
     void drop_lost_partitions(const CatalogView& view);
     void tick();
-    void enforce_retention();
     void for_each_group(const std::function<void(consensus::Group&)>& visit);
 
     ShardOptions options_;
@@ -104,6 +105,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     std::unique_ptr<consensus::Group> catalog_group_;
     std::unique_ptr<consensus::Group> data_;
     PublishQueue queue_;
+    PublishQueue sequences_;
     BatchAcceptor acceptor_;
     ShardCatalog catalog_;
     std::vector<AdvanceListener> advance_listeners_;
@@ -117,7 +119,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     bool has_started_ = false;
     bool is_stopping_ = false;
     std::optional<Error> failure_;
-    std::vector<PartitionId> retention_queue_;
+    RetentionWalk retention_;
 };
 
 // What is still proposed is answered while everything that the answers reach is there.
@@ -132,19 +134,17 @@ ShardImpl::ShardImpl(ShardOptions options,
     : options_(std::move(options)),
       runtime_(runtime),
       metrics_(metrics),
-      queue_([this](std::uint32_t batch_count,
-                    consensus::EntryBuffer entry,
-                    consensus::ProposeDone done) {
-          data_->propose(
-              storage::entry_type_records, batch_count, std::move(entry), std::move(done));
-      }),
-      acceptor_(options_, runtime.clock(), store_pointer_, queue_, metrics),
+      queue_(proposer(storage::entry_type_records), 1),
+      sequences_(proposer(entry_type_sequences), sequence_proposals_begin),
+      acceptor_(options_, runtime.clock(), store_pointer_, {queue_, sequences_}, metrics),
       catalog_(catalog_wiring(table),
                {.topics_max = options_.topics_max,
                 .partitions_max = options_.partitions_max,
                 .subscriptions_max = options_.subscriptions_max,
                 .shard_count = options_.shard_count}) {
     options_.store.shard = options_.id;
+    queue_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
+    sequences_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
     const consensus::GroupOptions group{
         .group = data_group(), .self = options_.node, .random_seed = options_.random_seed};
     data_ = std::make_unique<consensus::Group>(group, runtime_, store_pointer_, *this);
@@ -154,6 +154,14 @@ ShardImpl::ShardImpl(ShardOptions options,
         catalog_group_ =
             std::make_unique<consensus::Group>(first, runtime_, store_pointer_, catalog_);
     }
+}
+
+PublishQueue::Propose ShardImpl::proposer(std::uint16_t type) {
+    return
+        [this, type](
+            std::uint32_t batch_count, consensus::EntryBuffer entry, consensus::ProposeDone done) {
+            data_->propose(type, batch_count, std::move(entry), std::move(done));
+        };
 }
 
 ShardCatalog::Wiring ShardImpl::catalog_wiring(const ShardTable& table) {
@@ -235,6 +243,7 @@ Result<void> ShardImpl::start_groups() {
 Result<void> ShardImpl::stop() {
     is_stopping_ = true;
     end_turn();
+    acceptor_.refuse_held(fail(Errc::shutting_down, "the broker is stopping"));
     if (failure_) {
         return *failure_;
     }
@@ -273,12 +282,13 @@ void ShardImpl::on_failed(const Error& error) {
              "shard " + std::to_string(options_.id.value) + " stopped taking writes: " + error.text,
              error.os_error);
     log_error("shard " + std::to_string(options_.id.value), failure_->text);
+    acceptor_.refuse_held(*failure_);
     for_each_group([&](consensus::Group& group) { group.on_failed(error); });
 }
 
 void ShardImpl::on_checkpoint(storage::StateWriter& state) {
     for_each_group([&](consensus::Group& group) { group.write_state(state); });
-    acceptor_.write_state(state);
+    acceptor_.write_state(*catalog_.view(), state);
     if (handler_ != nullptr) {
         handler_->write_state(state);
     }
@@ -298,6 +308,8 @@ void ShardImpl::apply(const consensus::Entry& entry) {
         apply_records(entry);
     } else if (entry.type == entry_type_delivery) {
         apply_commands(entry);
+    } else if (entry.type == entry_type_sequences && is_recovering_) {
+        acceptor_.note_recovered_sequences(entry.payload);
     }
 }
 
@@ -399,7 +411,9 @@ void ShardImpl::end_turn() {
     if (has_started_) {
         tell_advances();
     }
+    acceptor_.admit_held(*catalog_.view());
     queue_.flush();
+    sequences_.flush();
     propose_commands();
     store_->submit();
 }
@@ -430,34 +444,13 @@ void ShardImpl::tick() {
     if (is_stopping_) {
         return;
     }
+    // What was accepted while there was space goes out before the store looks at the space again.
+    queue_.flush();
     store_->tick();
-    enforce_retention();
+    if (const auto done = retention_.step(*catalog_.view(), *store_); !done) {
+        log_error("shard " + std::to_string(options_.id.value), done.error().text);
+    }
     runtime_.run_after(tick_interval, [this] { tick(); });
-}
-
-void ShardImpl::enforce_retention() {
-    if (retention_queue_.empty()) {
-        retention_queue_ = store_->partitions();
-    }
-    const auto view = catalog_.view();
-    for (auto left = std::min(retention_slice, retention_queue_.size()); left > 0; --left) {
-        const auto partition = retention_queue_.back();
-        retention_queue_.pop_back();
-        const auto* const ref = view->find(partition);
-        if (ref == nullptr || (ref->topic->retention_ms == 0 && ref->topic->retention_bytes == 0)) {
-            continue;
-        }
-        storage::RetentionRule rule;
-        if (ref->topic->retention_ms != 0) {
-            rule.age_max = std::chrono::milliseconds(ref->topic->retention_ms);
-        }
-        if (ref->topic->retention_bytes != 0) {
-            rule.bytes_max = ref->topic->retention_bytes;
-        }
-        if (const auto done = store_->enforce_retention(partition, rule); !done) {
-            log_error("shard " + std::to_string(options_.id.value), done.error().text);
-        }
-    }
 }
 
 }  // namespace

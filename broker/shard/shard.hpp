@@ -18,6 +18,19 @@ namespace millrace::broker {
 
 class CatalogService;
 
+/// What may wait between a producer and the disk; docs/delivery.md tells how they work together.
+struct PublishLimits {
+    /// Taken in and not yet durable, of a shard; above: limit_reached.
+    std::size_t bytes_pending_max = std::size_t{64} * 1024 * 1024;
+    /// How much of that may be there before a batch of this class is refused; critical: all.
+    std::uint32_t bulk_share_percent = 50;
+    std::uint32_t standard_share_percent = 75;
+    /// Of one class below critical, given to the log and not yet durable; more is held back.
+    std::size_t ahead_bytes_max = std::size_t{8} * 1024 * 1024;
+    /// The same while a more critical class is about.
+    std::size_t ahead_yielding_bytes_max = std::size_t{128} * 1024;
+};
+
 struct ShardOptions {
     ShardId id;
     std::uint32_t shard_count = 1;
@@ -30,18 +43,32 @@ struct ShardOptions {
     std::uint32_t subscriptions_max = 1'000;
     std::uint32_t producers_per_partition_max =
         1'000;  ///< remembered for duplicate detection; the oldest goes first
-    std::size_t publish_bytes_pending_max =
-        std::size_t{64} * 1024 * 1024;  ///< accepted and not yet durable; above: limit_reached
+    /// Event ids remembered of one partition, and of all partitions of the shard; the oldest go
+    /// first.
+    std::uint64_t event_ids_per_partition_max = 100'000;
+    std::uint64_t event_ids_per_shard_max = 1'000'000;
+    PublishLimits publish;
     std::uint64_t random_seed = 0;
 };
 
-/// Outcome for one batch of a publish.
+/// A record of a batch that its partition had already.
+struct RepeatedRecord {
+    std::uint32_t number = 0;  ///< in the batch as it was sent
+    Offset offset;             ///< of the first one
+    UnixMicros append_time_us = 0;
+};
+
+/// Outcome for one batch of a publish. Records that are not in `repeats` lie in order behind
+/// `base_offset`.
 struct PublishOutcome {
     Errc code = Errc::ok;
-    bool duplicate = false;
+    bool duplicate = false;  ///< nothing of it is new
     PartitionId partition;
     Offset base_offset;
     UnixMicros append_time_us = 0;
+    std::vector<RepeatedRecord> repeats;
+    /// How many publishes of this topic's class the shard would take from one producer now.
+    std::uint32_t credit = 0;
 };
 struct PublishBatch {
     PartitionId partition;
@@ -83,6 +110,7 @@ using CommandDone = std::function<void(Result<void>)>;
 /// Entry types of data groups, besides storage::entry_type_records.
 inline constexpr std::uint16_t entry_type_catalog = 2;
 inline constexpr std::uint16_t entry_type_delivery = 3;
+inline constexpr std::uint16_t entry_type_sequences = 4;
 
 /// One core: its log, its consensus groups and its partitions.
 ///

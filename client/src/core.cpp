@@ -93,6 +93,7 @@ TopicDescription from_wire(const wire::TopicT& topic) {
     made.record_bytes_max = topic.record_bytes_max;
     made.replaced_by = topic.replaced_by;
     made.created_us = topic.created_us;
+    made.duplicate_window_ms = topic.duplicate_window_ms;
     for (const auto& partition : topic.partitions) {
         made.partitions.push_back({.index = partition->index,
                                    .partition_id = partition->partition_id,
@@ -102,6 +103,23 @@ TopicDescription from_wire(const wire::TopicT& topic) {
                                    .live_bytes = partition->live_bytes});
     }
     return made;
+}
+
+bool Core::begin_publish(std::function<void()> again) {
+    const auto limit = connection_.is_ready() ? connection_.hello().publishes_outstanding_max : 0U;
+    if (limit != 0 && publishes_outstanding_ >= limit) {
+        waiting_publishers_.push_back(std::move(again));
+        return false;
+    }
+    ++publishes_outstanding_;
+    return true;
+}
+
+void Core::end_publish() {
+    --publishes_outstanding_;
+    for (auto& again : std::exchange(waiting_publishers_, {})) {
+        post(std::move(again));
+    }
 }
 
 std::vector<TopicDescription> Core::topics(const std::vector<std::string>& patterns,

@@ -53,6 +53,11 @@ class Core : public std::enable_shared_from_this<Core> {
     /// On the io thread.
     [[nodiscard]] Connection& connection() { return connection_; }
 
+    /// Takes one of the publishes that the broker lets this connection leave unanswered. False when
+    /// there is none: `again` is then called once, when one was answered. On the io thread.
+    [[nodiscard]] bool begin_publish(std::function<void()> again);
+    void end_publish();
+
     /// Sends a request on the io thread. Threads: any.
     template <class Native>
     void send(wire::Api api,
@@ -114,6 +119,8 @@ class Core : public std::enable_shared_from_this<Core> {
     boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
     Connection connection_;
     std::unordered_map<std::uint64_t, OnPush> session_handlers_;
+    std::uint32_t publishes_outstanding_ = 0;
+    std::vector<std::function<void()>> waiting_publishers_;
     std::thread thread_;
 };
 

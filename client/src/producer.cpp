@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "client/src/producer_impl.hpp"
+#include "client/wire/event_id.hpp"
 #include "client/wire/partitioner.hpp"
 
 namespace millrace {
@@ -45,6 +46,11 @@ std::size_t Producer::Impl::choose_partition(const OutgoingRecord& record) {
     const auto count = static_cast<std::uint32_t>(partitions_.size());
     if (record.key) {
         return wire::partition_of_key(*record.key, count);
+    }
+    // A partition knows its own ids only: what comes again without a key must come there again.
+    const auto id = std::ranges::find(record.headers, wire::event_id_header, &Header::key);
+    if (id != record.headers.end()) {
+        return wire::partition_of_key(id->value, count);
     }
     // Records without a key fill one batch before the next partition's turn comes.
     if (partitions_[next_partition_].payload_bytes >= options_.batch_bytes_max / 2) {
@@ -171,20 +177,38 @@ Producer::Impl::Batches Producer::Impl::take_batches() {
     return taken;
 }
 
+bool Producer::Impl::begin_publish() {
+    if (is_waiting_for_credit_) {
+        return false;
+    }
+    is_waiting_for_credit_ = !core_->begin_publish([weak = weak_from_this()] {
+        if (const auto self = weak.lock()) {
+            {
+                const std::lock_guard lock(self->mutex_);
+                self->is_waiting_for_credit_ = false;
+            }
+            self->drain();
+        }
+    });
+    return !is_waiting_for_credit_;
+}
+
 void Producer::Impl::drain() {
     while (true) {
         Batches batches;
         {
             const std::lock_guard lock(mutex_);
             is_woken_ = false;
-            const bool is_full = requests_in_flight_ >= options_.requests_in_flight_max;
+            const bool is_full =
+                requests_in_flight_ >= std::min(options_.requests_in_flight_max, credit_);
             const bool is_too_little =
                 requests_in_flight_ > 0 && gathered_bytes_ < worth_sending_bytes;
-            if (dirty_.empty() || is_full || is_too_little) {
+            if (dirty_.empty() || is_full || is_too_little || !begin_publish()) {
                 return;
             }
             batches = take_batches();
             if (batches.empty()) {
+                core_->end_publish();
                 return;
             }
             ++requests_in_flight_;

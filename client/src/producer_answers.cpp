@@ -18,10 +18,18 @@ std::string refusal_of(const Result<const wire::FrameView*>& answer,
     return parsed && parsed.value().error ? parsed.value().error->text : "an answer of no sense";
 }
 
+std::vector<wire::PublishRepeat> repeats_of(const wire::PublishAnswerT& answer, std::size_t entry) {
+    // They come by entry; what comes otherwise finds nobody.
+    const auto found = std::ranges::equal_range(
+        answer.repeats, entry, {}, [](const auto& repeat) { return std::size_t{repeat.entry()}; });
+    return {found.begin(), found.end()};
+}
+
 }  // namespace
 
 void Producer::Impl::answered(const Batches& batches,
                               const Result<const wire::FrameView*>& answer) {
+    core_->end_publish();
     std::vector<Ending> endings;
     bool must_refresh = false;
     bool must_wait = false;
@@ -31,6 +39,9 @@ void Producer::Impl::answered(const Batches& batches,
         Result<wire::PublishAnswerT> parsed = fail(Errc::connection_lost, "");
         if (answer) {
             parsed = wire::parse_message<wire::PublishAnswer>(answer.value()->table);
+        }
+        if (parsed && parsed.value().credit != 0) {
+            credit_ = parsed.value().credit;
         }
         if (!answer || !parsed || parsed.value().error ||
             parsed.value().acks.size() != batches.size()) {
@@ -98,6 +109,7 @@ void Producer::Impl::judge(const Batches& batches,
                                          .offset = ack.base_offset(),
                                          .append_time_us = ack.append_time_us(),
                                          .duplicate = ack.duplicate()},
+                               .repeats = repeats_of(answer, i),
                                .error = nullptr});
         } else if (should_retry(*batch, code)) {
             must_refresh |= code == Errc::unknown_partition;
@@ -117,28 +129,46 @@ void Producer::Impl::fail_partition(Partition& partition,
     for (const auto& batch : std::exchange(partition.unacked, {})) {
         gathered_bytes_ -=
             batch->is_in_flight ? 0 : std::min(batch->payload_bytes, gathered_bytes_);
-        endings.push_back({.batch = batch, .first = {}, .error = client::to_exception(error)});
+        endings.push_back(
+            {.batch = batch, .first = {}, .repeats = {}, .error = client::to_exception(error)});
     }
     ++partition.epoch;
     partition.next_sequence = 0;
 }
 
-void Producer::Impl::end(std::vector<Ending> endings) {
-    for (const auto& ending : endings) {
-        auto place = ending.first;
-        for (const auto& done : ending.batch->callbacks) {
-            done(place, ending.error);
-            ++place.offset;
+std::size_t Producer::Impl::tell(const Ending& ending) {
+    auto in_order = ending.first;
+    auto repeat = ending.repeats.begin();
+    std::size_t duplicates = 0;
+    for (std::size_t number = 0; number < ending.batch->callbacks.size(); ++number) {
+        auto place = in_order;
+        if (repeat != ending.repeats.end() && repeat->record() == number) {
+            place.offset = repeat->offset();
+            place.append_time_us = repeat->append_time_us();
+            place.duplicate = true;
+            ++repeat;
+        } else {
+            ++in_order.offset;
         }
+        duplicates += place.duplicate ? 1 : 0;
+        ending.batch->callbacks[number](place, ending.error);
+    }
+    return duplicates;
+}
+
+void Producer::Impl::end(std::vector<Ending> endings) {
+    std::size_t duplicates = 0;
+    for (const auto& ending : endings) {
+        duplicates += tell(ending);
     }
     const std::lock_guard lock(mutex_);
+    statistics_.duplicates += duplicates;
     for (const auto& ending : endings) {
         const auto count = ending.batch->callbacks.size();
         outstanding_ -= count;
         outstanding_bytes_ -= ending.batch->payload_bytes;
         statistics_.acked += ending.error ? 0 : count;
         statistics_.failed += ending.error ? count : 0;
-        statistics_.duplicates += ending.first.duplicate ? count : 0;
         first_failure_ = first_failure_ ? first_failure_ : ending.error;
     }
     if (!endings.empty()) {

@@ -57,6 +57,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     struct Ending {
         std::shared_ptr<Batch> batch;
         RecordPlace first;
+        std::vector<wire::PublishRepeat> repeats;  ///< records that lie elsewhere
         std::exception_ptr error;
     };
 
@@ -64,6 +65,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     void seal(std::size_t index);
     void wake();
     void drain();
+    /// False when the connection has no publish left; drain is called again then. Under the lock.
+    [[nodiscard]] bool begin_publish();
     /// Whether batches were left, because the request is full or the broker would not remember
     /// them.
     bool take_from(Partition& partition, std::size_t& bytes, Batches& taken);
@@ -77,6 +80,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     void retry_all(const Batches& batches, std::vector<Ending>& endings);
     [[nodiscard]] bool should_retry(const Batch& batch, Errc code) const;
     void fail_partition(Partition& partition, const Error& error, std::vector<Ending>& endings);
+    /// Calls each record's callback with its own place; how many were there before.
+    static std::size_t tell(const Ending& ending);
     void end(std::vector<Ending> endings);
     /// Under the lock.
     void take_metadata(const wire::MetadataAnswerT& answer, std::vector<Ending>& endings);
@@ -99,6 +104,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     std::size_t gathered_bytes_ = 0;  ///< not yet in a request
     std::uint64_t outstanding_ = 0;
     std::uint32_t requests_in_flight_ = 0;
+    std::uint32_t credit_ = UINT32_MAX;  ///< requests in flight that the broker would have
+    bool is_waiting_for_credit_ = false;
     bool is_woken_ = false;
     bool is_closed_ = false;
     std::exception_ptr first_failure_;

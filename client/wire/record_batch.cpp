@@ -11,15 +11,22 @@ namespace millrace::wire {
 namespace {
 
 constexpr std::size_t length_at = 8;
+constexpr std::size_t sent_count_at = 12;
 constexpr std::size_t magic_at = 16;
 constexpr std::size_t crc_at = 17;
 constexpr std::size_t checked_from = 21;
+constexpr std::size_t record_count_at = 57;
 constexpr std::byte magic{2};
 constexpr unsigned codec_mask = 7;
 constexpr std::int64_t micros_per_milli = 1000;
 
 RecordBase base_of(const BatchSummary& summary) {
     return {.time = summary.base_timestamp_ms, .time_unit_us = micros_per_milli};
+}
+
+Error unknown_codec() {
+    return fail(Errc::unsupported_version,
+                "record batch: compression codec is not none, lz4 or zstd");
 }
 
 Result<void> visit_plain(std::span<const std::byte> records,
@@ -59,7 +66,7 @@ Result<BatchSummary> parse_batch_header(std::span<const std::byte> batch) {
                     "record batch: CRC-32C stored " + std::to_string(stored) + ", computed " +
                         std::to_string(computed));
     }
-    const auto count = load_be<std::int32_t>(batch.subspan(57));
+    const auto count = load_be<std::int32_t>(batch.subspan(record_count_at));
     if (count <= 0 || load_be<std::int32_t>(batch.subspan(23)) != count - 1) {
         return fail(Errc::malformed,
                     "record batch: record_count " + std::to_string(count) +
@@ -83,15 +90,45 @@ Result<BatchSummary> validate_batch(std::span<const std::byte> batch) {
         MILLRACE_TRY(visit_plain(
             batch.subspan(batch_header_bytes), summary, [](auto, const auto&) { return true; }));
     } else if (summary.codec != Codec::lz4 && summary.codec != Codec::zstd) {
-        return fail(Errc::unsupported_version,
-                    "record batch: compression codec is not none, lz4 or zstd");
+        return unknown_codec();
     }
+    return summary;
+}
+
+Result<BatchSummary> validate_batch(
+    std::span<const std::byte> batch,
+    const std::function<bool(std::uint32_t, const RecordView&)>& visit) {
+    MILLRACE_TRY(const auto summary, parse_batch_header(batch));
+    const auto records = batch.subspan(batch_header_bytes);
+    if (summary.codec == Codec::none) {
+        MILLRACE_TRY(visit_plain(records, summary, visit));
+        return summary;
+    }
+    if (summary.codec != Codec::lz4 && summary.codec != Codec::zstd) {
+        return unknown_codec();
+    }
+    MILLRACE_TRY(const auto plain, decompress(summary.codec, records, uncompressed_bytes_max));
+    MILLRACE_TRY(visit_plain(plain, summary, visit));
     return summary;
 }
 
 void set_base_offset(std::span<std::byte> batch, Offset base_offset) {
     MILLRACE_ASSERT(batch.size() >= batch_header_bytes);
     store_be(batch, base_offset.value);
+}
+
+void set_sent_record_count(std::span<std::byte> batch, std::uint32_t count) {
+    MILLRACE_ASSERT(batch.size() >= batch_header_bytes);
+    const auto present = load_be<std::uint32_t>(batch.subspan(record_count_at));
+    store_be(batch.subspan(sent_count_at),
+             count == present ? std::int32_t{-1} : static_cast<std::int32_t>(count));
+}
+
+std::uint32_t sent_record_count(std::span<const std::byte> batch) {
+    MILLRACE_ASSERT(batch.size() >= batch_header_bytes);
+    const auto present = load_be<std::int32_t>(batch.subspan(record_count_at));
+    return static_cast<std::uint32_t>(
+        std::max(present, load_be<std::int32_t>(batch.subspan(sent_count_at))));
 }
 
 Result<void> visit_records(std::span<const std::byte> batch,
@@ -130,7 +167,7 @@ Result<std::vector<std::byte>> RecordBatchBuilder::finish(const ProducerState& p
     const std::span out(batch);
     store_be(out.subspan(length_at),
              static_cast<std::int32_t>(batch.size() - length_at - sizeof(std::int32_t)));
-    store_be(out.subspan(12), std::int32_t{-1});
+    store_be(out.subspan(sent_count_at), std::int32_t{-1});
     out[magic_at] = magic;
     store_be(out.subspan(21), static_cast<std::uint16_t>(codec));
     store_be(out.subspan(23), static_cast<std::int32_t>(record_count_ - 1));
@@ -139,7 +176,7 @@ Result<std::vector<std::byte>> RecordBatchBuilder::finish(const ProducerState& p
     store_be(out.subspan(43), producer.id);
     store_be(out.subspan(51), producer.epoch);
     store_be(out.subspan(53), producer.base_sequence);
-    store_be(out.subspan(57), static_cast<std::int32_t>(record_count_));
+    store_be(out.subspan(record_count_at), static_cast<std::int32_t>(record_count_));
     std::ranges::copy(records_, out.subspan(batch_header_bytes).begin());
     store_be(out.subspan(crc_at), crc32c(out.subspan(checked_from)));
     records_.clear();

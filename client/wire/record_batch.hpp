@@ -19,7 +19,7 @@ namespace millrace::wire {
 ///     at  bytes  field                      at  bytes  field
 ///      0      8  base_offset                27      8  base_timestamp (ms)
 ///      8      4  batch_length behind here   35      8  max_timestamp (ms)
-///     12      4  partition_leader_epoch     43      8  producer_id, -1 without
+///     12      4  sent_record_count, or -1   43      8  producer_id, -1 without
 ///     16      1  magic, 2                   51      2  producer_epoch
 ///     17      4  CRC-32C of 21 to the end   53      4  base_sequence
 ///     21      2  attributes: bits 0-2 codec 57      4  record_count
@@ -27,7 +27,9 @@ namespace millrace::wire {
 ///
 /// Valid if and only if magic is 2, batch_length reaches exactly the end of the bytes, the CRC
 /// matches, record_count is last_offset_delta + 1 and positive, and the records parse and are
-/// record_count. The base offset is outside the CRC, so the broker sets it in place.
+/// record_count. The base offset is outside the CRC, so the broker sets it in place; so is what
+/// Kafka calls partition_leader_epoch, where the broker keeps how many records the producer sent
+/// when it left some of them out, because their sequences count on.
 struct BatchSummary {
     std::uint32_t record_count = 0;
     std::int64_t producer_id = -1;
@@ -50,8 +52,17 @@ inline constexpr std::size_t uncompressed_bytes_max = 64_MiB;
 [[nodiscard]] Result<BatchSummary> parse_batch_header(std::span<const std::byte> batch);
 /// Checks everything of the rule above; compressed records only by their count in the header.
 [[nodiscard]] Result<BatchSummary> validate_batch(std::span<const std::byte> batch);
+/// The same, and calls `visit` with each record and its number; compressed records are unpacked for
+/// it, and so checked as well.
+[[nodiscard]] Result<BatchSummary> validate_batch(
+    std::span<const std::byte> batch,
+    const std::function<bool(std::uint32_t number, const RecordView& record)>& visit);
 /// **Requires** at least `batch_header_bytes`.
 void set_base_offset(std::span<std::byte> batch, Offset base_offset);
+/// How many records the producer sent; at least as many as are there. **Requires** at least
+/// `batch_header_bytes`.
+void set_sent_record_count(std::span<std::byte> batch, std::uint32_t count);
+[[nodiscard]] std::uint32_t sent_record_count(std::span<const std::byte> batch);
 
 /// Calls `visit` with each record and its number in the batch until it returns false. Errors:
 /// malformed.

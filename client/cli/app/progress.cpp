@@ -23,11 +23,14 @@ std::string bar_of(double share) {
 
 std::string format_progress(const ProgressState& state) {
     const double seconds = static_cast<double>(state.elapsed.count()) / 1000;
-    const double share = std::min(state.share, 1.0);
+    const double share = std::min(state.reached.share, 1.0);
     std::string out = share < 0 ? std::string() : bar_of(share);
-    out += state.verb + " " + format_count(state.count) + " records";
+    out += state.verb + " " + format_count(state.reached.count) + " records";
+    if (state.reached.duplicate_count > 0) {
+        out += " (" + format_count(state.reached.duplicate_count) + " known before)";
+    }
     if (seconds > 0) {
-        const double rate = static_cast<double>(state.count) / seconds;
+        const double rate = static_cast<double>(state.reached.count) / seconds;
         out += ", " + format_count(static_cast<std::uint64_t>(rate)) + "/s";
     }
     if (share > 0 && share < 1) {
@@ -51,7 +54,7 @@ Progress::~Progress() {
     }
 }
 
-void Progress::update(std::uint64_t count, double share) {
+void Progress::update(const Reached& reached) {
     constexpr std::chrono::milliseconds interval{200};
     const auto now = std::chrono::steady_clock::now();
     if (!session_.has_progress() || now - printed_ < interval) {
@@ -59,7 +62,7 @@ void Progress::update(std::uint64_t count, double share) {
     }
     printed_ = now;
     is_shown_ = true;
-    const ProgressState state{verb_, count, share, elapsed()};
+    const ProgressState state{verb_, reached, elapsed()};
     session_.err() << clear_line << format_progress(state) << std::flush;
 }
 

@@ -8,10 +8,15 @@
 
 namespace millrace::cli {
 
+/// How far something is.
+struct Reached {
+    std::uint64_t count = 0;            ///< records
+    std::uint64_t duplicate_count = 0;  ///< of them known before
+    double share = -1;                  ///< 0 to 1, or below 0 when nobody knows the end
+};
 struct ProgressState {
-    std::string verb;         ///< "published"
-    std::uint64_t count = 0;  ///< records
-    double share = -1;        ///< 0 to 1, or below 0 when nobody knows the end
+    std::string verb;  ///< "published"
+    Reached reached;
     std::chrono::milliseconds elapsed{0};
 };
 /// "[######--------------]  31%  published 3,100 records, 1,033/s, 7.0 s left".
@@ -29,7 +34,7 @@ class Progress {
     /// Clears the line.
     ~Progress();
 
-    void update(std::uint64_t count, double share = -1);
+    void update(const Reached& reached);
     [[nodiscard]] std::chrono::milliseconds elapsed() const;
 
   private:

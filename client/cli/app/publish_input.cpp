@@ -53,6 +53,14 @@ TopicRecord parse_line(std::string line, const LineRules& rules) {
     } else if (!rules.key.empty() && !record.key) {
         record.key = rules.key;
     }
+    if (!rules.event_id_field.empty()) {
+        auto id = find_field(record.value, rules.event_id_field);
+        if (!id || id->empty()) {
+            throw UsageError("the value has no field \"" + rules.event_id_field +
+                             "\" for the event id");
+        }
+        record.headers.push_back({"event-id", std::move(*id)});
+    }
     record.headers.insert(record.headers.end(), rules.headers.begin(), rules.headers.end());
     record.partition = rules.partition ? rules.partition : record.partition;
     return out;

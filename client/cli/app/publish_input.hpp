@@ -13,9 +13,10 @@ namespace millrace::cli {
 struct LineRules {
     std::string topic;  ///< where a line names none
     bool is_jsonl = false;
-    std::string key;            ///< the same for all
-    std::string key_field;      ///< a field of the value; see find_field
-    std::string key_separator;  ///< "KEY<separator>VALUE"
+    std::string key;             ///< the same for all
+    std::string key_field;       ///< a field of the value; see find_field
+    std::string key_separator;   ///< "KEY<separator>VALUE"
+    std::string event_id_field;  ///< a field of the value, as the header event-id
     std::vector<Header> headers;
     std::optional<std::uint32_t> partition;
 };

@@ -49,7 +49,8 @@ ExitCode read_window(Session& session, const WindowOptions& options) {
             printer.print(record);
         }
         printer.flush();
-        progress.update(printer.count(), share_of(options.window, records.back().append_time_us));
+        progress.update({.count = printer.count(),
+                         .share = share_of(options.window, records.back().append_time_us)});
     }
     session.note("replayed " + format_count(printer.count()) +
                  (printer.count() == 1 ? " record" : " records"));

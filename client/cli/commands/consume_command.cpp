@@ -99,7 +99,7 @@ class Reader {
         if (!options_.group.empty()) {
             consumer_.commit();
         }
-        progress_.update(printer_.count());
+        progress_.update({.count = printer_.count()});
     }
     void warn_of_damage() {
         for (const Damage& damage : consumer_.damage()) {

@@ -210,7 +210,9 @@ void publish_lines(Session& session,
         if ((!is_sent || tally.has_failed()) && !options.keep_going) {
             break;
         }
-        progress.update(tally.outcome().done_count(), source.share());
+        progress.update({.count = tally.outcome().done_count(),
+                         .duplicate_count = tally.duplicate_count(),
+                         .share = source.share()});
     }
     producers.flush();
 }
@@ -253,6 +255,10 @@ void add_input_options(CLI::App& app, PublishOptions& options) {
     auto* separator =
         app.add_option("--key-separator", rules.key_separator, "Lines are KEY, this text, VALUE")
             ->type_name("TEXT");
+    app.add_option("--event-id-field",
+                   rules.event_id_field,
+                   "Take the header event-id from this field: a record is published once")
+        ->type_name("PATH");
     field->excludes(key)->excludes(separator);
     separator->excludes(jsonl)->excludes(key);
     app.add_option("-H,--header", options.headers, "A header for all records; may come again")
@@ -273,6 +279,8 @@ void add_publish_command(Registry& registry) {
          "echo '{\"wo\":\"WO-1001\",\"qty\":10}' | millrace publish plant1.mes.finished "
          "--key-field wo\n"
          "millrace publish --jsonl --file events.jsonl --create-topics 8 --rate 500/s\n"
+         "millrace publish plant1.mes.finished --file day.jsonl --event-id-field id   # may run "
+         "twice\n"
          "millrace publish plant1.test --key A --value hello --header correlation-id=42\n"
          "millrace consume a.b --format json | millrace publish c.d --jsonl   # see docs/cli.md"},
         options,

@@ -101,7 +101,7 @@ class QueueReader {
             }
         }
         stale_ += options_.peek ? 0 : subscription_.flush();
-        progress_.update(printer_.count());
+        progress_.update({.count = printer_.count()});
     }
 
     Session& session_;

@@ -25,6 +25,7 @@ struct TopicSettings {
     std::optional<std::string> description;
     std::string record_bytes_max;
     std::optional<std::string> replaced_by;
+    std::string duplicate_window;
 };
 struct CreateOptions {
     std::vector<std::string> names;
@@ -50,6 +51,16 @@ std::optional<std::uint64_t> retention_ms_of(const std::string& text) {
     return static_cast<std::uint64_t>(require_duration(text, "--retention").count() / 1'000);
 }
 
+std::optional<std::uint64_t> window_ms_of(const std::string& text) {
+    if (text.empty()) {
+        return std::nullopt;
+    }
+    if (text == "off") {
+        return 0;
+    }
+    return static_cast<std::uint64_t>(require_duration(text, "--duplicate-window").count() / 1'000);
+}
+
 std::optional<std::uint64_t> bytes_of(const std::string& text, const char* what) {
     if (text.empty()) {
         return std::nullopt;
@@ -67,6 +78,7 @@ TopicChange change_of(const TopicSettings& settings) {
     change.owner = settings.owner;
     change.description = settings.description;
     change.replaced_by = settings.replaced_by;
+    change.duplicate_window_ms = window_ms_of(settings.duplicate_window);
     if (const auto limit = bytes_of(settings.record_bytes_max, "--record-max")) {
         if (*limit > UINT32_MAX) {
             throw UsageError("--record-max: at most 4 GiB");
@@ -88,15 +100,18 @@ TopicDescription description_of(const std::string& name, const TopicChange& chan
     topic.description = change.description.value_or("");
     topic.record_bytes_max = change.record_bytes_max.value_or(0);
     topic.replaced_by = change.replaced_by.value_or("");
+    topic.duplicate_window_ms = change.duplicate_window_ms.value_or(topic.duplicate_window_ms);
     return topic;
 }
 
+std::string length_text(std::uint64_t milliseconds) {
+    constexpr std::uint64_t shown_max = INT64_MAX / 1'000;
+    return format_duration(
+        std::chrono::milliseconds{static_cast<std::int64_t>(std::min(milliseconds, shown_max))});
+}
+
 std::string retention_text(const TopicDescription& topic) {
-    const std::string time =
-        topic.retention_ms == 0
-            ? "forever"
-            : format_duration(std::chrono::milliseconds{static_cast<std::int64_t>(
-                  std::min<std::uint64_t>(topic.retention_ms, INT64_MAX / 1'000))});
+    const std::string time = topic.retention_ms == 0 ? "forever" : length_text(topic.retention_ms);
     return topic.retention_bytes == 0 ? time
                                       : time + ", at most " + format_bytes(topic.retention_bytes);
 }
@@ -163,6 +178,8 @@ void print_topic(std::ostream& out, const TopicDescription& topic) {
     facts.append(
         "record limit",
         topic.record_bytes_max == 0 ? "the broker's" : format_bytes(topic.record_bytes_max));
+    facts.append("duplicate window",
+                 topic.duplicate_window_ms == 0 ? "off" : length_text(topic.duplicate_window_ms));
     facts.append("created", format_time(topic.created_us));
     facts.print(out);
     out << '\n';
@@ -208,7 +225,7 @@ ExitCode alter_topic(Session& session, const AlterOptions& options) {
     const bool is_empty = !change.partition_count && !change.retention_ms &&
                           !change.retention_bytes && !change.criticality && !change.lifecycle &&
                           !change.owner && !change.description && !change.record_bytes_max &&
-                          !change.replaced_by;
+                          !change.replaced_by && !change.duplicate_window_ms;
     if (is_empty) {
         throw UsageError("nothing to alter; see millrace topic alter --help");
     }
@@ -272,6 +289,10 @@ void add_settings(CLI::App& app, TopicSettings& settings) {
     app.add_option("--owner", settings.owner, "Who answers for it");
     app.add_option("--description", settings.description, "What it carries");
     app.add_option("--record-max", settings.record_bytes_max, "Largest record")->type_name("SIZE");
+    app.add_option("--duplicate-window",
+                   settings.duplicate_window,
+                   "How long an event-id is remembered: 24h (the default), 7d, off")
+        ->type_name("TIME");
     app.add_option("--replaced-by", settings.replaced_by, "The topic to use instead");
 }
 

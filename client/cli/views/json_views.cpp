@@ -73,6 +73,7 @@ Json to_json(const TopicDescription& topic) {
              {"owner", topic.owner},
              {"description", topic.description},
              {"record_bytes_max", topic.record_bytes_max},
+             {"duplicate_window_ms", topic.duplicate_window_ms},
              {"replaced_by", topic.replaced_by},
              {"created_us", topic.created_us},
              {"partitions", Json::array()}};

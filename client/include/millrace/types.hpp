@@ -88,6 +88,8 @@ struct TopicDescription {
     std::string replaced_by;
     std::int64_t created_us = 0;
     std::vector<TopicPartition> partitions;
+    /// How long an event-id is remembered; 0: not at all.
+    std::uint64_t duplicate_window_ms = 86'400'000;
 };
 
 /// What is set replaces what stands.
@@ -101,6 +103,7 @@ struct TopicChange {
     std::optional<std::string> description;
     std::optional<std::uint32_t> record_bytes_max;
     std::optional<std::string> replaced_by;
+    std::optional<std::uint64_t> duplicate_window_ms;
 };
 
 enum class StartAt : std::uint8_t { earliest = 0, latest = 1, time = 2 };

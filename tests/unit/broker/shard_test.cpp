@@ -151,7 +151,7 @@ TEST_F(ShardTest, LimitOnABatchNamesItself) {
 
 TEST_F(ShardTest, LimitOnWhatIsUnderWayNamesItselfAndEndsWithTheDisk) {
     fixture.crash();
-    fixture.options.publish_bytes_pending_max = 500;
+    fixture.options.publish.bytes_pending_max = 500;
     fixture.open();
     std::vector<std::shared_ptr<ShardFixture::Answer>> answers;
     for (int i = 0; i < 8; ++i) {

@@ -25,6 +25,14 @@ TEST(ParseLine, TakesTheKeyFromAFieldOfTheValue) {
     EXPECT_THROW(static_cast<void>(parse_line("no json", rules)), UsageError);
 }
 
+TEST(ParseLine, TakesTheEventIdFromAFieldOfTheValue) {
+    const LineRules rules{.topic = "a.b", .event_id_field = "id", .headers = {{"h", "1"}}};
+    const std::vector<Header> headers{{"event-id", "42"}, {"h", "1"}};
+    EXPECT_EQ(parse_line(R"({"id":42})", rules).record.headers, headers);
+    EXPECT_THROW(static_cast<void>(parse_line(R"({"id":""})", rules)), UsageError);
+    EXPECT_THROW(static_cast<void>(parse_line(R"({"no":1})", rules)), UsageError);
+}
+
 TEST(ParseLine, SplitsKeyAndValueAtTheFirstSeparator) {
     const LineRules rules{.topic = "a.b", .key_separator = "\t"};
     const TopicRecord parsed = parse_line("k\tv\tw", rules);

@@ -55,12 +55,15 @@ TEST(Facts, PutsValuesIntoOneColumn) {
 }
 
 TEST(FormatProgress, ShowsABarWhereTheEndIsKnown) {
-    EXPECT_EQ(format_progress({"published", 3'100, 0.31, std::chrono::milliseconds{3'100}}),
+    EXPECT_EQ(format_progress(
+                  {"published", {.count = 3'100, .share = 0.31}, std::chrono::milliseconds{3'100}}),
               "[######--------------]  31%  published 3,100 records, 1,000/s, 6.9 s left");
-    EXPECT_EQ(format_progress({"consumed", 10, -1, std::chrono::milliseconds{0}}),
+    EXPECT_EQ(format_progress({"consumed", {.count = 10}, std::chrono::milliseconds{0}}),
               "consumed 10 records");
-    EXPECT_EQ(format_progress({"published", 5, 1.2, std::chrono::milliseconds{1'000}}),
-              "[####################] 100%  published 5 records, 5/s");
+    EXPECT_EQ(format_progress({"published",
+                               {.count = 5, .duplicate_count = 2, .share = 1.2},
+                               std::chrono::milliseconds{1'000}}),
+              "[####################] 100%  published 5 records (2 known before), 5/s");
 }
 
 }  // namespace

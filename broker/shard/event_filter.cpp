@@ -1,0 +1,277 @@
+#include "broker/shard/event_filter.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace millrace::broker {
+namespace {
+
+constexpr std::string_view key_prefix = "e/";
+constexpr std::uint64_t window_ms_max = 3'153'600'000'000;  ///< a hundred years
+constexpr UnixMicros micros_per_milli = 1'000;
+
+std::string prefix_of(PartitionId partition) {
+    return std::string(key_prefix) + std::to_string(partition.value) + "/";
+}
+
+Result<PartitionId> partition_of(std::string_view key) {
+    PartitionId partition;
+    const auto* const end = key.data() + key.size();
+    const auto [stop, code] = std::from_chars(key.data() + key_prefix.size(), end, partition.value);
+    if (code != std::errc{} || stop == end || *stop != '/') {
+        return fail(Errc::corrupt, "event ids: a row with the key " + std::string(key));
+    }
+    return partition;
+}
+
+}  // namespace
+
+UnixMicros duplicate_window_us(const TopicInfo& topic) {
+    const auto shown = std::min(topic.duplicate_window_ms, window_ms_max);
+    return static_cast<UnixMicros>(shown) * micros_per_milli;
+}
+
+Result<CheckedBatch> check_batch(std::span<const std::byte> batch, EventIdSearch search) {
+    CheckedBatch checked;
+    if (search == EventIdSearch::skip) {
+        MILLRACE_TRY(checked.summary, wire::validate_batch(batch));
+        return checked;
+    }
+    const auto look = [&checked](std::uint32_t number, const wire::RecordView& record) {
+        if (const auto id = wire::event_id_of(record)) {
+            checked.ids.push_back({.number = number, .id = *id});
+        }
+        return true;
+    };
+    MILLRACE_TRY(checked.summary, wire::validate_batch(batch, look));
+    return checked;
+}
+
+Result<std::vector<std::byte>> batch_without(std::span<const std::byte> batch,
+                                             std::span<const RepeatedRecord> repeats) {
+    MILLRACE_TRY(const auto summary, wire::parse_batch_header(batch));
+    wire::RecordBatchBuilder builder;
+    auto left_out = repeats.begin();
+    MILLRACE_TRY(wire::visit_records(batch, [&](std::uint32_t number, const auto& record) {
+        if (left_out != repeats.end() && left_out->number == number) {
+            ++left_out;
+        } else {
+            builder.add(record);
+        }
+        return true;
+    }));
+    return builder.finish({.id = summary.producer_id,
+                           .epoch = summary.producer_epoch,
+                           .base_sequence = summary.base_sequence},
+                          summary.codec);
+}
+
+EventFilter::EventFilter(const ShardOptions& options, MetricsRegistry& metrics)
+    : options_(options),
+      held_(metrics.gauge(
+          "millrace_shard_event_ids", "Event ids that are remembered.", shard_label(options.id))),
+      evicted_(metrics.counter("millrace_shard_event_ids_evicted_total",
+                               "Event ids forgotten before their window ended, for want of room.",
+                               shard_label(options.id))) {}
+
+EventFilter::Judged EventFilter::judge(PartitionId partition,
+                                       const CheckedBatch& batch,
+                                       const Moment& moment) const {
+    Judged judged;
+    const auto known = partitions_.find(partition);
+    std::unordered_map<wire::EventId, EventPlace> here;
+    for (const auto& record : batch.ids) {
+        const auto* place = known == partitions_.end() ? nullptr : known->second.find(record.id);
+        if (place != nullptr && place->append_time_us <= moment.now_us - moment.window_us) {
+            place = nullptr;
+        }
+        const auto rank = record.number - judged.repeats.size();
+        const EventPlace fresh{.offset = moment.next + rank, .append_time_us = moment.now_us};
+        if (place == nullptr) {
+            const auto [first, is_new] = here.try_emplace(record.id, fresh);
+            if (is_new) {
+                judged.fresh.push_back(record);
+                continue;
+            }
+            place = &first->second;
+        }
+        judged.repeats.push_back({.number = record.number,
+                                  .offset = place->offset,
+                                  .append_time_us = place->append_time_us});
+        if (place->proposal != 0 &&
+            std::ranges::find(judged.proposals, place->proposal) == judged.proposals.end()) {
+            judged.proposals.push_back(place->proposal);
+        }
+    }
+    return judged;
+}
+
+std::vector<RepeatedRecord> EventFilter::places_of_resent(PartitionId partition,
+                                                          const CheckedBatch& batch,
+                                                          Offset base) const {
+    std::vector<RepeatedRecord> repeats;
+    const auto known = partitions_.find(partition);
+    if (known == partitions_.end()) {
+        return repeats;
+    }
+    for (const auto& record : batch.ids) {
+        const auto* const place = known->second.find(record.id);
+        const auto in_order = base + (record.number - repeats.size());
+        if (place != nullptr && place->offset != in_order) {
+            repeats.push_back({.number = record.number,
+                               .offset = place->offset,
+                               .append_time_us = place->append_time_us});
+        }
+    }
+    return repeats;
+}
+
+void EventFilter::drop_oldest(PartitionId partition, EventIndex& index, Reason reason) {
+    oldest_.erase({index.oldest_time_us(), partition});
+    const auto before = index.size();
+    index.drop_oldest();
+    count_ -= before - index.size();
+    if (reason == Reason::limit && before != index.size() && !is_restoring_) {
+        evicted_.add();
+    }
+    if (!index.is_empty()) {
+        oldest_.emplace(index.oldest_time_us(), partition);
+    }
+}
+
+void EventFilter::expire(PartitionId partition, EventIndex& index, UnixMicros before_us) {
+    while (!index.is_empty() && index.oldest_time_us() <= before_us) {
+        drop_oldest(partition, index, Reason::expired);
+    }
+}
+
+void EventFilter::keep_limits(PartitionId partition, EventIndex& index) {
+    while (index.size() > options_.event_ids_per_partition_max) {
+        drop_oldest(partition, index, Reason::limit);
+    }
+    while (count_ > options_.event_ids_per_shard_max) {
+        const auto oldest = oldest_.begin()->second;
+        drop_oldest(oldest, partitions_.at(oldest), Reason::limit);
+    }
+}
+
+void EventFilter::add(PartitionId partition, const wire::EventId& id, const EventPlace& place) {
+    auto& index = partitions_[partition];
+    if (index.is_empty()) {
+        oldest_.emplace(place.append_time_us, partition);
+    }
+    const auto before = index.size();
+    index.add(id, place);
+    count_ += index.size() - before;
+    keep_limits(partition, index);
+}
+
+void EventFilter::remember(PartitionId partition,
+                           const Judged& judged,
+                           const Moment& moment,
+                           std::uint64_t proposal) {
+    is_restoring_ = false;
+    if (judged.fresh.empty()) {
+        return;
+    }
+    expire(partition, partitions_[partition], moment.now_us - moment.window_us);
+    auto repeat = judged.repeats.begin();
+    std::uint32_t left_out = 0;
+    for (const auto& record : judged.fresh) {
+        while (repeat != judged.repeats.end() && repeat->number < record.number) {
+            ++repeat;
+            ++left_out;
+        }
+        add(partition,
+            record.id,
+            {.offset = moment.next + (record.number - left_out),
+             .append_time_us = moment.now_us,
+             .proposal = proposal});
+    }
+    held_.set(static_cast<std::int64_t>(count_));
+}
+
+void EventFilter::note_recovered(const BatchHeader& header, std::span<const std::byte> batch) {
+    const auto checked = check_batch(batch, EventIdSearch::look);
+    if (!checked) {
+        return;  // the readers are told when they come there
+    }
+    for (const auto& record : checked.value().ids) {
+        const EventPlace place{.offset = header.base_offset + record.number,
+                               .append_time_us = header.append_time_us};
+        if (place.offset >= partitions_[header.partition].end()) {
+            add(header.partition, record.id, place);
+        }
+    }
+    held_.set(static_cast<std::int64_t>(count_));
+}
+
+void EventFilter::drop_proposal(std::uint64_t proposal) {
+    oldest_.clear();
+    count_ = 0;
+    for (auto& [partition, index] : partitions_) {
+        index.drop_proposal(proposal);
+        count_ += index.size();
+        if (!index.is_empty()) {
+            oldest_.emplace(index.oldest_time_us(), partition);
+        }
+    }
+    held_.set(static_cast<std::int64_t>(count_));
+}
+
+Result<void> EventFilter::restore(const storage::ShardStore& store) {
+    Result<void> outcome = ok();
+    const auto take = [&](std::string_view key, std::string_view value) -> Result<void> {
+        MILLRACE_TRY(const auto partition, partition_of(key));
+        auto& index = partitions_[partition];
+        const auto before = index.size();
+        MILLRACE_TRY(index.parse_row(value));
+        count_ += index.size() - before;
+        oldest_.emplace(index.oldest_time_us(), partition);
+        keep_limits(partition, index);
+        return ok();
+    };
+    MILLRACE_TRY(
+        store.visit_state(key_prefix, "", [&](std::string_view key, std::string_view value) {
+            outcome = take(key, value);
+            return outcome.has_value();
+        }));
+    held_.set(static_cast<std::int64_t>(count_));
+    return outcome;
+}
+
+void EventFilter::write_state(const CatalogView& catalog,
+                              UnixMicros now_us,
+                              const storage::ShardStore& store,
+                              storage::StateWriter& state) {
+    for (auto& [partition, index] : partitions_) {
+        if (const auto* const ref = catalog.find(partition)) {
+            expire(partition, index, now_us - duplicate_window_us(*ref->topic));
+        }
+        index.write_rows(store.bounds(partition).next, prefix_of(partition), state);
+    }
+    held_.set(static_cast<std::int64_t>(count_));
+}
+
+void EventFilter::forget(PartitionId partition, storage::ShardStore& store) {
+    const auto found = partitions_.find(partition);
+    if (found == partitions_.end()) {
+        return;
+    }
+    count_ -= found->second.size();
+    if (!found->second.is_empty()) {
+        oldest_.erase({found->second.oldest_time_us(), partition});
+    }
+    partitions_.erase(found);
+    std::vector<std::string> keys;
+    (void)store.visit_state(prefix_of(partition), "", [&](std::string_view key, std::string_view) {
+        keys.emplace_back(key);
+        return true;
+    });
+    for (const auto& key : keys) {
+        store.erase_state(key);
+    }
+    held_.set(static_cast<std::int64_t>(count_));
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,197 @@
+#include "broker/shard/publish_gate.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/base/units.hpp"
+
+namespace millrace::broker {
+namespace {
+
+/// So long after its last batch a class counts as being about.
+constexpr Duration about_for{1'000'000};
+constexpr std::size_t percent = 100;
+/// What a client's publish holds at most, as a measure of credit.
+constexpr std::size_t publish_bytes = 1_MiB;
+constexpr std::array classes{Criticality::critical, Criticality::standard, Criticality::bulk};
+
+std::string_view name_of(Criticality criticality) {
+    switch (criticality) {
+        case Criticality::bulk:
+            return "bulk";
+        case Criticality::critical:
+            return "critical";
+        default:
+            return "standard";
+    }
+}
+
+Labels labels_of(ShardId shard, Criticality criticality) {
+    auto labels = shard_label(shard);
+    labels.emplace_back("criticality", name_of(criticality));
+    return labels;
+}
+
+}  // namespace
+
+PublishGate::Lane::Lane(MetricsRegistry& metrics, ShardId shard, Criticality criticality)
+    : pending_bytes(metrics.gauge("millrace_shard_publish_pending_bytes",
+                                  "Bytes of batches that are not durable yet, held back or not.",
+                                  labels_of(shard, criticality))),
+      held_bytes(metrics.gauge("millrace_shard_publish_held_bytes",
+                               "Bytes of batches that are held back before the log.",
+                               labels_of(shard, criticality))),
+      held_total(metrics.counter("millrace_shard_publish_held_total",
+                                 "Batches that were held back for a while.",
+                                 labels_of(shard, criticality))),
+      refused_total(metrics.counter("millrace_shard_publish_over_share_total",
+                                    "Batches refused because their class had used up its share.",
+                                    labels_of(shard, criticality))) {}
+
+PublishGate::PublishGate(const ShardOptions& options,
+                         const Clock& clock,
+                         const PublishQueue& queue,
+                         MetricsRegistry& metrics)
+    : limits_(options.publish),
+      clock_(clock),
+      queue_(queue),
+      lanes_{Lane(metrics, options.id, Criticality::bulk),
+             Lane(metrics, options.id, Criticality::standard),
+             Lane(metrics, options.id, Criticality::critical)} {}
+
+Criticality PublishGate::place_of(PartitionId partition, Criticality criticality) const {
+    const auto found = std::ranges::find_if(classes, [&](Criticality other) {
+        return lanes_[static_cast<std::size_t>(other)].waiting.contains(partition);
+    });
+    return found == classes.end() ? criticality : *found;
+}
+
+std::size_t PublishGate::share_bytes(Criticality criticality) const {
+    switch (criticality) {
+        case Criticality::bulk:
+            return limits_.bytes_pending_max / percent * limits_.bulk_share_percent;
+        case Criticality::critical:
+            return limits_.bytes_pending_max;
+        default:
+            return limits_.bytes_pending_max / percent * limits_.standard_share_percent;
+    }
+}
+
+std::size_t PublishGate::pending_bytes() const {
+    auto bytes = queue_.pending_bytes();
+    for (const auto& lane : lanes_) {
+        bytes += lane.bytes;
+    }
+    return bytes;
+}
+
+bool PublishGate::is_yielding(Criticality criticality) const {
+    return std::ranges::any_of(classes, [&](Criticality other) {
+        const auto& seen = lanes_[static_cast<std::size_t>(other)].seen;
+        return other > criticality && seen && *seen + about_for > now_;
+    });
+}
+
+bool PublishGate::has_room(Criticality criticality, std::size_t bytes) const {
+    if (criticality == Criticality::critical) {
+        return true;
+    }
+    const auto limit =
+        is_yielding(criticality) ? limits_.ahead_yielding_bytes_max : limits_.ahead_bytes_max;
+    const auto ahead = queue_.pending_bytes(criticality);
+    return ahead == 0 || ahead + bytes <= limit;
+}
+
+Result<PublishGate::Verdict> PublishGate::judge(const PublishBatch& batch,
+                                                Criticality criticality) {
+    auto& lane = lane_of(criticality);
+    lane.seen = now_;
+    const auto pending = pending_bytes();
+    if (const auto share = share_bytes(criticality); pending > share) {
+        lane.refused_total.add();
+        return fail(Errc::limit_reached,
+                    "limit publish_bytes_pending_max: " + std::to_string(pending) +
+                        " bytes wait for the disk, which does not keep up; topics of criticality " +
+                        std::string(name_of(criticality)) + " are taken below " +
+                        std::to_string(share));
+    }
+    const auto place = place_of(batch.partition, criticality);
+    const bool may_enter =
+        place == criticality && lane.turns.empty() && has_room(criticality, batch.batch.size());
+    return may_enter ? Verdict::enter : Verdict::hold;
+}
+
+void PublishGate::hold(const PublishBatch& batch,
+                       Criticality criticality,
+                       PublishQueue::Waiter waiter) {
+    auto& lane = lane_of(place_of(batch.partition, criticality));
+    auto& waiting = lane.waiting[batch.partition];
+    if (waiting.empty()) {
+        lane.turns.push_back(batch.partition);
+    }
+    waiting.push_back({.partition = batch.partition,
+                       .bytes = {batch.batch.begin(), batch.batch.end()},
+                       .waiter = std::move(waiter)});
+    lane.bytes += batch.batch.size();
+    lane.held_total.add();
+    show();
+}
+
+PublishGate::Held PublishGate::pop(Lane& lane) {
+    const auto partition = lane.turns.front();
+    lane.turns.pop_front();
+    const auto found = lane.waiting.find(partition);
+    auto held = std::move(found->second.front());
+    found->second.pop_front();
+    if (found->second.empty()) {
+        lane.waiting.erase(found);
+    } else {
+        lane.turns.push_back(partition);
+    }
+    lane.bytes -= held.bytes.size();
+    return held;
+}
+
+std::optional<PublishGate::Held> PublishGate::take() {
+    for (const auto criticality : classes) {
+        auto& lane = lane_of(criticality);
+        if (lane.turns.empty()) {
+            continue;
+        }
+        const auto& next = lane.waiting.at(lane.turns.front()).front();
+        if (has_room(criticality, next.bytes.size())) {
+            return pop(lane);
+        }
+    }
+    show();
+    return std::nullopt;
+}
+
+std::optional<PublishGate::Held> PublishGate::take_any() {
+    for (const auto criticality : classes) {
+        if (auto& lane = lane_of(criticality); !lane.turns.empty()) {
+            return pop(lane);
+        }
+    }
+    show();
+    return std::nullopt;
+}
+
+std::uint32_t PublishGate::credit(Criticality criticality) const {
+    const auto share = share_bytes(criticality);
+    const auto pending = pending_bytes();
+    const auto free = pending < share ? share - pending : 0;
+    return static_cast<std::uint32_t>(
+        std::clamp(free / publish_bytes, std::size_t{1}, std::size_t{UINT32_MAX}));
+}
+
+void PublishGate::show() {
+    for (const auto criticality : classes) {
+        auto& lane = lane_of(criticality);
+        lane.held_bytes.set(static_cast<std::int64_t>(lane.bytes));
+        lane.pending_bytes.set(
+            static_cast<std::int64_t>(lane.bytes + queue_.pending_bytes(criticality)));
+    }
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <array>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/catalog/catalog_view.hpp"
+#include "broker/shard/publish_queue.hpp"
+#include "broker/shard/shard.hpp"
+#include "storage/base/clock.hpp"
+#include "storage/base/metrics.hpp"
+
+namespace millrace::broker {
+
+/// Decides which batch may go to the log now: critical topics first, bulk last.
+///
+/// Promise:  a batch of a class waits here while enough of its class is between the log and the
+/// disk,
+///           less of it while a more critical class is about, so that what is critical finds little
+///           in front of it. Partitions of a class take turns; the batches of one keep their order.
+///           What waits is bounded by the class's share of `PublishLimits::bytes_pending_max`;
+///           beyond it batches are refused.
+/// Threads:  the shard's.
+class PublishGate {
+  public:
+    struct Held {
+        PartitionId partition;
+        std::vector<std::byte> bytes;
+        PublishQueue::Waiter waiter;
+    };
+    enum class Verdict : std::uint8_t { enter, hold };
+
+    PublishGate(const ShardOptions& options,
+                const Clock& clock,
+                const PublishQueue& queue,
+                MetricsRegistry& metrics);
+
+    /// Once before a run of the calls below; what follows counts as happening at that time.
+    void look_at_clock() { now_ = clock_.steady_now(); }
+    /// What to do with a batch that has come. Errors: limit_reached.
+    [[nodiscard]] Result<Verdict> judge(const PublishBatch& batch, Criticality criticality);
+    void hold(const PublishBatch& batch, Criticality criticality, PublishQueue::Waiter waiter);
+    /// The next one that may go on.
+    [[nodiscard]] std::optional<Held> take();
+    /// Any of those that wait, whether it may go on or not.
+    [[nodiscard]] std::optional<Held> take_any();
+    /// How many publishes of the class have room now, at least one.
+    [[nodiscard]] std::uint32_t credit(Criticality criticality) const;
+
+  private:
+    static constexpr std::size_t class_count = criticality_count;
+    struct Lane {
+        Lane(MetricsRegistry& metrics, ShardId shard, Criticality criticality);
+        std::unordered_map<PartitionId, std::deque<Held>> waiting;
+        std::deque<PartitionId> turns;
+        std::size_t bytes = 0;
+        std::optional<SteadyTime> seen;  ///< when a batch of the class came last
+        Gauge& pending_bytes;
+        Gauge& held_bytes;
+        Counter& held_total;
+        Counter& refused_total;
+    };
+    [[nodiscard]] Lane& lane_of(Criticality criticality) {
+        return lanes_[static_cast<std::size_t>(criticality)];
+    }
+    /// Where the partition waits already, else its class.
+    [[nodiscard]] Criticality place_of(PartitionId partition, Criticality criticality) const;
+    [[nodiscard]] std::size_t share_bytes(Criticality criticality) const;
+    [[nodiscard]] std::size_t pending_bytes() const;
+    [[nodiscard]] bool is_yielding(Criticality criticality) const;
+    [[nodiscard]] bool has_room(Criticality criticality, std::size_t bytes) const;
+    Held pop(Lane& lane);
+    void show();
+
+    const PublishLimits& limits_;
+    const Clock& clock_;
+    const PublishQueue& queue_;
+    SteadyTime now_{};
+    std::array<Lane, class_count> lanes_;
+};
+
+}  // namespace millrace::broker
