@@ -54,6 +54,9 @@ def one_round(directory: str, seconds: int) -> dict:
             figures["server_cpu_s_per_million"] = (server_cpu_seconds(broker.process.pid) - before) / events * 1e6
             figures["stolen_share"] = stolen_share(times, processor_times())
             result[name] = figures
+        times = processor_times()
+        result["criticality"] = bench("--brokers", broker.native, "criticality", "--seconds", str(seconds))[0]
+        result["criticality"]["stolen_share"] = stolen_share(times, processor_times())
         result["read"] = bench("--brokers", broker.native, "read")[0]
         return result
 
@@ -75,6 +78,12 @@ def print_table(rounds: list[dict]):
               f" {median(rounds, name, 'latency', 'p50_us'):6,.0f} us {median(rounds, name, 'latency', 'p99_us'):6,.0f} us"
               f" {median(rounds, name, 'server_cpu_s_per_million'):22.2f} {median(rounds, name, 'stolen_share'):6.1%}")
     print(f"{'catch-up read':34} {median(rounds, 'read', 'events_per_second'):12,.0f}")
+    print(f"{'critical topic, 500 events/s, alone':46} {median(rounds, 'criticality', 'alone', 'p50_us'):6,.0f} us"
+          f" {median(rounds, 'criticality', 'alone', 'p99_us'):6,.0f} us")
+    print(f"{'  beside bulk':34} {median(rounds, 'criticality', 'bulk_events_per_second'):12,.0f}"
+          f"{median(rounds, 'criticality', 'beside_bulk', 'p50_us'):6,.0f} us"
+          f" {median(rounds, 'criticality', 'beside_bulk', 'p99_us'):6,.0f} us"
+          f" {median(rounds, 'criticality', 'ratio_p99'):18.2f} x {median(rounds, 'criticality', 'stolen_share'):7.1%}")
     for size, index in floor.items():
         print(f"{f'bare disk, {size // 1024} KiB writes/s':34} {median(rounds, 'floor', index, 'writes_per_second'):12,.0f}"
               f" {median(rounds, 'floor', index, 'p50_us'):6,.0f} us {median(rounds, 'floor', index, 'p99_us'):6,.0f} us")

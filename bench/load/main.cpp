@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <exception>
 #include <iostream>
 
@@ -29,6 +30,27 @@ void report_publish(const PublishLoad& load, const PublishFigures& figures) {
                                 {"events_per_second", figures.events_per_second},
                                 {"failed", figures.failed},
                                 {"latency", to_json(figures.latency)}};
+    std::cout << result.dump() << '\n';
+}
+
+void report_criticality(const CriticalityLoad& load, const CriticalityFigures& figures) {
+    const auto ratio = [&](double share) {
+        const auto alone = std::max<std::uint64_t>(figures.alone.percentile(share), 1);
+        return static_cast<double>(figures.beside_bulk.percentile(share)) /
+               static_cast<double>(alone);
+    };
+    const nlohmann::json result{{"work", "criticality"},
+                                {"critical_rate", load.critical_rate},
+                                {"bulk_producers", load.bulk.producers},
+                                {"bulk_outstanding", load.bulk.outstanding},
+                                {"event_bytes", load.event_bytes},
+                                {"alone", to_json(figures.alone)},
+                                {"beside_bulk", to_json(figures.beside_bulk)},
+                                {"ratio_p50", ratio(0.5)},
+                                {"ratio_p99", ratio(0.99)},
+                                {"bulk_events_per_second", figures.bulk.events_per_second},
+                                {"bulk_failed", figures.bulk.failed},
+                                {"bulk_latency", to_json(figures.bulk.latency)}};
     std::cout << result.dump() << '\n';
 }
 
@@ -78,6 +100,20 @@ void report_floor(const std::vector<FloorFigures>& all) {
     }
 }
 
+const CLI::App* add_criticality(CLI::App& app, CriticalityLoad& load, std::uint32_t& seconds) {
+    auto* const work = app.add_subcommand(
+        "criticality", "a critical topic's acks, alone and beside bulk producers at full speed");
+    work->add_option("--rate", load.critical_rate, "critical events per second")
+        ->check(CLI::PositiveNumber);
+    work->add_option("--bulk-producers", load.bulk.producers, "each with its connection")
+        ->check(CLI::PositiveNumber);
+    work->add_option("--bulk-outstanding", load.bulk.outstanding, "unacked events of each")
+        ->check(CLI::PositiveNumber);
+    work->add_option("--seconds", seconds, "measured time of each half")
+        ->check(CLI::PositiveNumber);
+    return work;
+}
+
 int run(int argc, char** argv) {
     CLI::App app{
         "Measures a running Millrace broker, and the bare disk beside it. One JSON object a line."};
@@ -103,6 +139,9 @@ int run(int argc, char** argv) {
     publish->add_option("--seconds", seconds, "measured time, after one second of warming up")
         ->check(CLI::PositiveNumber);
 
+    CriticalityLoad classes;
+    const auto* const criticality = add_criticality(app, classes, seconds);
+
     std::string read_topic = load.topic;
     auto* const read = app.add_subcommand("read", "catch-up read of a whole topic");
     read->add_option("--topic", read_topic, "topic");
@@ -122,6 +161,9 @@ int run(int argc, char** argv) {
     if (publish->parsed()) {
         load.duration = std::chrono::seconds(seconds);
         report_publish(load, run_publish(brokers, load));
+    } else if (criticality->parsed()) {
+        classes.duration = std::chrono::seconds(seconds);
+        report_criticality(classes, run_criticality(brokers, classes));
     } else if (read->parsed()) {
         report_read(run_read(brokers, read_topic));
     } else if (queue->parsed()) {

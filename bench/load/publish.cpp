@@ -1,119 +1,22 @@
-#include <atomic>
-#include <memory>
 #include <thread>
-#include <utility>
 
+#include "bench/load/closed_loop.hpp"
 #include "bench/load/workloads.hpp"
 
 #include "millrace/client.hpp"
 
 namespace millrace::bench {
-namespace {
-
-using SteadyClock = std::chrono::steady_clock;
-
-std::uint64_t micros_between(SteadyClock::time_point begin, SteadyClock::time_point end) {
-    return static_cast<std::uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(end - begin).count());
-}
-
-struct Phase {
-    std::atomic<bool> is_measuring{false};
-    std::atomic<bool> is_stopping{false};
-};
-
-/// One closed loop: as many events are under way as `outstanding` says, and each ack sends the next
-/// one, on the client's own thread, so that no thread of the generator has to be woken.
-class Loop {
-  public:
-    Loop(const std::string& brokers,
-         const PublishLoad& load,
-         std::uint32_t number,
-         const Phase& phase)
-        : load_(load),
-          value_(load.event_bytes, 'x'),
-          phase_(phase),
-          next_partition_(number % load.partitions),
-          client_({.brokers = brokers, .client_name = "bench-" + std::to_string(number)}),
-          producer_(client_.producer(load.topic)) {}
-
-    /// Opens the window.
-    void start() {
-        for (std::uint32_t i = 0; i < load_.outstanding; ++i) {
-            send();
-        }
-    }
-    void finish() { producer_.flush(); }
-
-    [[nodiscard]] const LatencyHistogram& latency() const { return latency_; }
-    [[nodiscard]] std::uint64_t failed() const { return failed_; }
-
-  private:
-    void send() {
-        OutgoingRecord event{.value = value_};
-        if (load_.spreads) {
-            event.partition =
-                next_partition_.fetch_add(1, std::memory_order_relaxed) % load_.partitions;
-        }
-        producer_.send(
-            std::move(event),
-            [this, begin = SteadyClock::now()](
-                const RecordPlace&, const std::exception_ptr& error) { settle(begin, error); });
-    }
-
-    // Runs on the client's thread, which alone touches the histogram until the loop has ended.
-    void settle(SteadyClock::time_point begin, const std::exception_ptr& error) {
-        if (error != nullptr) {
-            ++failed_;
-        } else if (phase_.is_measuring.load(std::memory_order_relaxed)) {
-            latency_.add(micros_between(begin, SteadyClock::now()));
-        }
-        if (!phase_.is_stopping.load(std::memory_order_relaxed)) {
-            send();
-        }
-    }
-
-    PublishLoad load_;
-    std::string value_;
-    const Phase& phase_;
-    LatencyHistogram latency_;
-    std::uint64_t failed_ = 0;
-    std::atomic<std::uint32_t> next_partition_;
-    Client client_;
-    Producer producer_;
-};
-
-}  // namespace
 
 PublishFigures run_publish(const std::string& brokers, const PublishLoad& load) {
     Client setup({.brokers = brokers});
     setup.admin().ensure_topic({.name = load.topic, .partition_count = load.partitions});
-    Phase phase;
-    std::vector<std::unique_ptr<Loop>> loops;
-    for (std::uint32_t i = 0; i < load.producers; ++i) {
-        loops.push_back(std::make_unique<Loop>(brokers, load, i, phase));
-    }
-    for (const auto& loop : loops) {
-        loop->start();
-    }
+    ClosedLoops loops(brokers, load);
+    loops.start();
     std::this_thread::sleep_for(load.warm_up);
-    phase.is_measuring = true;
-    const auto begin = SteadyClock::now();
+    loops.begin_measuring();
     std::this_thread::sleep_for(load.duration);
-    phase.is_measuring = false;
-    const auto elapsed_us = micros_between(begin, SteadyClock::now());
-    phase.is_stopping = true;
-    for (const auto& loop : loops) {
-        loop->finish();
-    }
-    PublishFigures figures;
-    for (const auto& loop : loops) {
-        figures.latency.merge(loop->latency());
-        figures.failed += loop->failed();
-    }
-    figures.events_per_second =
-        static_cast<double>(figures.latency.count()) * 1e6 / static_cast<double>(elapsed_us);
-    return figures;
+    loops.end_measuring();
+    return loops.finish();
 }
 
 }  // namespace millrace::bench

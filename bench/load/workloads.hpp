@@ -36,6 +36,29 @@ struct PublishFigures {
 /// own.
 [[nodiscard]] PublishFigures run_publish(const std::string& brokers, const PublishLoad& load);
 
+/// A critical topic with a steady trickle, alone and then beside bulk producers at full speed.
+struct CriticalityLoad {
+    std::string critical_topic = "bench.critical.event.made";
+    std::uint32_t critical_partitions = 4;
+    std::uint32_t critical_rate = 500;  ///< events per second
+    std::size_t event_bytes = 256;
+    PublishLoad bulk{.topic = "bench.bulk.event.made",
+                     .partitions = 16,
+                     .producers = 4,
+                     .outstanding = 16'384,
+                     .spreads = false};
+    std::chrono::milliseconds duration{5'000};
+    std::chrono::milliseconds warm_up{1'000};
+};
+struct CriticalityFigures {
+    LatencyHistogram alone;
+    LatencyHistogram beside_bulk;
+    PublishFigures bulk;
+};
+/// Creates the topics where they are missing.
+[[nodiscard]] CriticalityFigures run_criticality(const std::string& brokers,
+                                                 const CriticalityLoad& load);
+
 struct ReadFigures {
     std::uint64_t events = 0;
     double events_per_second = 0;

@@ -1,5 +1,6 @@
 #include <benchmark/benchmark.h>
 
+#include "client/wire/event_id.hpp"
 #include "client/wire/message.hpp"
 #include "client/wire/partitioner.hpp"
 #include "client/wire/record_batch.hpp"
@@ -61,6 +62,52 @@ void batch_visit(benchmark::State& state) {
     count(state, batch.size(), state.range(0));
 }
 BENCHMARK(batch_visit)->Arg(1)->Arg(16)->Arg(256);
+
+/// What a broker does to a batch whose topic has a duplicate window.
+void look_for_ids(benchmark::State& state, const std::vector<std::byte>& batch) {
+    for ([[maybe_unused]] const auto _ : state) {
+        std::uint64_t found = 0;
+        (void)validate_batch(batch, [&](std::uint32_t, const RecordView& record) {
+            found += event_id_of(record) ? 1 : 0;
+            return true;
+        });
+        benchmark::DoNotOptimize(found);
+    }
+    count(state, batch.size(), state.range(0));
+}
+
+void batch_ids_without_headers(benchmark::State& state) {
+    look_for_ids(state, make_batch(state.range(0)));
+}
+BENCHMARK(batch_ids_without_headers)->Arg(1)->Arg(16)->Arg(256);
+
+std::vector<std::byte> make_batch_with_ids(std::int64_t records, Codec codec) {
+    const std::string value(event_bytes, 'x');
+    RecordBatchBuilder builder;
+    for (std::int64_t i = 0; i < records; ++i) {
+        const auto id = "plant-7-" + std::to_string(i);
+        builder.add({.key = "work order 4711",
+                     .value = value,
+                     .headers = {{.key = event_id_header, .value = id}},
+                     .event_time_us = 1'700'000'000'000'000 + i});
+    }
+    return builder.finish({.id = 7, .epoch = 0, .base_sequence = 0}, codec).value();
+}
+
+void batch_ids(benchmark::State& state) {
+    look_for_ids(state, make_batch_with_ids(state.range(0), Codec::none));
+}
+BENCHMARK(batch_ids)->Arg(1)->Arg(16)->Arg(256);
+
+void batch_ids_zstd(benchmark::State& state) {
+    look_for_ids(state, make_batch_with_ids(state.range(0), Codec::zstd));
+}
+BENCHMARK(batch_ids_zstd)->Arg(1)->Arg(16)->Arg(256);
+
+void batch_ids_lz4(benchmark::State& state) {
+    look_for_ids(state, make_batch_with_ids(state.range(0), Codec::lz4));
+}
+BENCHMARK(batch_ids_lz4)->Arg(1)->Arg(16)->Arg(256);
 
 std::vector<std::byte> publish_frame(std::int64_t entries) {
     PublishRequestT message;
