@@ -115,7 +115,7 @@ std::string ProducerTable::format(
         const auto& producer = producers_.at(id);
         const std::span batches(producer.batches.data(), producer.count);
         for (const auto& batch : batches) {
-            if (batch.base_offset < next) {
+            if (is_kept(batch)) {
                 append_row(text, id, producer.epoch, batch);
             }
         }

@@ -1,5 +1,6 @@
 #include "millrace/producer.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -49,6 +50,93 @@ TEST(Producer, HasNoMoreBatchesOfAPartitionUnansweredThanTheBrokerRemembers) {
     }
     sender.join();
     EXPECT_EQ(acked, record_count);
+}
+
+/// Serves until everything is acked; the most requests that were unanswered at a time, not
+/// counting those before the first answer.
+std::size_t serve(ScriptedBroker& broker, std::size_t record_count, std::size_t requests_max) {
+    std::size_t most = 0;
+    broker.serve_until_publish();
+    broker.answer_oldest();
+    while (broker.answered_batches() < record_count) {
+        if (broker.unanswered_requests() < requests_max && broker.batches().size() < record_count) {
+            broker.receive_publish();
+        } else {
+            broker.answer_oldest();
+        }
+        most = std::max(most, broker.unanswered_requests());
+    }
+    return most;
+}
+
+TEST(Producer, KeepsToTheCreditOfTheLastAnswer) {
+    constexpr std::size_t record_count = 64;
+    ScriptedBroker broker;
+    broker.grant({.credit = 2});
+    std::atomic<std::size_t> acked{0};
+    std::thread sender([&] {
+        Client client{{.brokers = broker.address()}};
+        auto producer = client.producer(
+            "test.event", {.batch_bytes_max = 32 * 1024, .requests_in_flight_max = 1000});
+        send_records(producer, 1, acked);
+        producer.flush();
+        send_records(producer, record_count - 1, acked);
+        producer.flush();
+    });
+    EXPECT_EQ(serve(broker, record_count, 2), 2U);
+    sender.join();
+    EXPECT_EQ(acked, record_count);
+}
+
+TEST(Producer, AllOfAConnectionKeepToWhatHelloGrants) {
+    constexpr std::size_t record_count = 32;
+    ScriptedBroker broker;
+    broker.grant({.publishes_outstanding_max = 3});
+    std::atomic<std::size_t> acked{0};
+    std::thread sender([&] {
+        Client client{{.brokers = broker.address()}};
+        auto first = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
+        auto second = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
+        send_records(first, record_count / 2, acked);
+        send_records(second, record_count / 2, acked);
+        first.flush();
+        second.flush();
+    });
+    EXPECT_LE(serve(broker, record_count, 3), 3U);
+    sender.join();
+    EXPECT_EQ(acked, record_count);
+}
+
+TEST(Producer, RecordsThatWereThereBeforeGetTheirOwnPlaces) {
+    ScriptedBroker broker;
+    std::vector<RecordPlace> places(4);
+    ProducerStatistics statistics;
+    std::thread sender([&] {
+        Client client{{.brokers = broker.address()}};
+        auto producer = client.producer("test.event", {.linger = std::chrono::milliseconds(100)});
+        for (auto& place : places) {
+            producer.send({.value = "x"},
+                          [&place](const RecordPlace& got, const std::exception_ptr& error) {
+                              EXPECT_EQ(error, nullptr);
+                              place = got;
+                          });
+        }
+        producer.flush();
+        statistics = producer.statistics();
+    });
+    broker.serve_until_publish();
+    broker.repeat_next({{/*offset=*/77, /*append_time_us=*/5, /*entry=*/0, /*record=*/1},
+                        {/*offset=*/7, /*append_time_us=*/4, /*entry=*/0, /*record=*/2}});
+    broker.answer_oldest();
+    sender.join();
+    const auto offsets =
+        std::vector{places[0].offset, places[1].offset, places[2].offset, places[3].offset};
+    EXPECT_EQ(offsets, (std::vector<std::uint64_t>{0, 77, 7, 1}));
+    EXPECT_FALSE(places[0].duplicate || places[3].duplicate);
+    EXPECT_TRUE(places[1].duplicate && places[2].duplicate);
+    EXPECT_EQ(places[1].append_time_us, 5);
+    EXPECT_EQ(places[3].append_time_us, 1);
+    EXPECT_EQ(statistics.duplicates, 2U);
 }
 
 TEST(Producer, TwoOfOneClientDoNotShareTheirSequences) {

@@ -32,7 +32,6 @@ wire::HelloAnswerT hello_answer() {
     hello.shard_count = 1;
     hello.frame_bytes_max = static_cast<std::uint32_t>(wire::frame_bytes_max_default);
     hello.record_batch_bytes_max = 1024 * 1024;
-    hello.publishes_outstanding_max = 1024;
     hello.producer_id = 1;
     return hello;
 }
@@ -94,7 +93,9 @@ void ScriptedBroker::handle(const wire::FrameView& frame) {
     const auto api = static_cast<wire::Api>(frame.header.api);
     const auto header = answer_to(api, frame.header.correlation);
     if (api == wire::Api::hello) {
-        send(wire::format_message(header, hello_answer()));
+        auto answer = hello_answer();
+        answer.publishes_outstanding_max = grants_.publishes_outstanding_max;
+        send(wire::format_message(header, answer));
     } else if (api == wire::Api::metadata) {
         send(wire::format_message(header, metadata_answer()));
     } else if (api == wire::Api::publish) {
@@ -133,6 +134,8 @@ void ScriptedBroker::answer_oldest() {
                                  /*duplicate=*/false);
         next_offset_ += batch.record_count;
     }
+    answer.credit = grants_.credit;
+    answer.repeats = std::exchange(repeats_, {});
     answered_ += publish.batches.size();
     send(wire::format_message(answer_to(wire::Api::publish, publish.correlation), answer));
 }

@@ -9,6 +9,7 @@
 #include <boost/asio/ip/tcp.hpp>
 
 #include "client/wire/frame.hpp"
+#include "client/wire/schema/records_generated.h"
 
 namespace millrace::client::testing {
 
@@ -27,6 +28,14 @@ class ScriptedBroker {
   public:
     ScriptedBroker();
     [[nodiscard]] std::string address() const;
+    /// What hello and the answers to a publish grant.
+    struct Grants {
+        std::uint32_t publishes_outstanding_max = 1024;
+        std::uint32_t credit = 0;  ///< 0: nothing is said
+    };
+    void grant(const Grants& grants) { grants_ = grants; }
+    /// The next answer says that these records of its batches were there before.
+    void repeat_next(std::vector<wire::PublishRepeat> repeats) { repeats_ = std::move(repeats); }
     /// Takes the connection and answers hello and metadata until the first publish has come.
     void serve_until_publish();
     /// Waits for the next publish.
@@ -34,6 +43,7 @@ class ScriptedBroker {
     /// Acks the oldest request that is not answered.
     void answer_oldest();
     [[nodiscard]] std::size_t unanswered_batches() const;
+    [[nodiscard]] std::size_t unanswered_requests() const { return unanswered_.size(); }
     [[nodiscard]] std::size_t answered_batches() const { return answered_; }
     [[nodiscard]] bool has_unanswered() const { return !unanswered_.empty(); }
     /// Everything that came, in order.
@@ -54,6 +64,8 @@ class ScriptedBroker {
     boost::asio::ip::tcp::acceptor acceptor_;
     boost::asio::ip::tcp::socket socket_;
     wire::FrameReader reader_;
+    Grants grants_;
+    std::vector<wire::PublishRepeat> repeats_;
     std::deque<Publish> unanswered_;
     std::vector<SentBatch> batches_;
     std::uint64_t next_offset_ = 0;
