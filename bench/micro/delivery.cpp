@@ -1,6 +1,6 @@
 #include <benchmark/benchmark.h>
 
-#include "broker/delivery/interval_set.hpp"
+#include "broker/delivery/progress/interval_set.hpp"
 #include "storage/base/random.hpp"
 
 namespace millrace::broker::delivery {

@@ -6,7 +6,7 @@
 
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/consumer_groups_impl.hpp"
-#include "broker/delivery/engine.hpp"
+#include "broker/delivery/queue/engine.hpp"
 #include "broker/delivery/letters/letter_store.hpp"
 #include "broker/delivery/letters/letter_sweep.hpp"
 #include "storage/base/logging.hpp"

@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
-#include "broker/delivery/engine.hpp"
+#include "broker/delivery/queue/engine.hpp"
 #include "client/wire/record.hpp"
 #include "storage/base/logging.hpp"
 

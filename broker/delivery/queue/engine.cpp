@@ -1,4 +1,4 @@
-#include "broker/delivery/engine.hpp"
+#include "broker/delivery/queue/engine.hpp"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "broker/delivery/interval_set.hpp"
+#include "broker/delivery/progress/interval_set.hpp"
 
 #include <algorithm>
 #include <iterator>

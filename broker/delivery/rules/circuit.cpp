@@ -1,4 +1,4 @@
-#include "broker/delivery/circuit.hpp"
+#include "broker/delivery/rules/circuit.hpp"
 
 #include <utility>
 

@@ -9,9 +9,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "broker/delivery/circuit.hpp"
+#include "broker/delivery/rules/circuit.hpp"
 #include "broker/delivery/commands.hpp"
-#include "broker/delivery/interval_set.hpp"
+#include "broker/delivery/progress/interval_set.hpp"
 #include "broker/delivery/letters/letter_store.hpp"
 #include "broker/delivery/subscriptions.hpp"
 #include "broker/shard/shard.hpp"
