@@ -69,6 +69,7 @@ struct Node::Impl {
     MetricsRegistry metrics;
     std::unique_ptr<ShardMesh> mesh;
     ShardTable shard_table;
+    delivery::DeliveryTable delivery_table;
     protocol::ServiceTable services;
     std::vector<std::unique_ptr<ShardHost>> hosts;
     std::promise<void> all_made;
@@ -150,7 +151,7 @@ void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& iden
     }
     host.runtime = std::move(runtime).value();
     host.shard = make_shard(shard_options(id, identity), *host.runtime, metrics, shard_table);
-    host.delivery = delivery::make_delivery_shard(*host.shard);
+    host.delivery = delivery::make_delivery_shard(*host.shard, delivery_table);
     protocol::SessionLimits limits;
     limits.frame_bytes_max = config.frame_bytes_max;
     limits.requests_outstanding_max = static_cast<std::uint32_t>(config.requests_outstanding_max);
@@ -204,6 +205,7 @@ Result<void> Node::Impl::start_shards(const NodeIdentity& identity) {
     }
     for (const auto& host : hosts) {
         shard_table.shards.push_back(host->shard.get());
+        delivery_table.shards.push_back(host->delivery.get());
         services.shards.push_back({.shard = host->shard.get(),
                                    .delivery = host->delivery.get(),
                                    .waiters = &host->server->waiters(),

@@ -97,7 +97,19 @@ Json to_json(const SubscriptionInfo& subscription) {
             {"description", subscription.description},
             {"paused", subscription.paused},
             {"pause_reason", subscription.pause_reason},
-            {"seek_epoch", subscription.seek_epoch}};
+            {"seek_epoch", subscription.seek_epoch},
+            {"filter", subscription.filter},
+            {"unknown_attempts_max", subscription.unknown_attempts_max},
+            {"unknown_backoff_min_ms", subscription.unknown_backoff_min_ms},
+            {"unknown_backoff_max_ms", subscription.unknown_backoff_max_ms},
+            {"dead_letter", number_of(subscription.dead_letter)},
+            {"expired", number_of(subscription.expired)},
+            {"rate_per_s", subscription.rate_per_s},
+            {"rate_burst", subscription.rate_burst},
+            {"concurrency", subscription.concurrency},
+            {"waiting_records_max", subscription.waiting_records_max},
+            {"probe_interval_max_ms", subscription.probe_interval_max_ms},
+            {"draining", subscription.draining}};
 }
 
 Result<SubscriptionInfo> subscription_from_json(const Json& json) {
@@ -120,6 +132,18 @@ Result<SubscriptionInfo> subscription_from_json(const Json& json) {
         read(json, "paused", subscription.paused);
         read(json, "pause_reason", subscription.pause_reason);
         read(json, "seek_epoch", subscription.seek_epoch);
+        read(json, "filter", subscription.filter);
+        read(json, "unknown_attempts_max", subscription.unknown_attempts_max);
+        read(json, "unknown_backoff_min_ms", subscription.unknown_backoff_min_ms);
+        read(json, "unknown_backoff_max_ms", subscription.unknown_backoff_max_ms);
+        read(json, "dead_letter", subscription.dead_letter);
+        read(json, "expired", subscription.expired);
+        read(json, "rate_per_s", subscription.rate_per_s);
+        read(json, "rate_burst", subscription.rate_burst);
+        read(json, "concurrency", subscription.concurrency);
+        read(json, "waiting_records_max", subscription.waiting_records_max);
+        read(json, "probe_interval_max_ms", subscription.probe_interval_max_ms);
+        read(json, "draining", subscription.draining);
     });
 }
 

@@ -32,6 +32,30 @@ struct TopicAlteration {
     std::optional<std::uint64_t> duplicate_window_ms;
 };
 
+/// What is set replaces what stands. What follows from the order or the topics can't change.
+struct SubscriptionAlteration {
+    std::string name;
+    std::optional<std::string> description;
+    std::optional<std::string> filter;  ///< for what is read from now on; empty: everything
+    std::optional<std::uint32_t> window;
+    std::optional<std::uint32_t> ack_timeout_ms;
+    std::optional<std::uint32_t> attempts_max;
+    std::optional<std::uint32_t> backoff_min_ms;
+    std::optional<std::uint32_t> backoff_max_ms;
+    std::optional<std::uint32_t> unknown_attempts_max;
+    std::optional<std::uint32_t> unknown_backoff_min_ms;
+    std::optional<std::uint32_t> unknown_backoff_max_ms;
+    std::optional<std::uint32_t> parked_keys_max;
+    std::optional<std::uint32_t> parked_records_max;
+    std::optional<std::uint32_t> waiting_records_max;
+    std::optional<std::uint32_t> probe_interval_max_ms;
+    std::optional<std::uint32_t> rate_per_s;
+    std::optional<std::uint32_t> rate_burst;
+    std::optional<std::uint32_t> concurrency;
+    std::optional<DeadLetterRule> dead_letter;
+    std::optional<ExpiredRule> expired;
+};
+
 enum class IfExists : std::uint8_t { fail, accept };
 
 using TopicDone = std::function<void(Result<std::shared_ptr<const TopicInfo>>)>;
@@ -68,7 +92,12 @@ class CatalogService {
     virtual void pause_subscription(std::string name,
                                     std::string reason,
                                     SubscriptionDone done) = 0;
+    /// Nothing more goes out; what is in flight may be settled.
+    virtual void drain_subscription(std::string name,
+                                    std::string reason,
+                                    SubscriptionDone done) = 0;
     virtual void resume_subscription(std::string name, SubscriptionDone done) = 0;
+    virtual void alter_subscription(SubscriptionAlteration change, SubscriptionDone done) = 0;
     virtual void seek_subscription(std::string name,
                                    StartAt start,
                                    UnixMicros time_us,

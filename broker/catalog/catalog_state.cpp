@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/catalog/catalog_command.hpp"
 #include "broker/catalog/catalog_json.hpp"
 #include "client/wire/topic_pattern.hpp"
 
@@ -14,7 +15,6 @@ using Json = nlohmann::json;
 
 constexpr std::uint32_t partitions_per_topic_max = 10'000;
 constexpr std::string_view topic_prefix = "c/t/";
-constexpr std::string_view subscription_prefix = "c/s/";
 constexpr std::string_view counters_key = "c/meta";
 
 std::string key_of(std::string_view prefix, const std::string& name) {
@@ -23,10 +23,6 @@ std::string key_of(std::string_view prefix, const std::string& name) {
 
 Error unknown_topic(const std::string& name) {
     return fail(Errc::unknown_topic, "topic \"" + name + "\" does not exist");
-}
-
-Error unknown_subscription(const std::string& name) {
-    return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
 }
 
 Result<void> check_settings(const TopicInfo& topic) {
@@ -39,19 +35,7 @@ Result<void> check_settings(const TopicInfo& topic) {
     return ok();
 }
 
-Error limit(const char* name, std::uint32_t value) {
-    return fail(Errc::limit_reached,
-                std::string("limit ") + name + " of " + std::to_string(value) + " is reached");
-}
-
 }  // namespace
-
-struct CatalogState::Command {
-    const Json& json;
-    const Rows& rows;
-    [[nodiscard]] std::string name() const { return json.at("name").get<std::string>(); }
-    [[nodiscard]] bool accepts_existing() const { return json.value("if_exists_ok", false); }
-};
 
 CatalogCommand format_found_cluster(const std::string& cluster_id) {
     return Json{{"op", "found_cluster"}, {"cluster_id", cluster_id}}.dump();
@@ -100,35 +84,6 @@ CatalogCommand format_alter_topic(const TopicAlteration& change) {
 
 CatalogCommand format_delete_topic(const std::string& name) {
     return Json{{"op", "delete_topic"}, {"name", name}}.dump();
-}
-
-CatalogCommand format_create_subscription(const SubscriptionInfo& definition,
-                                          IfExists if_exists,
-                                          UnixMicros now) {
-    auto complete = definition;
-    complete.created_us = now;
-    return Json{{"op", "create_subscription"},
-                {"name", definition.name},
-                {"if_exists_ok", if_exists == IfExists::accept},
-                {"subscription", to_json(complete)}}
-        .dump();
-}
-
-CatalogCommand format_delete_subscription(const std::string& name) {
-    return Json{{"op", "delete_subscription"}, {"name", name}}.dump();
-}
-
-CatalogCommand format_change_subscription(const SubscriptionChange& change) {
-    Json command{{"op", "change_subscription"}, {"name", change.name}};
-    if (change.paused) {
-        command["paused"] = *change.paused;
-        command["pause_reason"] = change.pause_reason;
-    }
-    if (change.seek) {
-        command["seek"] = static_cast<int>(*change.seek);
-        command["seek_time_us"] = change.seek_time_us;
-    }
-    return command.dump();
 }
 
 void CatalogState::clear() {
@@ -188,6 +143,8 @@ Result<CatalogState::Outcome> CatalogState::apply(std::string_view text, const R
         outcome = create_subscription(command);
     } else if (op == "change_subscription") {
         outcome = change_subscription(command);
+    } else if (op == "alter_subscription") {
+        outcome = alter_subscription(command);
     } else if (op == "delete_subscription") {
         outcome = delete_subscription(command);
     } else if (op == "found_cluster") {
@@ -213,14 +170,6 @@ CatalogState::Outcome CatalogState::put_topic(const Command& command, TopicInfo 
     return {.topic = stored, .subscription = nullptr};
 }
 
-CatalogState::Outcome CatalogState::put_subscription(const Command& command,
-                                                     SubscriptionInfo subscription) {
-    command.rows.put(key_of(subscription_prefix, subscription.name), to_json(subscription).dump());
-    auto stored = std::make_shared<const SubscriptionInfo>(std::move(subscription));
-    subscriptions_[stored->name] = stored;
-    return {.topic = nullptr, .subscription = stored};
-}
-
 Result<void> CatalogState::add_partitions(TopicInfo& topic, std::uint32_t count) {
     if (count > partitions_per_topic_max) {
         return fail(Errc::invalid_argument,
@@ -229,7 +178,7 @@ Result<void> CatalogState::add_partitions(TopicInfo& topic, std::uint32_t count)
     }
     const auto more = count - static_cast<std::uint32_t>(topic.partitions.size());
     if (partition_count_ + more > limits_.partitions_max) {
-        return limit("partitions_max", limits_.partitions_max);
+        return limit_error("partitions_max", limits_.partitions_max);
     }
     partitions_on_shard_.resize(
         std::max<std::size_t>(partitions_on_shard_.size(), limits_.shard_count));
@@ -261,7 +210,7 @@ Result<CatalogState::Outcome> CatalogState::create_topic(const Command& command)
                         "joined by dots");
     }
     if (topics_.size() >= limits_.topics_max) {
-        return limit("topics_max", limits_.topics_max);
+        return limit_error("topics_max", limits_.topics_max);
     }
     const auto count = command.json.at("partition_count").get<std::uint32_t>();
     if (count == 0) {
@@ -304,72 +253,6 @@ Result<CatalogState::Outcome> CatalogState::delete_topic(const Command& command)
     }
     command.rows.erase(key_of(topic_prefix, found->first));
     topics_.erase(found);
-    return Outcome{};
-}
-
-Result<CatalogState::Outcome> CatalogState::create_subscription(const Command& command) {
-    const auto name = command.name();
-    if (const auto found = subscriptions_.find(name); found != subscriptions_.end()) {
-        if (command.accepts_existing()) {
-            return Outcome{.topic = nullptr, .subscription = found->second};
-        }
-        return fail(Errc::already_exists, "subscription \"" + name + "\" exists already");
-    }
-    MILLRACE_TRY(auto subscription, subscription_from_json(command.json.at("subscription")));
-    if (!wire::is_topic_name(name)) {
-        return fail(
-            Errc::invalid_argument,
-            "\"" + name +
-                "\" is not a subscription name: lower-case words of letters, digits, '_' and '-'");
-    }
-    const auto bad = std::ranges::find_if_not(
-        subscription.topics, [](const auto& pattern) { return wire::is_topic_pattern(pattern); });
-    if (subscription.topics.empty() || bad != subscription.topics.end()) {
-        return fail(Errc::invalid_argument,
-                    subscription.topics.empty()
-                        ? "a subscription needs at least one topic or pattern"
-                        : "\"" + *bad + "\" is not a topic name or pattern");
-    }
-    if (subscription.window == 0 || subscription.attempts_max == 0 ||
-        subscription.ack_timeout_ms == 0 ||
-        subscription.backoff_min_ms > subscription.backoff_max_ms) {
-        return fail(Errc::invalid_argument,
-                    "window, attempts_max and ack_timeout_ms are at least 1, backoff_min_ms at "
-                    "most backoff_max_ms");
-    }
-    if (subscriptions_.size() >= limits_.subscriptions_max) {
-        return limit("subscriptions_max", limits_.subscriptions_max);
-    }
-    subscription.id = counters_.next_subscription++;
-    return put_subscription(command, std::move(subscription));
-}
-
-Result<CatalogState::Outcome> CatalogState::change_subscription(const Command& command) {
-    const auto found = subscriptions_.find(command.name());
-    if (found == subscriptions_.end()) {
-        return unknown_subscription(command.name());
-    }
-    auto subscription = *found->second;
-    if (command.json.contains("paused")) {
-        subscription.paused = command.json.at("paused").get<bool>();
-        subscription.pause_reason =
-            subscription.paused ? command.json.value("pause_reason", "") : "";
-    }
-    if (command.json.contains("seek")) {
-        subscription.start = static_cast<StartAt>(command.json.at("seek").get<std::uint8_t>());
-        subscription.start_time_us = command.json.value("seek_time_us", UnixMicros{0});
-        ++subscription.seek_epoch;
-    }
-    return put_subscription(command, std::move(subscription));
-}
-
-Result<CatalogState::Outcome> CatalogState::delete_subscription(const Command& command) {
-    const auto found = subscriptions_.find(command.name());
-    if (found == subscriptions_.end()) {
-        return unknown_subscription(command.name());
-    }
-    command.rows.erase(key_of(subscription_prefix, found->first));
-    subscriptions_.erase(found);
     return Outcome{};
 }
 

@@ -33,15 +33,17 @@ using CatalogCommand = std::string;
                                                         IfExists if_exists,
                                                         UnixMicros now);
 [[nodiscard]] CatalogCommand format_delete_subscription(const std::string& name);
-/// Pause (with a reason), resume and seek: what is set changes.
+/// Pause (with a reason), drain, resume and seek: what is set changes.
 struct SubscriptionChange {
     std::string name;
     std::optional<bool> paused;
+    std::optional<bool> draining;
     std::string pause_reason;
     std::optional<StartAt> seek;
     UnixMicros seek_time_us = 0;
 };
 [[nodiscard]] CatalogCommand format_change_subscription(const SubscriptionChange& change);
+[[nodiscard]] CatalogCommand format_alter_subscription(const SubscriptionAlteration& change);
 
 /// The state machine of group 0.
 ///
@@ -85,6 +87,7 @@ class CatalogState {
     [[nodiscard]] Result<Outcome> delete_topic(const Command& command);
     [[nodiscard]] Result<Outcome> create_subscription(const Command& command);
     [[nodiscard]] Result<Outcome> change_subscription(const Command& command);
+    [[nodiscard]] Result<Outcome> alter_subscription(const Command& command);
     [[nodiscard]] Result<Outcome> delete_subscription(const Command& command);
     [[nodiscard]] Result<void> add_partitions(TopicInfo& topic, std::uint32_t count);
     [[nodiscard]] Outcome put_topic(const Command& command, TopicInfo topic);

@@ -44,6 +44,10 @@ struct TopicInfo {
 
 enum class Order : std::uint8_t { key = 0, none = 1 };
 enum class StartAt : std::uint8_t { earliest = 0, latest = 1, time = 2 };
+/// What becomes of a record that is given up: a dead letter, or nothing but a count.
+enum class DeadLetterRule : std::uint8_t { keep = 0, drop = 1 };
+/// What becomes of a record that is not delivered before its `expires-at`.
+enum class ExpiredRule : std::uint8_t { drop = 0, dead_letter = 1 };
 
 /// The durable definition of a queue subscription.
 struct SubscriptionInfo {
@@ -65,6 +69,19 @@ struct SubscriptionInfo {
     bool paused = false;
     std::string pause_reason;
     std::uint32_t seek_epoch = 0;  ///< raised by a seek; partitions then start over at `start`
+    std::string filter;            ///< a jq program; empty: everything
+    // For records whose outcome is unknown; 0: as for the others.
+    std::uint32_t unknown_attempts_max = 0;
+    std::uint32_t unknown_backoff_min_ms = 0;
+    std::uint32_t unknown_backoff_max_ms = 0;
+    DeadLetterRule dead_letter = DeadLetterRule::keep;
+    ExpiredRule expired = ExpiredRule::drop;
+    std::uint32_t rate_per_s = 0;  ///< records handed out in a second, over all shards; 0: no limit
+    std::uint32_t rate_burst = 0;  ///< how many of them at once; 0: as many as in a second
+    std::uint32_t concurrency = 0;  ///< records in flight, over all shards; 0: no limit
+    std::uint32_t waiting_records_max = 100'000;  ///< for a retry or their `deliver-after`
+    std::uint32_t probe_interval_max_ms = 5'000;  ///< while the target is out
+    bool draining = false;  ///< nothing more goes out, what is in flight may be settled
 };
 
 /// Everything that group 0 knows, at one moment.

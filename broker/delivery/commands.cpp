@@ -20,7 +20,8 @@ enum class Kind : std::uint8_t {
     offsets = 5
 };
 
-constexpr auto last_cause = Cause::poison;
+constexpr auto last_cause = Cause::expired;
+constexpr std::uint64_t run_offsets_max = std::uint64_t{1} << 32U;
 constexpr auto last_state = LetterState::discarded;
 
 /// Follows how deep arrays and objects lie in each other; refuses what goes too deep.
@@ -256,6 +257,9 @@ Result<Command> parse_settle(std::span<const std::byte> bytes) {
     while (in.rest_bytes() > 0 && !in.failed()) {
         const auto first = last + next();
         const auto count = next();
+        if (first < last || count > run_offsets_max || first + count < first) {
+            return fail(Errc::malformed, "delivery: a settle command has a run without an end");
+        }
         command.runs.emplace_back(first, count);
         last = first + count;
     }

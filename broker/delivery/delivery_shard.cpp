@@ -6,15 +6,16 @@
 
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/consumer_groups_impl.hpp"
-#include "broker/delivery/queue/engine.hpp"
 #include "broker/delivery/letters/letter_store.hpp"
 #include "broker/delivery/letters/letter_sweep.hpp"
+#include "broker/delivery/queue/engine.hpp"
+#include "broker/delivery/queue/permit_office.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::delivery {
 namespace {
 
-constexpr Duration deadline_interval{100'000};
+constexpr Duration metrics_interval{1'000'000};
 constexpr std::string_view progress_prefix = "q/";
 
 class DeliveryShardImpl final : public DeliveryShard,
@@ -22,13 +23,17 @@ class DeliveryShardImpl final : public DeliveryShard,
                                 public Letters,
                                 public CommandHandler {
   public:
-    explicit DeliveryShardImpl(Shard& shard) : shard_(shard), groups_(shard) {
-        shard.register_handler(*this);
-    }
+    DeliveryShardImpl(Shard& shard, const DeliveryTable& table);
+    DeliveryShardImpl(const DeliveryShardImpl&) = delete;
+    DeliveryShardImpl& operator=(const DeliveryShardImpl&) = delete;
+    DeliveryShardImpl(DeliveryShardImpl&&) = delete;
+    DeliveryShardImpl& operator=(DeliveryShardImpl&&) = delete;
+    ~DeliveryShardImpl() override { *is_alive_ = false; }
 
     ConsumerGroups& groups() override { return groups_; }
     Subscriptions& subscriptions() override { return *this; }
     Letters& letters() override { return *this; }
+    PermitOffice& permits() override { return permits_; }
 
     // CommandHandler
     void restore(storage::ShardStore& store) override;
@@ -55,15 +60,46 @@ class DeliveryShardImpl final : public DeliveryShard,
     [[nodiscard]] Engine* find_session(SessionId session) const;
     [[nodiscard]] Engine& engine_of(std::uint32_t subscription);
     void see_catalog(const CatalogPtr& view);
-    void look_at_deadlines();
+    void show_metrics();
+    void end_turn();
+    void restore_progress(std::string_view key, std::string_view row);
     void apply_letter_change(const LetterChangeCommand& command);
 
     Shard& shard_;
     ConsumerGroupsImpl groups_;
+    PermitOffice permits_;
     std::unique_ptr<LetterStore> letters_;
     std::map<std::uint32_t, std::unique_ptr<Engine>> engines_;
     bool has_started_ = false;
+    std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };
+
+/// Made before the shard opens, so that settlements of a turn reach the shard before its own end of
+/// the turn.
+DeliveryShardImpl::DeliveryShardImpl(Shard& shard, const DeliveryTable& table)
+    : shard_(shard),
+      groups_(shard),
+      permits_(
+          shard,
+          [&table](ShardId other) { return &table.shards[other.value]->permits(); },
+          [this](std::uint32_t subscription, const PermitGrant& grant) {
+              if (const auto found = engines_.find(subscription); found != engines_.end()) {
+                  found->second->take_grant(grant);
+              }
+          }) {
+    shard.register_handler(*this);
+    shard.runtime().at_end_of_turn([this, alive = is_alive_] {
+        if (*alive) {
+            end_turn();
+        }
+    });
+}
+
+void DeliveryShardImpl::end_turn() {
+    for (const auto& [id, engine] : engines_) {
+        engine->end_turn();
+    }
+}
 
 /// While recovering, only the id of a subscription is known; the catalog brings the rest.
 Engine& DeliveryShardImpl::engine_of(std::uint32_t subscription) {
@@ -78,7 +114,9 @@ Engine& DeliveryShardImpl::engine_of(std::uint32_t subscription) {
             info = std::make_shared<SubscriptionInfo>(*known);
         }
     }
-    engine = std::make_unique<Engine>(shard_, *letters_, std::move(info));
+    engine = std::make_unique<Engine>(
+        Engine::Surroundings{.shard = shard_, .letters = *letters_, .permits = permits_},
+        std::move(info));
     return *engine;
 }
 
@@ -90,19 +128,28 @@ void DeliveryShardImpl::restore(storage::ShardStore& store) {
     if (restored) {
         restored = store.visit_state(
             progress_prefix, "", [this](std::string_view key, std::string_view value) {
-                key.remove_prefix(progress_prefix.size());
-                std::uint32_t subscription = 0;
-                std::uint32_t partition = 0;
-                const auto first =
-                    std::from_chars(key.data(), key.data() + key.size(), subscription);
-                (void)std::from_chars(first.ptr + 1, key.data() + key.size(), partition);
-                engine_of(subscription).restore_progress(PartitionId{partition}, value);
+                restore_progress(key, value);
                 return true;
             });
     }
     if (!restored) {
         log_error("delivery", "state could not be read: " + restored.error().text);
     }
+}
+
+/// `q/<subscription>/<partition>` and what follows.
+void DeliveryShardImpl::restore_progress(std::string_view key, std::string_view row) {
+    std::uint32_t subscription = 0;
+    std::uint32_t partition = 0;
+    const auto* const end = key.data() + key.size();
+    const auto first = std::from_chars(key.data() + progress_prefix.size(), end, subscription);
+    if (first.ptr == end) {
+        log_error("delivery", "a row of progress names no partition: " + std::string(key));
+        return;
+    }
+    const auto second = std::from_chars(first.ptr + 1, end, partition);
+    engine_of(subscription)
+        .restore_progress(PartitionId{partition}, std::string_view(second.ptr, end), row);
 }
 
 void DeliveryShardImpl::apply(RaftIndex /*index*/, std::span<const std::byte> bytes) {
@@ -149,7 +196,7 @@ void DeliveryShardImpl::start() {
             engine->on_advance(partition);
         }
     });
-    look_at_deadlines();
+    show_metrics();
 }
 
 void DeliveryShardImpl::see_catalog(const CatalogPtr& view) {
@@ -164,25 +211,29 @@ void DeliveryShardImpl::see_catalog(const CatalogPtr& view) {
         }
         at->second->end_sessions(fail(Errc::unknown_subscription, "the subscription was deleted"));
         at->second->erase_state();
+        permits_.forget(at->first);
         at = engines_.erase(at);
     }
     for (const auto& [id, info] : known) {
         const auto found = engines_.find(id);
         if (found == engines_.end() || found->second->info().name.empty()) {
             auto& engine = engine_of(id);
-            engine.see_catalog(info);
-            engine.start();
+            engine.start(info);
         } else {
             found->second->see_catalog(info);
         }
     }
 }
 
-void DeliveryShardImpl::look_at_deadlines() {
+void DeliveryShardImpl::show_metrics() {
     for (const auto& [id, engine] : engines_) {
-        engine->look_at_deadlines();
+        engine->show_metrics();
     }
-    shard_.runtime().run_after(deadline_interval, [this] { look_at_deadlines(); });
+    shard_.runtime().run_after(metrics_interval, [this, alive = is_alive_] {
+        if (*alive) {
+            show_metrics();
+        }
+    });
 }
 
 Engine* DeliveryShardImpl::find(const std::string& name) const {
@@ -286,8 +337,8 @@ void DeliveryShardImpl::change(LetterSelection selection,
 
 }  // namespace
 
-std::unique_ptr<DeliveryShard> make_delivery_shard(Shard& shard) {
-    return std::make_unique<DeliveryShardImpl>(shard);
+std::unique_ptr<DeliveryShard> make_delivery_shard(Shard& shard, const DeliveryTable& table) {
+    return std::make_unique<DeliveryShardImpl>(shard, table);
 }
 
 }  // namespace millrace::broker::delivery

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "broker/shard/shard.hpp"
 
@@ -9,6 +10,7 @@ namespace millrace::broker::delivery {
 class ConsumerGroups;
 class Subscriptions;
 class Letters;
+class PermitOffice;
 
 /// Delivery on one shard. Made before `Shard::open`, registers itself as the shard's command
 /// handler.
@@ -24,8 +26,17 @@ class DeliveryShard {
     [[nodiscard]] virtual ConsumerGroups& groups() = 0;
     [[nodiscard]] virtual Subscriptions& subscriptions() = 0;
     [[nodiscard]] virtual Letters& letters() = 0;
+    /// Where other shards get and leave permits of subscriptions. On this shard's thread only.
+    [[nodiscard]] virtual PermitOffice& permits() = 0;
 };
 
-[[nodiscard]] std::unique_ptr<DeliveryShard> make_delivery_shard(Shard& shard);
+/// The deliveries of a node, by shard. Only the pointer may be read from another thread.
+struct DeliveryTable {
+    std::vector<DeliveryShard*> shards;
+};
+
+/// **Requires** `table` to be complete before any runtime runs.
+[[nodiscard]] std::unique_ptr<DeliveryShard> make_delivery_shard(Shard& shard,
+                                                                 const DeliveryTable& table);
 
 }  // namespace millrace::broker::delivery

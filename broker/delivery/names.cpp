@@ -20,6 +20,20 @@ std::string_view name_of(Cause cause) noexcept {
             return "configuration";
         case Cause::poison:
             return "poison";
+        case Cause::expired:
+            return "expired";
+    }
+    return "unknown";
+}
+
+std::string_view name_of(Circuit state) noexcept {
+    switch (state) {
+        case Circuit::closed:
+            return "closed";
+        case Circuit::open:
+            return "open";
+        case Circuit::half_open:
+            return "half-open";
     }
     return "unknown";
 }

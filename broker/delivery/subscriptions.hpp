@@ -26,8 +26,9 @@ enum class Cause : std::uint8_t {
     outcome_unknown = 5,
     configuration = 6,
     poison = 7,
+    expired = 8,
 };
-inline constexpr std::size_t cause_count = 8;
+inline constexpr std::size_t cause_count = 9;
 [[nodiscard]] std::string_view name_of(Cause cause) noexcept;
 
 /// One record on its way to a consumer. The record is plain (client/wire/record.hpp) and shared
@@ -73,6 +74,15 @@ struct Settlement {
 using SettleDone = std::function<void(Result<std::vector<std::uint64_t>> stale)>;
 
 enum class Circuit : std::uint8_t { closed = 0, open = 1, half_open = 2 };
+[[nodiscard]] std::string_view name_of(Circuit state) noexcept;
+/// One step of a circuit, and why.
+struct CircuitChange {
+    UnixMicros time_us = 0;
+    Circuit from = Circuit::closed;
+    Circuit to = Circuit::closed;
+    Cause cause = Cause::none;  ///< of the outage
+    std::string reason;
+};
 
 struct PartitionProgress {
     PartitionId partition;
@@ -97,7 +107,20 @@ struct SubscriptionProgress {
     std::uint64_t letters_open = 0;
     std::array<std::uint64_t, cause_count> letters_by_cause{};  ///< open ones
     std::vector<PartitionProgress> partitions;
+    std::uint64_t waiting_delay = 0;  ///< for their `deliver-after`
+    UnixMicros next_retry_us = 0;     ///< when the first of those that wait is due; 0: none
+    UnixMicros next_delay_us = 0;
+    std::uint64_t filtered = 0;
+    std::uint64_t filter_failed = 0;
+    std::uint64_t expired = 0;
+    std::uint64_t dropped = 0;
+    std::int64_t oldest_letter_us = 0;  ///< since its first failure
+    std::optional<UnixMicros> drained_us;
+    std::vector<CircuitChange> circuit_changes;
 };
+
+/// Whether a subscription may have this filter. Errors: invalid_argument with jq's own words.
+[[nodiscard]] Result<void> check_filter(const std::string& program);
 
 using SessionId = std::uint64_t;
 

@@ -149,16 +149,32 @@ void ShardCatalog::delete_subscription(std::string name, CatalogDone done) {
 void ShardCatalog::pause_subscription(std::string name, std::string reason, SubscriptionDone done) {
     change(format_change_subscription({.name = std::move(name),
                                        .paused = true,
+                                       .draining = false,
                                        .pause_reason = std::move(reason),
                                        .seek = std::nullopt}),
            to_subscription(std::move(done)));
 }
 
 void ShardCatalog::resume_subscription(std::string name, SubscriptionDone done) {
-    change(
-        format_change_subscription(
-            {.name = std::move(name), .paused = false, .pause_reason = {}, .seek = std::nullopt}),
-        to_subscription(std::move(done)));
+    change(format_change_subscription({.name = std::move(name),
+                                       .paused = false,
+                                       .draining = false,
+                                       .pause_reason = {},
+                                       .seek = std::nullopt}),
+           to_subscription(std::move(done)));
+}
+
+void ShardCatalog::drain_subscription(std::string name, std::string reason, SubscriptionDone done) {
+    change(format_change_subscription({.name = std::move(name),
+                                       .paused = false,
+                                       .draining = true,
+                                       .pause_reason = std::move(reason),
+                                       .seek = std::nullopt}),
+           to_subscription(std::move(done)));
+}
+
+void ShardCatalog::alter_subscription(SubscriptionAlteration change_wanted, SubscriptionDone done) {
+    change(format_alter_subscription(change_wanted), to_subscription(std::move(done)));
 }
 
 void ShardCatalog::seek_subscription(std::string name,
@@ -169,6 +185,7 @@ void ShardCatalog::seek_subscription(std::string name,
     const auto time = start == StartAt::latest ? wiring_.runtime.clock().unix_now() : time_us;
     change(format_change_subscription({.name = std::move(name),
                                        .paused = std::nullopt,
+                                       .draining = std::nullopt,
                                        .pause_reason = {},
                                        .seek = start,
                                        .seek_time_us = time}),

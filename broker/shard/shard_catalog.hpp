@@ -47,6 +47,8 @@ class ShardCatalog final : public CatalogService, public consensus::StateMachine
                              SubscriptionDone done) override;
     void delete_subscription(std::string name, CatalogDone done) override;
     void pause_subscription(std::string name, std::string reason, SubscriptionDone done) override;
+    void drain_subscription(std::string name, std::string reason, SubscriptionDone done) override;
+    void alter_subscription(SubscriptionAlteration change, SubscriptionDone done) override;
     void resume_subscription(std::string name, SubscriptionDone done) override;
     void seek_subscription(std::string name,
                            StartAt start,

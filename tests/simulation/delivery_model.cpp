@@ -117,7 +117,8 @@ void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyT
     entry.state = State::in_flight;
     entry.session = session;
     entry.delivery = delivery.delivery_id;
-    entry.deadline = now + rules_.ack_timeout;
+    const auto end = (now + rules_.ack_timeout).time_since_epoch();
+    entry.deadline = SteadyTime((end + rules_.tick - Duration{1}) / rules_.tick * rules_.tick);
     by_delivery_[delivery.delivery_id] = id;
 }
 

@@ -32,6 +32,7 @@ class DeliveryModel {
         std::uint32_t attempts_max = 3;
         Duration ack_timeout{0};
         Duration probe_delay_min{1'000'000};
+        Duration tick{10'000};  ///< ack timeouts have their effect at whole ones
     };
     /// The newest letter of each record that has ever been one.
     using Letters = std::map<RecordId, broker::delivery::Letter>;

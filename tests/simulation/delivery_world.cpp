@@ -21,8 +21,6 @@ const std::string subscription = "sink";
 constexpr std::uint32_t partition_count = 2;
 constexpr std::uint64_t key_count = 4;  ///< one more has no key
 constexpr DeliveryModel::Rules rules{.attempts_max = 3, .ack_timeout = Duration{5'000'000}};
-/// Ack timeouts are looked at so often.
-constexpr Duration deadline_interval{100'000};
 
 std::string text_of(RecordId id) {
     return std::to_string(id.partition.value) + "@" + std::to_string(id.offset.value);
@@ -53,7 +51,7 @@ class DeliveryWorld::Consumer final : public broker::delivery::DeliveryTarget {
 DeliveryWorld::DeliveryWorld(std::uint64_t seed)
     : random_(seed), model_(rules), fixture_(seed, [this](broker::Shard& shard) {
           delivery_.reset();
-          delivery_ = broker::delivery::make_delivery_shard(shard);
+          delivery_ = broker::delivery::make_delivery_shard(shard, delivery_table_);
       }) {
     partitions_ = fixture_.make_topic("a.b", partition_count);
     create_subscription();
@@ -282,11 +280,8 @@ void DeliveryWorld::let_time_pass() {
     pass();
 }
 
-/// Ack timeouts are looked at in steps since the start; what ended after the last one has not ended
-/// yet.
 void DeliveryWorld::pass() {
-    const auto steps = (now() - started_at_) / deadline_interval;
-    model_.pass(started_at_ + steps * deadline_interval);
+    model_.pass(now());
 }
 
 void DeliveryWorld::redrive_some() {
@@ -397,7 +392,6 @@ void DeliveryWorld::learn_runs(std::span<const std::byte> runs) {
 void DeliveryWorld::start_delivery() {
     consumers_.clear();
     last_settled_ = 0;
-    started_at_ = now();
     fixture_.open();
     learn_log();
     model_.restart(letters());

@@ -77,11 +77,11 @@ class DeliveryWorld {
 
     Random random_;
     DeliveryModel model_;
+    broker::delivery::DeliveryTable delivery_table_;             ///< one shard needs no other
     std::unique_ptr<broker::delivery::DeliveryShard> delivery_;  ///< made anew with every shard
     broker::testing::ShardFixture fixture_;
     std::vector<PartitionId> partitions_;
     std::map<SessionId, std::shared_ptr<Consumer>> consumers_;
-    SteadyTime started_at_{};  ///< delivery
     SessionId last_session_ = 0;
     std::uint64_t last_value_ = 0;
     std::uint64_t last_settled_ = 0;

@@ -9,10 +9,18 @@
 #include <unordered_map>
 #include <vector>
 
-#include "broker/delivery/rules/circuit.hpp"
 #include "broker/delivery/commands.hpp"
-#include "broker/delivery/progress/interval_set.hpp"
+#include "broker/delivery/flight/flights.hpp"
+#include "broker/delivery/flight/item.hpp"
+#include "broker/delivery/flight/key_table.hpp"
 #include "broker/delivery/letters/letter_store.hpp"
+#include "broker/delivery/progress/durable_progress.hpp"
+#include "broker/delivery/progress/settled_runs.hpp"
+#include "broker/delivery/queue/permit_office.hpp"
+#include "broker/delivery/queue/subscription_metrics.hpp"
+#include "broker/delivery/rules/circuit.hpp"
+#include "broker/delivery/rules/subscription_filter.hpp"
+#include "broker/delivery/rules/timing_wheel.hpp"
 #include "broker/delivery/subscriptions.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/base/random.hpp"
@@ -26,14 +34,20 @@ namespace millrace::broker::delivery {
 /// One queue subscription on one shard.
 ///
 /// What is durable (settled offsets, retries, letters) changes in `apply_*` only, through commands;
-/// what flows (records read ahead, in flight, parked) is memory and comes again from the log after
-/// a restart. A record's key is busy from the moment the record is read until it is settled; what
-/// follows it is parked as an offset and read again when its turn comes.
+/// what flows (records read ahead, in flight, parked, waiting) is memory and comes again from the
+/// log after a restart. A record's key is busy from the moment the record is read until it is
+/// settled; what follows it is parked and goes out when its turn comes. Settlements of a turn
+/// travel in one command per partition.
 ///
 /// Threads:  the shard's.
 class Engine {
   public:
-    Engine(Shard& shard, LetterStore& letters, std::shared_ptr<const SubscriptionInfo> info);
+    struct Surroundings {
+        Shard& shard;
+        LetterStore& letters;
+        PermitOffice& permits;
+    };
+    Engine(const Surroundings& surroundings, std::shared_ptr<const SubscriptionInfo> info);
     Engine(const Engine&) = delete;
     Engine& operator=(const Engine&) = delete;
     Engine(Engine&&) = delete;
@@ -41,15 +55,16 @@ class Engine {
     ~Engine();
 
     // Recovery and commands.
-    void restore_progress(PartitionId partition, std::string_view row);
+    /// `suffix` is what follows the partition in the row's key.
+    void restore_progress(PartitionId partition, std::string_view suffix, std::string_view row);
     void write_state(storage::StateWriter& state);
     void apply(const SettleCommand& command);
     void apply(const RetryCommand& command);
     void apply(const LetterOpenCommand& command, std::uint64_t id);
     void apply(const LetterChangeCommand& command, const Letter& letter);
-    /// Recovery is over: the keys of open letters are busy, redriven ones go out, retries get their
-    /// timers.
-    void start();
+    /// Recovery is over: the keys of open letters are busy, redriven ones go out, retries wait for
+    /// their time.
+    void start(std::shared_ptr<const SubscriptionInfo> info);
     void see_catalog(std::shared_ptr<const SubscriptionInfo> info);
     void erase_state();
 
@@ -61,48 +76,46 @@ class Engine {
     void close(SessionId session);
     void end_sessions(const Error& reason);
     [[nodiscard]] SubscriptionProgress progress() const;
+    void show_metrics();
 
     // Flow.
     void on_advance(PartitionId partition);
     void pump();
-    void look_at_deadlines();
+    /// Settlements of this turn go to the log, permits where they belong.
+    void end_turn();
+    void take_grant(const PermitGrant& grant);
     [[nodiscard]] const SubscriptionInfo& info() const { return *info_; }
     /// Records parked behind the key of a letter.
-    [[nodiscard]] std::uint32_t parked_behind(PartitionId partition, const std::string& key) const;
+    [[nodiscard]] std::uint32_t parked_behind(PartitionId partition, const std::string& key) const {
+        return keys_.parked_behind(partition, key);
+    }
+
+    /// Retries, delays and ack timeouts have their effect at whole ones, never early.
+    static constexpr Duration tick{10'000};
 
   private:
-    struct Retry {
-        std::uint32_t attempts = 0;
-        UnixMicros not_before_us = 0;
-        UnixMicros first_failure_us = 0;
-        std::string key;  ///< known once the record was read in this life
+    /// A record that waits for its time: a retry, or one with `deliver-after`.
+    struct Wait {
+        UnixMicros due_us = 0;
+        bool is_retry = false;
+        std::string key;  ///< of a retry: known once the record was read in this life
     };
-    struct Progress {
-        std::uint32_t epoch = 0;
-        Offset origin;
-        IntervalSet settled;
-        std::map<Offset, Retry> retries;
+    struct WaitRef {
+        PartitionId partition;
+        std::uint64_t number = 0;  ///< offset, or the letter
+        bool is_letter = false;
+    };
+    /// What flows of a partition.
+    struct Flow {
+        DurableProgress progress;
         Offset read_at;
         bool is_reading = false;
-        bool is_dirty = false;
-        bool is_known = false;  ///< has an origin
-    };
-    /// A record on its way.
-    struct Item {
-        PartitionId partition;
-        Offset offset;
-        UnixMicros append_time_us = 0;
-        std::uint32_t attempts = 0;         ///< failures so far
-        std::uint32_t attempts_before = 0;  ///< those before the redrive, which do not count
-        UnixMicros first_failure_us = 0;
-        std::string key;
-        std::optional<std::uint64_t> letter;  ///< redriven
-        std::vector<std::byte> record;
-    };
-    struct InFlight {
-        SessionId session = 0;
-        Item item;
-        SteadyTime deadline{};
+        bool is_queued = false;  ///< in `to_read_`
+        bool is_active = false;  ///< in `active_`
+        std::deque<Item> ready;
+        std::map<Offset, Wait> waits;
+        /// When the floor was appended, so that the lag costs one look-up per floor.
+        mutable std::optional<std::pair<Offset, UnixMicros>> floor_time;
     };
     struct Session {
         std::shared_ptr<DeliveryTarget> target;
@@ -110,24 +123,47 @@ class Engine {
         std::uint32_t credit = 0;
         std::vector<std::uint64_t> batch;  ///< delivery ids of this pump
     };
-    struct KeyState {
-        std::deque<Offset> parked;
+    struct Pending;
+    /// What was settled of a partition and is not proposed yet.
+    struct Settling {
+        ProgressKey key;
+        SettledRuns runs;
+        std::vector<std::string> keys;  ///< that the settlement releases
+        std::vector<std::shared_ptr<Pending>> waiters;
+        std::vector<std::pair<UnixMicros, std::uint32_t>> acked;  ///< append time and attempts
     };
-    using SettleRuns = std::map<PartitionId, std::vector<Offset>>;
+    /// What a read has brought and the filter has not looked at yet.
+    struct Arrived {
+        PartitionId partition;
+        std::uint32_t epoch = 0;
+        storage::ReadResult result;
+        std::size_t at = 0;  ///< byte of `runs`
+    };
+    /// How long the filter may run before others have their turn.
+    struct FilterBudget {
+        SteadyTime end{};
+        std::size_t records = 0;
+    };
 
-    // Flow.
-    [[nodiscard]] bool may_flow() const;
-    [[nodiscard]] std::size_t credit_left() const;
+    // Flow: from the log to what is ready.
+    void pump_soon();
     void read_more();
-    void read(PartitionId partition, Progress& progress);
-    void take_runs(PartitionId partition,
-                   std::uint32_t epoch,
-                   const Result<storage::ReadResult>& result);
-    void take_view(Progress& progress,
-                   const BatchHeader& header,
-                   Offset offset,
-                   const wire::RecordView& view);
-    void take_record(PartitionId partition, Progress& progress, Item item);
+    void want_read(PartitionId partition, Flow& flow);
+    [[nodiscard]] bool has_room() const;
+    [[nodiscard]] std::string limit_reached() const;
+    void read(PartitionId partition, Flow& flow);
+    void take_runs(const std::shared_ptr<Arrived>& arrived);
+    [[nodiscard]] bool take_batch(Flow& flow,
+                                  const BatchHeader& header,
+                                  std::span<const std::byte> batch,
+                                  FilterBudget& budget);
+    void take_damage(Flow& flow, const Arrived& arrived);
+    void end_read(PartitionId partition, Flow& flow);
+    void read_later(PartitionId partition);
+    [[nodiscard]] bool is_spent(const FilterBudget& budget) const;
+    void take_view(Flow& flow, const RecordPlacement& placement, const wire::RecordView& view);
+    [[nodiscard]] bool is_wanted(const RecordPlacement& placement, const wire::RecordView& view);
+    void take_record(Flow& flow, Item item);
     /// One record by its offset: a retry, or the next of a released key.
     void read_one(PartitionId partition, Offset offset, const std::string& key);
     void take_one(PartitionId partition,
@@ -136,42 +172,76 @@ class Engine {
                   const Result<storage::ReadResult>& result);
     /// Retention or damage has taken it: settled, and its key goes on.
     void give_up(PartitionId partition, Offset offset, const std::string& key);
-    void release_key(const Item& item);
-    void release_keys(const std::vector<Item>& items);
+    void take_head(Item item);
+    /// It is the head of its key: it goes out, waits, or has expired.
+    void admit(Item item);
+    void expire(Item item);
+    void make_ready(Item item);
     void requeue_front(Item item);
-    /// A redriven letter or, without one, a record that was read ahead.
+    void activate(PartitionId partition, Flow& flow);
+    void release_key(PartitionId partition, const std::string& key);
+    [[nodiscard]] bool is_ordered(const std::string& key) const {
+        return info_->order == Order::key && !key.empty();
+    }
+
+    // Waiting.
+    void wait(PartitionId partition, Offset offset, Wait wait);
+    void come_due(const WaitRef& ref);
+    [[nodiscard]] SteadyTime steady_at(UnixMicros due_us) const;
+    [[nodiscard]] static SteadyTime whole_tick(SteadyTime time);
+    void arm();
+    void come_round();
+    void fail_late();
+
+    // Dispatch: from what is ready to consumers.
+    [[nodiscard]] bool may_flow() const;
+    [[nodiscard]] std::size_t credit_left() const;
     [[nodiscard]] std::optional<Item> next_item();
+    [[nodiscard]] std::optional<Item> next_ready();
     [[nodiscard]] Item item_of(const Letter& letter) const;
     void dispatch();
+    void hand_out(SessionId id, Session& session, Item item);
     void send(Session& session);
-    [[nodiscard]] std::string key_of(PartitionId partition, std::string_view key) const;
-    /// The age of the oldest record that is not settled.
-    [[nodiscard]] std::int64_t lag_us(PartitionId partition,
-                                      const Progress& progress,
-                                      Offset next) const;
-    [[nodiscard]] Progress& progress_of(PartitionId partition);
-    static void parse_progress(std::string_view row, Progress& progress);
-    void find_origin(PartitionId partition, Progress& progress);
-    /// Forgets what flows of a partition: it belongs to the time before a seek.
-    void drop_flow(PartitionId partition);
-    /// Their settlements will be stale; the credit is the consumer's again.
-    void drop_in_flight(const std::function<bool(const Item&)>& is_dropped);
-    /// Keys of open letters are busy, redriven ones go out. What a seek delivers anew is no letter
-    /// any more.
-    void take_letters();
-    void supersede(std::uint64_t letter);
-    /// A seek has gone back behind the record of a letter, which is delivered anew.
-    [[nodiscard]] bool is_superseded(PartitionId partition,
-                                     Offset offset,
-                                     std::uint32_t epoch) const;
-    [[nodiscard]] std::vector<PartitionId> partitions() const;
+    [[nodiscard]] std::size_t dispatchable() const { return ready_count_ + redriven_.size(); }
+    void report_permits();
+    void note_landed(const Flights::Flight& flight);
+    void note_drained();
 
     // Settling.
-    struct Pending;
+    [[nodiscard]] std::optional<Flights::Flight> take_flight(SessionId session,
+                                                             std::uint64_t delivery);
     void settle_acks(SessionId session,
                      const std::vector<std::uint64_t>& acks,
                      const std::shared_ptr<Pending>& pending);
+    [[nodiscard]] Settling& settling_of(PartitionId partition);
+    /// Nobody waits for the answer: filtered, gone, damaged. Goes with what else is settled, or by
+    /// itself after a moment.
+    void settle_quietly(PartitionId partition, Offset first, std::uint64_t count);
+    void settle_item(const Item& item, const std::shared_ptr<Pending>& pending);
+    void flush_settlings();
+    void flush(const std::shared_ptr<Settling>& settling);
+    void release(const Settling& settling);
     void fail_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
+    void retry_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
+    [[nodiscard]] Duration backoff(Cause cause, std::uint32_t attempts);
+    [[nodiscard]] std::uint32_t attempts_max(Cause cause) const;
+    void trip(const Nack& nack);
+    void close_circuit();
+    void propose(const Command& command,
+                 const std::shared_ptr<Pending>& pending,
+                 std::function<void()> applied);
+    void give_back_credit(SessionId session);
+    [[nodiscard]] ProgressKey progress_key(PartitionId partition);
+
+    // Letters.
+    void give_up_item(Item item,
+                      const Nack& nack,
+                      Cause cause,
+                      const std::shared_ptr<Pending>& pending);
+    void drop_item(const Item& item,
+                   const Nack& nack,
+                   Cause cause,
+                   const std::shared_ptr<Pending>& pending);
     void open_letter(Item item,
                      const Nack& nack,
                      Cause cause,
@@ -181,46 +251,89 @@ class Engine {
                        const Nack& nack,
                        Cause cause,
                        const std::shared_ptr<Pending>& pending);
-    void retry_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
-    void trip(const Nack& nack);
-    void propose(const Command& command,
-                 const std::shared_ptr<Pending>& pending,
-                 std::function<void()> applied);
-    void give_back_credit(SessionId session);
-    [[nodiscard]] std::optional<InFlight> take_in_flight(SessionId session, std::uint64_t delivery);
-    [[nodiscard]] ProgressKey progress_key(PartitionId partition);
-    [[nodiscard]] Duration backoff(std::uint32_t attempts);
     void retry_letter(const Item& item, Duration delay);
-    void arm_retry(PartitionId partition, Offset offset, UnixMicros not_before_us);
-    bool adopt_epoch(Progress& progress, const ProgressKey& key);
+    /// Keys of open letters are busy, redriven ones go out. What a seek delivers anew is no letter
+    /// any more.
+    void take_letters();
+    void supersede(std::uint64_t letter);
+    /// A seek has gone back behind the record of a letter, which is delivered anew.
+    [[nodiscard]] bool is_superseded(PartitionId partition,
+                                     Offset offset,
+                                     std::uint32_t epoch) const;
+
+    // Partitions and definition.
+    [[nodiscard]] std::vector<PartitionId> partitions() const;
+    [[nodiscard]] Flow& flow_of(PartitionId partition) { return flows_[partition]; }
+    [[nodiscard]] std::uint32_t epoch_of(PartitionId partition) {
+        return flow_of(partition).progress.epoch();
+    }
+    void find_origin(PartitionId partition, Flow& flow);
+    /// Forgets what flows of a partition: it belongs to the time before a seek.
+    void drop_flow(PartitionId partition, Flow& flow);
+    /// Their settlements will be stale; the credit is the consumer's again.
+    void drop_flights(const std::function<bool(const Item&)>& is_dropped);
+    [[nodiscard]] bool adopt_epoch(Flow& flow, const ProgressKey& key);
+    void take_definition();
+    [[nodiscard]] std::string row_prefix(PartitionId partition) const;
+
+    // Report.
+    [[nodiscard]] std::string reason(const SubscriptionProgress& progress) const;
+    [[nodiscard]] std::string reason_to_wait(const SubscriptionProgress& progress) const;
+    /// The age of the oldest record that is not settled.
+    [[nodiscard]] std::int64_t lag_us(PartitionId partition, const Flow& flow, Offset next) const;
+    [[nodiscard]] UnixMicros oldest_letter_us(const SubscriptionProgress& progress) const;
+    static void add_waits(SubscriptionProgress& progress, const Flow& flow);
 
     Shard& shard_;
     LetterStore& letters_;
+    PermitOffice& permits_;
     std::shared_ptr<const SubscriptionInfo> info_;
-    std::map<PartitionId, Progress> progress_;
-    std::unordered_map<std::string, KeyState> keys_;  ///< busy ones
-    std::deque<Item> ready_;
+    std::optional<SubscriptionMetrics> metrics_;  ///< once the name is known
+    std::optional<SubscriptionFilter> filter_;
+    std::string filter_text_;
+    std::string filter_error_;
+    DispatchLimits limits_;
+
+    std::map<PartitionId, Flow> flows_;
+    std::deque<PartitionId> to_read_;  ///< behind which there may be more to read
+    std::deque<PartitionId> active_;   ///< with ready records; the one whose turn it is first
+    std::size_t ready_count_ = 0;
+    std::size_t reads_under_way_ = 0;
+    std::size_t wait_count_ = 0;
+    KeyTable keys_;
+    std::string blocked_reason_;
+
     std::deque<std::uint64_t> redriven_;  ///< letters on their way; read when their turn comes
     std::unordered_map<std::uint64_t, std::uint32_t> letter_failures_;  ///< since the redrive
-    std::uint64_t letter_round_ = 0;  ///< a seek begins a new one; timers of the last are void
-    std::unordered_map<std::uint64_t, InFlight> in_flight_;
+    std::uint64_t letters_open_ = 0;
+
+    Flights flights_;
     std::map<SessionId, Session> sessions_;
     SessionId last_served_ = 0;
-    CircuitBreaker circuit_;
-    std::string blocked_reason_;
     std::uint64_t last_delivery_ = 0;
-    std::uint64_t parked_records_ = 0;
-    std::uint64_t letters_open_ = 0;
-    std::size_t reads_under_way_ = 0;
+    CircuitBreaker circuit_;
+    std::uint64_t circuit_round_ = 0;  ///< a timer of an earlier one is void
+    std::optional<UnixMicros> drained_us_;
+
+    std::map<PartitionId, Settling> settlings_;
+    bool must_flush_ = false;
+    std::optional<SteadyTime> flush_at_;  ///< what nobody waits for
+    std::size_t proposals_ = 0;           ///< under way
+
+    std::uint32_t permits_free_ = 0;
+    std::uint32_t permits_wanted_ = 0;
+    std::uint32_t permits_finished_ = 0;
+    Shortage shortage_ = Shortage::none;
+
+    TimingWheel<WaitRef> wheel_{tick, SteadyTime{}};
+    std::optional<std::pair<SteadyTime, TimerId>> alarm_;
+
     bool has_started_ = false;
     bool is_pumping_ = false;
     bool must_pump_again_ = false;
+    bool is_pump_posted_ = false;
     Random random_;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
-    Counter& delivered_;
-    Counter& acked_;
-    Counter& nacked_;
-    Counter& letters_opened_;
 };
 
 }  // namespace millrace::broker::delivery

@@ -3,394 +3,257 @@
 
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/queue/engine.hpp"
+#include "broker/delivery/queue/engine_pending.hpp"
 #include "client/wire/record_batch.hpp"
 #include "storage/base/logging.hpp"
 
-// How records get from the log to consumers.
+// How records get from the log to what is ready for consumers.
 
 namespace millrace::broker::delivery {
 namespace {
 
 constexpr std::size_t read_bytes = std::size_t{128} * 1024;
-constexpr std::size_t ready_max = 1024;  ///< records read ahead of the consumers
+constexpr std::size_t ready_max = 1024;           ///< records read ahead of the consumers
+constexpr std::size_t partition_ready_max = 256;  ///< of them from one partition
+constexpr std::size_t records_per_read = 64;      ///< as a guess, while a read is under way
+constexpr Duration filter_time_max{1'000};        ///< then others have their turn
+constexpr std::size_t filter_records_max = 512;
+constexpr Duration read_again{1'000'000};  ///< what the disk did not give
 
 }  // namespace
 
-std::string Engine::key_of(PartitionId partition, std::string_view key) const {
-    return std::to_string(partition.value) + "/" + std::string(key);
-}
-
-bool Engine::may_flow() const {
-    return has_started_ && !info_->paused &&
-           circuit_.in_flight_max(info_->window) > in_flight_.size();
-}
-
-std::size_t Engine::credit_left() const {
-    std::size_t credit = 0;
-    for (const auto& [id, session] : sessions_) {
-        credit += session.credit;
-    }
-    return credit;
-}
-
-void Engine::pump() {
-    // A read that is answered from memory comes back in here: the outer call goes round once more
-    // instead.
-    must_pump_again_ = true;
-    if (std::exchange(is_pumping_, true)) {
+void Engine::on_advance(PartitionId partition) {
+    const auto found = flows_.find(partition);
+    if (found == flows_.end()) {
         return;
     }
-    while (std::exchange(must_pump_again_, false)) {
-        if (may_flow() && credit_left() > 0) {
-            dispatch();
-            read_more();
-        }
-    }
-    is_pumping_ = false;
-}
-
-void Engine::on_advance(PartitionId partition) {
-    if (!sessions_.empty() && progress_.contains(partition)) {
+    want_read(partition, found->second);
+    if (!sessions_.empty()) {
         pump();
     }
 }
 
+void Engine::want_read(PartitionId partition, Flow& flow) {
+    if (flow.progress.is_known() && !flow.is_reading && !std::exchange(flow.is_queued, true)) {
+        to_read_.push_back(partition);
+    }
+}
+
+bool Engine::has_room() const {
+    return ready_count_ + reads_under_way_ * records_per_read < ready_max;
+}
+
+std::string Engine::limit_reached() const {
+    const auto text = [](const char* name, std::uint32_t limit, const char* action) {
+        return std::string("limit ") + name + " of " + std::to_string(limit) +
+               " is reached: " + action;
+    };
+    if (keys_.parked_records() >= info_->parked_records_max) {
+        return text(
+            "parked_records_max", info_->parked_records_max, "settle the dead letters that block");
+    }
+    if (keys_.busy_keys() >= info_->parked_keys_max + ready_max + info_->window) {
+        return text(
+            "parked_keys_max", info_->parked_keys_max, "settle the dead letters that block");
+    }
+    if (wait_count_ >= info_->waiting_records_max) {
+        return text("waiting_records_max",
+                    info_->waiting_records_max,
+                    "so many wait for a retry or their deliver-after");
+    }
+    return {};
+}
+
 void Engine::read_more() {
-    for (auto& [partition, progress] : progress_) {
-        if (ready_.size() + reads_under_way_ * 64 >= ready_max) {
-            return;
+    blocked_reason_ = limit_reached();
+    for (auto left = to_read_.size(); left > 0 && has_room() && blocked_reason_.empty(); --left) {
+        const auto partition = to_read_.front();
+        to_read_.pop_front();
+        auto& flow = flow_of(partition);
+        if (flow.ready.size() >= partition_ready_max) {
+            to_read_.push_back(partition);
+            continue;
         }
-        if (!progress.is_reading) {
-            read(partition, progress);
-        }
+        flow.is_queued = false;
+        read(partition, flow);
+        blocked_reason_ = limit_reached();
     }
 }
 
-void Engine::read(PartitionId partition, Progress& progress) {
+void Engine::read(PartitionId partition, Flow& flow) {
     const auto limits = shard_.bounds(partition);
-    if (!limits || !progress.is_known) {
+    if (!limits) {
         return;
     }
-    if (progress.read_at < limits->first) {
+    if (flow.read_at < limits->first) {
         // Retention has passed by: what was not settled is gone.
-        progress.settled.add(
-            progress.settled.floor(),
-            limits->first.value - std::min(limits->first, progress.settled.floor()).value);
-        progress.read_at = limits->first;
+        const auto floor = flow.progress.settled().floor();
+        settle_quietly(
+            partition, floor, limits->first.value - std::min(limits->first, floor).value);
+        flow.read_at = limits->first;
     }
-    if (progress.read_at >= limits->next) {
+    if (flow.read_at >= limits->next) {
         return;
     }
-    if (parked_records_ >= info_->parked_records_max) {
-        blocked_reason_ = "limit parked_records_max of " +
-                          std::to_string(info_->parked_records_max) +
-                          " is reached: settle the dead letters that block";
-        return;
-    }
-    if (keys_.size() >= info_->parked_keys_max + ready_max + info_->window) {
-        blocked_reason_ = "limit parked_keys_max of " + std::to_string(info_->parked_keys_max) +
-                          " is reached: settle the dead letters that block";
-        return;
-    }
-    blocked_reason_.clear();
-    progress.is_reading = true;
+    flow.is_reading = true;
     ++reads_under_way_;
-    shard_.read({.partition = partition, .from = progress.read_at, .bytes_max = read_bytes},
-                [this, alive = is_alive_, partition, epoch = progress.epoch](
-                    const Result<storage::ReadResult>& result) {
-                    if (*alive) {
-                        take_runs(partition, epoch, result);
-                    }
-                });
+    shard_.read(
+        {.partition = partition, .from = flow.read_at, .bytes_max = read_bytes},
+        [this, alive = is_alive_, partition, epoch = flow.progress.epoch()](
+            Result<storage::ReadResult> result) {
+            if (!*alive) {
+                return;
+            }
+            --reads_under_way_;
+            if (!result) {
+                log_error("delivery", info_->name + ": " + result.error().text);
+                read_later(partition);
+                return;
+            }
+            take_runs(std::make_shared<Arrived>(Arrived{
+                .partition = partition, .epoch = epoch, .result = std::move(result).value()}));
+        });
 }
 
-void Engine::take_runs(PartitionId partition,
-                       std::uint32_t epoch,
-                       const Result<storage::ReadResult>& result) {
-    --reads_under_way_;
-    const auto found = progress_.find(partition);
-    if (found == progress_.end()) {
+void Engine::read_later(PartitionId partition) {
+    shard_.runtime().run_after(read_again, [this, alive = is_alive_, partition] {
+        if (*alive) {
+            end_read(partition, flow_of(partition));
+        }
+    });
+}
+
+void Engine::take_runs(const std::shared_ptr<Arrived>& arrived) {
+    auto& flow = flow_of(arrived->partition);
+    if (flow.progress.epoch() != arrived->epoch) {
+        end_read(arrived->partition, flow);
         return;
     }
-    auto& progress = found->second;
-    progress.is_reading = false;
-    if (!result || progress.epoch != epoch) {
-        return;
-    }
-    std::span<const std::byte> runs(result.value().runs);
+    FilterBudget budget{.end = shard_.runtime().clock().steady_now() + filter_time_max};
+    auto runs = std::span<const std::byte>(arrived->result.runs).subspan(arrived->at);
     while (const auto header = load_batch_header(runs)) {
         const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
-        const auto take = [&](std::uint32_t number, const wire::RecordView& view) {
-            take_view(progress, *header, header->base_offset + number, view);
-            return true;
-        };
-        const auto visited = wire::visit_records(batch, take);
-        if (!visited) {
-            log_error("delivery",
-                      "partition " + std::to_string(partition.value) + ": " + visited.error().text);
-            progress.read_at = std::max(progress.read_at, header->last_offset() + 1);
+        if (!take_batch(flow, *header, batch, budget)) {
+            shard_.runtime().post([this, alive = is_alive_, arrived] {
+                if (*alive) {
+                    take_runs(arrived);
+                }
+            });
+            return;
         }
         runs = runs.subspan(header->run_bytes());
+        arrived->at += header->run_bytes();
     }
-    if (result.value().damage) {
-        log_error("delivery",
-                  info_->name + ": skips damaged records: " + result.value().damage->text);
-        progress.settled.add(result.value().next,
-                             result.value().skip_to.value - result.value().next.value);
-        progress.is_dirty = true;
-        progress.read_at = std::max(progress.read_at, result.value().skip_to);
-    }
+    take_damage(flow, *arrived);
+    end_read(arrived->partition, flow);
+}
+
+void Engine::end_read(PartitionId partition, Flow& flow) {
+    flow.is_reading = false;
+    want_read(partition, flow);
     pump();
 }
 
-void Engine::take_view(Progress& progress,
-                       const BatchHeader& header,
-                       Offset offset,
-                       const wire::RecordView& view) {
-    if (offset < progress.read_at) {
+/// False when the filter has used up its time; what it has judged is not judged again.
+bool Engine::take_batch(Flow& flow,
+                        const BatchHeader& header,
+                        std::span<const std::byte> batch,
+                        FilterBudget& budget) {
+    const auto catalog = shard_.catalog().view();
+    const auto* const ref = catalog->find(header.partition);
+    RecordPlacement placement{.id = header.partition,
+                              .topic = ref == nullptr ? std::string_view() : ref->topic->name,
+                              .partition_index = ref == nullptr ? 0 : ref->index,
+                              .append_time_us = header.append_time_us};
+    bool is_whole = true;
+    const auto visited =
+        wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
+            placement.offset = header.base_offset + number;
+            if (placement.offset < flow.read_at) {
+                return true;
+            }
+            is_whole = !filter_ || !is_spent(budget);
+            if (is_whole) {
+                ++budget.records;
+                take_view(flow, placement, view);
+            }
+            return is_whole;
+        });
+    if (!visited) {
+        log_error("delivery",
+                  info_->name + ": partition " + std::to_string(header.partition.value) + ": " +
+                      visited.error().text + "; its records are skipped");
+        const auto end = header.last_offset() + 1;
+        const auto first = std::min(std::max(flow.read_at, header.base_offset), end);
+        settle_quietly(header.partition, first, end.value - first.value);
+        flow.read_at = std::max(flow.read_at, end);
+    }
+    return is_whole;
+}
+
+bool Engine::is_spent(const FilterBudget& budget) const {
+    return budget.records >= filter_records_max ||
+           (budget.records > 0 && shard_.runtime().clock().steady_now() >= budget.end);
+}
+
+void Engine::take_damage(Flow& flow, const Arrived& arrived) {
+    const auto& result = arrived.result;
+    if (!result.damage) {
         return;
     }
-    progress.read_at = offset + 1;
-    if (progress.settled.contains(offset)) {
+    log_error("delivery", info_->name + ": skips damaged records: " + result.damage->text);
+    settle_quietly(arrived.partition, result.next, result.skip_to.value - result.next.value);
+    flow.read_at = std::max(flow.read_at, result.skip_to);
+}
+
+void Engine::take_view(Flow& flow, const RecordPlacement& placement, const wire::RecordView& view) {
+    flow.read_at = placement.offset + 1;
+    if (flow.progress.settled().contains(placement.offset)) {
         return;
     }
-    take_record(header.partition,
-                progress,
-                {.partition = header.partition,
-                 .offset = offset,
-                 .append_time_us = header.append_time_us,
+    if (!is_wanted(placement, view)) {
+        settle_quietly(placement.id, placement.offset, 1);
+        return;
+    }
+    const auto times = record_times(view);
+    metrics_->headers_unreadable.add(times.unreadable_count);
+    take_record(flow,
+                {.partition = placement.id,
+                 .offset = placement.offset,
+                 .append_time_us = placement.append_time_us,
+                 .times = times,
                  .key = std::string(view.key.value_or("")),
                  .letter = std::nullopt,
                  .record = wire::format_plain_record(view)});
 }
 
-void Engine::take_record(PartitionId partition, Progress& progress, Item item) {
-    const auto retry = progress.retries.find(item.offset);
-    const bool is_ordered = info_->order == Order::key && !item.key.empty();
-    if (is_ordered) {
-        const auto key = key_of(partition, item.key);
-        const auto [state, is_first] = keys_.try_emplace(key);
-        if (!is_first && retry == progress.retries.end()) {
-            state->second.parked.push_back(item.offset);
-            ++parked_records_;
-            return;
-        }
+bool Engine::is_wanted(const RecordPlacement& placement, const wire::RecordView& view) {
+    if (!filter_) {
+        return true;
     }
-    if (retry != progress.retries.end()) {
-        retry->second.key = item.key;
-        return;  // its timer brings it; its key stays busy
+    const auto verdict = filter_->judge(view, placement);
+    if (verdict == SubscriptionFilter::Verdict::unwanted) {
+        metrics_->filtered.add();
+    } else if (verdict == SubscriptionFilter::Verdict::failed) {
+        metrics_->filter_failed.add();
     }
-    ready_.push_back(std::move(item));
+    return verdict == SubscriptionFilter::Verdict::wanted;
 }
 
-void Engine::read_one(PartitionId partition, Offset offset, const std::string& key) {
-    shard_.read(
-        {.partition = partition, .from = offset, .bytes_max = 1},
-        [this, alive = is_alive_, partition, offset, key, epoch = progress_of(partition).epoch](
-            const Result<storage::ReadResult>& result) {
-            if (*alive && progress_of(partition).epoch == epoch) {
-                take_one(partition, offset, key, result);
-            }
-        });
-}
-
-void Engine::take_one(PartitionId partition,
-                      Offset offset,
-                      const std::string& key,
-                      const Result<storage::ReadResult>& result) {
-    auto& progress = progress_of(partition);
-    if (progress.settled.contains(offset)) {
-        return;
-    }
-    const auto header = result ? load_batch_header(result.value().runs) : std::nullopt;
-    if (!header) {
-        const bool is_gone = result || result.error().code == Errc::offset_out_of_range;
-        if (is_gone) {
-            give_up(partition, offset, key);
+void Engine::take_record(Flow& flow, Item item) {
+    const bool is_first = is_ordered(item.key) && keys_.take(item.partition, item.key);
+    if (flow.progress.find_retry(item.offset) != nullptr) {
+        // Its timer brings it; its key stays busy.
+        if (const auto found = flow.waits.find(item.offset); found != flow.waits.end()) {
+            found->second.key = item.key;
         }
         return;
     }
-    const auto batch = std::span<const std::byte>(result.value().runs)
-                           .subspan(BatchHeader::bytes, header->batch_bytes);
-    const auto visited =
-        wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
-            if (header->base_offset + number != offset) {
-                return true;
-            }
-            Item item{.partition = partition,
-                      .offset = offset,
-                      .append_time_us = header->append_time_us,
-                      .key = std::string(view.key.value_or("")),
-                      .letter = std::nullopt,
-                      .record = wire::format_plain_record(view)};
-            if (const auto retry = progress.retries.find(offset); retry != progress.retries.end()) {
-                item.attempts = retry->second.attempts;
-                item.first_failure_us = retry->second.first_failure_us;
-            }
-            if (info_->order == Order::key && !item.key.empty()) {
-                keys_.try_emplace(key_of(partition, item.key));
-            }
-            ready_.push_front(std::move(item));
-            return false;
-        });
-    if (!visited) {
-        give_up(partition, offset, key);
-    }
-    pump();
-}
-
-void Engine::give_up(PartitionId partition, Offset offset, const std::string& key) {
-    log_warning("delivery",
-                info_->name + ": partition " + std::to_string(partition.value) + ", offset " +
-                    std::to_string(offset.value) + " is gone before it was settled");
-    auto& progress = progress_of(partition);
-    progress.settled.add(offset, 1);
-    progress.retries.erase(offset);
-    progress.is_dirty = true;
-    release_key({.partition = partition, .offset = offset, .key = key, .letter = {}, .record = {}});
-}
-
-void Engine::release_key(const Item& item) {
-    if (info_->order != Order::key || item.key.empty()) {
+    if (is_ordered(item.key) && !is_first) {
+        keys_.park(std::move(item));
         return;
     }
-    const auto found = keys_.find(key_of(item.partition, item.key));
-    if (found == keys_.end()) {
-        return;
-    }
-    if (found->second.parked.empty()) {
-        keys_.erase(found);
-        return;
-    }
-    const auto next = found->second.parked.front();
-    found->second.parked.pop_front();
-    --parked_records_;
-    read_one(item.partition, next, item.key);
-}
-
-void Engine::requeue_front(Item item) {
-    if (item.letter) {
-        redriven_.push_front(*item.letter);
-    } else {
-        ready_.push_front(std::move(item));
-    }
-}
-
-Engine::Item Engine::item_of(const Letter& letter) const {
-    const auto failures = letter_failures_.find(letter.id);
-    return {
-        .partition = letter.partition,
-        .offset = letter.offset,
-        .append_time_us = letter.append_time_us,
-        .attempts = letter.attempts + (failures == letter_failures_.end() ? 0 : failures->second),
-        .attempts_before = letter.attempts,
-        .first_failure_us = letter.first_failure_us,
-        .key = letter.key,
-        .letter = letter.id,
-        .record = letter.edited.empty() ? letter.record : letter.edited};
-}
-
-std::optional<Engine::Item> Engine::next_item() {
-    while (!redriven_.empty()) {
-        const auto id = redriven_.front();
-        redriven_.pop_front();
-        const auto letter = letters_.load(info_->id, id);
-        if (letter && letter.value().state == LetterState::redriven) {
-            return item_of(letter.value());
-        }
-    }
-    if (ready_.empty()) {
-        return std::nullopt;
-    }
-    auto item = std::move(ready_.front());
-    ready_.pop_front();
-    return item;
-}
-
-void Engine::dispatch() {
-    const auto now = shard_.runtime().clock().steady_now();
-    auto at = sessions_.upper_bound(last_served_);
-    std::size_t without_credit = 0;
-    while (may_flow() && without_credit < sessions_.size()) {
-        if (at == sessions_.end()) {
-            at = sessions_.begin();
-        }
-        auto& [id, session] = *at;
-        ++at;
-        if (session.credit == 0) {
-            ++without_credit;
-            continue;
-        }
-        auto item = next_item();
-        if (!item) {
-            break;
-        }
-        without_credit = 0;
-        --session.credit;
-        last_served_ = id;
-        const auto delivery = ++last_delivery_;
-        in_flight_.emplace(
-            delivery,
-            InFlight{.session = id,
-                     .item = std::move(*item),
-                     .deadline = now + std::chrono::milliseconds(info_->ack_timeout_ms)});
-        session.batch.push_back(delivery);
-    }
-    for (auto& [id, session] : sessions_) {
-        send(session);
-    }
-}
-
-void Engine::send(Session& session) {
-    if (session.batch.empty()) {
-        return;
-    }
-    std::vector<Delivery> deliveries;
-    deliveries.reserve(session.batch.size());
-    for (const auto id : std::exchange(session.batch, {})) {
-        const auto& item = in_flight_.at(id).item;
-        deliveries.push_back({.delivery_id = id,
-                              .partition = item.partition,
-                              .offset = item.offset,
-                              .append_time_us = item.append_time_us,
-                              .attempt = item.attempts + 1,
-                              .record = item.record});
-    }
-    delivered_.add(deliveries.size());
-    session.target->on_deliveries(shard_.id(), deliveries);
-}
-
-std::vector<PartitionId> Engine::partitions() const {
-    std::vector<PartitionId> mine;
-    for (const auto& topic : shard_.catalog().view()->matching(info_->topics)) {
-        for (const auto& partition : topic->partitions) {
-            if (partition.shard == shard_.id()) {
-                mine.push_back(partition.id);
-            }
-        }
-    }
-    return mine;
-}
-
-Engine::Progress& Engine::progress_of(PartitionId partition) {
-    return progress_[partition];
-}
-
-void Engine::find_origin(PartitionId partition, Progress& progress) {
-    const auto limits = shard_.store().bounds(partition);
-    progress.epoch = info_->seek_epoch;
-    progress.origin = limits.first;
-    if (info_->start != StartAt::earliest) {
-        const bool is_first_start = info_->start == StartAt::latest && info_->seek_epoch == 0;
-        const auto time = is_first_start ? info_->created_us : info_->start_time_us;
-        const auto found = shard_.store().offset_at(partition, time);
-        progress.origin = found ? found.value() : limits.next;
-    }
-    progress.settled = IntervalSet(progress.origin);
-    progress.retries.clear();
-    progress.read_at = progress.origin;
-    progress.is_known = true;
-    progress.is_dirty = true;
+    admit(std::move(item));
 }
 
 }  // namespace millrace::broker::delivery

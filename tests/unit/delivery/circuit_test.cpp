@@ -11,42 +11,78 @@ TEST(CircuitBreaker, ClosedLetsTheWholeWindowThrough) {
     CircuitBreaker circuit;
     EXPECT_EQ(circuit.state(), Circuit::closed);
     EXPECT_EQ(circuit.in_flight_max(64), 64U);
-    EXPECT_FALSE(circuit.close());
+    EXPECT_FALSE(circuit.close(1));
+    EXPECT_TRUE(circuit.changes().empty());
 }
 
 TEST(CircuitBreaker, OpenLetsNothingThroughAndHalfOpenOneProbe) {
     CircuitBreaker circuit;
-    (void)circuit.trip("connection refused");
+    (void)circuit.trip(Cause::outage, "connection refused", 1);
     EXPECT_EQ(circuit.in_flight_max(64), 0U);
-    EXPECT_EQ(circuit.reason(), "connection refused");
-    circuit.allow_probe();
+    EXPECT_EQ(circuit.reason(), "outage: connection refused");
+    EXPECT_TRUE(circuit.allow_probe(2));
     EXPECT_EQ(circuit.state(), Circuit::half_open);
     EXPECT_EQ(circuit.in_flight_max(64), 1U);
 }
 
-TEST(CircuitBreaker, WaitsLongerEachTimeUpToHalfAMinute) {
+TEST(CircuitBreaker, WaitsLongerEachTimeUpToItsLimit) {
     CircuitBreaker circuit;
-    for (const auto expected : {1s, 2s, 4s, 8s, 16s, 30s, 30s}) {
-        EXPECT_EQ(circuit.trip("out"), expected);
-        circuit.allow_probe();
+    circuit.limit_probe_interval(5s);
+    for (const auto expected : {1s, 2s, 4s, 5s, 5s}) {
+        EXPECT_EQ(circuit.trip(Cause::outage, "out", 1), expected);
+        circuit.allow_probe(2);
     }
+}
+
+TEST(CircuitBreaker, ALimitBelowASecondHoldsFromTheFirstWait) {
+    CircuitBreaker circuit;
+    circuit.limit_probe_interval(200ms);
+    EXPECT_EQ(circuit.trip(Cause::outage, "out", 1), 200ms);
 }
 
 TEST(CircuitBreaker, ClosesWithTheFirstThatIsSettledAndForgetsTheWait) {
     CircuitBreaker circuit;
-    (void)circuit.trip("out");
-    (void)circuit.trip("out");
-    circuit.allow_probe();
-    EXPECT_TRUE(circuit.close());
+    (void)circuit.trip(Cause::outage, "out", 1);
+    circuit.allow_probe(2);
+    (void)circuit.trip(Cause::outage, "out", 3);
+    circuit.allow_probe(4);
+    EXPECT_TRUE(circuit.close(5));
     EXPECT_EQ(circuit.state(), Circuit::closed);
     EXPECT_TRUE(circuit.reason().empty());
-    EXPECT_EQ(circuit.trip("again"), 1s);
+    EXPECT_EQ(circuit.trip(Cause::outage, "again", 6), 1s);
 }
 
 TEST(CircuitBreaker, ProbeIsOnlyAllowedWhenOpen) {
     CircuitBreaker circuit;
-    circuit.allow_probe();
+    EXPECT_FALSE(circuit.allow_probe(1));
     EXPECT_EQ(circuit.state(), Circuit::closed);
+}
+
+TEST(CircuitBreaker, EveryChangeIsKeptWithTimeCauseAndReason) {
+    CircuitBreaker circuit;
+    (void)circuit.trip(Cause::authorization, "key expired", 10);
+    circuit.allow_probe(20);
+    circuit.close(30);
+    ASSERT_EQ(circuit.changes().size(), 3U);
+    const auto& opened = circuit.changes()[0];
+    EXPECT_EQ(opened.time_us, 10);
+    EXPECT_EQ(opened.from, Circuit::closed);
+    EXPECT_EQ(opened.to, Circuit::open);
+    EXPECT_EQ(opened.cause, Cause::authorization);
+    EXPECT_EQ(opened.reason, "key expired");
+    EXPECT_EQ(circuit.changes()[1].to, Circuit::half_open);
+    EXPECT_EQ(circuit.changes()[2].from, Circuit::half_open);
+    EXPECT_EQ(circuit.changes()[2].to, Circuit::closed);
+}
+
+TEST(CircuitBreaker, OnlyTheLastChangesAreKept) {
+    CircuitBreaker circuit;
+    for (UnixMicros round = 0; round < 50; ++round) {
+        (void)circuit.trip(Cause::outage, "out", round);
+        circuit.close(round);
+    }
+    EXPECT_EQ(circuit.changes().size(), CircuitBreaker::changes_max);
+    EXPECT_EQ(circuit.changes().back().time_us, 49);
 }
 
 }  // namespace

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "broker/catalog/catalog_state.hpp"
+
+namespace millrace::broker {
+
+/// A change that is being applied.
+struct CatalogState::Command {
+    const nlohmann::json& json;
+    const Rows& rows;
+    [[nodiscard]] std::string name() const { return json.at("name").get<std::string>(); }
+    [[nodiscard]] bool accepts_existing() const { return json.value("if_exists_ok", false); }
+};
+
+inline constexpr std::string_view subscription_prefix = "c/s/";
+
+[[nodiscard]] inline Error limit_error(const char* name, std::uint32_t value) {
+    return fail(Errc::limit_reached,
+                std::string("limit ") + name + " of " + std::to_string(value) + " is reached");
+}
+
+}  // namespace millrace::broker

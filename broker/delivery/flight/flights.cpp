@@ -1,0 +1,64 @@
+#include "broker/delivery/flight/flights.hpp"
+
+#include <algorithm>
+
+namespace millrace::broker::delivery {
+
+void Flights::add(std::uint64_t delivery, Flight flight) {
+    by_deadline_.emplace(flight.deadline, delivery);
+    by_delivery_.emplace(delivery, std::move(flight));
+}
+
+const Flights::Flight* Flights::find(std::uint64_t delivery) const {
+    const auto found = by_delivery_.find(delivery);
+    return found == by_delivery_.end() ? nullptr : &found->second;
+}
+
+std::optional<Flights::Flight> Flights::take(std::uint64_t delivery) {
+    auto node = by_delivery_.extract(delivery);
+    if (node.empty()) {
+        return std::nullopt;
+    }
+    by_deadline_.erase({node.mapped().deadline, delivery});
+    return std::move(node.mapped());
+}
+
+void Flights::extend(std::uint64_t delivery, SteadyTime deadline) {
+    const auto found = by_delivery_.find(delivery);
+    if (found == by_delivery_.end() || found->second.deadline >= deadline) {
+        return;
+    }
+    by_deadline_.erase({found->second.deadline, delivery});
+    by_deadline_.emplace(deadline, delivery);
+    found->second.deadline = deadline;
+}
+
+std::vector<Flights::Flight> Flights::take_if(const std::function<bool(const Flight&)>& is_wanted) {
+    std::vector<std::uint64_t> wanted;
+    for (const auto& [delivery, flight] : by_delivery_) {
+        if (is_wanted(flight)) {
+            wanted.push_back(delivery);
+        }
+    }
+    std::ranges::sort(wanted);
+    std::vector<Flight> taken;
+    taken.reserve(wanted.size());
+    for (const auto delivery : wanted) {
+        taken.push_back(*take(delivery));
+    }
+    return taken;
+}
+
+std::vector<std::uint64_t> Flights::late(SteadyTime now) const {
+    std::vector<std::uint64_t> found;
+    for (auto at = by_deadline_.begin(); at != by_deadline_.end() && at->first <= now; ++at) {
+        found.push_back(at->second);
+    }
+    return found;
+}
+
+std::optional<SteadyTime> Flights::next_deadline() const {
+    return by_deadline_.empty() ? std::nullopt : std::optional(by_deadline_.begin()->first);
+}
+
+}  // namespace millrace::broker::delivery

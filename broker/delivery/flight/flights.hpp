@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "broker/delivery/flight/item.hpp"
+#include "broker/delivery/subscriptions.hpp"
+
+namespace millrace::broker::delivery {
+
+/// Records that consumers have and have not settled, by their deliveries and by their deadlines.
+///
+/// Threads:  the shard's.
+class Flights {
+  public:
+    struct Flight {
+        SessionId session = 0;
+        Item item;
+        SteadyTime deadline{};
+        bool has_permit = false;
+    };
+
+    void add(std::uint64_t delivery, Flight flight);
+    /// Null when the delivery has ended.
+    [[nodiscard]] const Flight* find(std::uint64_t delivery) const;
+    [[nodiscard]] std::optional<Flight> take(std::uint64_t delivery);
+    /// Never earlier than before.
+    void extend(std::uint64_t delivery, SteadyTime deadline);
+    /// Those that are wanted, the oldest delivery first.
+    [[nodiscard]] std::vector<Flight> take_if(const std::function<bool(const Flight&)>& is_wanted);
+    [[nodiscard]] std::vector<std::uint64_t> late(SteadyTime now) const;
+    [[nodiscard]] std::optional<SteadyTime> next_deadline() const;
+    [[nodiscard]] std::size_t size() const { return by_delivery_.size(); }
+
+  private:
+    std::unordered_map<std::uint64_t, Flight> by_delivery_;
+    std::set<std::pair<SteadyTime, std::uint64_t>> by_deadline_;
+};
+
+}  // namespace millrace::broker::delivery

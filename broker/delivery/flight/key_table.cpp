@@ -1,0 +1,88 @@
+#include "broker/delivery/flight/key_table.hpp"
+
+#include <numeric>
+#include <utility>
+
+#include "storage/base/assert.hpp"
+
+namespace millrace::broker::delivery {
+
+KeyTable::Parked KeyTable::Queue::pop() {
+    auto next = std::move(parked_[taken_]);
+    ++taken_;
+    if (taken_ * 2 >= parked_.size()) {
+        parked_.erase(parked_.begin(), parked_.begin() + static_cast<std::ptrdiff_t>(taken_));
+        taken_ = 0;
+    }
+    return next;
+}
+
+std::size_t KeyTable::Queue::kept_bytes() const {
+    return std::accumulate(
+        parked_.begin(), parked_.end(), std::size_t{0}, [](std::size_t sum, const Parked& one) {
+            return sum + bytes_of(one);
+        });
+}
+
+std::size_t KeyTable::bytes_of(const Parked& parked) {
+    return parked.item ? sizeof(Item) + parked.item->key.size() + parked.item->record.size() : 0;
+}
+
+std::string KeyTable::name_of(PartitionId partition, std::string_view key) {
+    return std::to_string(partition.value).append("/").append(key);
+}
+
+bool KeyTable::take(PartitionId partition, std::string_view key) {
+    return keys_.try_emplace(name_of(partition, key)).second;
+}
+
+void KeyTable::park(Item item) {
+    const auto found = keys_.find(name_of(item.partition, item.key));
+    MILLRACE_ASSERT(found != keys_.end());
+    auto& queue = found->second;
+    parked_keys_ += queue.size() == 0 ? 1U : 0U;
+    ++parked_records_;
+    Parked parked{.offset = item.offset, .item = std::make_unique<Item>(std::move(item))};
+    if (kept_bytes_ + bytes_of(parked) > kept_bytes_max) {
+        parked.item.reset();
+    }
+    kept_bytes_ += bytes_of(parked);
+    queue.push(std::move(parked));
+}
+
+std::optional<KeyTable::Parked> KeyTable::release(PartitionId partition, std::string_view key) {
+    const auto found = keys_.find(name_of(partition, key));
+    if (found == keys_.end()) {
+        return std::nullopt;
+    }
+    auto& queue = found->second;
+    if (queue.size() == 0) {
+        keys_.erase(found);
+        return std::nullopt;
+    }
+    auto next = queue.pop();
+    kept_bytes_ -= bytes_of(next);
+    --parked_records_;
+    parked_keys_ -= queue.size() == 0 ? 1U : 0U;
+    return next;
+}
+
+void KeyTable::drop(PartitionId partition) {
+    const auto prefix = name_of(partition, "");
+    std::erase_if(keys_, [&](const auto& entry) {
+        if (!entry.first.starts_with(prefix)) {
+            return false;
+        }
+        parked_records_ -= entry.second.size();
+        parked_keys_ -= entry.second.size() == 0 ? 0U : 1U;
+        kept_bytes_ -= entry.second.kept_bytes();
+        return true;
+    });
+}
+
+std::uint32_t KeyTable::parked_behind(PartitionId partition, std::string_view key) const {
+    const auto found = keys_.find(name_of(partition, key));
+    return found == keys_.end() ? 0 : static_cast<std::uint32_t>(found->second.size());
+}
+
+}  // namespace millrace::broker::delivery

@@ -1,0 +1,176 @@
+#include <algorithm>
+#include <utility>
+
+#include "broker/catalog/catalog_service.hpp"
+#include "broker/delivery/queue/engine.hpp"
+#include "broker/delivery/queue/engine_pending.hpp"
+#include "client/wire/record.hpp"
+#include "storage/base/logging.hpp"
+
+// What becomes of a record that is given up, and of one that is sent again.
+
+namespace millrace::broker::delivery {
+namespace {
+
+constexpr std::size_t response_bytes_max = 4096;
+constexpr std::size_t error_bytes_max = 4096;
+
+}  // namespace
+
+void Engine::give_up_item(Item item,
+                          const Nack& nack,
+                          Cause cause,
+                          const std::shared_ptr<Pending>& pending) {
+    if (info_->dead_letter == DeadLetterRule::drop && !item.letter) {
+        drop_item(item, nack, cause, pending);
+    } else {
+        open_letter(std::move(item), nack, cause, pending);
+    }
+}
+
+void Engine::drop_item(const Item& item,
+                       const Nack& nack,
+                       Cause cause,
+                       const std::shared_ptr<Pending>& pending) {
+    metrics_->dropped[static_cast<std::size_t>(cause)]->add();
+    log_warning("delivery",
+                info_->name + ": partition " + std::to_string(item.partition.value) + ", offset " +
+                    std::to_string(item.offset.value) + " is dropped after " +
+                    std::to_string(item.attempts) + " attempts, " + std::string(name_of(cause)) +
+                    ": " + nack.error.substr(0, error_bytes_max));
+    settle_item(item, pending);
+}
+
+void Engine::open_letter(Item item,
+                         const Nack& nack,
+                         Cause cause,
+                         const std::shared_ptr<Pending>& pending) {
+    if (item.letter) {
+        change_letter(item, LetterState::open, nack, cause, pending);
+        return;
+    }
+    const auto now = shard_.runtime().clock().unix_now();
+    LetterOpenCommand command{.key = progress_key(item.partition), .letter = {}};
+    auto& letter = command.letter;
+    const auto view = shard_.catalog().view();
+    if (const auto* const ref = view->find(item.partition)) {
+        letter.topic = ref->topic->name;
+        letter.partition_index = ref->index;
+    }
+    letter.subscription = info_->name;
+    letter.partition = item.partition;
+    letter.offset = item.offset;
+    letter.epoch = command.key.epoch;
+    letter.key = item.key;
+    letter.cause = cause;
+    letter.error = nack.error.substr(0, error_bytes_max);
+    letter.response = nack.response.substr(0, response_bytes_max);
+    letter.attempts = item.attempts;
+    letter.first_failure_us = item.first_failure_us == 0 ? now : item.first_failure_us;
+    letter.last_failure_us = now;
+    letter.append_time_us = item.append_time_us;
+    if (const auto record = wire::parse_plain_record(item.record)) {
+        letter.correlation_id = std::string(record.value().header("correlation-id").value_or(""));
+    }
+    letter.actions.push_back(
+        {.time_us = now, .action = "opened", .by = "broker", .text = std::string(name_of(cause))});
+    letter.record = std::move(item.record);
+    metrics_->letters.add();
+    propose(command, pending, [this] { pump_soon(); });
+}
+
+void Engine::change_letter(const Item& item,
+                           LetterState state,
+                           const Nack& nack,
+                           Cause cause,
+                           const std::shared_ptr<Pending>& pending) {
+    const bool is_failure = state == LetterState::open;
+    const auto error = nack.error.substr(0, error_bytes_max);
+    const LetterChangeCommand command{.subscription = info_->id,
+                                      .id = *item.letter,
+                                      .state = state,
+                                      .cause = cause,
+                                      .error = error,
+                                      .response = nack.response.substr(0, response_bytes_max),
+                                      .attempts = is_failure ? item.attempts : 0,
+                                      .action = {.time_us = shard_.runtime().clock().unix_now(),
+                                                 .action = is_failure ? "failed again" : "resolved",
+                                                 .by = "broker",
+                                                 .text = is_failure ? error : ""},
+                                      .edited = {}};
+    propose(command, pending, [] {});
+}
+
+void Engine::retry_letter(const Item& item, Duration delay) {
+    // After a restart it is still redriven, and goes out again with a fresh budget.
+    letter_failures_[*item.letter] = item.attempts - item.attempts_before;
+    wheel_.add(shard_.runtime().clock().steady_now() + delay,
+               {.partition = item.partition, .number = *item.letter, .is_letter = true});
+    arm();
+}
+
+Item Engine::item_of(const Letter& letter) const {
+    const auto failures = letter_failures_.find(letter.id);
+    return {
+        .partition = letter.partition,
+        .offset = letter.offset,
+        .append_time_us = letter.append_time_us,
+        .attempts = letter.attempts + (failures == letter_failures_.end() ? 0 : failures->second),
+        .attempts_before = letter.attempts,
+        .first_failure_us = letter.first_failure_us,
+        .times = {},
+        .key = letter.key,
+        .letter = letter.id,
+        .record = letter.edited.empty() ? letter.record : letter.edited};
+}
+
+void Engine::take_letters() {
+    letters_open_ = 0;
+    redriven_.clear();
+    letter_failures_.clear();
+    wheel_.erase_if([](const WaitRef& ref) { return ref.is_letter; });
+    drop_flights([](const Item& item) { return item.letter.has_value(); });
+    std::vector<std::uint64_t> redelivered;
+    const auto visited = letters_.visit_active(info_->id, [&](const LetterBrief& letter) {
+        ++letters_open_;
+        if (is_superseded(letter.partition, letter.offset, letter.epoch)) {
+            redelivered.push_back(letter.id);
+            return true;
+        }
+        if (is_ordered(letter.key)) {
+            keys_.take(letter.partition, letter.key);
+        }
+        if (letter.state == LetterState::redriven) {
+            redriven_.push_back(letter.id);
+        }
+        return true;
+    });
+    if (!visited) {
+        log_error("delivery", info_->name + ": " + visited.error().text);
+    }
+    for (const auto id : redelivered) {
+        supersede(id);
+    }
+}
+
+bool Engine::is_superseded(PartitionId partition, Offset offset, std::uint32_t epoch) const {
+    const auto found = flows_.find(partition);
+    return found != flows_.end() && epoch < found->second.progress.epoch() &&
+           offset >= found->second.progress.origin();
+}
+
+void Engine::supersede(std::uint64_t letter) {
+    const LetterChangeCommand command{.subscription = info_->id,
+                                      .id = letter,
+                                      .state = LetterState::discarded,
+                                      .error = {},
+                                      .response = {},
+                                      .action = {.time_us = shard_.runtime().clock().unix_now(),
+                                                 .action = "superseded",
+                                                 .by = "broker",
+                                                 .text = "a seek delivers the record anew"},
+                                      .edited = {}};
+    propose(command, nullptr, [] {});
+}
+
+}  // namespace millrace::broker::delivery
