@@ -139,6 +139,13 @@ void credit(const Request& request) {
         });
 }
 
+/// A cause that only a newer client knows is no reason to give up: the record comes again.
+delivery::Cause cause_of(wire::Cause cause) {
+    const auto number = static_cast<std::size_t>(cause);
+    return number == 0 || number >= delivery::cause_count ? delivery::Cause::transient
+                                                          : static_cast<delivery::Cause>(cause);
+}
+
 delivery::Settlement settlement_of(const wire::SettleRequestT& message) {
     delivery::Settlement settlement{.acks = message.acks,
                                     .nacks = {},
@@ -147,7 +154,7 @@ delivery::Settlement settlement_of(const wire::SettleRequestT& message) {
     for (const auto& nack : message.nacks) {
         settlement.nacks.push_back(
             {.delivery_id = nack->delivery_id,
-             .cause = static_cast<delivery::Cause>(nack->cause),
+             .cause = cause_of(nack->cause),
              .delay = nack->delay_ms ? std::optional(std::chrono::milliseconds(*nack->delay_ms))
                                      : std::nullopt,
              .error = nack->error,

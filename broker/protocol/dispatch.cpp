@@ -40,6 +40,7 @@ Handler handler_of(wire::Api api) {
         case wire::Api::subscription_list:
         case wire::Api::subscription_describe:
         case wire::Api::subscription_control:
+        case wire::Api::subscription_alter:
             return handle_subscription_admin;
         case wire::Api::subscription_open:
         case wire::Api::subscription_credit:

@@ -30,6 +30,17 @@ SubscriptionInfo from_wire(const wire::SubscriptionT& subscription) {
     info.parked_keys_max = subscription.parked_keys_max;
     info.parked_records_max = subscription.parked_records_max;
     info.description = subscription.description;
+    info.filter = subscription.filter;
+    info.unknown_attempts_max = subscription.unknown_attempts_max;
+    info.unknown_backoff_min_ms = subscription.unknown_backoff_min_ms;
+    info.unknown_backoff_max_ms = subscription.unknown_backoff_max_ms;
+    info.dead_letter = static_cast<DeadLetterRule>(subscription.dead_letter);
+    info.expired = static_cast<ExpiredRule>(subscription.expired);
+    info.rate_per_s = subscription.rate_per_s;
+    info.rate_burst = subscription.rate_burst;
+    info.concurrency = subscription.concurrency;
+    info.waiting_records_max = subscription.waiting_records_max;
+    info.probe_interval_max_ms = subscription.probe_interval_max_ms;
     return info;
 }
 
@@ -48,7 +59,38 @@ std::unique_ptr<wire::SubscriptionT> to_wire(const SubscriptionInfo& info) {
     made->parked_keys_max = info.parked_keys_max;
     made->parked_records_max = info.parked_records_max;
     made->description = info.description;
+    made->filter = info.filter;
+    made->unknown_attempts_max = info.unknown_attempts_max;
+    made->unknown_backoff_min_ms = info.unknown_backoff_min_ms;
+    made->unknown_backoff_max_ms = info.unknown_backoff_max_ms;
+    made->dead_letter = static_cast<wire::DeadLetterRule>(info.dead_letter);
+    made->expired = static_cast<wire::ExpiredRule>(info.expired);
+    made->rate_per_s = info.rate_per_s;
+    made->rate_burst = info.rate_burst;
+    made->concurrency = info.concurrency;
+    made->waiting_records_max = info.waiting_records_max;
+    made->probe_interval_max_ms = info.probe_interval_max_ms;
     return made;
+}
+
+/// The first moment that is not 0.
+std::int64_t earlier(std::int64_t one, std::int64_t other) {
+    return one == 0 ? other : other == 0 ? one : std::min(one, other);
+}
+
+void add_changes(wire::SubscriptionStatusT& total,
+                 const SubscriptionProgress& part,
+                 std::uint32_t shard) {
+    for (const auto& change : part.circuit_changes) {
+        auto one = std::make_unique<wire::CircuitChangeT>();
+        one->time_us = change.time_us;
+        one->from = static_cast<wire::Circuit>(change.from);
+        one->to = static_cast<wire::Circuit>(change.to);
+        one->cause = static_cast<wire::Cause>(change.cause);
+        one->reason = change.reason;
+        one->shard = shard;
+        total.circuit_changes.push_back(std::move(one));
+    }
 }
 
 void add(wire::SubscriptionStatusT& total, const SubscriptionProgress& part) {
@@ -66,6 +108,14 @@ void add(wire::SubscriptionStatusT& total, const SubscriptionProgress& part) {
     total.acked += part.acked;
     total.nacked += part.nacked;
     total.letters_open += part.letters_open;
+    total.waiting_delay += part.waiting_delay;
+    total.next_retry_us = earlier(total.next_retry_us, part.next_retry_us);
+    total.next_delay_us = earlier(total.next_delay_us, part.next_delay_us);
+    total.filtered += part.filtered;
+    total.filter_failed += part.filter_failed;
+    total.expired += part.expired;
+    total.dropped += part.dropped;
+    total.oldest_letter_us = std::max(total.oldest_letter_us, part.oldest_letter_us);
     total.letters_by_cause.resize(delivery::cause_count);
     for (std::size_t cause = 0; cause < delivery::cause_count; ++cause) {
         total.letters_by_cause[cause] += part.letters_by_cause[cause];
@@ -80,15 +130,40 @@ void add(wire::SubscriptionStatusT& total, const SubscriptionProgress& part) {
     }
 }
 
+/// Since when every shard has been drained; 0 as long as one has not.
+std::int64_t drained_since(const std::vector<ProgressOfShard>& shards) {
+    std::int64_t since = 0;
+    for (const auto& part : shards) {
+        if (!part || !part->drained_us) {
+            return 0;
+        }
+        since = std::max(since, *part->drained_us);
+    }
+    return since;
+}
+
+std::string reason_of_drain(const wire::SubscriptionStatusT& status, const std::string& why) {
+    const auto state = status.drained_us != 0
+                           ? std::string("drained")
+                           : "draining, in flight: " + std::to_string(status.in_flight);
+    return why.empty() ? state : state + ": " + why;
+}
+
 std::unique_ptr<wire::SubscriptionStatusT> status_of(const SubscriptionInfo& info,
                                                      const std::vector<ProgressOfShard>& shards) {
     auto status = std::make_unique<wire::SubscriptionStatusT>();
     status->subscription = to_wire(info);
     status->paused = info.paused;
-    for (const auto& part : shards) {
-        if (part) {
+    status->draining = info.draining;
+    for (std::size_t shard = 0; shard < shards.size(); ++shard) {
+        if (const auto& part = shards[shard]) {
             add(*status, *part);
+            add_changes(*status, *part, static_cast<std::uint32_t>(shard));
         }
+    }
+    if (info.draining) {
+        status->drained_us = drained_since(shards);
+        status->reason = reason_of_drain(*status, info.pause_reason);
     }
     if (status->reason.empty() && status->consumers == 0) {
         status->reason = "no consumer is connected";
@@ -119,9 +194,65 @@ void create(const Request& request) {
                               : parsed.error());
         return;
     }
+    if (const auto checked = delivery::check_filter(parsed.value().subscription->filter);
+        !checked) {
+        request.refuse(checked.error());
+        return;
+    }
     const auto if_exists = parsed.value().if_exists_ok ? IfExists::accept : IfExists::fail;
     request.session->services().shard->catalog().create_subscription(
         from_wire(*parsed.value().subscription), if_exists, answer_subscription(request));
+}
+
+SubscriptionAlteration alteration_of(const wire::SubscriptionAlterRequestT& message) {
+    const auto given = [](const auto& field) {
+        return field ? std::optional(*field) : std::nullopt;
+    };
+    SubscriptionAlteration change;
+    change.name = message.name;
+    if (message.has_description) {
+        change.description = message.description;
+    }
+    if (message.has_filter) {
+        change.filter = message.filter;
+    }
+    change.window = given(message.window);
+    change.ack_timeout_ms = given(message.ack_timeout_ms);
+    change.attempts_max = given(message.attempts_max);
+    change.backoff_min_ms = given(message.backoff_min_ms);
+    change.backoff_max_ms = given(message.backoff_max_ms);
+    change.unknown_attempts_max = given(message.unknown_attempts_max);
+    change.unknown_backoff_min_ms = given(message.unknown_backoff_min_ms);
+    change.unknown_backoff_max_ms = given(message.unknown_backoff_max_ms);
+    change.parked_keys_max = given(message.parked_keys_max);
+    change.parked_records_max = given(message.parked_records_max);
+    change.waiting_records_max = given(message.waiting_records_max);
+    change.probe_interval_max_ms = given(message.probe_interval_max_ms);
+    change.rate_per_s = given(message.rate_per_s);
+    change.rate_burst = given(message.rate_burst);
+    change.concurrency = given(message.concurrency);
+    if (message.dead_letter) {
+        change.dead_letter = static_cast<DeadLetterRule>(*message.dead_letter);
+    }
+    if (message.expired) {
+        change.expired = static_cast<ExpiredRule>(*message.expired);
+    }
+    return change;
+}
+
+void alter(const Request& request) {
+    const auto parsed = wire::parse_message<wire::SubscriptionAlterRequest>(request.table);
+    if (!parsed) {
+        request.refuse(parsed.error());
+        return;
+    }
+    auto change = alteration_of(parsed.value());
+    if (const auto checked = delivery::check_filter(change.filter.value_or("")); !checked) {
+        request.refuse(checked.error());
+        return;
+    }
+    request.session->services().shard->catalog().alter_subscription(std::move(change),
+                                                                    answer_subscription(request));
 }
 
 void remove(const Request& request) {
@@ -218,6 +349,9 @@ void control(const Request& request) {
         case wire::SubscriptionAction::pause:
             return catalog.pause_subscription(
                 message.name, message.reason, answer_subscription(request));
+        case wire::SubscriptionAction::drain:
+            return catalog.drain_subscription(
+                message.name, message.reason, answer_subscription(request));
         case wire::SubscriptionAction::resume:
             return catalog.resume_subscription(message.name, answer_subscription(request));
         case wire::SubscriptionAction::seek:
@@ -241,6 +375,8 @@ void handle_subscription_admin(const Request& request) {
             return list(request);
         case wire::Api::subscription_describe:
             return describe(request);
+        case wire::Api::subscription_alter:
+            return alter(request);
         default:
             return control(request);
     }

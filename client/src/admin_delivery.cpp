@@ -7,6 +7,10 @@ namespace {
 
 using wire::Api;
 
+std::uint32_t milliseconds_of(std::chrono::milliseconds duration) {
+    return static_cast<std::uint32_t>(duration.count());
+}
+
 std::unique_ptr<wire::SubscriptionT> to_wire(const SubscriptionDefinition& definition) {
     auto made = std::make_unique<wire::SubscriptionT>();
     made->name = definition.name;
@@ -15,13 +19,24 @@ std::unique_ptr<wire::SubscriptionT> to_wire(const SubscriptionDefinition& defin
     made->start = static_cast<wire::Start>(definition.start.at);
     made->start_time_us = definition.start.time_us;
     made->window = definition.window;
-    made->ack_timeout_ms = static_cast<std::uint32_t>(definition.ack_timeout.count());
+    made->ack_timeout_ms = milliseconds_of(definition.ack_timeout);
     made->attempts_max = definition.attempts_max;
-    made->backoff_min_ms = static_cast<std::uint32_t>(definition.backoff_min.count());
-    made->backoff_max_ms = static_cast<std::uint32_t>(definition.backoff_max.count());
+    made->backoff_min_ms = milliseconds_of(definition.backoff_min);
+    made->backoff_max_ms = milliseconds_of(definition.backoff_max);
     made->parked_keys_max = definition.parked_keys_max;
     made->parked_records_max = definition.parked_records_max;
     made->description = definition.description;
+    made->filter = definition.filter;
+    made->unknown_attempts_max = definition.unknown_attempts_max;
+    made->unknown_backoff_min_ms = milliseconds_of(definition.unknown_backoff_min);
+    made->unknown_backoff_max_ms = milliseconds_of(definition.unknown_backoff_max);
+    made->dead_letter = static_cast<wire::DeadLetterRule>(definition.dead_letter);
+    made->expired = static_cast<wire::ExpiredRule>(definition.expired);
+    made->rate_per_s = definition.rate_per_s;
+    made->rate_burst = definition.rate_burst;
+    made->concurrency = definition.concurrency;
+    made->waiting_records_max = definition.waiting_records_max;
+    made->probe_interval_max_ms = milliseconds_of(definition.probe_interval_max);
     return made;
 }
 
@@ -38,7 +53,18 @@ SubscriptionDefinition from_wire(const wire::SubscriptionT& subscription) {
             .backoff_max = std::chrono::milliseconds(subscription.backoff_max_ms),
             .parked_keys_max = subscription.parked_keys_max,
             .parked_records_max = subscription.parked_records_max,
-            .description = subscription.description};
+            .description = subscription.description,
+            .filter = subscription.filter,
+            .unknown_attempts_max = subscription.unknown_attempts_max,
+            .unknown_backoff_min = std::chrono::milliseconds(subscription.unknown_backoff_min_ms),
+            .unknown_backoff_max = std::chrono::milliseconds(subscription.unknown_backoff_max_ms),
+            .dead_letter = static_cast<DeadLetterRule>(subscription.dead_letter),
+            .expired = static_cast<ExpiredRule>(subscription.expired),
+            .rate_per_s = subscription.rate_per_s,
+            .rate_burst = subscription.rate_burst,
+            .concurrency = subscription.concurrency,
+            .waiting_records_max = subscription.waiting_records_max,
+            .probe_interval_max = std::chrono::milliseconds(subscription.probe_interval_max_ms)};
 }
 
 SubscriptionStatus from_wire(const wire::SubscriptionStatusT& status,
@@ -59,7 +85,26 @@ SubscriptionStatus from_wire(const wire::SubscriptionStatusT& status,
                             .nacked = status.nacked,
                             .letters_open = status.letters_open,
                             .letters_by_cause = {},
-                            .partitions = {}};
+                            .partitions = {},
+                            .draining = status.draining,
+                            .drained_us = status.drained_us,
+                            .waiting_delay = status.waiting_delay,
+                            .next_retry_us = status.next_retry_us,
+                            .next_delay_us = status.next_delay_us,
+                            .filtered = status.filtered,
+                            .filter_failed = status.filter_failed,
+                            .expired = status.expired,
+                            .dropped = status.dropped,
+                            .oldest_letter_us = status.oldest_letter_us,
+                            .circuit_changes = {}};
+    for (const auto& change : status.circuit_changes) {
+        made.circuit_changes.push_back({.time_us = change->time_us,
+                                        .from = static_cast<Circuit>(change->from),
+                                        .to = static_cast<Circuit>(change->to),
+                                        .cause = static_cast<Cause>(change->cause),
+                                        .reason = change->reason,
+                                        .shard = change->shard});
+    }
     for (std::size_t cause = 0; cause < status.letters_by_cause.size(); ++cause) {
         if (const auto count = status.letters_by_cause[cause]; count > 0) {
             made.letters_by_cause.emplace_back(static_cast<Cause>(cause), count);
@@ -104,6 +149,48 @@ Letter from_wire(const wire::LetterT& letter) {
                                 .text = action->text});
     }
     return made;
+}
+
+template <class Value>
+std::optional<std::uint32_t> milliseconds_of(const std::optional<Value>& duration) {
+    return duration ? std::optional(milliseconds_of(*duration)) : std::nullopt;
+}
+
+wire::SubscriptionAlterRequestT alter_request(const std::string& name,
+                                              const SubscriptionChange& change) {
+    const auto set = [](auto& field, const auto& value) {
+        if (value) {
+            field = *value;
+        }
+    };
+    wire::SubscriptionAlterRequestT request;
+    request.name = name;
+    request.has_description = change.description.has_value();
+    request.description = change.description.value_or("");
+    request.has_filter = change.filter.has_value();
+    request.filter = change.filter.value_or("");
+    set(request.window, change.window);
+    set(request.attempts_max, change.attempts_max);
+    set(request.unknown_attempts_max, change.unknown_attempts_max);
+    set(request.parked_keys_max, change.parked_keys_max);
+    set(request.parked_records_max, change.parked_records_max);
+    set(request.waiting_records_max, change.waiting_records_max);
+    set(request.rate_per_s, change.rate_per_s);
+    set(request.rate_burst, change.rate_burst);
+    set(request.concurrency, change.concurrency);
+    set(request.ack_timeout_ms, milliseconds_of(change.ack_timeout));
+    set(request.backoff_min_ms, milliseconds_of(change.backoff_min));
+    set(request.backoff_max_ms, milliseconds_of(change.backoff_max));
+    set(request.unknown_backoff_min_ms, milliseconds_of(change.unknown_backoff_min));
+    set(request.unknown_backoff_max_ms, milliseconds_of(change.unknown_backoff_max));
+    set(request.probe_interval_max_ms, milliseconds_of(change.probe_interval_max));
+    if (change.dead_letter) {
+        request.dead_letter = static_cast<wire::DeadLetterRule>(*change.dead_letter);
+    }
+    if (change.expired) {
+        request.expired = static_cast<wire::ExpiredRule>(*change.expired);
+    }
+    return request;
 }
 
 wire::SubscriptionControlRequestT control_request(const std::string& name,
@@ -206,6 +293,16 @@ void Admin::pause_subscription(const std::string& name, const std::string& reaso
     auto request = control_request(name, wire::SubscriptionAction::pause);
     request.reason = reason;
     (void)impl_->core->call<wire::Done>(Api::subscription_control, std::move(request));
+}
+
+void Admin::drain_subscription(const std::string& name, const std::string& reason) {
+    auto request = control_request(name, wire::SubscriptionAction::drain);
+    request.reason = reason;
+    (void)impl_->core->call<wire::Done>(Api::subscription_control, std::move(request));
+}
+
+void Admin::alter_subscription(const std::string& name, const SubscriptionChange& change) {
+    (void)impl_->core->call<wire::Done>(Api::subscription_alter, alter_request(name, change));
 }
 
 void Admin::resume_subscription(const std::string& name) {

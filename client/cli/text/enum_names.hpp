@@ -27,13 +27,18 @@ inline constexpr Names<Compression, 3> compression_names{
 inline constexpr Names<Order, 2> order_names{{{"key", Order::by_key}, {"none", Order::none}}};
 inline constexpr Names<Circuit, 3> circuit_names{
     {{"closed", Circuit::closed}, {"open", Circuit::open}, {"half-open", Circuit::half_open}}};
-inline constexpr Names<Cause, 7> cause_names{{{"transient", Cause::transient},
+inline constexpr Names<Cause, 8> cause_names{{{"transient", Cause::transient},
                                               {"outage", Cause::outage},
                                               {"authorization", Cause::authorization},
                                               {"mapping", Cause::mapping},
                                               {"outcome-unknown", Cause::outcome_unknown},
                                               {"configuration", Cause::configuration},
-                                              {"poison", Cause::poison}}};
+                                              {"poison", Cause::poison},
+                                              {"expired", Cause::expired}}};
+inline constexpr Names<DeadLetterRule, 2> dead_letter_rule_names{
+    {{"keep", DeadLetterRule::keep}, {"drop", DeadLetterRule::drop}}};
+inline constexpr Names<ExpiredRule, 2> expired_rule_names{
+    {{"drop", ExpiredRule::drop}, {"dead-letter", ExpiredRule::dead_letter}}};
 inline constexpr Names<LetterState, 4> letter_state_names{{{"open", LetterState::open},
                                                            {"redriven", LetterState::redriven},
                                                            {"resolved", LetterState::resolved},

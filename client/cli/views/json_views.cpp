@@ -58,7 +58,27 @@ Json definition_to_json(const SubscriptionDefinition& definition) {
             {"backoff_max_ms", definition.backoff_max.count()},
             {"parked_keys_max", definition.parked_keys_max},
             {"parked_records_max", definition.parked_records_max},
-            {"description", definition.description}};
+            {"description", definition.description},
+            {"filter", definition.filter},
+            {"unknown_attempts_max", definition.unknown_attempts_max},
+            {"unknown_backoff_min_ms", definition.unknown_backoff_min.count()},
+            {"unknown_backoff_max_ms", definition.unknown_backoff_max.count()},
+            {"dead_letter", name_of(dead_letter_rule_names, definition.dead_letter)},
+            {"expired", name_of(expired_rule_names, definition.expired)},
+            {"rate_per_s", definition.rate_per_s},
+            {"rate_burst", definition.rate_burst},
+            {"concurrency", definition.concurrency},
+            {"waiting_records_max", definition.waiting_records_max},
+            {"probe_interval_max_ms", definition.probe_interval_max.count()}};
+}
+
+Json to_json(const CircuitChange& change) {
+    return {{"time_us", change.time_us},
+            {"shard", change.shard},
+            {"from", name_of(circuit_names, change.from)},
+            {"to", name_of(circuit_names, change.to)},
+            {"cause", name_of(cause_names, change.cause)},
+            {"reason", change.reason}};
 }
 
 }  // namespace
@@ -127,6 +147,20 @@ Json to_json(const SubscriptionStatus& status) {
     out["acked"] = status.acked;
     out["nacked"] = status.nacked;
     out["letters_open"] = status.letters_open;
+    out["draining"] = status.draining;
+    out["drained_us"] = status.drained_us;
+    out["waiting_delay"] = status.waiting_delay;
+    out["next_retry_us"] = status.next_retry_us;
+    out["next_delay_us"] = status.next_delay_us;
+    out["filtered"] = status.filtered;
+    out["filter_failed"] = status.filter_failed;
+    out["expired"] = status.expired;
+    out["dropped"] = status.dropped;
+    out["oldest_letter_us"] = status.oldest_letter_us;
+    out["circuit_changes"] = Json::array();
+    for (const CircuitChange& change : status.circuit_changes) {
+        out["circuit_changes"].push_back(to_json(change));
+    }
     out["letters_by_cause"] = Json::object();
     for (const auto& [cause, count] : status.letters_by_cause) {
         out["letters_by_cause"][name_of(cause_names, cause)] = count;

@@ -31,6 +31,15 @@ struct GroupDescription {
 };
 
 enum class Circuit : std::uint8_t { closed = 0, open = 1, half_open = 2 };
+/// One step of a subscription's circuit on one shard, and why.
+struct CircuitChange {
+    std::int64_t time_us = 0;
+    Circuit from = Circuit::closed;
+    Circuit to = Circuit::closed;
+    Cause cause = Cause::none;  ///< of the outage
+    std::string reason;
+    std::uint32_t shard = 0;
+};
 struct SubscriptionPartitionStatus {
     std::string topic;
     std::uint32_t partition = 0;
@@ -57,6 +66,18 @@ struct SubscriptionStatus {
     std::vector<std::pair<Cause, std::uint64_t>>
         letters_by_cause;  ///< open ones, where there are any
     std::vector<SubscriptionPartitionStatus> partitions;
+    bool draining = false;
+    /// Since when nothing is in flight any more, while draining; 0: not yet.
+    std::int64_t drained_us = 0;
+    std::uint64_t waiting_delay = 0;  ///< for their `deliver-after`
+    std::int64_t next_retry_us = 0;   ///< when the first of those that wait is due; 0: none waits
+    std::int64_t next_delay_us = 0;
+    std::uint64_t filtered = 0;
+    std::uint64_t filter_failed = 0;
+    std::uint64_t expired = 0;
+    std::uint64_t dropped = 0;
+    std::int64_t oldest_letter_us = 0;           ///< time since its first failure
+    std::vector<CircuitChange> circuit_changes;  ///< the last ones of each shard
 };
 
 enum class LetterState : std::uint8_t { open = 0, redriven = 1, resolved = 2, discarded = 3 };
@@ -173,7 +194,11 @@ class Admin {
     [[nodiscard]] std::vector<SubscriptionStatus> list_subscriptions();
     [[nodiscard]] SubscriptionStatus describe_subscription(const std::string& name);
     void pause_subscription(const std::string& name, const std::string& reason);
+    /// Nothing more goes out; what is in flight may be settled. `describe_subscription` says when
+    /// it is drained.
+    void drain_subscription(const std::string& name, const std::string& reason);
     void resume_subscription(const std::string& name);
+    void alter_subscription(const std::string& name, const SubscriptionChange& change);
     void seek_subscription(const std::string& name, StartPosition to);
 
     /// By id, up to the query's limit. The broker looks at them in steps; a `where` over many takes

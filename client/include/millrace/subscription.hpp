@@ -23,8 +23,13 @@ enum class Cause : std::uint8_t {
     mapping = 4,
     outcome_unknown = 5,
     configuration = 6,
-    poison = 7
+    poison = 7,
+    expired = 8
 };
+/// What becomes of a record that is given up: a dead letter, or nothing but a count.
+enum class DeadLetterRule : std::uint8_t { keep = 0, drop = 1 };
+/// What becomes of a record that is not delivered before its header `expires-at`.
+enum class ExpiredRule : std::uint8_t { drop = 0, dead_letter = 1 };
 
 /// A durable queue over topics.
 struct SubscriptionDefinition {
@@ -40,6 +45,41 @@ struct SubscriptionDefinition {
     std::uint32_t parked_keys_max = 100'000;
     std::uint32_t parked_records_max = 1'000'000;
     std::string description;
+    std::string filter;  ///< a jq program over the record; empty: everything
+    /// For records whose outcome is unknown; 0: as for the others.
+    std::uint32_t unknown_attempts_max = 0;
+    std::chrono::milliseconds unknown_backoff_min{0};
+    std::chrono::milliseconds unknown_backoff_max{0};
+    DeadLetterRule dead_letter = DeadLetterRule::keep;
+    ExpiredRule expired = ExpiredRule::drop;
+    std::uint32_t rate_per_s = 0;   ///< records handed out, over all shards; 0: no limit
+    std::uint32_t rate_burst = 0;   ///< how many of them at once; 0: as many as in a second
+    std::uint32_t concurrency = 0;  ///< records in flight, over all shards; 0: no limit
+    std::uint32_t waiting_records_max = 100'000;          ///< for a retry or their `deliver-after`
+    std::chrono::milliseconds probe_interval_max{5'000};  ///< while the target is out
+};
+
+/// What is set replaces what stands.
+struct SubscriptionChange {
+    std::optional<std::string> description;
+    std::optional<std::string> filter;  ///< for what is read from now on; empty: everything
+    std::optional<std::uint32_t> window;
+    std::optional<std::chrono::milliseconds> ack_timeout;
+    std::optional<std::uint32_t> attempts_max;
+    std::optional<std::chrono::milliseconds> backoff_min;
+    std::optional<std::chrono::milliseconds> backoff_max;
+    std::optional<std::uint32_t> unknown_attempts_max;
+    std::optional<std::chrono::milliseconds> unknown_backoff_min;
+    std::optional<std::chrono::milliseconds> unknown_backoff_max;
+    std::optional<std::uint32_t> parked_keys_max;
+    std::optional<std::uint32_t> parked_records_max;
+    std::optional<std::uint32_t> waiting_records_max;
+    std::optional<std::chrono::milliseconds> probe_interval_max;
+    std::optional<std::uint32_t> rate_per_s;
+    std::optional<std::uint32_t> rate_burst;
+    std::optional<std::uint32_t> concurrency;
+    std::optional<DeadLetterRule> dead_letter;
+    std::optional<ExpiredRule> expired;
 };
 
 struct SubscribeOptions {
