@@ -1,6 +1,7 @@
 #include <benchmark/benchmark.h>
 
 #include "broker/delivery/progress/interval_set.hpp"
+#include "broker/delivery/rules/timing_wheel.hpp"
 #include "storage/base/random.hpp"
 
 namespace millrace::broker::delivery {
@@ -35,6 +36,32 @@ void acks_out_of_order(benchmark::State& state) {
     state.SetItemsProcessed(state.range(0) * state.iterations());
 }
 BENCHMARK(acks_out_of_order)->Arg(64)->Arg(1024)->Arg(65'536);
+
+/// One more retry while so many wait: added, and handed over when it is due.
+void waits_by_wheel(benchmark::State& state) {
+    const auto waiting = static_cast<std::uint64_t>(state.range(0));
+    constexpr Duration tick{10'000};
+    constexpr std::uint64_t spread_us = 60'000'000;
+    Random random(1);
+    SteadyTime now{};
+    TimingWheel<std::uint64_t> wheel(tick, now);
+    for (std::uint64_t i = 0; i < waiting; ++i) {
+        wheel.add(now + Duration(random.below(spread_us)), i);
+    }
+    std::vector<std::uint64_t> due;
+    std::int64_t count = 0;
+    for ([[maybe_unused]] const auto _ : state) {
+        due.clear();
+        now = *wheel.next();
+        wheel.advance(now, due);
+        for (const auto item : due) {
+            wheel.add(now + Duration(random.below(spread_us)), item);
+        }
+        count += static_cast<std::int64_t>(due.size());
+    }
+    state.SetItemsProcessed(count);
+}
+BENCHMARK(waits_by_wheel)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
 
 }  // namespace
 }  // namespace millrace::broker::delivery

@@ -1,5 +1,7 @@
 #include "broker/delivery/flight/key_table.hpp"
 
+#include <algorithm>
+#include <functional>
 #include <numeric>
 #include <utility>
 
@@ -17,11 +19,24 @@ KeyTable::Parked KeyTable::Queue::pop() {
     return next;
 }
 
+KeyTable::Parked* KeyTable::Queue::find(Offset offset) {
+    const auto begin = parked_.begin() + static_cast<std::ptrdiff_t>(taken_);
+    const auto found =
+        std::ranges::lower_bound(begin, parked_.end(), offset, std::less{}, &Parked::offset);
+    return found == parked_.end() || found->offset != offset ? nullptr : &*found;
+}
+
 std::size_t KeyTable::Queue::kept_bytes() const {
     return std::accumulate(
         parked_.begin(), parked_.end(), std::size_t{0}, [](std::size_t sum, const Parked& one) {
             return sum + bytes_of(one);
         });
+}
+
+void KeyTable::Queue::drop_items() {
+    for (auto& parked : parked_) {
+        parked.item.reset();
+    }
 }
 
 std::size_t KeyTable::bytes_of(const Parked& parked) {
@@ -43,11 +58,39 @@ void KeyTable::park(Item item) {
     parked_keys_ += queue.size() == 0 ? 1U : 0U;
     ++parked_records_;
     Parked parked{.offset = item.offset, .item = std::make_unique<Item>(std::move(item))};
-    if (kept_bytes_ + bytes_of(parked) > kept_bytes_max) {
+    if (queue.is_held || kept_bytes_ + bytes_of(parked) > kept_bytes_max) {
         parked.item.reset();
     }
     kept_bytes_ += bytes_of(parked);
     queue.push(std::move(parked));
+}
+
+void KeyTable::hold(PartitionId partition, std::string_view key) {
+    if (const auto found = keys_.find(name_of(partition, key)); found != keys_.end()) {
+        kept_bytes_ -= found->second.kept_bytes();
+        found->second.drop_items();
+        found->second.is_held = true;
+    }
+}
+
+bool KeyTable::lacks(PartitionId partition, std::string_view key, Offset offset) {
+    if (!has_room()) {
+        return false;
+    }
+    const auto found = keys_.find(name_of(partition, key));
+    if (found == keys_.end() || found->second.is_held) {
+        return false;
+    }
+    const auto* const parked = found->second.find(offset);
+    return parked != nullptr && !parked->item;
+}
+
+void KeyTable::keep(Item item) {
+    const auto found = keys_.find(name_of(item.partition, item.key));
+    auto* const parked = found == keys_.end() ? nullptr : found->second.find(item.offset);
+    MILLRACE_ASSERT(parked != nullptr && !parked->item);
+    parked->item = std::make_unique<Item>(std::move(item));
+    kept_bytes_ += bytes_of(*parked);
 }
 
 std::optional<KeyTable::Parked> KeyTable::release(PartitionId partition, std::string_view key) {
@@ -60,6 +103,7 @@ std::optional<KeyTable::Parked> KeyTable::release(PartitionId partition, std::st
         keys_.erase(found);
         return std::nullopt;
     }
+    queue.is_held = false;
     auto next = queue.pop();
     kept_bytes_ -= bytes_of(next);
     --parked_records_;

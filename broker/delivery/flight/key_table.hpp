@@ -28,6 +28,14 @@ class KeyTable {
     bool take(PartitionId partition, std::string_view key);
     /// Behind what is parked there already. **Requires** that the item's key is busy.
     void park(Item item);
+    /// The key will be busy for long, behind a letter or a delay: what is parked there keeps
+    /// offsets only, until it is released.
+    void hold(PartitionId partition, std::string_view key);
+    /// A parked record whose record is not kept, while there is room for it.
+    [[nodiscard]] bool lacks(PartitionId partition, std::string_view key, Offset offset);
+    /// **Requires** that it is lacking.
+    void keep(Item item);
+    [[nodiscard]] bool has_room() const { return kept_bytes_ < kept_bytes_max; }
     /// The next of what is parked, for which the key stays busy; else the key is free.
     [[nodiscard]] std::optional<Parked> release(PartitionId partition, std::string_view key);
     /// Forgets the keys of a partition.
@@ -47,8 +55,13 @@ class KeyTable {
       public:
         void push(Parked parked) { parked_.push_back(std::move(parked)); }
         [[nodiscard]] Parked pop();
+        /// Null when it is not parked here.
+        [[nodiscard]] Parked* find(Offset offset);
         [[nodiscard]] std::size_t size() const { return parked_.size() - taken_; }
         [[nodiscard]] std::size_t kept_bytes() const;
+        void drop_items();
+
+        bool is_held = false;
 
       private:
         std::vector<Parked> parked_;

@@ -218,9 +218,9 @@ void DurableProgress::write(const std::string& prefix, storage::StateWriter& sta
 }
 
 void DurableProgress::write_chunks(const std::string& prefix, storage::StateWriter& state) {
-    // The floor has passed those in front.
+    // The floor has passed those in front, and moves in the one where it lies.
     const auto first = settled_.floor().value / chunk_offsets;
-    for (auto at = stored_chunks_.begin(); at != stored_chunks_.end() && *at < first; ++at) {
+    for (auto at = stored_chunks_.begin(); at != stored_chunks_.end() && *at <= first; ++at) {
         changed_chunks_.insert(*at);
     }
     for (const auto chunk : std::exchange(changed_chunks_, {})) {

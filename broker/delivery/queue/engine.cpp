@@ -81,6 +81,7 @@ void Engine::apply(const LetterOpenCommand& command, std::uint64_t /*id*/) {
     auto& flow = flow_of(command.key.partition);
     if (adopt_epoch(flow, command.key)) {
         flow.progress.settle(command.letter.offset, 1);
+        keys_.hold(command.key.partition, command.letter.key);
     }
     ++letters_open_;
 }
@@ -183,6 +184,7 @@ void Engine::drop_flow(PartitionId partition, Flow& flow) {
     flow.ready.clear();
     wait_count_ -= flow.waits.size();
     flow.waits.clear();
+    flow.heads.clear();
     flow.floor_time.reset();
     wheel_.erase_if(
         [partition](const WaitRef& ref) { return !ref.is_letter && ref.partition == partition; });

@@ -114,6 +114,8 @@ class Engine {
         bool is_active = false;  ///< in `active_`
         std::deque<Item> ready;
         std::map<Offset, Wait> waits;
+        std::map<Offset, std::string> heads;  ///< with their keys: to be read
+        bool is_reading_heads = false;
         /// When the floor was appended, so that the lag costs one look-up per floor.
         mutable std::optional<std::pair<Offset, UnixMicros>> floor_time;
     };
@@ -164,12 +166,16 @@ class Engine {
     void take_view(Flow& flow, const RecordPlacement& placement, const wire::RecordView& view);
     [[nodiscard]] bool is_wanted(const RecordPlacement& placement, const wire::RecordView& view);
     void take_record(Flow& flow, Item item);
-    /// One record by its offset: a retry, or the next of a released key.
+    /// One record by its offset: a retry, or the next of a released key. Those of a turn are read
+    /// together.
     void read_one(PartitionId partition, Offset offset, const std::string& key);
-    void take_one(PartitionId partition,
-                  Offset offset,
-                  const std::string& key,
-                  const Result<storage::ReadResult>& result);
+    void read_heads_soon(PartitionId partition);
+    void read_heads(PartitionId partition);
+    void take_heads(PartitionId partition, Offset from, const Result<storage::ReadResult>& result);
+    void take_heads_of(Flow& flow, std::span<const std::byte> runs);
+    [[nodiscard]] static Item item_at(const BatchHeader& header,
+                                      Offset offset,
+                                      const wire::RecordView& view);
     /// Retention or damage has taken it: settled, and its key goes on.
     void give_up(PartitionId partition, Offset offset, const std::string& key);
     void take_head(Item item);

@@ -40,6 +40,10 @@ void Engine::want_read(PartitionId partition, Flow& flow) {
 }
 
 bool Engine::has_room() const {
+    // Keys that are about to be free have their next records here already.
+    if (!keys_.has_room() && (proposals_ > 0 || !settlings_.empty() || ready_count_ > 0)) {
+        return false;
+    }
     return ready_count_ + reads_under_way_ * records_per_read < ready_max;
 }
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "broker/delivery/queue/engine.hpp"
@@ -11,6 +12,7 @@ namespace millrace::broker::delivery {
 namespace {
 
 constexpr std::int64_t read_again_us = 1'000'000;
+constexpr std::size_t read_bytes = std::size_t{128} * 1024;
 
 }  // namespace
 
@@ -62,52 +64,93 @@ void Engine::requeue_front(Item item) {
 }
 
 void Engine::read_one(PartitionId partition, Offset offset, const std::string& key) {
-    shard_.read({.partition = partition, .from = offset, .bytes_max = 1},
-                [this, alive = is_alive_, partition, offset, key, epoch = epoch_of(partition)](
+    auto& flow = flow_of(partition);
+    flow.heads.emplace(offset, key);
+    if (!std::exchange(flow.is_reading_heads, true)) {
+        read_heads_soon(partition);
+    }
+}
+
+void Engine::read_heads_soon(PartitionId partition) {
+    shard_.runtime().post([this, alive = is_alive_, partition] {
+        if (*alive) {
+            read_heads(partition);
+        }
+    });
+}
+
+void Engine::read_heads(PartitionId partition) {
+    auto& flow = flow_of(partition);
+    if (flow.heads.empty()) {
+        flow.is_reading_heads = false;
+        return;
+    }
+    const auto from = flow.heads.begin()->first;
+    shard_.read({.partition = partition, .from = from, .bytes_max = read_bytes},
+                [this, alive = is_alive_, partition, from, epoch = epoch_of(partition)](
                     const Result<storage::ReadResult>& result) {
-                    if (*alive && epoch_of(partition) == epoch) {
-                        take_one(partition, offset, key, result);
+                    if (!*alive) {
+                        return;
                     }
+                    if (epoch_of(partition) == epoch) {
+                        take_heads(partition, from, result);
+                    }
+                    read_heads_soon(partition);
                 });
 }
 
-void Engine::take_one(PartitionId partition,
-                      Offset offset,
-                      const std::string& key,
-                      const Result<storage::ReadResult>& result) {
-    const auto header = result ? load_batch_header(result.value().runs) : std::nullopt;
-    if (!header) {
-        const bool is_gone = result || result.error().code == Errc::offset_out_of_range;
+void Engine::take_heads(PartitionId partition,
+                        Offset from,
+                        const Result<storage::ReadResult>& result) {
+    auto& flow = flow_of(partition);
+    auto end = from + 1;
+    if (result) {
+        take_heads_of(flow, result.value().runs);
+        const auto& read = result.value();
+        end = std::max({end, read.next, read.damage ? read.skip_to : read.next});
+    }
+    // What should have been there and was not.
+    const bool is_gone = result || result.error().code == Errc::offset_out_of_range;
+    while (!flow.heads.empty() && flow.heads.begin()->first < end) {
+        const auto [offset, key] = *flow.heads.begin();
+        flow.heads.erase(flow.heads.begin());
         if (is_gone) {
             give_up(partition, offset, key);
         } else {
             const auto now = shard_.runtime().clock().unix_now();
             wait(partition, offset, {.due_us = now + read_again_us, .is_retry = true, .key = key});
         }
-        return;
     }
-    std::optional<Item> item;
-    const auto batch = std::span<const std::byte>(result.value().runs)
-                           .subspan(BatchHeader::bytes, header->batch_bytes);
-    const auto visited =
-        wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
-            if (header->base_offset + number != offset) {
-                return true;
+}
+
+/// What else the batches have for parked records is kept, as long as there is room.
+void Engine::take_heads_of(Flow& flow, std::span<const std::byte> runs) {
+    while (const auto header = load_batch_header(runs)) {
+        const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
+        const auto take = [&](std::uint32_t number, const wire::RecordView& view) {
+            const auto offset = header->base_offset + number;
+            if (flow.heads.erase(offset) > 0) {
+                take_head(item_at(*header, offset, view));
+            } else if (keys_.lacks(header->partition, view.key.value_or(""), offset)) {
+                keys_.keep(item_at(*header, offset, view));
             }
-            item = Item{.partition = partition,
-                        .offset = offset,
-                        .append_time_us = header->append_time_us,
-                        .times = record_times(view),
-                        .key = std::string(view.key.value_or("")),
-                        .letter = std::nullopt,
-                        .record = wire::format_plain_record(view)};
-            return false;
-        });
-    if (!visited || !item) {
-        give_up(partition, offset, key);
-    } else {
-        take_head(std::move(*item));
+            return !flow.heads.empty() || keys_.has_room();
+        };
+        if (const auto visited = wire::visit_records(batch, take); !visited) {
+            log_error("delivery", info_->name + ": " + visited.error().text);
+        }
+        runs = runs.subspan(header->run_bytes());
     }
+}
+
+Item Engine::item_at(const BatchHeader& header, Offset offset, const wire::RecordView& view) {
+    return {.partition = header.partition,
+            .offset = offset,
+            .append_time_us = header.append_time_us,
+            .times = record_times(view),
+            .key = std::string(view.key.value_or("")),
+            .letter = std::nullopt,
+            .record = wire::format_plain_record(view)};
 }
 
 /// The head of its key, as it was kept or as it was read again.

@@ -139,6 +139,7 @@ void Engine::take_letters() {
         }
         if (is_ordered(letter.key)) {
             keys_.take(letter.partition, letter.key);
+            keys_.hold(letter.partition, letter.key);
         }
         if (letter.state == LetterState::redriven) {
             redriven_.push_back(letter.id);

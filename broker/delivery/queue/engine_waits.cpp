@@ -28,6 +28,9 @@ SteadyTime Engine::steady_at(UnixMicros due_us) const {
 
 void Engine::wait(PartitionId partition, Offset offset, Wait wait) {
     const auto due_us = wait.due_us;
+    if (!wait.is_retry) {
+        keys_.hold(partition, wait.key);
+    }
     auto& flow = flow_of(partition);
     wait_count_ += flow.waits.insert_or_assign(offset, std::move(wait)).second ? 1U : 0U;
     wheel_.add(steady_at(due_us), {.partition = partition, .number = offset.value});

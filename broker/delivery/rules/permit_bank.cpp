@@ -62,19 +62,24 @@ Shortage PermitBank::shortage() const {
 
 void PermitBank::share_out() {
     auto left = available();
-    auto waiting = std::ranges::count_if(wants_, [](const Want& one) { return one.count > 0; });
-    while (left > 0 && waiting > 0) {
-        auto want = wants_.front();
-        wants_.pop_front();
-        const auto share = std::max<std::uint32_t>(1, left / static_cast<std::uint32_t>(waiting));
-        const auto count = std::min(want.count, share);
-        want.count -= count;
-        want.given += count;
-        left -= count;
-        out_ += count;
-        tokens_ -= limits_.rate_per_s > 0 ? count : 0;
-        waiting -= count > 0 && want.count == 0 ? 1U : 0U;
-        wants_.push_back(want);
+    while (left > 0) {
+        const auto waiting = static_cast<std::uint32_t>(
+            std::ranges::count_if(wants_, [](const Want& one) { return one.count > 0; }));
+        if (waiting == 0) {
+            return;
+        }
+        const auto share = std::max(1U, left / waiting);
+        for (auto turns = wants_.size(); turns > 0 && left > 0; --turns) {
+            auto want = wants_.front();
+            wants_.pop_front();
+            const auto count = std::min({want.count, share, left});
+            want.count -= count;
+            want.given += count;
+            left -= count;
+            out_ += count;
+            tokens_ -= limits_.rate_per_s > 0 ? count : 0;
+            wants_.push_back(want);
+        }
     }
 }
 
