@@ -1,6 +1,6 @@
 #include "tests/simulation/delivery_model.hpp"
 
-#include <utility>
+#include <algorithm>
 
 namespace millrace::simulation {
 
@@ -9,9 +9,11 @@ void DeliveryModel::complain(RecordId id, const std::string& text) {
                           std::to_string(id.offset.value) + ": " + text);
 }
 
-void DeliveryModel::publish(RecordId id, std::string key) {
-    if (!entries_.contains(id)) {
-        entries_[id].key = std::move(key);
+void DeliveryModel::publish(RecordId id, const Traits& traits) {
+    const auto [entry, is_new] = entries_.try_emplace(id);
+    if (is_new) {
+        entry->second.traits = traits;
+        entry->second.state = traits.is_wanted ? State::waiting : State::settled;
     }
 }
 
@@ -52,11 +54,12 @@ void DeliveryModel::fail(Entry& entry, Cause cause, SteadyTime now) const {
 }
 
 void DeliveryModel::check_order(RecordId id, const Entry& entry, SteadyTime now) {
-    if (entry.key.empty()) {
+    if (entry.traits.key.empty()) {
         return;
     }
     for (auto& [other_id, other] : entries_) {
-        if (other_id.partition != id.partition || other_id == id || other.key != entry.key) {
+        if (other_id.partition != id.partition || other_id == id ||
+            other.traits.key != entry.traits.key) {
             continue;
         }
         if (other.state == State::in_flight && other.deadline > now) {
@@ -64,7 +67,7 @@ void DeliveryModel::check_order(RecordId id, const Entry& entry, SteadyTime now)
                      "delivered while offset " + std::to_string(other_id.offset.value) +
                          " of its key is in flight");
         }
-        if (other_id.offset > id.offset || is_over(other)) {
+        if (other_id.offset > id.offset || is_over(other) || has_expired(other, now)) {
             continue;
         }
         const bool is_acked = other.state == State::asked && other.asked == Cause::none;
@@ -78,6 +81,34 @@ void DeliveryModel::check_order(RecordId id, const Entry& entry, SteadyTime now)
                          std::to_string(static_cast<int>(other.state)) +
                          (other.may_have_failed ? " or has failed" : ""));
         }
+    }
+}
+
+void DeliveryModel::check_times(RecordId id, const Entry& entry, SteadyTime now) {
+    if (is_held_) {
+        complain(id, "delivered while the subscription is paused or draining");
+    }
+    if (now < entry.not_before) {
+        complain(id, "delivered before its delay is over");
+    }
+    if (now < entry.traits.deliver_after) {
+        complain(id, "delivered before its deliver-after");
+    }
+    if (has_expired(entry, now)) {
+        complain(id, "delivered after its expires-at");
+    }
+    if (now < circuit_open_until_) {
+        complain(id, "delivered while the circuit is open");
+    }
+}
+
+/// The one that is just delivered is not in flight yet.
+void DeliveryModel::check_concurrency(RecordId id, SteadyTime now) {
+    const auto count = static_cast<std::size_t>(std::ranges::count_if(entries_, [&](auto& one) {
+        return one.second.state == State::in_flight && one.second.deadline > now;
+    }));
+    if (rules_.concurrency_max > 0 && count >= rules_.concurrency_max) {
+        complain(id, "delivered while " + std::to_string(count) + " are in flight already");
     }
 }
 
@@ -97,12 +128,8 @@ void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyT
     if (entry.state != State::waiting && entry.state != State::redriven) {
         complain(id, "delivered in state " + std::to_string(static_cast<int>(entry.state)));
     }
-    if (now < entry.not_before) {
-        complain(id, "delivered before its delay is over");
-    }
-    if (now < circuit_open_until_) {
-        complain(id, "delivered while the circuit is open");
-    }
+    check_times(id, entry, now);
+    check_concurrency(id, now);
     const auto attempt = entry.attempts + 1;
     if (entry.may_have_failed && delivery.attempt == attempt + 1) {
         ++entry.attempts;
@@ -201,9 +228,10 @@ void DeliveryModel::seek(PartitionId partition, Offset origin) {
             continue;
         }
         if (id.offset >= origin) {
-            auto key = std::move(entry.key);
+            const auto traits = entry.traits;
             entry = {};
-            entry.key = std::move(key);
+            entry.traits = traits;
+            entry.state = traits.is_wanted ? State::waiting : State::settled;
         } else if (!entry.is_letter) {
             entry.state = State::settled;
         } else if (entry.state == State::in_flight || entry.state == State::redriven) {
@@ -241,7 +269,9 @@ void DeliveryModel::restart(const Letters& letters) {
     by_delivery_.clear();
     circuit_open_until_ = {};
     for (auto& [id, entry] : entries_) {
-        entry.not_before = {};
+        if (entry.state != State::waiting) {
+            entry.not_before = {};  // the delay of a retry is durable, that of a redrive is not
+        }
         recover(id, entry, letters);
     }
 }
@@ -272,9 +302,9 @@ void DeliveryModel::check_letters(const Letters& letters) {
     }
 }
 
-void DeliveryModel::check_drained() {
+void DeliveryModel::check_drained(SteadyTime now) {
     for (const auto& [id, entry] : entries_) {
-        if (!is_over(entry) && !entry.may_be_settled) {
+        if (!is_over(entry) && !entry.may_be_settled && !has_expired(entry, now)) {
             complain(id, "never settled, state " + std::to_string(static_cast<int>(entry.state)));
         }
     }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,13 +33,21 @@ class DeliveryModel {
         std::uint32_t attempts_max = 3;
         Duration ack_timeout{0};
         Duration probe_delay_min{1'000'000};
-        Duration tick{10'000};  ///< ack timeouts have their effect at whole ones
+        Duration tick{10'000};            ///< ack timeouts have their effect at whole ones
+        std::size_t concurrency_max = 0;  ///< 0: no limit
+    };
+    /// What a record says of itself.
+    struct Traits {
+        std::string key;
+        bool is_wanted = true;  ///< by the filter
+        SteadyTime deliver_after{};
+        std::optional<SteadyTime> expires_at;
     };
     /// The newest letter of each record that has ever been one.
     using Letters = std::map<RecordId, broker::delivery::Letter>;
     explicit DeliveryModel(Rules rules) : rules_(rules) {}
 
-    void publish(RecordId id, std::string key);
+    void publish(RecordId id, const Traits& traits);
     /// The record that is delivered must be one that may be, with the right attempt.
     void deliver(SessionId session, const Delivery& delivery, SteadyTime now);
 
@@ -52,6 +61,9 @@ class DeliveryModel {
     void pass(SteadyTime now);
 
     void close(SessionId session);
+    /// Paused or draining: nothing may go out.
+    void hold() { is_held_ = true; }
+    void resume() { is_held_ = false; }
     void redrive(RecordId id);
     void discard(RecordId id);
     void seek(PartitionId partition, Offset origin);
@@ -59,7 +71,7 @@ class DeliveryModel {
     void restart(const Letters& letters);
     void check_letters(const Letters& letters);
     /// Everything must be settled.
-    void check_drained();
+    void check_drained(SteadyTime now);
 
     [[nodiscard]] std::vector<std::uint64_t> in_flight(SessionId session) const;
     [[nodiscard]] std::vector<RecordId> letters(LetterState state) const;
@@ -69,7 +81,7 @@ class DeliveryModel {
   private:
     enum class State : std::uint8_t { waiting, in_flight, asked, settled, letter, redriven, ended };
     struct Entry {
-        std::string key;
+        Traits traits;
         State state = State::waiting;
         std::uint32_t attempts = 0;         ///< failures so far
         std::uint32_t attempts_before = 0;  ///< at the redrive, from where the budget counts
@@ -88,17 +100,26 @@ class DeliveryModel {
     void complain(RecordId id, const std::string& text);
     void fail(Entry& entry, Cause cause, SteadyTime now) const;
     void check_order(RecordId id, const Entry& entry, SteadyTime now);
+    void check_times(RecordId id, const Entry& entry, SteadyTime now);
+    void check_concurrency(RecordId id, SteadyTime now);
     void recover(RecordId id, Entry& entry, const Letters& letters);
     /// Null when the delivery has ended.
     [[nodiscard]] Entry* find(std::uint64_t delivery);
     [[nodiscard]] static bool is_over(const Entry& entry) {
         return entry.state == State::settled || entry.state == State::ended;
     }
+    /// Not delivered in time: the broker drops it when it comes to it.
+    [[nodiscard]] static bool has_expired(const Entry& entry, SteadyTime now) {
+        const bool is_late = entry.state == State::in_flight && entry.deadline <= now;
+        return (entry.state == State::waiting || is_late) && !entry.is_letter &&
+               entry.traits.expires_at && *entry.traits.expires_at <= now;
+    }
 
     Rules rules_;
     std::map<RecordId, Entry> entries_;
     std::map<std::uint64_t, RecordId> by_delivery_;
     SteadyTime circuit_open_until_{};
+    bool is_held_ = false;
     std::vector<std::string> violations_;
     std::uint64_t deliveries_ = 0;
 };

@@ -21,6 +21,14 @@ const std::string subscription = "sink";
 constexpr std::uint32_t partition_count = 2;
 constexpr std::uint64_t key_count = 4;  ///< one more has no key
 constexpr DeliveryModel::Rules rules{.attempts_max = 3, .ack_timeout = Duration{5'000'000}};
+constexpr std::uint64_t unwanted_every = 7;  ///< the filter takes all values but each seventh
+
+/// Half of the worlds bound what is in flight over the whole subscription.
+DeliveryModel::Rules rules_of(std::uint64_t seed) {
+    auto own = rules;
+    own.concurrency_max = seed % 2 == 0 ? 0 : 5;
+    return own;
+}
 
 std::string text_of(RecordId id) {
     return std::to_string(id.partition.value) + "@" + std::to_string(id.offset.value);
@@ -49,7 +57,10 @@ class DeliveryWorld::Consumer final : public broker::delivery::DeliveryTarget {
 };
 
 DeliveryWorld::DeliveryWorld(std::uint64_t seed)
-    : random_(seed), model_(rules), fixture_(seed, [this](broker::Shard& shard) {
+    : random_(seed),
+      rules_(rules_of(seed)),
+      model_(rules_),
+      fixture_(seed, [this](broker::Shard& shard) {
           delivery_.reset();
           delivery_ = broker::delivery::make_delivery_shard(shard, delivery_table_);
       }) {
@@ -70,6 +81,8 @@ void DeliveryWorld::create_subscription() const {
     info.ack_timeout_ms = static_cast<std::uint32_t>(rules.ack_timeout.count() / 1000);
     info.backoff_min_ms = 100;
     info.backoff_max_ms = 2'000;
+    info.filter = ".value % " + std::to_string(unwanted_every) + " != 0";
+    info.concurrency = static_cast<std::uint32_t>(rules_.concurrency_max);
     fixture_.shard->catalog().create_subscription(
         info, IfExists::fail, [](const auto& done) { ASSERT_TRUE(done) << done.error().text; });
     fixture_.runtime->run_until_idle();
@@ -118,31 +131,65 @@ void DeliveryWorld::publish() {
         const auto number = random_.below(key_count + 1);
         const auto key = number == 0 ? std::string() : "K" + std::to_string(number);
         const auto value = std::to_string(++last_value_);
+        wire::RecordView record{
+            .key = key.empty() ? std::nullopt : std::optional<std::string_view>(key),
+            .value = value,
+            .headers = {},
+            .event_time_us = 1};
+        const auto deliver_after = random_.chance(0.1) ? some_time() : "";
+        const auto expires_at = random_.chance(0.1) ? some_time() : "";
+        if (!deliver_after.empty()) {
+            record.headers.push_back({.key = "deliver-after", .value = deliver_after});
+        }
+        if (!expires_at.empty()) {
+            record.headers.push_back({.key = "expires-at", .value = expires_at});
+        }
+        const auto traits = traits_of(record);
         wire::RecordBatchBuilder builder;
-        builder.add({.key = key.empty() ? std::nullopt : std::optional<std::string_view>(key),
-                     .value = value,
-                     .headers = {},
-                     .event_time_us = 1});
+        builder.add(record);
         const auto batch = builder.finish({.id = -1, .epoch = 0, .base_sequence = -1}).value();
         const broker::PublishBatch one{.partition = partition, .batch = batch};
         fixture_.shard->publish(
             {&one, 1},
-            [this, key, partition, life = life_](
+            [this, traits, partition, life = life_](
                 const std::vector<broker::PublishOutcome>& outcomes, const std::string& text) {
                 ASSERT_EQ(life == life_ ? outcomes.front().code : Errc::ok, Errc::ok) << text;
                 tell_published(
-                    life, {.partition = partition, .offset = outcomes.front().base_offset}, key);
+                    life, {.partition = partition, .offset = outcomes.front().base_offset}, traits);
             });
     }
     settle_down();
 }
 
-void DeliveryWorld::tell_published(std::uint64_t life, const RecordId& id, const std::string& key) {
+/// A moment around now, as a header says it.
+std::string DeliveryWorld::some_time() {
+    const auto from_now = static_cast<std::int64_t>(random_.below(12'000)) - 2'000;
+    return std::to_string(fixture_.clock.unix_now() / 1'000 + from_now);
+}
+
+DeliveryModel::Traits DeliveryWorld::traits_of(const wire::RecordView& record) const {
+    const auto steady = [this](std::string_view milliseconds) {
+        const auto time_us = std::stoll(std::string(milliseconds)) * 1'000;
+        return now() + Duration(time_us - fixture_.clock.unix_now());
+    };
+    const auto deliver_after = record.header("deliver-after");
+    const auto expires_at = record.header("expires-at");
+    return {.key = std::string(record.key.value_or("")),
+            .is_wanted = std::stoull(std::string(record.value)) % unwanted_every != 0,
+            .deliver_after = deliver_after ? steady(*deliver_after) : SteadyTime{},
+            .expires_at = expires_at ? std::optional(steady(*expires_at)) : std::nullopt};
+}
+
+void DeliveryWorld::tell_published(std::uint64_t life,
+                                   const RecordId& id,
+                                   const DeliveryModel::Traits& traits) {
     if (life != life_) {
         return;
     }
-    tell("  acked " + text_of(id) + " key " + key);
-    model_.publish(id, key);
+    tell("  acked " + text_of(id) + " key " + traits.key + (traits.is_wanted ? "" : " unwanted") +
+         (traits.deliver_after == SteadyTime{} ? "" : " delayed") +
+         (traits.expires_at ? " expires" : ""));
+    model_.publish(id, traits);
 }
 
 void DeliveryWorld::open_consumer() {
@@ -331,32 +378,54 @@ void DeliveryWorld::discard_one() {
 }
 
 void DeliveryWorld::pause_or_resume() {
+    hold(Hold::pause);
+}
+
+void DeliveryWorld::drain_or_resume() {
+    hold(Hold::drain);
+}
+
+void DeliveryWorld::hold(Hold kind) {
     auto& catalog = fixture_.shard->catalog();
     const auto done = [](const auto& result) { ASSERT_TRUE(result); };
-    is_paused_ = !is_paused_;
-    if (is_paused_) {
+    is_held_ = !is_held_;
+    if (!is_held_) {
+        model_.resume();
+        catalog.resume_subscription(subscription, done);
+    } else if (kind == Hold::pause) {
         catalog.pause_subscription(subscription, "test", done);
     } else {
-        catalog.resume_subscription(subscription, done);
+        catalog.drain_subscription(subscription, "test", done);
     }
     fixture_.runtime->run_until_idle();
+    if (is_held_) {
+        model_.hold();
+    }
 }
 
 void DeliveryWorld::seek() {
     // What was published at the very moment of a seek would belong to both sides.
     fixture_.runtime->advance(Duration{1});
-    const bool is_forward = random_.chance(0.5);
+    static constexpr std::array targets{StartAt::earliest, StartAt::latest, StartAt::time};
+    const auto target = targets[random_.below(targets.size())];
+    const auto time =
+        fixture_.clock.unix_now() - static_cast<UnixMicros>(random_.below(20'000'000));
     for (const auto partition : partitions_) {
         const auto limits = fixture_.shard->bounds(partition);
+        const auto at_time = fixture_.shard->store().offset_at(partition, time);
+        ASSERT_TRUE(at_time) << at_time.error().text;
         if (limits) {
-            model_.seek(partition, is_forward ? limits->next : limits->first);
+            model_.seek(partition,
+                        target == StartAt::earliest ? limits->first
+                        : target == StartAt::latest ? limits->next
+                                                    : at_time.value());
         }
     }
-    tell(is_forward ? "  to the end" : "  to the beginning");
+    tell(target == StartAt::earliest ? "  to the beginning"
+         : target == StartAt::latest ? "  to the end"
+                                     : "  to a time");
     fixture_.shard->catalog().seek_subscription(
-        subscription, is_forward ? StartAt::latest : StartAt::earliest, 0, [](const auto& result) {
-            ASSERT_TRUE(result);
-        });
+        subscription, target, time, [](const auto& result) { ASSERT_TRUE(result); });
     fixture_.runtime->run_until_idle();
 }
 
@@ -382,7 +451,7 @@ void DeliveryWorld::learn_runs(std::span<const std::byte> runs) {
                                   [&](std::uint32_t number, const wire::RecordView& record) {
                                       model_.publish({.partition = header->partition,
                                                       .offset = header->base_offset + number},
-                                                     std::string(record.key.value_or("")));
+                                                     traits_of(record));
                                       return true;
                                   });
         runs = runs.subspan(header->run_bytes());
@@ -432,6 +501,7 @@ void DeliveryWorld::step() {
                                       "redrive",
                                       "discard",
                                       "pause or resume",
+                                      "drain or resume",
                                       "seek",
                                       "power loss",
                                       "restart"};
@@ -446,6 +516,7 @@ void DeliveryWorld::step() {
          {8, &DeliveryWorld::redrive_some},
          {2, &DeliveryWorld::discard_one},
          {2, &DeliveryWorld::pause_or_resume},
+         {1, &DeliveryWorld::drain_or_resume},
          {1, &DeliveryWorld::seek},
          {3, &DeliveryWorld::lose_power},
          {2, &DeliveryWorld::restart}}};
@@ -468,7 +539,7 @@ void DeliveryWorld::step() {
 
 void DeliveryWorld::drain() {
     tell("drain");
-    if (is_paused_) {
+    if (is_held_) {
         pause_or_resume();
     }
     open_consumer();
@@ -491,7 +562,7 @@ void DeliveryWorld::drain() {
         }
     }
     model_.check_letters(letters());
-    model_.check_drained();
+    model_.check_drained(now());
 }
 
 }  // namespace millrace::simulation

@@ -13,6 +13,10 @@
 #include "broker/delivery/delivery_shard.hpp"
 #include "storage/base/random.hpp"
 
+namespace millrace::wire {
+struct RecordView;
+}
+
 namespace millrace::simulation {
 
 /// One broker shard with one subscription and its consumers, and the model beside it: every call
@@ -53,6 +57,9 @@ class DeliveryWorld {
     void redrive(double share);
     void discard_one();
     void pause_or_resume();
+    void drain_or_resume();
+    enum class Hold : std::uint8_t { pause, drain };
+    void hold(Hold kind);
     void seek();
     void lose_power();
     void restart();
@@ -71,11 +78,16 @@ class DeliveryWorld {
     void settle_down();
     void send(SessionId session, broker::delivery::Settlement settlement);
     void send_acks(SessionId session, broker::delivery::Settlement settlement);
-    void tell_published(std::uint64_t life, const RecordId& id, const std::string& key);
+    void tell_published(std::uint64_t life,
+                        const RecordId& id,
+                        const DeliveryModel::Traits& traits);
+    [[nodiscard]] DeliveryModel::Traits traits_of(const wire::RecordView& record) const;
+    [[nodiscard]] std::string some_time();
     void tell_settled(const std::vector<std::uint64_t>& ids,
                       const std::vector<std::uint64_t>& stale);
 
     Random random_;
+    DeliveryModel::Rules rules_;
     DeliveryModel model_;
     broker::delivery::DeliveryTable delivery_table_;             ///< one shard needs no other
     std::unique_ptr<broker::delivery::DeliveryShard> delivery_;  ///< made anew with every shard
@@ -86,7 +98,7 @@ class DeliveryWorld {
     std::uint64_t last_value_ = 0;
     std::uint64_t last_settled_ = 0;
     bool is_hasty_ = false;  ///< the next operation is not waited for
-    bool is_paused_ = false;
+    bool is_held_ = false;
     std::uint64_t life_ = 0;  ///< answers of an earlier life do not count
     std::vector<std::string> story_;
 };
