@@ -68,7 +68,7 @@ void look_for_ids(benchmark::State& state, const std::vector<std::byte>& batch) 
     for ([[maybe_unused]] const auto _ : state) {
         std::uint64_t found = 0;
         (void)validate_batch(batch, [&](std::uint32_t, const RecordView& record) {
-            found += event_id_of(record) ? 1 : 0;
+            found += event_id_of(record) ? 1U : 0U;
             return true;
         });
         benchmark::DoNotOptimize(found);
