@@ -15,7 +15,8 @@
 namespace millrace::broker::delivery {
 namespace {
 
-constexpr Duration metrics_interval{1'000'000};
+constexpr Duration metrics_interval{100'000};
+constexpr std::uint32_t metrics_rounds = 10;  ///< until every engine has had its turn
 constexpr std::string_view progress_prefix = "q/";
 
 class DeliveryShardImpl final : public DeliveryShard,
@@ -71,6 +72,7 @@ class DeliveryShardImpl final : public DeliveryShard,
     std::unique_ptr<LetterStore> letters_;
     std::map<std::uint32_t, std::unique_ptr<Engine>> engines_;
     bool has_started_ = false;
+    std::uint32_t metrics_round_ = 0;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };
 
@@ -216,7 +218,7 @@ void DeliveryShardImpl::see_catalog(const CatalogPtr& view) {
     }
     for (const auto& [id, info] : known) {
         const auto found = engines_.find(id);
-        if (found == engines_.end() || found->second->info().name.empty()) {
+        if (found == engines_.end() || !found->second->has_started()) {
             auto& engine = engine_of(id);
             engine.start(info);
         } else {
@@ -225,9 +227,13 @@ void DeliveryShardImpl::see_catalog(const CatalogPtr& view) {
     }
 }
 
+/// A tenth at a time, since an engine looks at all its partitions.
 void DeliveryShardImpl::show_metrics() {
+    metrics_round_ = (metrics_round_ + 1) % metrics_rounds;
     for (const auto& [id, engine] : engines_) {
-        engine->show_metrics();
+        if (id % metrics_rounds == metrics_round_) {
+            engine->show_metrics();
+        }
     }
     shard_.runtime().run_after(metrics_interval, [this, alive = is_alive_] {
         if (*alive) {

@@ -46,7 +46,8 @@ std::uint64_t run(std::uint64_t seed) {
 TEST(DeliveryModel, RandomOperationsKeepEveryPromise) {
     // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     if (const auto* const one = std::getenv("MILLRACE_SEED")) {
-        EXPECT_GT(run(std::strtoull(one, nullptr, 10)), 0U);
+        // A world may be paused for most of its life and deliver nothing.
+        RecordProperty("deliveries", std::to_string(run(std::strtoull(one, nullptr, 10))));
         return;
     }
     std::uint64_t deliveries = 0;

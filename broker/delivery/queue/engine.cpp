@@ -182,8 +182,9 @@ void Engine::drop_flights(const std::function<bool(const Item&)>& is_dropped) {
 void Engine::drop_flow(PartitionId partition, Flow& flow) {
     ready_count_ -= flow.ready.size();
     flow.ready.clear();
-    wait_count_ -= flow.waits.size();
-    flow.waits.clear();
+    for (const auto& [offset, wait] : std::exchange(flow.waits, {})) {
+        forget_wait(wait);
+    }
     flow.heads.clear();
     flow.floor_time.reset();
     wheel_.erase_if(

@@ -77,6 +77,7 @@ class Engine {
     void end_sessions(const Error& reason);
     [[nodiscard]] SubscriptionProgress progress() const;
     void show_metrics();
+    [[nodiscard]] bool has_started() const { return has_started_; }
 
     // Flow.
     void on_advance(PartitionId partition);
@@ -288,7 +289,10 @@ class Engine {
     /// The age of the oldest record that is not settled.
     [[nodiscard]] std::int64_t lag_us(PartitionId partition, const Flow& flow, Offset next) const;
     [[nodiscard]] UnixMicros oldest_letter_us(const SubscriptionProgress& progress) const;
-    static void add_waits(SubscriptionProgress& progress, const Flow& flow);
+    /// What costs the same however many records wait.
+    [[nodiscard]] SubscriptionProgress counts() const;
+    static void add_next(SubscriptionProgress& progress, const Flow& flow);
+    void forget_wait(const Wait& wait);
 
     Shard& shard_;
     LetterStore& letters_;
@@ -306,8 +310,8 @@ class Engine {
     std::size_t ready_count_ = 0;
     std::size_t reads_under_way_ = 0;
     std::size_t wait_count_ = 0;
+    std::size_t retry_count_ = 0;  ///< of them for a retry
     KeyTable keys_;
-    std::string blocked_reason_;
 
     std::deque<std::uint64_t> redriven_;  ///< letters on their way; read when their turn comes
     std::unordered_map<std::uint64_t, std::uint32_t> letter_failures_;  ///< since the redrive

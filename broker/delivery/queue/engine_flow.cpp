@@ -69,8 +69,7 @@ std::string Engine::limit_reached() const {
 }
 
 void Engine::read_more() {
-    blocked_reason_ = limit_reached();
-    for (auto left = to_read_.size(); left > 0 && has_room() && blocked_reason_.empty(); --left) {
+    for (auto left = to_read_.size(); left > 0 && has_room() && limit_reached().empty(); --left) {
         const auto partition = to_read_.front();
         to_read_.pop_front();
         auto& flow = flow_of(partition);
@@ -80,7 +79,6 @@ void Engine::read_more() {
         }
         flow.is_queued = false;
         read(partition, flow);
-        blocked_reason_ = limit_reached();
     }
 }
 

@@ -62,22 +62,31 @@ UnixMicros Engine::oldest_letter_us(const SubscriptionProgress& progress) const 
     return oldest;
 }
 
-void Engine::add_waits(SubscriptionProgress& progress, const Flow& flow) {
+void Engine::add_next(SubscriptionProgress& progress, const Flow& flow) {
     for (const auto& [offset, wait] : flow.waits) {
-        auto& count = wait.is_retry ? progress.waiting_retry : progress.waiting_delay;
         auto& next = wait.is_retry ? progress.next_retry_us : progress.next_delay_us;
-        ++count;
         next = earlier(next, wait.due_us);
     }
 }
 
 SubscriptionProgress Engine::progress() const {
+    auto total = counts();
+    total.circuit_changes.assign(circuit_.changes().begin(), circuit_.changes().end());
+    for (const auto& [partition, flow] : flows_) {
+        add_next(total, flow);
+    }
+    total.reason = reason(total);
+    return total;
+}
+
+SubscriptionProgress Engine::counts() const {
     SubscriptionProgress total;
     total.circuit = circuit_.state();
-    total.circuit_changes.assign(circuit_.changes().begin(), circuit_.changes().end());
     total.drained_us = drained_us_;
     total.consumers = static_cast<std::uint32_t>(sessions_.size());
     total.in_flight = flights_.size();
+    total.waiting_retry = retry_count_;
+    total.waiting_delay = wait_count_ - retry_count_;
     total.parked_records = keys_.parked_records();
     total.parked_keys = keys_.parked_keys();
     total.delivered = metrics_->delivered.value();
@@ -100,7 +109,6 @@ SubscriptionProgress Engine::progress() const {
             continue;
         }
         const auto& settled = flow.progress.settled();
-        add_waits(total, flow);
         total.lag_records += limits->next.value - std::min(settled.floor(), limits->next).value -
                              settled.above_floor();
         total.lag_us = std::max(total.lag_us, lag_us(partition, flow, limits->next));
@@ -109,14 +117,13 @@ SubscriptionProgress Engine::progress() const {
                                     .next = limits->next,
                                     .settled_above_floor = settled.above_floor()});
     }
-    total.reason = reason(total);
     return total;
 }
 
 /// Without a name yet there is nothing to show.
 void Engine::show_metrics() {
     if (metrics_) {
-        metrics_->show(progress());
+        metrics_->show(counts());
     }
 }
 
@@ -141,8 +148,8 @@ std::string Engine::reason(const SubscriptionProgress& progress) const {
     if (!has_work) {
         return {};
     }
-    if (!blocked_reason_.empty()) {
-        return blocked_reason_;
+    if (auto limit = limit_reached(); !limit.empty()) {
+        return limit;
     }
     if (sessions_.empty()) {
         return "no consumer is connected";

@@ -32,9 +32,19 @@ void Engine::wait(PartitionId partition, Offset offset, Wait wait) {
         keys_.hold(partition, wait.key);
     }
     auto& flow = flow_of(partition);
-    wait_count_ += flow.waits.insert_or_assign(offset, std::move(wait)).second ? 1U : 0U;
+    if (const auto known = flow.waits.find(offset); known != flow.waits.end()) {
+        forget_wait(known->second);
+    }
+    ++wait_count_;
+    retry_count_ += wait.is_retry ? 1U : 0U;
+    flow.waits.insert_or_assign(offset, std::move(wait));
     wheel_.add(steady_at(due_us), {.partition = partition, .number = offset.value});
     arm();
+}
+
+void Engine::forget_wait(const Wait& wait) {
+    --wait_count_;
+    retry_count_ -= wait.is_retry ? 1U : 0U;
 }
 
 void Engine::come_due(const WaitRef& ref) {
@@ -51,9 +61,9 @@ void Engine::come_due(const WaitRef& ref) {
         wheel_.add(steady_at(found->second.due_us), ref);
         return;
     }
+    forget_wait(found->second);
     const auto key = std::move(found->second.key);
     flow.waits.erase(found);
-    --wait_count_;
     read_one(ref.partition, Offset{ref.number}, key);
 }
 
