@@ -59,7 +59,11 @@ std::size_t serve(ScriptedBroker& broker, std::size_t record_count, std::size_t 
     broker.serve_until_publish();
     broker.answer_oldest();
     while (broker.answered_batches() < record_count) {
-        if (broker.unanswered_requests() < requests_max && broker.batches().size() < record_count) {
+        // Another request is sure to come only while no producer has all it may have under way.
+        const bool may_come = broker.unanswered_requests() < requests_max &&
+                              broker.unanswered_batches() < wire::producer_batches_in_flight_max &&
+                              broker.batches().size() < record_count;
+        if (may_come) {
             broker.receive_publish();
         } else {
             broker.answer_oldest();

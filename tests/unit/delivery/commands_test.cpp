@@ -67,10 +67,10 @@ TEST(DeliveryCommands, DeepNestingIsRefusedAndNotFollowed) {
 }
 
 TEST(DeliveryCommands, CauseAndStateWithoutAMeaningAreRefused) {
-    EXPECT_EQ(parse_letter(with_member("cause", 8)).error().code, Errc::corrupt);
+    EXPECT_EQ(parse_letter(with_member("cause", 9)).error().code, Errc::corrupt);
     EXPECT_EQ(parse_letter(with_member("state", 4)).error().code, Errc::corrupt);
-    EXPECT_TRUE(parse_command(change_with(3, 7)).has_value());
-    EXPECT_EQ(parse_command(change_with(3, 8)).error().code, Errc::malformed);
+    EXPECT_TRUE(parse_command(change_with(3, 8)).has_value());
+    EXPECT_EQ(parse_command(change_with(3, 9)).error().code, Errc::malformed);
     EXPECT_EQ(parse_command(change_with(2, 1.1e7)).error().code, Errc::malformed);
 }
 
