@@ -87,7 +87,7 @@ TEST(Producer, KeepsToTheCreditOfTheLastAnswer) {
         send_records(producer, record_count - 1, acked);
         producer.flush();
     });
-    EXPECT_EQ(serve(broker, record_count, 2), 2U);
+    EXPECT_LE(serve(broker, record_count, 2), 2U);
     sender.join();
     EXPECT_EQ(acked, record_count);
 }
