@@ -79,6 +79,9 @@ void add_queue_options(CLI::App& command, QueueLoad& load) {
     command.add_option("--topic", load.topic, "topic; created where missing");
     command.add_option("--events", load.events, "backlog that is published first")
         ->check(CLI::PositiveNumber);
+    command.add_option("--deliveries", load.deliveries, "end after so many; one for each event");
+    command.add_option("--subscription", load.subscription, "queue; created where missing");
+    command.add_flag("--letters", load.makes_letters, "refuse each record: a dead letter each");
     command.add_option("--keys", load.keys, "different keys")->check(CLI::PositiveNumber);
     command.add_option("--partitions", load.partitions, "partitions of the topic")
         ->check(CLI::PositiveNumber);

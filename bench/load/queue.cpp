@@ -13,6 +13,7 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::uint32_t credit = 4096;
+constexpr std::uint64_t products = 10;  ///< different error texts
 
 /// Events in turn over the keys; all are durable when it returns.
 void publish_backlog(const std::string& brokers, const QueueLoad& load) {
@@ -27,15 +28,15 @@ void publish_backlog(const std::string& brokers, const QueueLoad& load) {
     producer.flush();
 }
 
-/// Takes records and acknowledges each by itself, until all consumers together have had the
-/// backlog.
+/// Takes records and settles each by itself, until all consumers together have had enough.
 class Consumer {
   public:
-    Consumer(const std::string& brokers, const QueueLoad& load, std::atomic<std::uint64_t>& acked)
+    Consumer(const std::string& brokers, const QueueLoad& load, std::atomic<std::uint64_t>& settled)
         : client_({.brokers = brokers, .client_name = "bench-queue"}),
           subscription_(client_.subscribe(load.subscription, {.credit = credit})),
-          events_(load.events),
-          acked_(acked),
+          events_(load.deliveries),
+          makes_letters_(load.makes_letters),
+          settled_(settled),
           thread_([this] { run(); }) {}
 
     void join() { thread_.join(); }
@@ -43,38 +44,52 @@ class Consumer {
 
   private:
     void run() {
-        while (acked_ < events_) {
+        while (settled_ < events_) {
             const auto deliveries = subscription_.poll(std::chrono::milliseconds(20));
             for (auto delivery : deliveries) {
-                delivery.ack();
+                settle(delivery);
             }
-            acked_ += deliveries.size();
+            settled_ += deliveries.size();
         }
         stale_ = subscription_.flush();
+    }
+
+    void settle(Delivery& delivery) const {
+        if (makes_letters_) {
+            const auto product = delivery.record().offset % products;
+            delivery.nack(
+                {.cause = Cause::mapping, .error = "no product CH-" + std::to_string(product)});
+        } else {
+            delivery.ack();
+        }
     }
 
     Client client_;
     Subscription subscription_;
     std::uint64_t events_;
-    std::atomic<std::uint64_t>& acked_;
+    bool makes_letters_;
+    std::atomic<std::uint64_t>& settled_;
     std::uint64_t stale_ = 0;
     std::thread thread_;
 };
 
 }  // namespace
 
-QueueFigures run_queue(const std::string& brokers, const QueueLoad& load) {
+QueueFigures run_queue(const std::string& brokers, QueueLoad load) {
     publish_backlog(brokers, load);
+    if (load.deliveries == 0) {
+        load.deliveries = load.events;
+    }
     Client setup({.brokers = brokers});
     setup.admin().ensure_subscription({.name = load.subscription,
                                        .topics = {load.topic},
                                        .order = load.order,
                                        .window = load.window});
-    std::atomic<std::uint64_t> acked{0};
+    std::atomic<std::uint64_t> settled{0};
     const auto begin = SteadyClock::now();
     std::vector<std::unique_ptr<Consumer>> consumers;
     for (std::uint32_t i = 0; i < load.consumers; ++i) {
-        consumers.push_back(std::make_unique<Consumer>(brokers, load, acked));
+        consumers.push_back(std::make_unique<Consumer>(brokers, load, settled));
     }
     QueueFigures figures;
     for (const auto& consumer : consumers) {
@@ -82,7 +97,7 @@ QueueFigures run_queue(const std::string& brokers, const QueueLoad& load) {
         figures.stale += consumer->stale();
     }
     const std::chrono::duration<double> elapsed = SteadyClock::now() - begin;
-    figures.deliveries = acked;
+    figures.deliveries = settled;
     figures.deliveries_per_second = static_cast<double>(figures.deliveries) / elapsed.count();
     return figures;
 }

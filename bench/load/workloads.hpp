@@ -71,6 +71,8 @@ struct QueueLoad {
     std::string topic = "bench.queue.event.made";
     std::string subscription = "bench-queue";
     std::uint64_t events = 1'000'000;
+    std::uint64_t deliveries = 0;  ///< after which it ends; 0: one for each event
+    bool makes_letters = false;    ///< each record is refused and becomes a dead letter
     std::uint32_t partitions = 100;
     std::uint64_t keys = 10'000;
     std::uint32_t consumers = 1;
@@ -83,9 +85,9 @@ struct QueueFigures {
     double deliveries_per_second = 0;  ///< from the first consumer's start to the last durable ack
     std::uint64_t stale = 0;
 };
-/// Publishes a backlog, then takes and acknowledges it record by record through a queue
+/// Publishes a backlog, then takes and settles it record by record through a queue
 /// subscription, which is created where it is missing.
-[[nodiscard]] QueueFigures run_queue(const std::string& brokers, const QueueLoad& load);
+[[nodiscard]] QueueFigures run_queue(const std::string& brokers, QueueLoad load);
 
 struct FloorFigures {
     std::size_t write_bytes = 0;
