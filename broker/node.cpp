@@ -23,6 +23,7 @@
 #include "broker/observability/exposition.hpp"
 #include "broker/odoo_feed.hpp"
 #include "broker/protocol/server.hpp"
+#include "broker/runtime/short_turns.hpp"
 #include "broker/runtime/uring_runtime.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/base/logging.hpp"
@@ -116,7 +117,8 @@ ShardOptions Node::Impl::shard_options(ShardId id, const NodeIdentity& identity)
         .bulk_share_percent = static_cast<std::uint32_t>(config.publish_bulk_share_percent),
         .standard_share_percent = static_cast<std::uint32_t>(config.publish_standard_share_percent),
         .ahead_bytes_max = config.publish_ahead_bytes_max,
-        .ahead_yielding_bytes_max = config.publish_ahead_yielding_bytes_max};
+        .ahead_yielding_bytes_max = config.publish_ahead_yielding_bytes_max,
+        .bulk_yielding_bytes_per_second = config.publish_bulk_yielding_bytes_per_second};
     options.event_ids_per_partition_max = config.event_ids_per_partition_max;
     options.event_ids_per_shard_max = config.event_ids_per_shard_max;
     options.topics_max = static_cast<std::uint32_t>(config.topics_max);
@@ -143,6 +145,7 @@ void Node::Impl::listen_when_ready(ShardHost& host, ShardId id) {
 
 void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& identity) {
     (void)::pthread_setname_np(::pthread_self(), ("shard-" + std::to_string(id.value)).c_str());
+    ask_for_short_turns();
     RuntimeOptions runtime_options{.shard = id, .connections_max = config.connections_max};
     auto runtime = UringRuntime::create(runtime_options, clock, metrics, *mesh);
     if (!runtime) {

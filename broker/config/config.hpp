@@ -24,6 +24,7 @@ struct Config {
     std::uint64_t publish_standard_share_percent = 75;
     std::uint64_t publish_ahead_bytes_max = 8ULL << 20U;
     std::uint64_t publish_ahead_yielding_bytes_max = 128ULL << 10U;
+    std::uint64_t publish_bulk_yielding_bytes_per_second = 32ULL << 20U;
     std::uint64_t publish_bytes_outstanding_max = 4ULL << 20U;
     std::uint64_t event_ids_per_partition_max = 100'000;
     std::uint64_t event_ids_per_shard_max = 1'000'000;

@@ -35,6 +35,8 @@ class BatchAcceptor {
                 PublishDone done);
     /// Once a turn: what was held back and has room now goes on.
     void admit_held(const CatalogView& catalog);
+    /// When the turn after next must come although nothing happens.
+    [[nodiscard]] std::optional<Duration> rest_left() const { return gate_.rest_left(); }
     /// What is held back will never go on.
     void refuse_held(const Error& error);
     /// A batch that was committed by recovery, not by `accept`: its producer must be known.

@@ -11,6 +11,7 @@ namespace {
 /// So long after its last batch a class counts as being about.
 constexpr Duration about_for{1'000'000};
 constexpr std::size_t percent = 100;
+constexpr std::size_t micros_per_second = 1'000'000;
 /// What a client's publish holds at most, as a measure of credit.
 constexpr std::size_t publish_bytes = 1_MiB;
 constexpr std::array classes{Criticality::critical, Criticality::standard, Criticality::bulk};
@@ -24,6 +25,11 @@ std::string_view name_of(Criticality criticality) {
         default:
             return "standard";
     }
+}
+
+Duration time_of(std::size_t bytes, std::size_t bytes_per_second) {
+    const auto micros = bytes * micros_per_second / std::max<std::size_t>(bytes_per_second, 1);
+    return Duration(static_cast<Duration::rep>(micros));
 }
 
 Labels labels_of(ShardId shard, Criticality criticality) {
@@ -92,14 +98,50 @@ bool PublishGate::is_yielding(Criticality criticality) const {
     });
 }
 
-bool PublishGate::has_room(Criticality criticality, std::size_t bytes) const {
+void PublishGate::end_slice(Criticality criticality) {
+    auto& lane = lane_of(criticality);
+    const auto bytes = std::exchange(lane.slice_bytes, 0);
+    if (criticality == Criticality::bulk) {
+        lane.rests_until =
+            lane.slice_begin + time_of(bytes, limits_.bulk_yielding_bytes_per_second);
+    }
+}
+
+bool PublishGate::let_in_yielding(Criticality criticality, std::size_t bytes) {
+    auto& lane = lane_of(criticality);
+    const auto ahead = queue_.pending_bytes(criticality);
+    if (ahead == 0 && lane.slice_bytes > 0) {
+        end_slice(criticality);
+    }
+    const bool is_first = ahead == 0 && lane.slice_bytes == 0;
+    const auto limit = limits_.ahead_yielding_bytes_max;
+    const bool fits = lane.slice_bytes + bytes <= limit && ahead + bytes <= limit;
+    if (now_ < lane.rests_until || !(is_first || fits)) {
+        return false;
+    }
+    lane.slice_begin = lane.slice_bytes == 0 ? now_ : lane.slice_begin;
+    lane.slice_bytes += bytes;
+    return true;
+}
+
+bool PublishGate::let_in(Criticality criticality, std::size_t bytes) {
     if (criticality == Criticality::critical) {
         return true;
     }
-    const auto limit =
-        is_yielding(criticality) ? limits_.ahead_yielding_bytes_max : limits_.ahead_bytes_max;
+    if (is_yielding(criticality)) {
+        return let_in_yielding(criticality, bytes);
+    }
+    lane_of(criticality).slice_bytes = 0;
     const auto ahead = queue_.pending_bytes(criticality);
-    return ahead == 0 || ahead + bytes <= limit;
+    return ahead == 0 || ahead + bytes <= limits_.ahead_bytes_max;
+}
+
+std::optional<Duration> PublishGate::rest_left() const {
+    const auto& lane = lanes_[static_cast<std::size_t>(Criticality::bulk)];
+    if (lane.turns.empty() || lane.rests_until <= now_) {
+        return std::nullopt;
+    }
+    return lane.rests_until - now_;
 }
 
 Result<PublishGate::Verdict> PublishGate::judge(const PublishBatch& batch,
@@ -117,7 +159,7 @@ Result<PublishGate::Verdict> PublishGate::judge(const PublishBatch& batch,
     }
     const auto place = place_of(batch.partition, criticality);
     const bool may_enter =
-        place == criticality && lane.turns.empty() && has_room(criticality, batch.batch.size());
+        place == criticality && lane.turns.empty() && let_in(criticality, batch.batch.size());
     return may_enter ? Verdict::enter : Verdict::hold;
 }
 
@@ -159,7 +201,7 @@ std::optional<PublishGate::Held> PublishGate::take() {
             continue;
         }
         const auto& next = lane.waiting.at(lane.turns.front()).front();
-        if (has_room(criticality, next.bytes.size())) {
+        if (let_in(criticality, next.bytes.size())) {
             return pop(lane);
         }
     }

@@ -17,9 +17,10 @@ namespace millrace::broker {
 /// Decides which batch may go to the log now: critical topics first, bulk last.
 ///
 /// Promise:  a batch of a class waits here while enough of its class is between the log and the
-/// disk,
-///           less of it while a more critical class is about, so that what is critical finds little
-///           in front of it. Partitions of a class take turns; the batches of one keep their order.
+/// disk.
+///           While a more critical class is about that is a slice at a time, and bulk rests between
+///           its slices, so that what is critical finds little in front of it, on the disk and on
+///           the processor. Partitions of a class take turns; the batches of one keep their order.
 ///           What waits is bounded by the class's share of `PublishLimits::bytes_pending_max`;
 ///           beyond it batches are refused.
 /// Threads:  the shard's.
@@ -46,6 +47,8 @@ class PublishGate {
     [[nodiscard]] std::optional<Held> take();
     /// Any of those that wait, whether it may go on or not.
     [[nodiscard]] std::optional<Held> take_any();
+    /// How long until something that waits may go on although nothing becomes durable before.
+    [[nodiscard]] std::optional<Duration> rest_left() const;
     /// How many publishes of the class have room now, at least one.
     [[nodiscard]] std::uint32_t credit(Criticality criticality) const;
 
@@ -56,6 +59,9 @@ class PublishGate {
         std::unordered_map<PartitionId, std::deque<Held>> waiting;
         std::deque<PartitionId> turns;
         std::size_t bytes = 0;
+        std::size_t slice_bytes = 0;  ///< let in since `slice_begin`, while yielding
+        SteadyTime slice_begin{};
+        SteadyTime rests_until{};
         std::optional<SteadyTime> seen;  ///< when a batch of the class came last
         Gauge& pending_bytes;
         Gauge& held_bytes;
@@ -70,7 +76,11 @@ class PublishGate {
     [[nodiscard]] std::size_t share_bytes(Criticality criticality) const;
     [[nodiscard]] std::size_t pending_bytes() const;
     [[nodiscard]] bool is_yielding(Criticality criticality) const;
-    [[nodiscard]] bool has_room(Criticality criticality, std::size_t bytes) const;
+    /// Whether a batch may go to the log now; it counts as gone then.
+    [[nodiscard]] bool let_in(Criticality criticality, std::size_t bytes);
+    [[nodiscard]] bool let_in_yielding(Criticality criticality, std::size_t bytes);
+    /// What a yielding class had on its way is durable: bulk rests until its rate allows the next.
+    void end_slice(Criticality criticality);
     Held pop(Lane& lane);
     void show();
 

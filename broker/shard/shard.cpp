@@ -89,6 +89,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void apply_commands(const consensus::Entry& entry);
     void end_turn();
     void propose_commands();
+    void wake_for_held();
     [[nodiscard]] PublishQueue::Propose proposer(std::uint16_t type);
     void tell_advances();
     void see_catalog(const CatalogPtr& view);
@@ -118,6 +119,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     bool is_recovering_ = true;
     bool has_started_ = false;
     bool is_stopping_ = false;
+    bool is_wake_set_ = false;
     std::optional<Error> failure_;
     RetentionWalk retention_;
 };
@@ -412,10 +414,18 @@ void ShardImpl::end_turn() {
         tell_advances();
     }
     acceptor_.admit_held(*catalog_.view());
+    wake_for_held();
     queue_.flush();
     sequences_.flush();
     propose_commands();
     store_->submit();
+}
+
+/// A turn ends with what is held back, so that all it takes is a turn.
+void ShardImpl::wake_for_held() {
+    if (const auto rest = acceptor_.rest_left(); rest && !std::exchange(is_wake_set_, true)) {
+        runtime_.run_after(*rest, [this] { is_wake_set_ = false; });
+    }
 }
 
 void ShardImpl::see_catalog(const CatalogPtr& view) {

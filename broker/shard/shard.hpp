@@ -29,6 +29,8 @@ struct PublishLimits {
     std::size_t ahead_bytes_max = std::size_t{8} * 1024 * 1024;
     /// The same while a more critical class is about.
     std::size_t ahead_yielding_bytes_max = std::size_t{128} * 1024;
+    /// What bulk gives to the log in a second then, slice by slice; it rests between.
+    std::size_t bulk_yielding_bytes_per_second = std::size_t{32} * 1024 * 1024;
 };
 
 struct ShardOptions {

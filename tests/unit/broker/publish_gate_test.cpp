@@ -21,7 +21,8 @@ class PublishGateTest : public ::testing::Test {
                            .bulk_share_percent = 50,
                            .standard_share_percent = 75,
                            .ahead_bytes_max = 10'000,
-                           .ahead_yielding_bytes_max = 2'500};
+                           .ahead_yielding_bytes_max = 2'500,
+                           .bulk_yielding_bytes_per_second = 1'000'000'000};
     }
 
     /// Goes on or waits as the gate says; what it said.
@@ -99,6 +100,34 @@ TEST_F(PublishGateTest, BulkYieldsWhileSomethingMoreCriticalIsAbout) {
     (void)take_all();
     clock.advance(std::chrono::milliseconds(1));
     EXPECT_EQ(count_entering(Criticality::bulk), 9);
+}
+
+TEST_F(PublishGateTest, BulkRestsBetweenItsSlicesAsItsRateSays) {
+    options.publish.bulk_yielding_bytes_per_second = 200'000;
+    (void)come(2, Criticality::critical);
+    EXPECT_EQ(count_entering(Criticality::bulk), 2);
+    clock.advance(std::chrono::milliseconds(4));
+    make_durable();
+    gate.look_at_clock();
+    EXPECT_EQ(take_all(), std::vector<std::uint32_t>());
+    EXPECT_EQ(gate.rest_left(), std::chrono::milliseconds(6));
+    clock.advance(std::chrono::milliseconds(5));
+    gate.look_at_clock();
+    EXPECT_EQ(take_all(), std::vector<std::uint32_t>());
+    clock.advance(std::chrono::milliseconds(1));
+    gate.look_at_clock();
+    EXPECT_THAT(take_all(), ElementsAre(10));
+    EXPECT_EQ(gate.rest_left(), std::nullopt);
+}
+
+TEST_F(PublishGateTest, SliceThatTookLongerThanItsRateIsFollowedByTheNextAtOnce) {
+    options.publish.bulk_yielding_bytes_per_second = 200'000;
+    (void)come(2, Criticality::critical);
+    (void)count_entering(Criticality::bulk);
+    clock.advance(std::chrono::milliseconds(10));
+    make_durable();
+    gate.look_at_clock();
+    EXPECT_THAT(take_all(), ElementsAre(10));
 }
 
 TEST_F(PublishGateTest, StandardYieldsToCriticalAndNotToBulk) {
