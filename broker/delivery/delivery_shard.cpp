@@ -24,7 +24,7 @@ class DeliveryShardImpl final : public DeliveryShard,
                                 public Letters,
                                 public CommandHandler {
   public:
-    DeliveryShardImpl(Shard& shard, const DeliveryTable& table);
+    DeliveryShardImpl(Shard& shard, const DeliveryTable& table, const DeliveryOptions& options);
     DeliveryShardImpl(const DeliveryShardImpl&) = delete;
     DeliveryShardImpl& operator=(const DeliveryShardImpl&) = delete;
     DeliveryShardImpl(DeliveryShardImpl&&) = delete;
@@ -67,6 +67,7 @@ class DeliveryShardImpl final : public DeliveryShard,
     void apply_letter_change(const LetterChangeCommand& command);
 
     Shard& shard_;
+    DeliveryOptions options_;
     ConsumerGroupsImpl groups_;
     PermitOffice permits_;
     std::unique_ptr<LetterStore> letters_;
@@ -78,8 +79,11 @@ class DeliveryShardImpl final : public DeliveryShard,
 
 /// Made before the shard opens, so that settlements of a turn reach the shard before its own end of
 /// the turn.
-DeliveryShardImpl::DeliveryShardImpl(Shard& shard, const DeliveryTable& table)
+DeliveryShardImpl::DeliveryShardImpl(Shard& shard,
+                                     const DeliveryTable& table,
+                                     const DeliveryOptions& options)
     : shard_(shard),
+      options_(options),
       groups_(shard),
       permits_(
           shard,
@@ -117,7 +121,10 @@ Engine& DeliveryShardImpl::engine_of(std::uint32_t subscription) {
         }
     }
     engine = std::make_unique<Engine>(
-        Engine::Surroundings{.shard = shard_, .letters = *letters_, .permits = permits_},
+        Engine::Surroundings{.shard = shard_,
+                             .letters = *letters_,
+                             .permits = permits_,
+                             .parked_bytes_max = options_.parked_bytes_max},
         std::move(info));
     return *engine;
 }
@@ -343,8 +350,10 @@ void DeliveryShardImpl::change(LetterSelection selection,
 
 }  // namespace
 
-std::unique_ptr<DeliveryShard> make_delivery_shard(Shard& shard, const DeliveryTable& table) {
-    return std::make_unique<DeliveryShardImpl>(shard, table);
+std::unique_ptr<DeliveryShard> make_delivery_shard(Shard& shard,
+                                                   const DeliveryTable& table,
+                                                   const DeliveryOptions& options) {
+    return std::make_unique<DeliveryShardImpl>(shard, table, options);
 }
 
 }  // namespace millrace::broker::delivery

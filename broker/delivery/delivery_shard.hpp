@@ -35,8 +35,14 @@ struct DeliveryTable {
     std::vector<DeliveryShard*> shards;
 };
 
+struct DeliveryOptions {
+    /// Of records that are kept in memory behind a busy key, per subscription; the others are read
+    /// again when their turn comes.
+    std::size_t parked_bytes_max = std::size_t{4} * 1024 * 1024;
+};
+
 /// **Requires** `table` to be complete before any runtime runs.
-[[nodiscard]] std::unique_ptr<DeliveryShard> make_delivery_shard(Shard& shard,
-                                                                 const DeliveryTable& table);
+[[nodiscard]] std::unique_ptr<DeliveryShard> make_delivery_shard(
+    Shard& shard, const DeliveryTable& table, const DeliveryOptions& options = {});
 
 }  // namespace millrace::broker::delivery

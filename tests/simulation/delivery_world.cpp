@@ -23,6 +23,12 @@ constexpr std::uint64_t key_count = 4;  ///< one more has no key
 constexpr DeliveryModel::Rules rules{.attempts_max = 3, .ack_timeout = Duration{5'000'000}};
 constexpr std::uint64_t unwanted_every = 7;  ///< the filter takes all values but each seventh
 
+/// In two thirds of the worlds parked records are read again, all of them or some.
+std::size_t parked_bytes_of(std::uint64_t seed) {
+    static constexpr std::array<std::size_t, 3> sizes{0, 500, 4'000'000};
+    return sizes[seed % sizes.size()];
+}
+
 /// Half of the worlds bound what is in flight over the whole subscription.
 DeliveryModel::Rules rules_of(std::uint64_t seed) {
     auto own = rules;
@@ -60,9 +66,10 @@ DeliveryWorld::DeliveryWorld(std::uint64_t seed)
     : random_(seed),
       rules_(rules_of(seed)),
       model_(rules_),
-      fixture_(seed, [this](broker::Shard& shard) {
+      fixture_(seed, [this, seed](broker::Shard& shard) {
           delivery_.reset();
-          delivery_ = broker::delivery::make_delivery_shard(shard, delivery_table_);
+          delivery_ = broker::delivery::make_delivery_shard(
+              shard, delivery_table_, {.parked_bytes_max = parked_bytes_of(seed)});
       }) {
     partitions_ = fixture_.make_topic("a.b", partition_count);
     create_subscription();

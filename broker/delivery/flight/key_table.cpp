@@ -58,7 +58,7 @@ void KeyTable::park(Item item) {
     parked_keys_ += queue.size() == 0 ? 1U : 0U;
     ++parked_records_;
     Parked parked{.offset = item.offset, .item = std::make_unique<Item>(std::move(item))};
-    if (queue.is_held || kept_bytes_ + bytes_of(parked) > kept_bytes_max) {
+    if (queue.is_held || kept_bytes_ + bytes_of(parked) > kept_bytes_max_) {
         parked.item.reset();
     }
     kept_bytes_ += bytes_of(parked);

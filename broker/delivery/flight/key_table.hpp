@@ -19,6 +19,9 @@ namespace millrace::broker::delivery {
 /// Threads:  the shard's.
 class KeyTable {
   public:
+    /// `kept_bytes_max`: of records that are kept beside their offsets.
+    explicit KeyTable(std::size_t kept_bytes_max) : kept_bytes_max_(kept_bytes_max) {}
+
     struct Parked {
         Offset offset;
         std::unique_ptr<Item> item;  ///< null: read it again
@@ -35,7 +38,7 @@ class KeyTable {
     [[nodiscard]] bool lacks(PartitionId partition, std::string_view key, Offset offset);
     /// **Requires** that it is lacking.
     void keep(Item item);
-    [[nodiscard]] bool has_room() const { return kept_bytes_ < kept_bytes_max; }
+    [[nodiscard]] bool has_room() const { return kept_bytes_ < kept_bytes_max_; }
     /// The next of what is parked, for which the key stays busy; else the key is free.
     [[nodiscard]] std::optional<Parked> release(PartitionId partition, std::string_view key);
     /// Forgets the keys of a partition.
@@ -45,9 +48,6 @@ class KeyTable {
     [[nodiscard]] std::uint64_t parked_keys() const { return parked_keys_; }
     [[nodiscard]] std::uint64_t parked_records() const { return parked_records_; }
     [[nodiscard]] std::uint32_t parked_behind(PartitionId partition, std::string_view key) const;
-
-    /// Of records that are kept beside their offsets.
-    static constexpr std::size_t kept_bytes_max = std::size_t{4} * 1024 * 1024;
 
   private:
     /// A queue that costs nothing while it is empty: there may be a hundred thousand.
@@ -70,6 +70,7 @@ class KeyTable {
     [[nodiscard]] static std::string name_of(PartitionId partition, std::string_view key);
     [[nodiscard]] static std::size_t bytes_of(const Parked& parked);
 
+    std::size_t kept_bytes_max_;
     std::unordered_map<std::string, Queue> keys_;
     std::uint64_t parked_keys_ = 0;
     std::uint64_t parked_records_ = 0;

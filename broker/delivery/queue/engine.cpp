@@ -15,6 +15,7 @@ Engine::Engine(const Surroundings& surroundings, std::shared_ptr<const Subscript
       letters_(surroundings.letters),
       permits_(surroundings.permits),
       info_(std::move(info)),
+      keys_(surroundings.parked_bytes_max),
       random_(shard_.options().random_seed + info_->id) {}
 
 Engine::~Engine() {

@@ -46,6 +46,7 @@ class Engine {
         Shard& shard;
         LetterStore& letters;
         PermitOffice& permits;
+        std::size_t parked_bytes_max = 0;
     };
     Engine(const Surroundings& surroundings, std::shared_ptr<const SubscriptionInfo> info);
     Engine(const Engine&) = delete;

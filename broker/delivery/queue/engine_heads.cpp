@@ -109,11 +109,11 @@ void Engine::take_heads(PartitionId partition,
         const auto& read = result.value();
         end = std::max({end, read.next, read.damage ? read.skip_to : read.next});
     }
-    // What should have been there and was not.
+    // What should have been there and was not. What lies before the read was asked for since.
     const bool is_gone = result || result.error().code == Errc::offset_out_of_range;
-    while (!flow.heads.empty() && flow.heads.begin()->first < end) {
-        const auto [offset, key] = *flow.heads.begin();
-        flow.heads.erase(flow.heads.begin());
+    for (auto at = flow.heads.lower_bound(from); at != flow.heads.end() && at->first < end;) {
+        const auto [offset, key] = *at;
+        at = flow.heads.erase(at);
         if (is_gone) {
             give_up(partition, offset, key);
         } else {

@@ -7,6 +7,7 @@ namespace {
 
 constexpr PartitionId first{1};
 constexpr PartitionId second{2};
+constexpr std::size_t kept_bytes_max = 1'000'000;
 
 Item item_of(std::uint64_t offset, std::size_t bytes = 10, PartitionId partition = first) {
     Item item;
@@ -18,7 +19,7 @@ Item item_of(std::uint64_t offset, std::size_t bytes = 10, PartitionId partition
 }
 
 TEST(KeyTable, WhatIsParkedLeavesInOrderAndThenTheKeyIsFree) {
-    KeyTable keys;
+    KeyTable keys(kept_bytes_max);
     EXPECT_TRUE(keys.take(first, "K"));
     EXPECT_FALSE(keys.take(first, "K"));
     for (std::uint64_t offset = 1; offset <= 5; ++offset) {
@@ -38,9 +39,9 @@ TEST(KeyTable, WhatIsParkedLeavesInOrderAndThenTheKeyIsFree) {
 }
 
 TEST(KeyTable, AtTheLimitOnlyOffsetsAreKeptAndRecordsMayComeLater) {
-    KeyTable keys;
+    KeyTable keys(kept_bytes_max);
     keys.take(first, "K");
-    keys.park(item_of(1, KeyTable::kept_bytes_max - 1'000));
+    keys.park(item_of(1, kept_bytes_max - 1'000));
     keys.park(item_of(2, 10'000));
     EXPECT_FALSE(keys.lacks(first, "K", Offset{1}));
     EXPECT_TRUE(keys.lacks(first, "K", Offset{2}));
@@ -52,7 +53,7 @@ TEST(KeyTable, AtTheLimitOnlyOffsetsAreKeptAndRecordsMayComeLater) {
 }
 
 TEST(KeyTable, AHeldKeyKeepsOffsetsOnlyUntilItIsReleased) {
-    KeyTable keys;
+    KeyTable keys(kept_bytes_max);
     keys.take(first, "K");
     keys.park(item_of(1));
     keys.hold(first, "K");
@@ -63,7 +64,7 @@ TEST(KeyTable, AHeldKeyKeepsOffsetsOnlyUntilItIsReleased) {
 }
 
 TEST(KeyTable, DroppingAPartitionLeavesTheOthers) {
-    KeyTable keys;
+    KeyTable keys(kept_bytes_max);
     keys.take(first, "K");
     keys.take(second, "K");
     keys.park(item_of(1));

@@ -30,7 +30,7 @@ std::vector<std::string> Inbox::take_values() {
 EngineWorld::EngineWorld()
     : fixture_(1, [this](Shard& shard) {
           delivery_.reset();
-          delivery_ = make_delivery_shard(shard, table_);
+          delivery_ = make_delivery_shard(shard, table_, {.parked_bytes_max = 100'000});
       }) {}
 
 void EngineWorld::create(SubscriptionInfo info) {
