@@ -19,6 +19,7 @@
 
 #include "broker/data_directory.hpp"
 #include "broker/delivery/delivery_shard.hpp"
+#include "broker/delivery/jobs/job_runner.hpp"
 #include "broker/gateways/http/http_server.hpp"
 #include "broker/observability/exposition.hpp"
 #include "broker/odoo_feed.hpp"
@@ -82,6 +83,8 @@ struct Node::Impl {
     boost::asio::io_context control{1};
     std::unique_ptr<HttpServer> http;
     std::unique_ptr<OdooFeed> odoo;
+    std::unique_ptr<delivery::JobShards> job_shards;
+    std::unique_ptr<delivery::JobRunner> jobs;
     Endpoint native;
     std::uint16_t http_port = 0;
 
@@ -91,6 +94,8 @@ struct Node::Impl {
     Result<void> start_shards(const NodeIdentity& identity);
     Result<void> start_http();
     void start_odoo();
+    void start_jobs();
+    /// Jobs first: their calls need the shards.
     void stop_shards();
     /// What the shards that failed say, a line each.
     [[nodiscard]] std::string ask_failures();
@@ -154,7 +159,11 @@ void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& iden
     }
     host.runtime = std::move(runtime).value();
     host.shard = make_shard(shard_options(id, identity), *host.runtime, metrics, shard_table);
-    host.delivery = delivery::make_delivery_shard(*host.shard, delivery_table);
+    host.delivery =
+        delivery::make_delivery_shard(*host.shard,
+                                      delivery_table,
+                                      {.letters = {.letters_max = config.letters_max,
+                                                   .letters_bytes_max = config.letters_bytes_max}});
     protocol::SessionLimits limits;
     limits.frame_bytes_max = config.frame_bytes_max;
     limits.requests_outstanding_max = static_cast<std::uint32_t>(config.requests_outstanding_max);
@@ -288,6 +297,23 @@ void Node::Impl::start_odoo() {
     odoo->start(std::move(links), services.next_id);
 }
 
+void Node::Impl::start_jobs() {
+    std::vector<delivery::JobShardLink> links;
+    for (const auto& host : hosts) {
+        links.push_back({.runtime = host->runtime.get(),
+                         .shard = host->shard.get(),
+                         .delivery = host->delivery.get()});
+    }
+    job_shards = delivery::make_job_shards(std::move(links));
+    const delivery::JobRunner::Options options{
+        .jobs_running_max = config.jobs_running_max,
+        .read_bytes_per_second = config.replay_read_bytes_per_second};
+    jobs = std::make_unique<delivery::JobRunner>(options, *job_shards, clock, metrics);
+    hosts.front()->runtime->post_from_outside([this] {
+        hosts.front()->delivery->jobs().watch([this](const delivery::Job& job) { jobs->see(job); });
+    });
+}
+
 Result<void> Node::Impl::write_ready_file() const {
     if (config.ready_file.empty()) {
         return ok();
@@ -323,6 +349,9 @@ void Node::Impl::print_first_steps() const {
 }
 
 void Node::Impl::stop_shards() {
+    if (jobs) {
+        jobs->stop();
+    }
     for (const auto& host : hosts) {
         if (host->thread.joinable() && host->runtime) {
             host->runtime->stop();
@@ -353,6 +382,7 @@ Result<void> Node::run() {
     MILLRACE_TRY(self.odoo, OdooFeed::create(self.control, self.config, self.metrics));
     MILLRACE_TRY(self.start_shards(identity));
     self.start_odoo();
+    self.start_jobs();
     self.is_ready = true;
     MILLRACE_TRY(self.write_ready_file());
     self.print_first_steps();

@@ -13,6 +13,7 @@
 
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/delivery_shard.hpp"
+#include "broker/delivery/jobs/replay/origin.hpp"
 #include "broker/odoo/json_rpc.hpp"
 #include "broker/odoo/mapping.hpp"
 #include "broker/odoo/odoo_url.hpp"
@@ -106,12 +107,12 @@ class FeedTarget final : public delivery::DeliveryTarget {
         std::vector<odoo::Event> events;
         events.reserve(deliveries.size());
         for (const auto& one : deliveries) {
-            const auto* const partition = view->find(one.partition);
+            auto origin = delivery::origin_of(*view, one.partition, one.offset, one.record);
             events.push_back(
                 {.ref = {.shard = shard, .session = session_, .delivery_id = one.delivery_id},
-                 .topic = partition != nullptr ? partition->topic->name : "",
-                 .partition_index = partition != nullptr ? partition->index : 0,
-                 .offset = one.offset,
+                 .topic = std::move(origin.topic),
+                 .partition_index = origin.partition_index,
+                 .offset = origin.offset,
                  .append_time_us = one.append_time_us,
                  .attempt = one.attempt,
                  .record = {one.record.begin(), one.record.end()}});

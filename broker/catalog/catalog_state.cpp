@@ -243,9 +243,17 @@ Result<CatalogState::Outcome> CatalogState::alter_topic(const Command& command) 
 }
 
 Result<CatalogState::Outcome> CatalogState::delete_topic(const Command& command) {
-    const auto found = topics_.find(command.name());
-    if (found == topics_.end()) {
+    if (!topics_.contains(command.name())) {
         return unknown_topic(command.name());
+    }
+    erase_topic(command, command.name());
+    return Outcome{};
+}
+
+void CatalogState::erase_topic(const Command& command, const std::string& name) {
+    const auto found = topics_.find(name);
+    if (found == topics_.end()) {
+        return;
     }
     for (const auto& partition : found->second->partitions) {
         --partitions_on_shard_[partition.shard.value];
@@ -253,7 +261,6 @@ Result<CatalogState::Outcome> CatalogState::delete_topic(const Command& command)
     }
     command.rows.erase(key_of(topic_prefix, found->first));
     topics_.erase(found);
-    return Outcome{};
 }
 
 CatalogPtr CatalogState::make_view() const {

@@ -90,6 +90,7 @@ class CatalogState {
     [[nodiscard]] Result<Outcome> alter_subscription(const Command& command);
     [[nodiscard]] Result<Outcome> delete_subscription(const Command& command);
     [[nodiscard]] Result<void> add_partitions(TopicInfo& topic, std::uint32_t count);
+    void erase_topic(const Command& command, const std::string& name);
     [[nodiscard]] Outcome put_topic(const Command& command, TopicInfo topic);
     [[nodiscard]] Outcome put_subscription(const Command& command, SubscriptionInfo subscription);
 

@@ -2,6 +2,7 @@
 
 #include "broker/catalog/catalog_command.hpp"
 #include "broker/catalog/catalog_json.hpp"
+#include "broker/catalog/replay_topic.hpp"
 #include "client/wire/topic_pattern.hpp"
 
 // Subscriptions in the catalog: how a change is written, and what it does.
@@ -184,6 +185,7 @@ Result<CatalogState::Outcome> CatalogState::delete_subscription(const Command& c
     if (found == subscriptions_.end()) {
         return unknown_subscription(command.name());
     }
+    erase_topic(command, replay_topic_of(found->first));
     command.rows.erase(std::string(subscription_prefix) + found->first);
     subscriptions_.erase(found);
     return Outcome{};

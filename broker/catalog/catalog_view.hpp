@@ -104,7 +104,8 @@ struct CatalogView {
         const auto found = partitions.find(id);
         return found == partitions.end() ? nullptr : &found->second;
     }
-    /// Topics whose name is one of, or matches one of, the patterns; all for none.
+    /// Topics whose name is one of, or matches one of, the patterns; all for none. Those that the
+    /// broker makes for itself only where a pattern names them with its first word.
     [[nodiscard]] std::vector<std::shared_ptr<const TopicInfo>> matching(
         const std::vector<std::string>& patterns) const;
 };

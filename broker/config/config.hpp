@@ -36,6 +36,10 @@ struct Config {
     std::uint64_t topics_max = 10'000;
     std::uint64_t partitions_max = 100'000;
     std::uint64_t subscriptions_max = 1'000;
+    std::uint64_t letters_max = 1'000'000;
+    std::uint64_t letters_bytes_max = 4ULL << 30U;
+    std::uint64_t jobs_running_max = 2;
+    std::uint64_t replay_read_bytes_per_second = 64ULL << 20U;
     std::string odoo_url;  ///< empty: no Odoo is fed
     std::string odoo_database;
     std::string odoo_login;

@@ -17,7 +17,8 @@ enum class Kind : std::uint8_t {
     retry = 2,
     letter_open = 3,
     letter_change = 4,
-    offsets = 5
+    offsets = 5,
+    job = 70
 };
 
 constexpr auto last_cause = Cause::expired;
@@ -142,26 +143,30 @@ Json to_json(const Letter& letter) {
     for (const auto& action : letter.actions) {
         actions.push_back(to_json(action));
     }
-    return {{"id", letter.id},
-            {"subscription", letter.subscription},
-            {"topic", letter.topic},
-            {"index", letter.partition_index},
-            {"partition", letter.partition.value},
-            {"offset", letter.offset.value},
-            {"key", bytes_of(letter.key)},
-            {"cause", static_cast<int>(letter.cause)},
-            {"error", bytes_of(letter.error)},
-            {"response", bytes_of(letter.response)},
-            {"attempts", letter.attempts},
-            {"first_failure_us", letter.first_failure_us},
-            {"last_failure_us", letter.last_failure_us},
-            {"append_time_us", letter.append_time_us},
-            {"epoch", letter.epoch},
-            {"correlation_id", bytes_of(letter.correlation_id)},
-            {"state", static_cast<int>(letter.state)},
-            {"actions", actions},
-            {"record", bytes_of(std::span<const std::byte>(letter.record))},
-            {"edited", bytes_of(std::span<const std::byte>(letter.edited))}};
+    Json json{{"id", letter.id},
+              {"subscription", letter.subscription},
+              {"topic", letter.topic},
+              {"index", letter.partition_index},
+              {"partition", letter.partition.value},
+              {"offset", letter.offset.value},
+              {"key", bytes_of(letter.key)},
+              {"cause", static_cast<int>(letter.cause)},
+              {"error", bytes_of(letter.error)},
+              {"response", bytes_of(letter.response)},
+              {"attempts", letter.attempts},
+              {"first_failure_us", letter.first_failure_us},
+              {"last_failure_us", letter.last_failure_us},
+              {"append_time_us", letter.append_time_us},
+              {"epoch", letter.epoch},
+              {"correlation_id", bytes_of(letter.correlation_id)},
+              {"state", static_cast<int>(letter.state)},
+              {"actions", actions},
+              {"record", bytes_of(std::span<const std::byte>(letter.record))},
+              {"edited", bytes_of(std::span<const std::byte>(letter.edited))}};
+    if (letter.origin_offset) {
+        json["origin_offset"] = letter.origin_offset->value;
+    }
+    return json;
 }
 
 Letter letter_from(const Json& json) {
@@ -172,6 +177,9 @@ Letter letter_from(const Json& json) {
     read_integer(json.at("index"), letter.partition_index);
     letter.partition = PartitionId{integer_of<std::uint32_t>(json.at("partition"))};
     letter.offset = Offset{integer_of<std::uint64_t>(json.at("offset"))};
+    if (const auto origin = json.find("origin_offset"); origin != json.end()) {
+        letter.origin_offset = Offset{integer_of<std::uint64_t>(*origin)};
+    }
     read_integer(json.at("epoch"), letter.epoch);
     letter.key = text_of(json.at("key"));
     letter.cause = enumerator_of(json.at("cause"), last_cause);
@@ -221,6 +229,9 @@ struct Encoder {
             offsets.push_back({offset.partition.value, offset.offset.value});
         }
         return {Kind::offsets, {bytes_of(command.group), offsets}};
+    }
+    std::pair<Kind, Json> operator()(const JobCommand& command) const {
+        return {Kind::job, delivery::to_json(command)};
     }
     std::pair<Kind, Json> operator()(const SettleCommand& /*command*/) const {
         return {Kind::settle, nullptr};
@@ -303,6 +314,8 @@ Result<Command> parse_other(Kind kind, const Json& json) {
                                     .edited = record_of(json.at(8))});
         case Kind::offsets:
             return Command(offsets_from(json));
+        case Kind::job:
+            return Command(job_command_from(json));
         default:
             return fail(Errc::malformed, "delivery: a command of unknown kind");
     }

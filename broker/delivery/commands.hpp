@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/delivery/consumer_groups.hpp"
+#include "broker/delivery/jobs/jobs.hpp"
 #include "broker/delivery/letters/letters.hpp"
 #include "storage/base/result.hpp"
 
@@ -57,8 +58,12 @@ struct OffsetCommand {
     std::string group;
     std::vector<CommittedOffset> offsets;
 };
-using Command = std::
-    variant<SettleCommand, RetryCommand, LetterOpenCommand, LetterChangeCommand, OffsetCommand>;
+using Command = std::variant<SettleCommand,
+                             RetryCommand,
+                             LetterOpenCommand,
+                             LetterChangeCommand,
+                             OffsetCommand,
+                             JobCommand>;
 
 /// Settlements, the frequent ones, as varints; everything else as CBOR. The first byte says which.
 [[nodiscard]] std::vector<std::byte> format_command(const Command& command);

@@ -6,6 +6,9 @@
 
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/consumer_groups_impl.hpp"
+#include "broker/delivery/jobs/shard_jobs.hpp"
+#include "broker/delivery/letters/letter_gauges.hpp"
+#include "broker/delivery/letters/letter_groups.hpp"
 #include "broker/delivery/letters/letter_store.hpp"
 #include "broker/delivery/letters/letter_sweep.hpp"
 #include "broker/delivery/queue/engine.hpp"
@@ -35,6 +38,7 @@ class DeliveryShardImpl final : public DeliveryShard,
     Subscriptions& subscriptions() override { return *this; }
     Letters& letters() override { return *this; }
     PermitOffice& permits() override { return permits_; }
+    Jobs& jobs() override { return jobs_; }
 
     // CommandHandler
     void restore(storage::ShardStore& store) override;
@@ -51,6 +55,8 @@ class DeliveryShardImpl final : public DeliveryShard,
 
     // Letters
     Result<LetterPage> list(const LetterQuery& query) const override;
+    Result<LetterPage> find(const LetterQuery& query) const override;
+    Result<LetterGroups> group(const LetterQuery& query, LetterGroupBy by) const override;
     Result<Letter> show(const std::string& subscription, std::uint64_t id) const override;
     void change(LetterSelection selection,
                 LetterEdit edit,
@@ -70,7 +76,9 @@ class DeliveryShardImpl final : public DeliveryShard,
     DeliveryOptions options_;
     ConsumerGroupsImpl groups_;
     PermitOffice permits_;
+    ShardJobs jobs_;
     std::unique_ptr<LetterStore> letters_;
+    std::unique_ptr<LetterGauges> gauges_;
     std::map<std::uint32_t, std::unique_ptr<Engine>> engines_;
     bool has_started_ = false;
     std::uint32_t metrics_round_ = 0;
@@ -92,7 +100,8 @@ DeliveryShardImpl::DeliveryShardImpl(Shard& shard,
               if (const auto found = engines_.find(subscription); found != engines_.end()) {
                   found->second->take_grant(grant);
               }
-          }) {
+          }),
+      jobs_(shard) {
     shard.register_handler(*this);
     shard.runtime().at_end_of_turn([this, alive = is_alive_] {
         if (*alive) {
@@ -131,9 +140,13 @@ Engine& DeliveryShardImpl::engine_of(std::uint32_t subscription) {
 
 void DeliveryShardImpl::restore(storage::ShardStore& store) {
     engines_.clear();
-    letters_ = std::make_unique<LetterStore>(store, shard_.data_group());
+    letters_ = std::make_unique<LetterStore>(store, shard_.data_group(), options_.letters);
+    gauges_ = std::make_unique<LetterGauges>(shard_, *letters_);
     groups_.restore(store);
     auto restored = letters_->restore();
+    if (restored) {
+        restored = jobs_.restore(store);
+    }
     if (restored) {
         restored = store.visit_state(
             progress_prefix, "", [this](std::string_view key, std::string_view value) {
@@ -178,6 +191,8 @@ void DeliveryShardImpl::apply(RaftIndex /*index*/, std::span<const std::byte> by
         apply_letter_change(*change);
     } else if (const auto* const offsets = std::get_if<OffsetCommand>(&command.value())) {
         groups_.apply(*offsets);
+    } else if (const auto* const job = std::get_if<JobCommand>(&command.value())) {
+        jobs_.apply(*job);
     }
 }
 
@@ -240,6 +255,7 @@ void DeliveryShardImpl::show_metrics() {
     for (const auto& [id, engine] : engines_) {
         if (id % metrics_rounds == metrics_round_) {
             engine->show_metrics();
+            gauges_->update(id, engine->info().name);
         }
     }
     shard_.runtime().run_after(metrics_interval, [this, alive = is_alive_] {
@@ -303,16 +319,30 @@ Error unknown_subscription(const std::string& name) {
     return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
 }
 
-Result<LetterPage> DeliveryShardImpl::list(const LetterQuery& query) const {
+Result<LetterPage> DeliveryShardImpl::find(const LetterQuery& query) const {
     const auto* const engine = find(query.subscription);
     if (engine == nullptr) {
         return unknown_subscription(query.subscription);
     }
     MILLRACE_TRY(const auto filter, LetterFilter::make(query));
-    MILLRACE_TRY(auto page,
-                 letters_->find(engine->info().id, query, [&filter](const Letter& letter) {
-                     return filter.wants(letter);
-                 }));
+    return letters_->find(
+        engine->info().id, query, [&filter](const Letter& letter) { return filter.wants(letter); });
+}
+
+Result<LetterGroups> DeliveryShardImpl::group(const LetterQuery& query, LetterGroupBy by) const {
+    auto step = query;
+    step.limit = LetterStore::examined_max;
+    MILLRACE_TRY(const auto page, find(step));
+    LetterGroups groups{.groups = {}, .examined_upto = page.examined_upto, .is_end = page.is_end};
+    for (const auto& letter : page.letters) {
+        add_letter(groups, letter, by);
+    }
+    return groups;
+}
+
+Result<LetterPage> DeliveryShardImpl::list(const LetterQuery& query) const {
+    MILLRACE_TRY(auto page, find(query));
+    const auto* const engine = find(query.subscription);
     for (auto& letter : page.letters) {
         letter.record.clear();
         letter.edited.clear();

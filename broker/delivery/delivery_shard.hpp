@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "broker/delivery/letters/letter_store.hpp"
 #include "broker/shard/shard.hpp"
 
 namespace millrace::broker::delivery {
@@ -11,6 +12,7 @@ class ConsumerGroups;
 class Subscriptions;
 class Letters;
 class PermitOffice;
+class Jobs;
 
 /// Delivery on one shard. Made before `Shard::open`, registers itself as the shard's command
 /// handler.
@@ -26,6 +28,8 @@ class DeliveryShard {
     [[nodiscard]] virtual ConsumerGroups& groups() = 0;
     [[nodiscard]] virtual Subscriptions& subscriptions() = 0;
     [[nodiscard]] virtual Letters& letters() = 0;
+    /// Of the whole cluster on shard 0; none anywhere else.
+    [[nodiscard]] virtual Jobs& jobs() = 0;
     /// Where other shards get and leave permits of subscriptions. On this shard's thread only.
     [[nodiscard]] virtual PermitOffice& permits() = 0;
 };
@@ -39,6 +43,7 @@ struct DeliveryOptions {
     /// Of records that are kept in memory behind a busy key, per subscription; the others are read
     /// again when their turn comes.
     std::size_t parked_bytes_max = std::size_t{4} * 1024 * 1024;
+    LetterLimits letters{};
 };
 
 /// **Requires** `table` to be complete before any runtime runs.

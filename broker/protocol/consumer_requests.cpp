@@ -2,7 +2,9 @@
 #include <memory>
 
 #include "broker/catalog/catalog_service.hpp"
+#include "broker/catalog/replay_topic.hpp"
 #include "broker/delivery/delivery_shard.hpp"
+#include "broker/delivery/jobs/replay/origin.hpp"
 #include "broker/delivery/subscriptions.hpp"
 #include "broker/protocol/session.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
@@ -13,11 +15,8 @@ namespace {
 /// Carries deliveries of one shard to the connection of the consumer, wherever that lives.
 class PushTarget final : public delivery::DeliveryTarget {
   public:
-    PushTarget(std::uint64_t session_id, const std::shared_ptr<Session>& session, Runtime& runtime)
-        : session_id_(session_id),
-          session_(session),
-          home_(session->shard_id()),
-          runtime_(runtime) {}
+    PushTarget(std::uint64_t session_id, const std::shared_ptr<Session>& session, Shard& shard)
+        : session_id_(session_id), session_(session), home_(session->shard_id()), shard_(shard) {}
 
     void on_deliveries(ShardId shard, std::span<const delivery::Delivery> deliveries) override {
         flatbuffers::FlatBufferBuilder builder(deliveries.size() * sizeof(wire::DeliveryEntry) +
@@ -36,10 +35,12 @@ class PushTarget final : public delivery::DeliveryTarget {
             raw.push_back(one.record);
         }
         const auto stored = builder.CreateVectorOfStructs(entries);
+        const auto origins = store_origins(builder, deliveries);
         wire::DeliveriesBuilder table(builder);
         table.add_session_id(session_id_);
         table.add_shard(shard.value);
         table.add_entries(stored);
+        table.add_origins(origins);
         builder.Finish(table.Finish());
         send(wire::format_frame(
                  {.api = static_cast<std::uint16_t>(wire::Api::deliveries),
@@ -60,9 +61,33 @@ class PushTarget final : public delivery::DeliveryTarget {
     }
 
   private:
+    using Origins = flatbuffers::Vector<flatbuffers::Offset<wire::DeliveryOrigin>>;
+
+    /// Of what was replayed; nothing for everything else.
+    [[nodiscard]] flatbuffers::Offset<Origins> store_origins(
+        flatbuffers::FlatBufferBuilder& builder,
+        std::span<const delivery::Delivery> deliveries) const {
+        const auto view = shard_.catalog().view();
+        std::vector<flatbuffers::Offset<wire::DeliveryOrigin>> origins;
+        for (std::uint32_t i = 0; i < deliveries.size(); ++i) {
+            const auto& one = deliveries[i];
+            const auto* const ref = view->find(one.partition);
+            if (ref == nullptr || !is_internal_topic(ref->topic->name)) {
+                continue;
+            }
+            const auto origin = delivery::origin_of(*view, one.partition, one.offset, one.record);
+            origins.push_back(wire::CreateDeliveryOrigin(builder,
+                                                         i,
+                                                         builder.CreateString(origin.topic),
+                                                         origin.partition_index,
+                                                         origin.offset.value));
+        }
+        return origins.empty() ? 0 : builder.CreateVector(origins);
+    }
+
     void send(std::vector<std::byte> frame, std::size_t records) {
         auto shared = std::make_shared<std::vector<std::byte>>(std::move(frame));
-        runtime_.post_to(home_, [weak = session_, shared, records] {
+        shard_.runtime().post_to(home_, [weak = session_, shared, records] {
             if (const auto session = weak.lock()) {
                 session->metrics().records_out.add(records);
                 session->push(std::move(*shared));
@@ -73,7 +98,7 @@ class PushTarget final : public delivery::DeliveryTarget {
     std::uint64_t session_id_;
     std::weak_ptr<Session> session_;
     ShardId home_;
-    Runtime& runtime_;
+    Shard& shard_;
 };
 
 void open(const Request& request) {
@@ -98,7 +123,7 @@ void open(const Request& request) {
         [session, id, message = parsed.value()](const ShardServices& services) {
             // The target lives as long as the session may be open on that shard: it goes with the
             // shard's own record of it.
-            auto target = std::make_shared<PushTarget>(id, session, services.shard->runtime());
+            auto target = std::make_shared<PushTarget>(id, session, *services.shard);
             const auto opened =
                 services.delivery->subscriptions().open({.name = message.name,
                                                          .session = id,

@@ -50,7 +50,13 @@ Handler handler_of(wire::Api api) {
         case wire::Api::letter_list:
         case wire::Api::letter_show:
         case wire::Api::letter_change:
+        case wire::Api::letter_group:
             return handle_letters;
+        case wire::Api::job_create:
+        case wire::Api::job_list:
+        case wire::Api::job_show:
+        case wire::Api::job_control:
+            return handle_jobs;
         default:
             return nullptr;
     }

@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "broker/delivery/delivery_shard.hpp"
-#include "broker/delivery/letters/letters.hpp"
+#include "broker/delivery/letters/letter_groups.hpp"
 #include "broker/protocol/session.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
 
@@ -20,7 +20,7 @@ std::unique_ptr<wire::LetterT> to_wire(const delivery::Letter& letter) {
     made->topic = letter.topic;
     made->partition = letter.partition_index;
     made->partition_id = letter.partition.value;
-    made->offset = letter.offset.value;
+    made->offset = letter.shown_offset().value;
     made->key = letter.key;
     made->cause = static_cast<wire::Cause>(letter.cause);
     made->error = letter.error;
@@ -73,23 +73,27 @@ wire::LetterListAnswerT merge(
     return answer;
 }
 
+delivery::LetterQuery query_of(const wire::LetterListRequestT& message) {
+    return {.subscription = message.subscription,
+            .cause = optional_of<delivery::Cause>(message.cause),
+            .state = optional_of<delivery::LetterState>(message.state),
+            .key = message.key,
+            .error_contains = message.error_contains,
+            .correlation_id = message.correlation_id,
+            .where = message.where,
+            .since_us = message.since_us,
+            .before_us = message.before_us,
+            .after_id = message.after_id,
+            .limit = std::clamp(message.limit, 1U, list_max)};
+}
+
 void list(const Request& request) {
     const auto parsed = wire::parse_message<wire::LetterListRequest>(request.table);
     if (!parsed) {
         request.refuse(parsed.error());
         return;
     }
-    const auto& message = parsed.value();
-    const delivery::LetterQuery query{.subscription = message.subscription,
-                                      .cause = optional_of<delivery::Cause>(message.cause),
-                                      .state = optional_of<delivery::LetterState>(message.state),
-                                      .key = message.key,
-                                      .error_contains = message.error_contains,
-                                      .correlation_id = message.correlation_id,
-                                      .where = message.where,
-                                      .since_us = message.since_us,
-                                      .after_id = message.after_id,
-                                      .limit = std::clamp(message.limit, 1U, list_max)};
+    const auto query = query_of(parsed.value());
     using Part = std::shared_ptr<Result<delivery::LetterPage>>;
     gather(
         request.session->table(),
@@ -106,6 +110,71 @@ void list(const Request& request) {
                 return;
             }
             session->answer(header, merge(shards, limit));
+        });
+}
+
+using GroupPart = std::shared_ptr<Result<delivery::LetterGroups>>;
+constexpr auto shard_is_done = std::numeric_limits<std::uint64_t>::max();
+
+wire::LetterGroupAnswerT join(const std::vector<GroupPart>& shards) {
+    wire::LetterGroupAnswerT answer;
+    bool is_end = true;
+    for (const auto& part : shards) {
+        const auto& page = part->value();
+        is_end &= page.is_end;
+        answer.after_ids.push_back(page.is_end ? shard_is_done : page.examined_upto);
+        for (const auto& [name, group] : page.groups) {
+            auto one = std::make_unique<wire::LetterGroupT>();
+            one->cause = static_cast<wire::Cause>(name.first);
+            one->name = name.second;
+            one->count = group.count;
+            one->first_failure_us = group.first_failure_us;
+            one->last_failure_us = group.last_failure_us;
+            one->example_id = group.example_id;
+            one->example = group.example;
+            answer.groups.push_back(std::move(one));
+        }
+    }
+    if (is_end) {
+        answer.after_ids.clear();
+    }
+    return answer;
+}
+
+delivery::LetterGroups nothing_more() {
+    delivery::LetterGroups groups;
+    groups.is_end = true;
+    return groups;
+}
+
+void group(const Request& request) {
+    const auto parsed = wire::parse_message<wire::LetterGroupRequest>(request.table);
+    if (!parsed || !parsed.value().query || parsed.value().by > wire::LetterGroupBy::MAX) {
+        request.refuse(parsed ? fail(Errc::invalid_argument, "a query and what to group by")
+                              : parsed.error());
+        return;
+    }
+    const auto& message = parsed.value();
+    gather(
+        request.session->table(),
+        request.session->shard_id(),
+        [query = query_of(*message.query),
+         by = static_cast<delivery::LetterGroupBy>(message.by),
+         after = message.after_ids](const ShardServices& services) {
+            auto step = query;
+            const auto shard = services.shard->id().value;
+            step.after_id = shard < after.size() ? after[shard] : 0;
+            return std::make_shared<Result<delivery::LetterGroups>>(
+                step.after_id == shard_is_done ? Result<delivery::LetterGroups>(nothing_more())
+                                               : services.delivery->letters().group(step, by));
+        },
+        [session = request.session, header = request.header](const std::vector<GroupPart>& shards) {
+            const auto failed = std::ranges::find_if(shards, [](const auto& one) { return !*one; });
+            if (failed != shards.end()) {
+                session->refuse(header, (*failed)->error());
+                return;
+            }
+            session->answer(header, join(shards));
         });
 }
 
@@ -223,7 +292,8 @@ void change(const Request& request) {
                   .error_contains = message.error_contains,
                   .correlation_id = message.correlation_id,
                   .where = message.where,
-                  .since_us = message.since_us},
+                  .since_us = message.since_us,
+                  .before_us = message.before_us},
         .ids = message.ids,
         .by = message.by,
         .reason = message.reason};
@@ -247,6 +317,8 @@ void handle_letters(const Request& request) {
             return list(request);
         case wire::Api::letter_show:
             return show(request);
+        case wire::Api::letter_group:
+            return group(request);
         default:
             return change(request);
     }

@@ -157,6 +157,7 @@ void handle_group(const Request& request);
 void handle_subscription_admin(const Request& request);
 void handle_subscription_consumer(const Request& request);
 void handle_letters(const Request& request);
+void handle_jobs(const Request& request);
 /// The connection is gone: its delivery sessions end on every shard.
 void end_deliveries(Session& session);
 

@@ -1,3 +1,4 @@
+#include "broker/catalog/replay_topic.hpp"
 #include "broker/protocol/session.hpp"
 #include "broker/protocol/topic_messages.hpp"
 
@@ -86,6 +87,12 @@ void handle_topic_create(const Request& request) {
     if (!parsed || !parsed.value().topic) {
         request.refuse(parsed ? fail(Errc::invalid_argument, "a topic is missing")
                               : parsed.error());
+        return;
+    }
+    if (is_internal_topic(parsed.value().topic->name)) {
+        request.refuse(fail(Errc::invalid_argument,
+                            "names that begin with \"" + std::string(internal_topic_prefix) +
+                                "\" are the broker's own"));
         return;
     }
     const auto if_exists = parsed.value().if_exists_ok ? IfExists::accept : IfExists::fail;

@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <functional>
+#include <map>
+
 #include "client/src/admin_impl.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
 #include "millrace/admin.hpp"
@@ -231,6 +235,7 @@ wire::LetterChangeRequestT change_request(wire::LetterChangeKind kind,
     request.correlation_id = selection.query.correlation_id;
     request.where = selection.query.where;
     request.since_us = selection.query.since_us;
+    request.before_us = selection.query.before_us;
     request.by = selection.by;
     request.limit = selection.limit;
     request.transform = mend.transform;
@@ -239,6 +244,38 @@ wire::LetterChangeRequestT change_request(wire::LetterChangeKind kind,
         request.value.assign(mend.value->begin(), mend.value->end());
     }
     return request;
+}
+
+wire::LetterListRequestT list_request(const LetterQuery& query) {
+    wire::LetterListRequestT request;
+    request.subscription = query.subscription;
+    if (query.cause) {
+        request.cause = static_cast<wire::Cause>(*query.cause);
+    }
+    if (query.state) {
+        request.state = static_cast<wire::LetterState>(*query.state);
+    }
+    request.key = query.key;
+    request.error_contains = query.error_contains;
+    request.correlation_id = query.correlation_id;
+    request.where = query.where;
+    request.since_us = query.since_us;
+    request.before_us = query.before_us;
+    return request;
+}
+
+void add_group(LetterGroup& total, const wire::LetterGroupT& part) {
+    if (total.count == 0) {
+        total = {.cause = static_cast<Cause>(part.cause),
+                 .name = part.name,
+                 .first_failure_us = part.first_failure_us,
+                 .last_failure_us = part.last_failure_us,
+                 .example_id = part.example_id,
+                 .example = part.example};
+    }
+    total.count += part.count;
+    total.first_failure_us = std::min(total.first_failure_us, part.first_failure_us);
+    total.last_failure_us = std::max(total.last_failure_us, part.last_failure_us);
 }
 
 std::uint64_t change_letters(client::Core& core, wire::LetterChangeRequestT request) {
@@ -320,19 +357,7 @@ void Admin::seek_subscription(const std::string& name, StartPosition to) {
 std::vector<Letter> Admin::list_letters(const LetterQuery& query) {
     std::vector<Letter> letters;
     for (auto after = query.after_id; letters.size() < query.limit;) {
-        wire::LetterListRequestT request;
-        request.subscription = query.subscription;
-        if (query.cause) {
-            request.cause = static_cast<wire::Cause>(*query.cause);
-        }
-        if (query.state) {
-            request.state = static_cast<wire::LetterState>(*query.state);
-        }
-        request.key = query.key;
-        request.error_contains = query.error_contains;
-        request.correlation_id = query.correlation_id;
-        request.where = query.where;
-        request.since_us = query.since_us;
+        auto request = list_request(query);
         request.after_id = after;
         request.limit = query.limit - static_cast<std::uint32_t>(letters.size());
         const auto answer =
@@ -346,6 +371,29 @@ std::vector<Letter> Admin::list_letters(const LetterQuery& query) {
         after = answer.next_after_id;
     }
     return letters;
+}
+
+std::vector<LetterGroup> Admin::group_letters(const LetterQuery& query, LetterGroupBy by) {
+    std::map<std::pair<wire::Cause, std::string>, LetterGroup> groups;
+    std::vector<std::uint64_t> after;
+    do {
+        wire::LetterGroupRequestT request;
+        request.query = std::make_unique<wire::LetterListRequestT>(list_request(query));
+        request.by = static_cast<wire::LetterGroupBy>(by);
+        request.after_ids = after;
+        const auto answer =
+            impl_->core->call<wire::LetterGroupAnswer>(Api::letter_group, std::move(request));
+        for (const auto& group : answer.groups) {
+            add_group(groups[{group->cause, group->name}], *group);
+        }
+        after = answer.after_ids;
+    } while (!after.empty());
+    std::vector<LetterGroup> all;
+    for (auto& [name, group] : groups) {
+        all.push_back(std::move(group));
+    }
+    std::ranges::stable_sort(all, std::greater{}, &LetterGroup::count);
+    return all;
 }
 
 Letter Admin::show_letter(const std::string& subscription, std::uint64_t id) {

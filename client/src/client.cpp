@@ -3,6 +3,7 @@
 #include "client/src/admin_impl.hpp"
 #include "client/src/consumer_impl.hpp"
 #include "client/src/core.hpp"
+#include "client/src/jobs/jobs_impl.hpp"
 #include "client/src/producer_impl.hpp"
 #include "client/src/replay_impl.hpp"
 #include "client/src/subscription_impl.hpp"
@@ -51,6 +52,10 @@ Replay Client::replay(ReplayOptions options) {
 
 Admin Client::admin() {
     return Admin(std::make_shared<Admin::Impl>(impl_->core));
+}
+
+Jobs Client::jobs() {
+    return Jobs(std::make_shared<Jobs::Impl>(impl_->core));
 }
 
 }  // namespace millrace

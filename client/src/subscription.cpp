@@ -1,5 +1,6 @@
 #include "millrace/subscription.hpp"
 
+#include <map>
 #include <utility>
 
 #include "client/src/subscription_impl.hpp"
@@ -12,6 +13,23 @@ using wire::Api;
 
 constexpr std::chrono::milliseconds reopen_delay{100};
 constexpr std::size_t settlements_per_request = 512;
+
+/// By number of the entry: where what was replayed came from.
+std::map<std::uint32_t, const wire::DeliveryOrigin*> origins_of(const wire::Deliveries& table) {
+    std::map<std::uint32_t, const wire::DeliveryOrigin*> origins;
+    if (table.origins() != nullptr) {
+        for (const auto* const origin : *table.origins()) {
+            origins[origin->entry()] = origin;
+        }
+    }
+    return origins;
+}
+
+void set_origin(Record& record, const wire::DeliveryOrigin& origin) {
+    record.topic = origin.topic() == nullptr ? "" : origin.topic()->str();
+    record.partition = origin.partition();
+    record.offset = origin.offset();
+}
 
 }  // namespace
 
@@ -97,8 +115,10 @@ void Subscription::Impl::on_push(const wire::FrameView& frame) {
         return;
     }
     auto raw = frame.raw;
+    const auto origins = origins_of(*table.value());
     const std::lock_guard lock(mutex_);
-    for (const auto* const entry : *entries) {
+    for (std::uint32_t number = 0; number < entries->size(); ++number) {
+        const auto* const entry = entries->Get(number);
         const auto bytes = raw.first(std::min<std::size_t>(entry->record_bytes(), raw.size()));
         raw = raw.subspan(bytes.size());
         const auto view = wire::parse_plain_record(bytes);
@@ -112,6 +132,9 @@ void Subscription::Impl::on_push(const wire::FrameView& frame) {
                     .delivery = entry->delivery_id()};
         one.record.offset = entry->offset();
         one.record.append_time_us = entry->append_time_us();
+        if (const auto origin = origins.find(number); origin != origins.end()) {
+            set_origin(one.record, *origin->second);
+        }
         arrived_.push_back(std::move(one));
     }
     changed_.notify_all();

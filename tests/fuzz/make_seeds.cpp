@@ -198,6 +198,19 @@ void make_commands(const std::filesystem::path& root) {
     corpus.add("offsets",
                format_command(OffsetCommand{
                    .group = "g", .offsets = {{.partition = PartitionId{1}, .offset = Offset{2}}}}));
+    Job job{.id = 7, .by = "me", .created_us = 9};
+    job.replay = {.topics = {"a.>"}, .from_us = 1, .to_us = 2, .headers = {{"a", "b"}}};
+    job.redrive.query = {.subscription = "odoo", .cause = Cause::mapping};
+    job.progress.cursors = {{.segment = 1, .position = 4096, .has_last = true, .last_offset = 5}};
+    corpus.add("job",
+               format_command(
+                   JobCommand{.id = 7, .created = job, .progress = job.progress, .change = {}}));
+    corpus.add("job_change",
+               format_command(JobCommand{
+                   .id = 7,
+                   .created = {},
+                   .progress = {},
+                   .change = JobChange{.state = JobState::paused, .reason = "r", .by = "me"}}));
     const std::string text = format_letter(letter);
     const auto bytes = std::as_bytes(std::span(text));
     corpus.add("letter", Bytes(bytes.begin(), bytes.end()));

@@ -92,6 +92,19 @@ class Letters(unittest.TestCase):
         self.assertEqual(late.returncode, 6, late.stderr)
         self.assertIn("no open letter", late.stderr)
 
+    def test_groups_of_errors_leave_numbers_out_and_age_narrows(self):
+        for order in (0, 1):
+            self.broker.millrace("dlq", "redrive", QUEUE, str(self.letter(order)["id"]))
+            self.consume("--nack", "mapping", "--error", f"no product CH-{order} for 'line {order}'")
+        groups = self.broker.ask("dlq", "ls", QUEUE, "--group-by", "error")
+        self.assertEqual([(group["error"], group["count"], group["cause"]) for group in groups],
+                         [("no product", 2, "mapping"), ("no product # for #", 2, "mapping")])
+        self.assertIn("CH-", groups[1]["example"])
+        self.assertEqual([(group["topic"], group["count"]) for group in self.broker.ask("dlq", "ls", QUEUE, "--group-by", "topic")], [(TOPIC, 4)])
+        self.assertEqual(len(self.broker.ask("dlq", "ls", QUEUE, "--group-by", "key")), 4)
+        self.assertEqual(self.orders("--older-than", "1h"), [])
+        self.assertEqual(self.orders("--older-than", "now"), [0, 1, 2, 3])
+
     def test_one_letter_takes_the_value_of_a_file(self):
         file = self.broker.directory / "order.json"
         file.write_text('{"order": 3, "by": "hand"}')
@@ -99,6 +112,29 @@ class Letters(unittest.TestCase):
         self.assertEqual(self.letter(3)["edited"]["value"], {"order": 3, "by": "hand"})
         many = self.broker.millrace("dlq", "edit", QUEUE, "--all", "--value-file", str(file), check=False)
         self.assertEqual(many.returncode, 2)
+
+
+class LetterLimit(unittest.TestCase):
+    def test_at_the_limit_nothing_new_goes_out_until_letters_are_settled(self):
+        with Broker(arguments=["--shards", "1", "--letters-max", "3"]) as broker:
+            broker.millrace("topic", "create", TOPIC)
+            broker.millrace("subscription", "create", QUEUE, "--topic", TOPIC)
+            lines = (json.dumps({"topic": TOPIC, "key": f"WO-{n}", "value": {"n": n}}) + "\n" for n in range(10))
+            broker.millrace("publish", "--jsonl", text="".join(lines))
+            consume = ("subscription", "consume", QUEUE, "--idle", "700ms", "--format", "json")
+            broker.millrace(*consume, "--nack", "mapping", "--error", "no", "--count", "3")
+            status = broker.ask("subscription", "describe", QUEUE)
+            open_now = status["letters_open"]
+            self.assertGreaterEqual(open_now, 3)
+            self.assertIn("limit letters_max of 3", status["reason"])
+            self.assertEqual(broker.millrace(*consume).stdout, "", "nothing new")
+            broker.kill()
+            broker.start()
+            self.assertEqual(broker.millrace(*consume).stdout, "", "nor after a restart")
+            ids = [str(letter["id"]) for letter in broker.ask("dlq", "ls", QUEUE)]
+            broker.millrace("dlq", "redrive", QUEUE, *ids)
+            self.assertEqual(len(broker.millrace(*consume).stdout.splitlines()), 10, "letters go out, and then the rest")
+            self.assertEqual(broker.ask("subscription", "describe", QUEUE)["reason"], "no consumer is connected")
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ std::string letter_document(const Letter& letter) {
               {"subscription", letter.subscription},
               {"topic", letter.topic},
               {"partition", letter.partition_index},
-              {"offset", letter.offset.value},
+              {"offset", letter.shown_offset().value},
               {"cause", name_of(letter.cause)},
               {"error", letter.error},
               {"response", letter.response},
@@ -77,6 +77,7 @@ Result<LetterFilter> LetterFilter::make(const LetterQuery& query) {
 bool LetterFilter::wants(const Letter& letter) const {
     if ((!query_.key.empty() && letter.key != query_.key) ||
         letter.last_failure_us < query_.since_us ||
+        (query_.before_us != 0 && letter.last_failure_us >= query_.before_us) ||
         letter.error.find(query_.error_contains) == std::string::npos ||
         (!query_.correlation_id.empty() && letter.correlation_id != query_.correlation_id)) {
         return false;

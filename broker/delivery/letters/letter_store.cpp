@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <numeric>
 
 #include "storage/base/logging.hpp"
 
@@ -13,6 +14,7 @@ constexpr std::uint64_t groups_per_sequence =
     1000;  ///< the last three digits of an id name the data group
 constexpr std::string_view sequence_key = "m/letters";
 constexpr std::string_view index_prefix = "x/";
+constexpr std::string_view bytes_prefix = "b/";
 constexpr std::size_t id_digits = 20;
 
 std::string prefix_of(std::uint32_t subscription) {
@@ -46,6 +48,15 @@ Number take_number(std::string_view& text) {
     return value;
 }
 
+bool is_active(LetterState state) {
+    return state == LetterState::open || state == LetterState::redriven;
+}
+
+std::uint64_t bytes_of(const Letter& letter) {
+    return letter.record.size() + letter.edited.size() + letter.error.size() +
+           letter.response.size() + letter.key.size();
+}
+
 std::string format_brief(const Letter& letter) {
     return std::to_string(letter.partition.value) + "/" + std::to_string(letter.offset.value) +
            "/" + std::to_string(letter.epoch) + "/" + letter.key;
@@ -67,6 +78,14 @@ LetterBrief parse_brief(std::string_view key, std::string_view value, LetterStat
 Result<void> LetterStore::restore() {
     last_sequence_ = 0;
     counts_.clear();
+    bytes_.clear();
+    MILLRACE_TRY(
+        store_.visit_state(bytes_prefix, "", [this](std::string_view key, std::string_view value) {
+            key.remove_prefix(bytes_prefix.size());
+            const auto subscription = take_number<std::uint32_t>(key);
+            bytes_[subscription] = take_number<std::uint64_t>(value);
+            return true;
+        }));
     MILLRACE_TRY(const auto value, store_.get_state(sequence_key));
     if (value) {
         (void)std::from_chars(value->data(), value->data() + value->size(), last_sequence_);
@@ -86,12 +105,25 @@ void LetterStore::put(std::uint32_t subscription, const Letter& letter) {
     store_.put_state(index_of(subscription, letter.state, letter.cause) + id_text(letter.id),
                      format_brief(letter));
     ++counts_[{subscription, letter.state}][static_cast<std::size_t>(letter.cause)];
+    if (is_active(letter.state)) {
+        put_bytes(subscription, bytes_[subscription] + bytes_of(letter));
+    }
+}
+
+void LetterStore::put_bytes(std::uint32_t subscription, std::uint64_t bytes) {
+    bytes_[subscription] = bytes;
+    store_.put_state(std::string(bytes_prefix) + std::to_string(subscription),
+                     std::to_string(bytes));
 }
 
 void LetterStore::erase_brief(std::uint32_t subscription, const Letter& letter) {
     store_.erase_state(index_of(subscription, letter.state, letter.cause) + id_text(letter.id));
     auto& count = counts_[{subscription, letter.state}][static_cast<std::size_t>(letter.cause)];
     count -= std::min<std::uint64_t>(count, 1);
+    if (is_active(letter.state)) {
+        const auto bytes = bytes_[subscription];
+        put_bytes(subscription, bytes - std::min(bytes, bytes_of(letter)));
+    }
 }
 
 std::uint64_t LetterStore::open(std::uint32_t subscription, Letter letter) {
@@ -220,6 +252,33 @@ void LetterStore::erase_all(std::uint32_t subscription) {
         store_.erase_state(key);
     }
     std::erase_if(counts_, [&](const auto& entry) { return entry.first.first == subscription; });
+    bytes_.erase(subscription);
+    store_.erase_state(std::string(bytes_prefix) + std::to_string(subscription));
+}
+
+LetterStore::Active LetterStore::active(std::uint32_t subscription) const {
+    Active found;
+    for (const auto state : {LetterState::open, LetterState::redriven}) {
+        const auto by_cause = counts(subscription, state);
+        found.count = std::accumulate(by_cause.begin(), by_cause.end(), found.count);
+    }
+    const auto bytes = bytes_.find(subscription);
+    found.bytes = bytes == bytes_.end() ? 0 : bytes->second;
+    return found;
+}
+
+std::string LetterStore::full_reason(std::uint32_t subscription) const {
+    const auto found = active(subscription);
+    const auto reached = [](const std::string& name, std::uint64_t limit) {
+        return "limit " + name + " of " + std::to_string(limit) +
+               " is reached: settle dead letters, and it goes on";
+    };
+    if (found.count >= limits_.letters_max) {
+        return reached("letters_max", limits_.letters_max);
+    }
+    return found.bytes >= limits_.letters_bytes_max
+               ? reached("letters_bytes_max", limits_.letters_bytes_max)
+               : std::string();
 }
 
 }  // namespace millrace::broker::delivery

@@ -23,14 +23,22 @@ struct LetterBrief {
     std::string key;
 };
 
+/// How many letters a subscription may have that are not over, on one shard.
+struct LetterLimits {
+    std::uint64_t letters_max = 1'000'000;
+    std::uint64_t letters_bytes_max = 4ULL << 30U;
+};
+
 /// Dead letters in the shard's state.
 ///
 /// Rows:     `l/<subscription>/<id>` the letter with its record,
-/// `x/<subscription>/<state>/<cause>/<id>` its brief, `m/letters` the last sequence. Questions by
-/// state and cause touch only what matches. Threads:  the shard's.
+/// `x/<subscription>/<state>/<cause>/<id>` its brief, `m/letters` the last sequence,
+/// `b/<subscription>` the bytes of those that are not over. Questions by state and cause touch only
+/// what matches. Threads:  the shard's.
 class LetterStore {
   public:
-    LetterStore(storage::ShardStore& store, GroupId group) : store_(store), group_(group) {}
+    LetterStore(storage::ShardStore& store, GroupId group, LetterLimits limits = {})
+        : store_(store), group_(group), limits_(limits) {}
 
     /// Reads the index once, for the counts.
     [[nodiscard]] Result<void> restore();
@@ -54,6 +62,17 @@ class LetterStore {
     [[nodiscard]] Counts counts(std::uint32_t subscription, LetterState state) const;
     void erase_all(std::uint32_t subscription);
 
+    /// Letters of a subscription that are open or redriven.
+    struct Active {
+        std::uint64_t count = 0;
+        std::uint64_t bytes = 0;
+    };
+    [[nodiscard]] Active active(std::uint32_t subscription) const;
+    [[nodiscard]] const LetterLimits& limits() const { return limits_; }
+    /// The limit that is reached, in words; empty below. Then a subscription hands out nothing new;
+    /// what it has in flight may still fail and go above.
+    [[nodiscard]] std::string full_reason(std::uint32_t subscription) const;
+
     static constexpr std::uint32_t examined_max = 1'000;
 
   private:
@@ -62,11 +81,14 @@ class LetterStore {
                                                                 const LetterQuery& query) const;
     void put(std::uint32_t subscription, const Letter& letter);
     void erase_brief(std::uint32_t subscription, const Letter& letter);
+    void put_bytes(std::uint32_t subscription, std::uint64_t bytes);
 
     storage::ShardStore& store_;
     GroupId group_;
+    LetterLimits limits_;
     std::uint64_t last_sequence_ = 0;
     std::map<std::pair<std::uint32_t, LetterState>, Counts> counts_;
+    std::map<std::uint32_t, std::uint64_t> bytes_;
 };
 
 }  // namespace millrace::broker::delivery

@@ -104,6 +104,9 @@ void LetterSweep::next_page() {
 }
 
 Result<std::vector<std::byte>> LetterSweep::edited(const Letter& letter) const {
+    if (const auto mended = edit_.records.find(letter.id); mended != edit_.records.end()) {
+        return mended->second;
+    }
     if (transform_) {
         return transform_record(*transform_, letter);
     }
@@ -116,7 +119,7 @@ Result<std::vector<std::byte>> LetterSweep::edited(const Letter& letter) const {
 Result<void> LetterSweep::propose(const Letter& letter) {
     MILLRACE_TRY(auto record, edited(letter));
     auto text = selection_.reason;
-    if (!record.empty()) {
+    if (transform_ || edit_.value) {
         text += (text.empty() ? "" : "; ") + (transform_ ? edit_.transform : "another value");
     }
     const LetterChangeCommand command{.subscription = subscription_,

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,8 @@ struct Letter {
     std::uint32_t partition_index = 0;
     PartitionId partition;
     Offset offset;
+    std::optional<Offset>
+        origin_offset;        ///< of what was replayed; topic and index are its origin's
     std::uint32_t epoch = 0;  ///< of seeks, in which it was opened
     std::string key;
     Cause cause = Cause::none;
@@ -44,6 +47,9 @@ struct Letter {
     std::vector<LetterAction> actions;
     std::vector<std::byte> record;  ///< the plain record, untouched
     std::vector<std::byte> edited;  ///< what goes out instead, when somebody has mended it
+
+    /// As a person sees it, beside topic and index.
+    [[nodiscard]] Offset shown_offset() const { return origin_offset.value_or(offset); }
 };
 
 /// What stands empty does not matter.
@@ -54,8 +60,9 @@ struct LetterQuery {
     std::string key;
     std::string error_contains;
     std::string correlation_id;
-    std::string where;  ///< a jq program over `letter_document`
-    UnixMicros since_us = 0;
+    std::string where;         ///< a jq program over `letter_document`
+    UnixMicros since_us = 0;   ///< of the last failure
+    UnixMicros before_us = 0;  ///< 0: without
     std::uint64_t after_id = 0;
     std::uint32_t limit = 100;
 };
@@ -82,7 +89,11 @@ struct LetterEdit {
     Kind kind = Kind::redrive;
     std::string transform;             ///< a jq program over `letter_document`
     std::optional<std::string> value;  ///< instead of the record's
+    std::map<std::uint64_t, std::vector<std::byte>> records;  ///< mended already, by letter
 };
+
+struct LetterGroups;
+enum class LetterGroupBy : std::uint8_t;
 
 /// The dead letters of this shard's partitions.
 ///
@@ -102,6 +113,11 @@ class Letters {
 
     /// Without records. Errors: unknown_subscription, invalid_argument for what jq refuses.
     [[nodiscard]] virtual Result<LetterPage> list(const LetterQuery& query) const = 0;
+    /// The same with records.
+    [[nodiscard]] virtual Result<LetterPage> find(const LetterQuery& query) const = 0;
+    /// Counts the letters of some steps of the query, from `query.after_id` on.
+    [[nodiscard]] virtual Result<LetterGroups> group(const LetterQuery& query,
+                                                     LetterGroupBy by) const = 0;
     [[nodiscard]] virtual Result<Letter> show(const std::string& subscription,
                                               std::uint64_t id) const = 0;
     /// `done` when durable, with the count that changed.

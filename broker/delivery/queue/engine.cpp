@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
+#include "broker/catalog/replay_topic.hpp"
 #include "storage/base/logging.hpp"
 
 // What is durable, the definition and the partitions.
@@ -131,7 +132,7 @@ void Engine::see_catalog(std::shared_ptr<const SubscriptionInfo> info) {
         auto& flow = flow_of(partition);
         if (!flow.progress.is_known()) {
             find_origin(partition, flow);
-        } else if (flow.progress.epoch() < info_->seek_epoch) {
+        } else if (flow.progress.epoch() < info_->seek_epoch && !is_replayed(partition)) {
             drop_flow(partition, flow);
             find_origin(partition, flow);
             has_sought = true;
@@ -208,8 +209,14 @@ void Engine::erase_state() {
 }
 
 std::vector<PartitionId> Engine::partitions() const {
+    const auto view = shard_.catalog().view();
+    auto topics = view->matching(info_->topics);
+    if (const auto own = view->topics.find(replay_topic_of(info_->name));
+        own != view->topics.end()) {
+        topics.push_back(own->second);
+    }
     std::vector<PartitionId> mine;
-    for (const auto& topic : shard_.catalog().view()->matching(info_->topics)) {
+    for (const auto& topic : topics) {
         for (const auto& one : topic->partitions) {
             if (one.shard == shard_.id()) {
                 mine.push_back(one.id);
@@ -219,10 +226,16 @@ std::vector<PartitionId> Engine::partitions() const {
     return mine;
 }
 
+bool Engine::is_replayed(PartitionId partition) const {
+    const auto view = shard_.catalog().view();
+    const auto* const ref = view->find(partition);
+    return ref != nullptr && is_internal_topic(ref->topic->name);
+}
+
 void Engine::find_origin(PartitionId partition, Flow& flow) {
     const auto limits = shard_.store().bounds(partition);
     auto origin = limits.first;
-    if (info_->start != StartAt::earliest) {
+    if (info_->start != StartAt::earliest && !is_replayed(partition)) {
         const bool is_first_start = info_->start == StartAt::latest && info_->seek_epoch == 0;
         const auto time = is_first_start ? info_->created_us : info_->start_time_us;
         const auto found = shard_.store().offset_at(partition, time);

@@ -210,7 +210,11 @@ class Engine {
     void dispatch();
     void hand_out(SessionId id, Session& session, Item item);
     void send(Session& session);
-    [[nodiscard]] std::size_t dispatchable() const { return ready_count_ + redriven_.size(); }
+    /// At a limit of letters nothing new goes out, only letters that somebody redrives.
+    [[nodiscard]] bool has_full_letters() const { return !letters_.full_reason(info_->id).empty(); }
+    [[nodiscard]] std::size_t dispatchable() const {
+        return (has_full_letters() ? 0 : ready_count_) + redriven_.size();
+    }
     void report_permits();
     void note_landed(const Flights::Flight& flight);
     void note_drained();
@@ -271,6 +275,8 @@ class Engine {
 
     // Partitions and definition.
     [[nodiscard]] std::vector<PartitionId> partitions() const;
+    /// It carries what is replayed to this subscription: a start or a seek means others.
+    [[nodiscard]] bool is_replayed(PartitionId partition) const;
     [[nodiscard]] Flow& flow_of(PartitionId partition) { return flows_[partition]; }
     [[nodiscard]] std::uint32_t epoch_of(PartitionId partition) {
         return flow_of(partition).progress.epoch();

@@ -100,7 +100,7 @@ std::optional<Item> Engine::next_item() {
             return item_of(letter.value());
         }
     }
-    return next_ready();
+    return has_full_letters() ? std::nullopt : next_ready();
 }
 
 /// Partitions take turns, so that a long backlog of one leaves the others their share.

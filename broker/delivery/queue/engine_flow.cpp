@@ -2,6 +2,8 @@
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
+#include "broker/catalog/replay_topic.hpp"
+#include "broker/delivery/jobs/replay/origin.hpp"
 #include "broker/delivery/queue/engine.hpp"
 #include "broker/delivery/queue/engine_pending.hpp"
 #include "client/wire/record_batch.hpp"
@@ -52,6 +54,9 @@ std::string Engine::limit_reached() const {
         return std::string("limit ") + name + " of " + std::to_string(limit) +
                " is reached: " + action;
     };
+    if (auto full = letters_.full_reason(info_->id); !full.empty()) {
+        return full;
+    }
     if (keys_.parked_records() >= info_->parked_records_max) {
         return text(
             "parked_records_max", info_->parked_records_max, "settle the dead letters that block");
@@ -233,7 +238,18 @@ bool Engine::is_wanted(const RecordPlacement& placement, const wire::RecordView&
     if (!filter_) {
         return true;
     }
-    const auto verdict = filter_->judge(view, placement);
+    // A program sees what was replayed where it was first.
+    auto seen = placement;
+    const auto origin =
+        is_internal_topic(placement.topic)
+            ? parse_origin(view.header(origin_header).value_or(std::string_view()))
+            : std::nullopt;
+    if (origin) {
+        seen.topic = origin->topic;
+        seen.partition_index = origin->partition_index;
+        seen.offset = origin->offset;
+    }
+    const auto verdict = filter_->judge(view, seen);
     if (verdict == SubscriptionFilter::Verdict::unwanted) {
         metrics_->filtered.add();
     } else if (verdict == SubscriptionFilter::Verdict::failed) {

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
+#include "broker/delivery/jobs/replay/origin.hpp"
 #include "broker/delivery/queue/engine.hpp"
 #include "broker/delivery/queue/engine_pending.hpp"
 #include "client/wire/record.hpp"
@@ -52,10 +53,12 @@ void Engine::open_letter(Item item,
     const auto now = shard_.runtime().clock().unix_now();
     LetterOpenCommand command{.key = progress_key(item.partition), .letter = {}};
     auto& letter = command.letter;
-    const auto view = shard_.catalog().view();
-    if (const auto* const ref = view->find(item.partition)) {
-        letter.topic = ref->topic->name;
-        letter.partition_index = ref->index;
+    const auto origin =
+        origin_of(*shard_.catalog().view(), item.partition, item.offset, item.record);
+    letter.topic = origin.topic;
+    letter.partition_index = origin.partition_index;
+    if (is_replayed(item.partition)) {
+        letter.origin_offset = origin.offset;
     }
     letter.subscription = info_->name;
     letter.partition = item.partition;

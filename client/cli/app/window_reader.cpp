@@ -1,6 +1,7 @@
 #include "client/cli/app/window_reader.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <ranges>
 
 #include "client/cli/app/progress.hpp"
@@ -24,6 +25,40 @@ double share_of(const TimeWindow& window, std::int64_t time_us) {
     return std::clamp(share, 0.0, 1.0);
 }
 
+bool is_wanted(const Record& record, const WindowOptions& options) {
+    const auto has_header = [&record](const Header& header) {
+        return std::ranges::find(record.headers, header) != record.headers.end();
+    };
+    return record.partition == options.partition.value_or(record.partition) &&
+           (options.key.empty() || record.key == options.key) &&
+           std::ranges::all_of(options.headers, has_header);
+}
+
+/// When each record is due, as the speed has it.
+class Pace {
+  public:
+    explicit Pace(const WindowOptions& options)
+        : rate_(options.records_per_second), scale_(options.time_scale) {}
+
+    [[nodiscard]] bool is_paced() const { return rate_ > 0 || scale_ > 0; }
+    [[nodiscard]] std::chrono::steady_clock::time_point due(const Record& record) {
+        if (count_++ == 0) {
+            first_us_ = record.append_time_us;
+        }
+        const double seconds =
+            rate_ > 0 ? static_cast<double>(count_ - 1) / rate_
+                      : static_cast<double>(record.append_time_us - first_us_) / 1e6 / scale_;
+        return begin_ + std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
+    }
+
+  private:
+    double rate_;
+    double scale_;
+    std::uint64_t count_ = 0;
+    std::int64_t first_us_ = 0;
+    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
 }  // namespace
 
 ExitCode read_window(Session& session, const WindowOptions& options) {
@@ -32,7 +67,17 @@ ExitCode read_window(Session& session, const WindowOptions& options) {
                                              .from_us = options.window.from_us,
                                              .to_us = options.window.to_us});
     Progress progress(session, "replayed");
+    Pace pace(options);
     const auto has_enough = [&] { return options.count && printer.count() >= *options.count; };
+    const auto print = [&](const Record& record) {
+        if (pace.is_paced()) {
+            printer.flush();
+            wait_until(pace.due(record));
+        }
+        if (!is_stop_requested()) {
+            printer.print(record);
+        }
+    };
     while (!has_enough()) {
         if (is_stop_requested()) {
             return ExitCode::partly;
@@ -41,12 +86,11 @@ ExitCode read_window(Session& session, const WindowOptions& options) {
         if (records.empty()) {
             break;
         }
-        const auto is_wanted = [&](const Record& record) {
-            return !has_enough() &&
-                   record.partition == options.partition.value_or(record.partition);
+        const auto is_next = [&](const Record& record) {
+            return !has_enough() && is_wanted(record, options);
         };
-        for (const Record& record : records | std::views::filter(is_wanted)) {
-            printer.print(record);
+        for (const Record& record : records | std::views::filter(is_next)) {
+            print(record);
         }
         printer.flush();
         progress.update({.count = printer.count(),

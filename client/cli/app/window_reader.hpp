@@ -6,6 +6,7 @@
 
 #include "client/cli/app/session.hpp"
 #include "client/cli/text/position_text.hpp"
+#include "millrace/types.hpp"
 
 namespace millrace::cli {
 
@@ -15,6 +16,10 @@ struct WindowOptions {
     std::optional<std::uint32_t> partition;
     std::optional<std::uint64_t> count;
     std::string format;
+    std::string key;              ///< empty: of any
+    std::vector<Header> headers;  ///< which a record must have
+    double records_per_second = 0;
+    double time_scale = 0;  ///< the original spacing, so many times faster
 };
 
 /// Prints the records of a window of the past in the order in which the broker appended them.

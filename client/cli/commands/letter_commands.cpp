@@ -9,11 +9,13 @@
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/commands/commands.hpp"
+#include "client/cli/jobs/job_commands.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/time_text.hpp"
 #include "client/cli/text/usage_error.hpp"
 #include "client/cli/views/json_views.hpp"
 #include "client/cli/views/letter_views.hpp"
+#include "millrace/client.hpp"
 
 namespace millrace::cli {
 
@@ -34,13 +36,14 @@ void visit_letters(Session& session,
     }
 }
 
-std::int64_t since_of(const std::string& text) {
-    if (text.empty()) {
-        return 0;
-    }
+void set_age(LetterQuery& query, const AgeOptions& age) {
     const std::int64_t now_us = unix_now_us();
-    const auto before = parse_duration(text);
-    return before ? now_us - before->count() : require_time(text, now_us, "--since");
+    const auto time_of = [now_us](const std::string& text, const std::string& name) {
+        const auto before = parse_duration(text);
+        return before ? now_us - before->count() : require_time(text, now_us, name);
+    };
+    query.since_us = age.since.empty() ? 0 : time_of(age.since, "--since");
+    query.before_us = age.older_than.empty() ? 0 : time_of(age.older_than, "--older-than");
 }
 
 LetterQuery query_of(const ListOptions& options) {
@@ -48,7 +51,7 @@ LetterQuery query_of(const ListOptions& options) {
     if (options.state != "all") {
         query.state = find_named(letter_state_names, options.state);
     }
-    query.since_us = since_of(options.since);
+    set_age(query, options.age);
     return query;
 }
 
@@ -57,10 +60,12 @@ std::string who() {
     return user == nullptr ? "millrace-cli" : user;
 }
 
-void add_filters(CLI::App& app, LetterQuery& query, std::string& since) {
+void add_filters(CLI::App& app, LetterQuery& query, AgeOptions& age) {
     app.add_option("SUBSCRIPTION", query.subscription, "Whose")->required();
     add_choice(app, "--cause", query.cause, choice(cause_names, "Only with this cause"));
-    app.add_option("--since", since, "Failed within the last 2h, or since a time")
+    app.add_option("--since", age.since, "Failed within the last 2h, or since a time")
+        ->type_name("TIME");
+    app.add_option("--older-than", age.older_than, "Failed last more than 2h ago, or before a time")
         ->type_name("TIME");
     app.add_option("-k,--key", query.key, "Only of this key");
     app.add_option("--error", query.error_contains, "Only where the error contains this text");
@@ -76,7 +81,10 @@ struct ShowOptions {
 };
 struct SettleOptions {
     LetterSelection selection;
-    std::string since;
+    AgeOptions age;
+    RedriveJob job;  ///< its pace and limits
+    std::string rate;
+    bool wait = false;
     LetterMend mend;
     std::string value_file;
     std::string reason;
@@ -86,12 +94,8 @@ struct SettleOptions {
 ExitCode list_letters(Session& session, const ListOptions& options) {
     const LetterQuery query = query_of(options);
     if (options.group_by) {
-        LetterGroups groups(*options.group_by);
-        visit_letters(session, query, [&](const Letter& letter) {
-            groups.add(letter);
-            return true;
-        });
-        groups.print(session);
+        print_letter_groups(
+            session, session.admin().group_letters(query, *options.group_by), *options.group_by);
         return ExitCode::ok;
     }
     std::vector<Letter> letters;
@@ -118,12 +122,13 @@ ExitCode show_letter(Session& session, const ShowOptions& options) {
 bool has_filter(const LetterSelection& selection) {
     const LetterQuery& query = selection.query;
     return query.cause.has_value() || !query.key.empty() || !query.error_contains.empty() ||
-           !query.correlation_id.empty() || !query.where.empty() || query.since_us != 0;
+           !query.correlation_id.empty() || !query.where.empty() || query.since_us != 0 ||
+           query.before_us != 0;
 }
 
 LetterSelection selection_of(const SettleOptions& options) {
     LetterSelection selection = options.selection;
-    selection.query.since_us = since_of(options.since);
+    set_age(selection.query, options.age);
     if (selection.ids.empty() && !has_filter(selection) && !options.all) {
         throw UsageError("which letters? Give their ids, a filter such as --cause, or --all");
     }
@@ -166,12 +171,8 @@ ExitCode preview(Session& session, const LetterSelection& selection) {
     }
     LetterQuery query = selection.query;
     query.state = LetterState::open;
-    LetterGroups groups(GroupBy::error);
-    visit_letters(session, query, [&](const Letter& letter) {
-        groups.add(letter);
-        return true;
-    });
-    groups.print(session);
+    print_letter_groups(
+        session, session.admin().group_letters(query, LetterGroupBy::error), LetterGroupBy::error);
     return ExitCode::ok;
 }
 
@@ -190,10 +191,30 @@ ExitCode report(Session& session,
     return count == 0 ? ExitCode::not_found : ExitCode::partly;
 }
 
+/// What a query selects goes out as a job of the broker.
+ExitCode start_redrive(Session& session,
+                       const SettleOptions& options,
+                       const LetterSelection& selection) {
+    RedriveJob job = options.job;
+    job.query = selection.query;
+    job.limit = selection.limit;
+    job.transform = mend_of(options).transform;
+    job.records_per_second = options.rate.empty() ? 0 : require_rate(options.rate, "--rate");
+    return announce_job(session,
+                        session.client().jobs().redrive(job, selection.by),
+                        options.wait ? JobWait::yes : JobWait::no);
+}
+
 ExitCode redrive(Session& session, const SettleOptions& options) {
     const LetterSelection selection = selection_of(options);
     if (options.dry_run) {
         return preview(session, selection);
+    }
+    if (selection.ids.empty()) {
+        return start_redrive(session, options, selection);
+    }
+    if (!options.rate.empty() || options.job.canary > 0 || options.wait) {
+        throw UsageError("letters by id go out at once: no --rate, --canary or --wait");
     }
     const auto count = session.admin().redrive_letters(selection, mend_of(options));
     return report(session, selection, "redriven", count);
@@ -234,7 +255,7 @@ void add_list(Registry& registry) {
                                 options,
                                 list_letters);
     app.alias("list");
-    add_filters(app, query, options->since);
+    add_filters(app, query, options->age);
     app.add_option("--state", options->state, "In which state")
         ->check(CLI::IsMember({"open", "redriven", "resolved", "discarded", "all"}).description(""))
         ->type_name("open|redriven|resolved|discarded|all")
@@ -245,13 +266,27 @@ void add_list(Registry& registry) {
         ->capture_default_str();
 }
 
+void add_pace(CLI::App& app, SettleOptions& options) {
+    app.add_option("--rate", options.rate, "So many a second; without: as they are settled")
+        ->type_name("N/s");
+    app.add_option("--canary", options.job.canary, "So many first, which must settle before more")
+        ->type_name("N");
+    app.add_option("--stop-at-failure-share",
+                   options.job.failure_share_max,
+                   "Stop when more than this share of the settled failed again")
+        ->check(CLI::Range(0.0, 1.0).description(""))
+        ->type_name("0..1")
+        ->capture_default_str();
+    app.add_flag("--wait", options.wait, "Wait until it is over, with progress");
+}
+
 std::shared_ptr<SettleOptions> add_settle(Registry& registry,
                                           const CommandText& text,
                                           ExitCode (*run)(Session&, const SettleOptions&)) {
     auto options = std::make_shared<SettleOptions>();
     LetterSelection& selection = options->selection;
     CLI::App& app = add_command(registry, text, options, run);
-    add_filters(app, selection.query, options->since);
+    add_filters(app, selection.query, options->age);
     app.add_option("ID", selection.ids, "Which letters");
     app.add_flag("--all", options->all, "All open ones");
     app.add_option("--by", selection.by, "Who does it; without: $USER");
@@ -266,7 +301,12 @@ std::shared_ptr<SettleOptions> add_settle(Registry& registry,
         ->type_name("JQ");
     app.add_option("--value-file", options->value_file, "The content of this file is the new value")
         ->type_name("FILE");
-    app.add_option("--limit", selection.limit, "At most so many of each shard");
+    app.add_option("--limit",
+                   selection.limit,
+                   text.name == "redrive" ? "At most so many" : "At most so many of each shard");
+    if (text.name == "redrive") {
+        add_pace(app, *options);
+    }
     return options;
 }
 
@@ -289,6 +329,7 @@ void add_letter_commands(Registry& registry) {
                 "Deliver letters again",
                 "millrace dlq redrive odoo-mrp 1042\n"
                 "millrace dlq redrive odoo-mrp --cause mapping --dry-run\n"
+                "millrace dlq redrive odoo-mrp --cause mapping --rate 50/s --canary 5\n"
                 "millrace dlq redrive odoo-mrp --where '.value.product == \"CH-9\"' --transform "
                 "'.value.product = \"CH-09\"'"},
                redrive);

@@ -11,11 +11,16 @@
 
 namespace millrace::cli {
 
+/// Of the last failure, as a person writes it.
+struct AgeOptions {
+    std::string since;
+    std::string older_than;
+};
 struct ListOptions {
     LetterQuery query;
-    std::string since;
+    AgeOptions age;
     std::string state = "open";
-    std::optional<GroupBy> group_by;
+    std::optional<LetterGroupBy> group_by;
     std::uint64_t limit = 100;
 };
 
@@ -23,13 +28,13 @@ struct ListOptions {
 void visit_letters(Session& session,
                    LetterQuery query,
                    const std::function<bool(const Letter&)>& visit);
-/// "2h" ago, or a time; 0 for nothing. Throws UsageError.
-[[nodiscard]] std::int64_t since_of(const std::string& text);
+/// Each is "2h" ago, or a time. Throws UsageError.
+void set_age(LetterQuery& query, const AgeOptions& age);
 [[nodiscard]] LetterQuery query_of(const ListOptions& options);
 /// Whose name stands in the letter's history.
 [[nodiscard]] std::string who();
 /// SUBSCRIPTION and what narrows its letters down.
-void add_filters(CLI::App& app, LetterQuery& query, std::string& since);
+void add_filters(CLI::App& app, LetterQuery& query, AgeOptions& age);
 
 /// `dlq export` and `dlq import`.
 void add_letter_exchange(Registry& registry);

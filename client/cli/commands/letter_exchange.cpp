@@ -107,7 +107,7 @@ void add_letter_exchange(Registry& registry) {
                      "millrace dlq export odoo-mrp --cause mapping > letters.jsonl"},
                     options,
                     export_letters);
-    add_filters(exporting, options->query, options->since);
+    add_filters(exporting, options->query, options->age);
     options->limit = std::numeric_limits<std::uint64_t>::max();
     exporting.add_option("--limit", options->limit, "At most so many");
     auto import = std::make_shared<ImportOptions>();

@@ -14,23 +14,7 @@
 namespace millrace::cli {
 namespace {
 
-std::string property_of(const Letter& letter, GroupBy by) {
-    switch (by) {
-        case GroupBy::cause:
-            return name_of(cause_names, letter.cause);
-        case GroupBy::error:
-            return letter.error;
-        case GroupBy::key:
-            return letter.key;
-        case GroupBy::topic:
-            return letter.topic;
-        case GroupBy::state:
-            return name_of(letter_state_names, letter.state);
-    }
-    return {};
-}
-
-std::string title_of(GroupBy by) {
+std::string title_of(LetterGroupBy by) {
     std::string title = name_of(group_by_names, by);
     std::transform(title.begin(), title.end(), title.begin(), [](char c) {
         return static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
@@ -71,52 +55,54 @@ void print_record(std::ostream& out, const std::string& title, const Record& rec
 
 }  // namespace
 
-void LetterGroups::add(const Letter& letter) {
-    const std::string name = property_of(letter, by_);
-    Group& group = groups_[name];
-    if (group.count == 0) {
-        group = {name, 0, letter.first_failure_us, letter.last_failure_us, letter.id};
-    }
-    ++group.count;
-    group.first_failure_us = std::min(group.first_failure_us, letter.first_failure_us);
-    group.last_failure_us = std::max(group.last_failure_us, letter.last_failure_us);
-}
-
-std::vector<LetterGroups::Group> LetterGroups::sorted() const {
-    std::vector<Group> out;
-    for (const auto& [name, group] : groups_) {
-        out.push_back(group);
-    }
-    std::stable_sort(out.begin(), out.end(), [](const Group& left, const Group& right) {
-        return left.count > right.count;
-    });
-    return out;
-}
-
-void LetterGroups::print(Session& session) const {
+void print_letter_groups(Session& session,
+                         const std::vector<LetterGroup>& groups,
+                         LetterGroupBy by) {
+    const bool is_by_error = by == LetterGroupBy::error;
     if (session.is_json()) {
         auto list = nlohmann::ordered_json::array();
-        for (const Group& group : sorted()) {
-            list.push_back({{name_of(group_by_names, by_), group.name},
-                            {"count", group.count},
-                            {"first_failure_us", group.first_failure_us},
-                            {"last_failure_us", group.last_failure_us},
-                            {"example_id", group.example_id}});
+        for (const LetterGroup& group : groups) {
+            nlohmann::ordered_json one{{name_of(group_by_names, by), group.name}};
+            if (is_by_error) {
+                one["cause"] = name_of(cause_names, group.cause);
+            }
+            one["count"] = group.count;
+            one["first_failure_us"] = group.first_failure_us;
+            one["last_failure_us"] = group.last_failure_us;
+            one["example_id"] = group.example_id;
+            one["example"] = group.example;
+            list.push_back(std::move(one));
         }
         print_json(session, list);
         return;
     }
-    Table table({{"COUNT", Align::right},
-                 {title_of(by_), Align::left, 80},
-                 {"FIRST"},
-                 {"LAST"},
-                 {"EXAMPLE", Align::right}});
-    for (const Group& group : sorted()) {
-        table.append({format_count(group.count),
-                      group.name,
+    std::vector<Column> columns{{"COUNT", Align::right}};
+    if (is_by_error) {
+        columns.push_back({"CAUSE"});
+    }
+    columns.push_back({title_of(by), Align::left, 60});
+    for (Column column : std::vector<Column>{{"OLDEST"}, {"NEWEST"}, {"EXAMPLE", Align::right}}) {
+        columns.push_back(std::move(column));
+    }
+    if (!is_by_error) {
+        columns.push_back({"ITS ERROR", Align::left, 60});
+    }
+    Table table(columns);
+    for (const LetterGroup& group : groups) {
+        std::vector<std::string> cells{format_count(group.count)};
+        if (is_by_error) {
+            cells.push_back(name_of(cause_names, group.cause));
+        }
+        cells.insert(cells.end(),
+                     {group.name,
                       format_time(group.first_failure_us),
                       format_time(group.last_failure_us),
-                      std::to_string(group.example_id)});
+                      std::to_string(group.example_id),
+                      group.example});
+        if (is_by_error) {
+            cells.pop_back();
+        }
+        table.append(std::move(cells));
     }
     table.print(session.out());
 }

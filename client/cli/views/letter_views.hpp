@@ -1,8 +1,5 @@
 #pragma once
 
-#include <cstdint>
-#include <map>
-#include <string>
 #include <vector>
 
 #include "client/cli/app/session.hpp"
@@ -11,33 +8,16 @@
 
 namespace millrace::cli {
 
-enum class GroupBy { cause, error, key, topic, state };
-inline constexpr Names<GroupBy, 5> group_by_names{{{"cause", GroupBy::cause},
-                                                   {"error", GroupBy::error},
-                                                   {"key", GroupBy::key},
-                                                   {"topic", GroupBy::topic},
-                                                   {"state", GroupBy::state}}};
+inline constexpr Names<LetterGroupBy, 5> group_by_names{{{"cause", LetterGroupBy::cause},
+                                                         {"error", LetterGroupBy::error},
+                                                         {"key", LetterGroupBy::key},
+                                                         {"topic", LetterGroupBy::topic},
+                                                         {"state", LetterGroupBy::state}}};
 
-/// How many letters share a property, the most frequent first.
-class LetterGroups {
-  public:
-    struct Group {
-        std::string name;
-        std::uint64_t count = 0;
-        std::int64_t first_failure_us = 0;
-        std::int64_t last_failure_us = 0;
-        std::uint64_t example_id = 0;
-    };
-
-    explicit LetterGroups(GroupBy by) : by_(by) {}
-    void add(const Letter& letter);
-    [[nodiscard]] std::vector<Group> sorted() const;
-    void print(Session& session) const;
-
-  private:
-    GroupBy by_;
-    std::map<std::string, Group> groups_;
-};
+/// How many letters share a property. By error the cause stands beside it.
+void print_letter_groups(Session& session,
+                         const std::vector<LetterGroup>& groups,
+                         LetterGroupBy by);
 
 void print_letters(Session& session, const std::vector<Letter>& letters);
 void print_letter(Session& session, const Letter& letter);

@@ -116,10 +116,22 @@ struct LetterQuery {
     std::string key;
     std::string error_contains;
     std::string correlation_id;
-    std::string where;  ///< a jq program over the letter: `.value.product == "CH-9"`
-    std::int64_t since_us = 0;
+    std::string where;           ///< a jq program over the letter: `.value.product == "CH-9"`
+    std::int64_t since_us = 0;   ///< of the last failure
+    std::int64_t before_us = 0;  ///< 0: without
     std::uint64_t after_id = 0;
     std::uint32_t limit = 100;
+};
+enum class LetterGroupBy : std::uint8_t { cause = 0, error = 1, key = 2, topic = 3, state = 4 };
+/// Letters that share a property.
+struct LetterGroup {
+    Cause cause = Cause::none;  ///< by cause and by error
+    std::string name;           ///< errors without numbers and quotations: "no product #"
+    std::uint64_t count = 0;
+    std::int64_t first_failure_us = 0;
+    std::int64_t last_failure_us = 0;
+    std::uint64_t example_id = 0;
+    std::string example;  ///< its error as it came
 };
 /// The ids, or all open letters that the query wants; its state and limits do not matter.
 struct LetterSelection {
@@ -204,6 +216,10 @@ class Admin {
     /// By id, up to the query's limit. The broker looks at them in steps; a `where` over many takes
     /// its time.
     [[nodiscard]] std::vector<Letter> list_letters(const LetterQuery& query);
+    /// Counts what the query wants, the most frequent first. The broker counts in steps; its limits
+    /// do not matter.
+    [[nodiscard]] std::vector<LetterGroup> group_letters(const LetterQuery& query,
+                                                         LetterGroupBy by);
     [[nodiscard]] Letter show_letter(const std::string& subscription, std::uint64_t id);
     /// Sends letters again; returns how many.
     std::uint64_t redrive_letters(const LetterSelection& selection, const LetterMend& mend = {});

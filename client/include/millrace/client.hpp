@@ -6,6 +6,7 @@
 
 #include "millrace/admin.hpp"
 #include "millrace/consumer.hpp"
+#include "millrace/jobs.hpp"
 #include "millrace/producer.hpp"
 #include "millrace/subscription.hpp"
 #include "millrace/types.hpp"
@@ -43,6 +44,7 @@ class Client {
     [[nodiscard]] Subscription subscribe(const std::string& name, SubscribeOptions options = {});
     [[nodiscard]] Replay replay(ReplayOptions options);
     [[nodiscard]] Admin admin();
+    [[nodiscard]] Jobs jobs();
 
   private:
     class Impl;

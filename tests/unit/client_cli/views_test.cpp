@@ -45,18 +45,22 @@ TEST(JsonViews, ALetterCarriesItsRecordOnlyWhenShown) {
     EXPECT_EQ(to_json(letter)["record"]["value"]["qty"], 1);
 }
 
-TEST(LetterGroups, PutsTheMostFrequentFirstWithItsSpanAndAnExample) {
-    LetterGroups groups(GroupBy::error);
-    groups.add(letter_of(1, "rare"));
-    groups.add(letter_of(2, "often"));
-    groups.add(letter_of(5, "often"));
-    const auto sorted = groups.sorted();
-    ASSERT_EQ(sorted.size(), 2U);
-    EXPECT_EQ(sorted[0].name, "often");
-    EXPECT_EQ(sorted[0].count, 2U);
-    EXPECT_EQ(sorted[0].first_failure_us, 2'000'000);
-    EXPECT_EQ(sorted[0].last_failure_us, 5'500'000);
-    EXPECT_EQ(sorted[0].example_id, 2U);
+TEST(LetterGroups, OfErrorsShowTheirCauseAndOthersAnExample) {
+    const LetterGroup group{.cause = Cause::mapping,
+                            .name = "no product #",
+                            .count = 1'200,
+                            .first_failure_us = 2'000'000,
+                            .last_failure_us = 5'500'000,
+                            .example_id = 7,
+                            .example = "no product CH-9"};
+    std::ostringstream out;
+    std::ostringstream err;
+    Session session(Globals{}, {out, err, false});
+    print_letter_groups(session, {group}, LetterGroupBy::error);
+    EXPECT_THAT(out.str(), HasSubstr("1,200  mapping  no product #"));
+    EXPECT_THAT(out.str(), HasSubstr("1970-01-01T00:00:02.000Z"));
+    print_letter_groups(session, {group}, LetterGroupBy::topic);
+    EXPECT_THAT(out.str(), HasSubstr("no product CH-9"));
 }
 
 TEST(PrintLetters, ShowsOneLineEachAndTheCauseByName) {

@@ -1,0 +1,21 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace millrace::broker {
+
+/// Topics that the broker makes for itself begin so. No pattern matches them, unless its own first
+/// word is this one.
+inline constexpr std::string_view internal_topic_prefix = "millrace.";
+
+[[nodiscard]] inline bool is_internal_topic(std::string_view name) {
+    return name.starts_with(internal_topic_prefix);
+}
+
+/// What is replayed to a subscription travels through a topic of its own, which nobody else reads.
+[[nodiscard]] inline std::string replay_topic_of(std::string_view subscription) {
+    return std::string(internal_topic_prefix) + "replay." + std::string(subscription);
+}
+
+}  // namespace millrace::broker
