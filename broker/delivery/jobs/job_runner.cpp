@@ -113,7 +113,7 @@ class JobRunner::Impl::Run final : public JobControl {
     Result<void> commit(JobProgress& progress) override {
         const auto now = runner_.clock.steady_now();
         progress.active_us = job_.progress.active_us + (now - begin_).count();
-        if (now - sampled_ >= rate_interval) {
+        if (now > sampled_ && (now - sampled_ >= rate_interval || progress.rate == 0)) {
             progress.rate = static_cast<double>(progress.sent - sampled_sent_) * second_us /
                             static_cast<double>((now - sampled_).count());
             sampled_ = now;

@@ -97,6 +97,7 @@ void visit_fields(Visitor& visit, JobProgress& progress) {
     visit("failed", progress.failed);
     visit("errors", progress.errors);
     visit("bytes", progress.bytes);
+    visit("first_us", progress.first_us);
     visit("position_us", progress.position_us);
     visit("active_us", progress.active_us);
     visit("rate", progress.rate);

@@ -72,6 +72,7 @@ struct JobProgress {
     std::uint64_t failed = 0;   ///< letters: came back
     std::uint64_t errors = 0;   ///< could not be sent, or had to be tried again
     std::uint64_t bytes = 0;
+    UnixMicros first_us = 0;     ///< append time of the first that was wanted
     UnixMicros position_us = 0;  ///< append time that was reached
     std::int64_t active_us = 0;  ///< how long it has run, without pauses
     double rate = 0;             ///< records a second, lately

@@ -111,13 +111,15 @@ std::unique_ptr<wire::JobProgressT> progress_of(const Job& job) {
     return made;
 }
 
+/// From the first record that was wanted: before it nothing had to be done.
 double share_of_replay(const Job& job) {
     const auto& spec = job.replay;
-    const auto end_us = std::min(spec.to_us, job.created_us);
-    const bool is_known = spec.by == delivery::ReplayBy::append && spec.from_us > 0 &&
-                          end_us > spec.from_us && job.progress.position_us > 0;
-    return is_known ? static_cast<double>(job.progress.position_us - spec.from_us) /
-                          static_cast<double>(end_us - spec.from_us)
+    const auto end_us = spec.by == delivery::ReplayBy::append ? std::min(spec.to_us, job.created_us)
+                                                              : job.created_us;
+    const auto begin_us = job.progress.first_us;
+    const bool is_known = begin_us > 0 && end_us > begin_us;
+    return is_known ? static_cast<double>(job.progress.position_us - begin_us) /
+                          static_cast<double>(end_us - begin_us)
                     : -1;
 }
 

@@ -95,7 +95,10 @@ class ReplayRun {
         }
         pacer_.count();
         ++progress_.matched;
-        auto taken = source_.take();
+        auto taken = source_.take(progress_);
+        if (progress_.first_us == 0) {
+            progress_.first_us = taken.origin.append_time_us;
+        }
         if (spec_.is_dry_run) {
             progress_.bytes += taken.record.size();
             return control_.clock().steady_now() - committed_ >= commit_interval

@@ -116,11 +116,12 @@ void ReplaySource::take_view(Shard& shard,
     origin.offset = offset;
     origin.append_time_us = header.append_time_us;
     if (!filter_.wants(view, origin)) {
-        ++skipped_;
+        ++shard.skipped;
         return;
     }
-    shard.records.push_back(
-        {.origin = std::move(origin), .record = wire::format_plain_record(view)});
+    shard.records.push_back({.origin = std::move(origin),
+                             .record = wire::format_plain_record(view),
+                             .skipped_before = std::exchange(shard.skipped, 0)});
     shard.partitions.push_back(header.partition.value);
 }
 
@@ -173,6 +174,10 @@ Result<bool> ReplaySource::fill(ShardId id, JobProgress& progress) {
         }
     };
     take_batches();
+    if (shard.records.empty()) {
+        // The part that was read last is over, so its cursor moves behind these, too.
+        progress.skipped += std::exchange(shard.skipped, 0);
+    }
     if (shard.records.empty() && !shard.cursor.is_done) {
         MILLRACE_TRY(load_page(id, shard, progress));
         take_batches();
@@ -186,7 +191,6 @@ Result<ReplaySource::Step> ReplaySource::peek(JobProgress& progress) {
     for (std::size_t i = 0; i < by_shard_.size(); ++i) {
         MILLRACE_TRY(const bool is_filled, fill(ShardId{static_cast<std::uint32_t>(i)}, progress));
         is_known &= is_filled;
-        progress.skipped += std::exchange(skipped_, 0);
         if (by_shard_[i].records.empty()) {
             continue;
         }
@@ -205,9 +209,10 @@ Result<ReplaySource::Step> ReplaySource::peek(JobProgress& progress) {
                 .is_end = !first_.has_value()};
 }
 
-ReplayRecord ReplaySource::take() {
+ReplayRecord ReplaySource::take(JobProgress& progress) {
     auto& shard = by_shard_[*first_];
     auto record = std::move(shard.records.front());
+    progress.skipped += record.skipped_before;
     shard.cursor.has_last = true;
     shard.cursor.last_partition = shard.partitions.front();
     shard.cursor.last_offset = record.origin.offset.value;

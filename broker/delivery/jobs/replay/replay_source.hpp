@@ -15,7 +15,8 @@ namespace millrace::broker::delivery {
 /// One record of a window that the filters want.
 struct ReplayRecord {
     RecordOrigin origin;
-    std::vector<std::byte> record;  ///< plain
+    std::vector<std::byte> record;     ///< plain
+    std::uint64_t skipped_before = 0;  ///< of its shard, since the record before
 };
 
 /// The records of a replay's window from all shards, in the order of their append times.
@@ -38,7 +39,7 @@ class ReplaySource {
     /// progress can be kept on the way. Errors: io; cancelled when the job must stop.
     [[nodiscard]] Result<Step> peek(JobProgress& progress);
     /// The record that `peek` gave is done with.
-    [[nodiscard]] ReplayRecord take();
+    [[nodiscard]] ReplayRecord take(JobProgress& progress);
     [[nodiscard]] std::vector<ReplayCursor> cursors() const;
     /// Everything appended before is done with.
     [[nodiscard]] UnixMicros position_us() const;
@@ -56,6 +57,7 @@ class ReplaySource {
         std::size_t runs_at = 0;
         std::deque<ReplayRecord> records;
         std::deque<std::uint32_t> partitions;  ///< of the records
+        std::uint64_t skipped = 0;             ///< since the last of the records
     };
     struct Window {
         UnixMicros append_from_us = 0;
@@ -84,7 +86,6 @@ class ReplaySource {
     CatalogPtr catalog_;
     std::unordered_map<PartitionId, RecordOrigin> wanted_;  ///< partitions, by name
     std::vector<Shard> by_shard_;
-    std::uint64_t skipped_ = 0;
     std::optional<std::size_t> first_;  ///< the shard whose record `peek` gave
 };
 
