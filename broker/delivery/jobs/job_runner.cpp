@@ -24,6 +24,11 @@ namespace {
 constexpr Duration rate_interval{1'000'000};
 constexpr double second_us = 1e6;
 
+/// A redrive counts anew when it goes on, and may find fewer.
+std::uint64_t growth(std::uint64_t before, std::uint64_t now) {
+    return now - std::min(before, now);
+}
+
 struct KindMetrics {
     KindMetrics(MetricsRegistry& metrics, JobKind kind)
         : records(metrics.counter("millrace_job_records_total",
@@ -114,15 +119,15 @@ class JobRunner::Impl::Run final : public JobControl {
         const auto now = runner_.clock.steady_now();
         progress.active_us = job_.progress.active_us + (now - begin_).count();
         if (now > sampled_ && (now - sampled_ >= rate_interval || progress.rate == 0)) {
-            progress.rate = static_cast<double>(progress.sent - sampled_sent_) * second_us /
+            progress.rate = static_cast<double>(growth(sampled_sent_, progress.sent)) * second_us /
                             static_cast<double>((now - sampled_).count());
             sampled_ = now;
             sampled_sent_ = progress.sent;
         }
         auto& metrics = runner_.kinds[static_cast<std::size_t>(job_.kind)];
-        metrics.records.add(progress.sent - committed_.sent);
-        metrics.bytes.add(progress.bytes - committed_.bytes);
-        metrics.errors.add(progress.errors - std::min(progress.errors, committed_.errors));
+        metrics.records.add(growth(committed_.sent, progress.sent));
+        metrics.bytes.add(growth(committed_.bytes, progress.bytes));
+        metrics.errors.add(growth(committed_.errors, progress.errors));
         committed_ = progress;
         return runner_.shards.commit(job_.id, progress);
     }

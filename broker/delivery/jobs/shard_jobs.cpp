@@ -14,6 +14,7 @@ namespace millrace::broker::delivery {
 namespace {
 
 constexpr std::size_t filters_max = 100;  ///< topics and headers of a replay, each
+constexpr std::size_t job_bytes_max = std::size_t{64} * 1024;  ///< its programs and filters
 
 Error refuse(std::string text) {
     return fail(Errc::invalid_argument, std::move(text));
@@ -156,11 +157,17 @@ void ShardJobs::create(Job job, JobDone done) {
     job.changed_us = job.created_us;
     job.changed_by = job.by;
     job.progress = {};
-    shard_.propose(
-        format_command(JobCommand{.id = job.id, .created = job, .progress = {}, .change = {}}),
-        [this, id = job.id, done = std::move(done)](const Result<void>& applied) {
-            done(applied ? show(id) : Result<Job>(applied.error()));
-        });
+    auto command =
+        format_command(JobCommand{.id = job.id, .created = job, .progress = {}, .change = {}});
+    if (command.size() > job_bytes_max) {
+        done(refuse("a job's description has " + std::to_string(command.size()) +
+                    " bytes, limit job_bytes_max is " + std::to_string(job_bytes_max)));
+        return;
+    }
+    shard_.propose(std::move(command),
+                   [this, id = job.id, done = std::move(done)](const Result<void>& applied) {
+                       done(applied ? show(id) : Result<Job>(applied.error()));
+                   });
 }
 
 void ShardJobs::change(std::uint64_t id, JobChange change, JobDone done) {

@@ -284,7 +284,7 @@ ExitCode wait_for_job(Session& session, std::uint64_t id) {
                 session.note("job " + std::to_string(id) + " goes on by itself");
                 return ExitCode::partly;
             }
-            progress.update(job.progress.sent, job.progress.share);
+            progress.update({.count = job.progress.sent, .share = job.progress.share});
             wait_until(std::chrono::steady_clock::now() + interval);
             job = jobs.show(id);
         }

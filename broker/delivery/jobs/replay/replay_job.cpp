@@ -150,7 +150,7 @@ Result<void> replay(const Job& job, JobShards& shards, JobControl& control) {
 
 }  // namespace
 
-JobEnd run_replay(Job job, JobShards& shards, JobControl& control) {
+JobEnd run_replay(const Job& job, JobShards& shards, JobControl& control) {
     const auto outcome = replay(job, shards, control);
     return outcome ? JobEnd{.state = JobState::done, .reason = {}} : end_of(outcome.error());
 }

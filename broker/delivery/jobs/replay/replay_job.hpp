@@ -9,6 +9,6 @@ namespace millrace::broker::delivery {
 /// committed behind each, so after a crash at most one chunk goes out again.
 ///
 /// Threads:  a job's.
-[[nodiscard]] JobEnd run_replay(Job job, JobShards& shards, JobControl& control);
+[[nodiscard]] JobEnd run_replay(const Job& job, JobShards& shards, JobControl& control);
 
 }  // namespace millrace::broker::delivery

@@ -22,6 +22,11 @@ Job replay_to(const std::string& topic) {
 /// A shard with its jobs over a simulated disk.
 struct ShardJobsTest : ::testing::Test {
     ShardJobsTest() { fixture.make_topic("copy"); }
+    ~ShardJobsTest() override { delivery.reset(); }
+    ShardJobsTest(const ShardJobsTest&) = delete;
+    ShardJobsTest& operator=(const ShardJobsTest&) = delete;
+    ShardJobsTest(ShardJobsTest&&) = delete;
+    ShardJobsTest& operator=(ShardJobsTest&&) = delete;
 
     Jobs& jobs() const { return delivery->jobs(); }
     Result<Job> create(Job job) {
@@ -39,6 +44,7 @@ struct ShardJobsTest : ::testing::Test {
         return *answer;
     }
     void restart() {
+        delivery.reset();
         fixture.crash();
         fixture.open();
     }
@@ -46,6 +52,7 @@ struct ShardJobsTest : ::testing::Test {
     DeliveryTable table;
     std::unique_ptr<DeliveryShard> delivery;
     broker::testing::ShardFixture fixture{1, [this](Shard& shard) {
+                                              delivery.reset();
                                               delivery = make_delivery_shard(shard, table);
                                               table.shards = {delivery.get()};
                                           }};
@@ -97,6 +104,9 @@ TEST_F(ShardJobsTest, WhatNoJobCouldDoIsRefused) {
     job.replay.to_us = 1;
     EXPECT_THAT(create(job).error().text, HasSubstr("window is empty"));
     EXPECT_EQ(create(replay_to("")).error().code, Errc::invalid_argument);
+    job = replay_to("copy");
+    job.replay.key.assign(std::size_t{64} * 1024, 'k');
+    EXPECT_THAT(create(job).error().text, HasSubstr("limit job_bytes_max is 65536"));
     job = replay_to("");
     job.replay.to_subscription = "nobody";
     EXPECT_EQ(create(job).error().code, Errc::unknown_subscription);
