@@ -93,6 +93,15 @@ struct Node::Impl {
     void listen_when_ready(ShardHost& host, ShardId id);
     Result<void> start_shards(const NodeIdentity& identity);
     Result<void> start_http();
+    /// The shards as others outside reach them.
+    template <class Link>
+    [[nodiscard]] std::vector<Link> links() const {
+        std::vector<Link> made;
+        for (const auto& host : hosts) {
+            made.push_back({host->runtime.get(), host->shard.get(), host->delivery.get()});
+        }
+        return made;
+    }
     void start_odoo();
     void start_jobs();
     /// Jobs first: their calls need the shards.
@@ -285,26 +294,13 @@ Result<void> Node::Impl::start_http() {
 }
 
 void Node::Impl::start_odoo() {
-    if (!odoo) {
-        return;
+    if (odoo) {
+        odoo->start(links<OdooFeed::ShardLink>(), services.next_id);
     }
-    std::vector<OdooFeed::ShardLink> links;
-    for (const auto& host : hosts) {
-        links.push_back({.runtime = host->runtime.get(),
-                         .shard = host->shard.get(),
-                         .delivery = host->delivery.get()});
-    }
-    odoo->start(std::move(links), services.next_id);
 }
 
 void Node::Impl::start_jobs() {
-    std::vector<delivery::JobShardLink> links;
-    for (const auto& host : hosts) {
-        links.push_back({.runtime = host->runtime.get(),
-                         .shard = host->shard.get(),
-                         .delivery = host->delivery.get()});
-    }
-    job_shards = delivery::make_job_shards(std::move(links));
+    job_shards = delivery::make_job_shards(links<delivery::JobShardLink>());
     const delivery::JobRunner::Options options{
         .jobs_running_max = config.jobs_running_max,
         .read_bytes_per_second = config.replay_read_bytes_per_second};

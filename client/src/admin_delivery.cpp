@@ -1,7 +1,3 @@
-#include <algorithm>
-#include <functional>
-#include <map>
-
 #include "client/src/admin_impl.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
 #include "millrace/admin.hpp"
@@ -126,35 +122,6 @@ SubscriptionStatus from_wire(const wire::SubscriptionStatusT& status,
     return made;
 }
 
-Letter from_wire(const wire::LetterT& letter) {
-    Letter made{.id = letter.id,
-                .subscription = letter.subscription,
-                .topic = letter.topic,
-                .partition = letter.partition,
-                .offset = letter.offset,
-                .key = letter.key,
-                .cause = static_cast<Cause>(letter.cause),
-                .error = letter.error,
-                .response = letter.response,
-                .attempts = letter.attempts,
-                .first_failure_us = letter.first_failure_us,
-                .last_failure_us = letter.last_failure_us,
-                .append_time_us = letter.append_time_us,
-                .correlation_id = letter.correlation_id,
-                .state = static_cast<LetterState>(letter.state),
-                .parked_behind = letter.parked_behind,
-                .actions = {},
-                .record = std::nullopt,
-                .edited = std::nullopt};
-    for (const auto& action : letter.actions) {
-        made.actions.push_back({.time_us = action->time_us,
-                                .action = action->action,
-                                .by = action->by,
-                                .text = action->text});
-    }
-    return made;
-}
-
 template <class Value>
 std::optional<std::uint32_t> milliseconds_of(const std::optional<Value>& duration) {
     return duration ? std::optional(milliseconds_of(*duration)) : std::nullopt;
@@ -203,87 +170,6 @@ wire::SubscriptionControlRequestT control_request(const std::string& name,
     request.name = name;
     request.action = action;
     return request;
-}
-
-std::optional<Record> record_of(const Letter& letter, std::span<const std::byte> bytes) {
-    if (bytes.empty()) {
-        return std::nullopt;
-    }
-    const auto parsed = wire::parse_plain_record(bytes);
-    if (!parsed) {
-        return std::nullopt;
-    }
-    auto record =
-        client::to_record(parsed.value(), {.topic = letter.topic, .index = letter.partition});
-    record.offset = letter.offset;
-    record.append_time_us = letter.append_time_us;
-    return record;
-}
-
-wire::LetterChangeRequestT change_request(wire::LetterChangeKind kind,
-                                          const LetterSelection& selection,
-                                          const LetterMend& mend) {
-    wire::LetterChangeRequestT request;
-    request.kind = kind;
-    request.subscription = selection.query.subscription;
-    request.ids = selection.ids;
-    if (selection.query.cause) {
-        request.cause = static_cast<wire::Cause>(*selection.query.cause);
-    }
-    request.key = selection.query.key;
-    request.error_contains = selection.query.error_contains;
-    request.correlation_id = selection.query.correlation_id;
-    request.where = selection.query.where;
-    request.since_us = selection.query.since_us;
-    request.before_us = selection.query.before_us;
-    request.by = selection.by;
-    request.limit = selection.limit;
-    request.transform = mend.transform;
-    request.has_value = mend.value.has_value();
-    if (mend.value) {
-        request.value.assign(mend.value->begin(), mend.value->end());
-    }
-    return request;
-}
-
-wire::LetterListRequestT list_request(const LetterQuery& query) {
-    wire::LetterListRequestT request;
-    request.subscription = query.subscription;
-    if (query.cause) {
-        request.cause = static_cast<wire::Cause>(*query.cause);
-    }
-    if (query.state) {
-        request.state = static_cast<wire::LetterState>(*query.state);
-    }
-    request.key = query.key;
-    request.error_contains = query.error_contains;
-    request.correlation_id = query.correlation_id;
-    request.where = query.where;
-    request.since_us = query.since_us;
-    request.before_us = query.before_us;
-    return request;
-}
-
-void add_group(LetterGroup& total, const wire::LetterGroupT& part) {
-    if (total.count == 0) {
-        total = {.cause = static_cast<Cause>(part.cause),
-                 .name = part.name,
-                 .first_failure_us = part.first_failure_us,
-                 .last_failure_us = part.last_failure_us,
-                 .example_id = part.example_id,
-                 .example = part.example};
-    }
-    total.count += part.count;
-    total.first_failure_us = std::min(total.first_failure_us, part.first_failure_us);
-    total.last_failure_us = std::max(total.last_failure_us, part.last_failure_us);
-}
-
-std::uint64_t change_letters(client::Core& core, wire::LetterChangeRequestT request) {
-    // A million letters change in one request.
-    constexpr auto timeout = std::chrono::minutes(15);
-    return core
-        .call<wire::LetterChangeAnswer>(Api::letter_change, std::move(request), nullptr, timeout)
-        .changed;
 }
 
 }  // namespace
@@ -352,81 +238,6 @@ void Admin::seek_subscription(const std::string& name, StartPosition to) {
     request.start = static_cast<wire::Start>(to.at);
     request.start_time_us = to.time_us;
     (void)impl_->core->call<wire::Done>(Api::subscription_control, std::move(request));
-}
-
-std::vector<Letter> Admin::list_letters(const LetterQuery& query) {
-    std::vector<Letter> letters;
-    for (auto after = query.after_id; letters.size() < query.limit;) {
-        auto request = list_request(query);
-        request.after_id = after;
-        request.limit = query.limit - static_cast<std::uint32_t>(letters.size());
-        const auto answer =
-            impl_->core->call<wire::LetterListAnswer>(Api::letter_list, std::move(request));
-        for (const auto& letter : answer.letters) {
-            letters.push_back(from_wire(*letter));
-        }
-        if (answer.next_after_id == 0) {
-            break;
-        }
-        after = answer.next_after_id;
-    }
-    return letters;
-}
-
-std::vector<LetterGroup> Admin::group_letters(const LetterQuery& query, LetterGroupBy by) {
-    std::map<std::pair<wire::Cause, std::string>, LetterGroup> groups;
-    std::vector<std::uint64_t> after;
-    do {
-        wire::LetterGroupRequestT request;
-        request.query = std::make_unique<wire::LetterListRequestT>(list_request(query));
-        request.by = static_cast<wire::LetterGroupBy>(by);
-        request.after_ids = after;
-        const auto answer =
-            impl_->core->call<wire::LetterGroupAnswer>(Api::letter_group, std::move(request));
-        for (const auto& group : answer.groups) {
-            add_group(groups[{group->cause, group->name}], *group);
-        }
-        after = answer.after_ids;
-    } while (!after.empty());
-    std::vector<LetterGroup> all;
-    for (auto& [name, group] : groups) {
-        all.push_back(std::move(group));
-    }
-    std::ranges::stable_sort(all, std::greater{}, &LetterGroup::count);
-    return all;
-}
-
-Letter Admin::show_letter(const std::string& subscription, std::uint64_t id) {
-    wire::LetterShowRequestT request;
-    request.subscription = subscription;
-    request.id = id;
-    std::vector<std::byte> raw;
-    const auto answer =
-        impl_->core->call<wire::LetterShowAnswer>(Api::letter_show, std::move(request), &raw);
-    auto letter = from_wire(*answer.letter);
-    const auto rest = std::span<const std::byte>(raw);
-    const auto record_bytes = std::min<std::size_t>(answer.record_bytes, rest.size());
-    const auto edited_bytes =
-        std::min<std::size_t>(answer.edited_bytes, rest.size() - record_bytes);
-    letter.record = record_of(letter, rest.first(record_bytes));
-    letter.edited = record_of(letter, rest.subspan(record_bytes, edited_bytes));
-    return letter;
-}
-
-std::uint64_t Admin::redrive_letters(const LetterSelection& selection, const LetterMend& mend) {
-    return change_letters(*impl_->core,
-                          change_request(wire::LetterChangeKind::redrive, selection, mend));
-}
-
-std::uint64_t Admin::edit_letters(const LetterSelection& selection, const LetterMend& mend) {
-    return change_letters(*impl_->core,
-                          change_request(wire::LetterChangeKind::edit, selection, mend));
-}
-
-std::uint64_t Admin::discard_letters(const LetterSelection& selection, const std::string& reason) {
-    auto request = change_request(wire::LetterChangeKind::discard, selection, {});
-    request.reason = reason;
-    return change_letters(*impl_->core, std::move(request));
 }
 
 }  // namespace millrace

@@ -9,7 +9,7 @@
 
 namespace millrace::broker::delivery {
 
-/// Shows how near the subscriptions of a shard are to their limits of dead letters, and warns there.
+/// Shows how near the subscriptions of a shard are to their limits of letters, and warns there.
 ///
 /// Threads:  the shard's.
 class LetterGauges {
