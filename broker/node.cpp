@@ -23,12 +23,12 @@
 #include "broker/gateways/http/http_server.hpp"
 #include "broker/observability/exposition.hpp"
 #include "broker/odoo_feed.hpp"
+#include "broker/part_options.hpp"
 #include "broker/protocol/server.hpp"
 #include "broker/runtime/short_turns.hpp"
 #include "broker/runtime/uring_runtime.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/base/logging.hpp"
-#include "storage/base/random.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -88,7 +88,6 @@ struct Node::Impl {
     Endpoint native;
     std::uint16_t http_port = 0;
 
-    [[nodiscard]] ShardOptions shard_options(ShardId id, const NodeIdentity& identity) const;
     void run_shard(ShardHost& host, ShardId id, const NodeIdentity& identity);
     void listen_when_ready(ShardHost& host, ShardId id);
     Result<void> start_shards(const NodeIdentity& identity);
@@ -112,35 +111,6 @@ struct Node::Impl {
     [[nodiscard]] Result<void> write_ready_file() const;
     void print_first_steps() const;
 };
-
-ShardOptions Node::Impl::shard_options(ShardId id, const NodeIdentity& identity) const {
-    ShardOptions options;
-    options.id = id;
-    options.shard_count = identity.shard_count;
-    options.node = NodeId{identity.node_id};
-    options.data_directory = config.data_dir;
-    const auto number = std::to_string(id.value);
-    options.store.directory = config.data_dir + "/shard-" + (number.size() < 2 ? "0" : "") + number;
-    options.store.segment_bytes = align_up(config.segment_bytes, 1_MiB);
-    options.store.tail_cache_bytes_max = config.tail_cache_bytes_max;
-    options.store.disk_reserve_bytes = config.disk_reserve_bytes;
-    options.store.rebuild_index = config.rebuild_index;
-    options.record_batch_bytes_max = config.record_batch_bytes_max;
-    options.publish = {
-        .bytes_pending_max = config.publish_bytes_pending_max,
-        .bulk_share_percent = static_cast<std::uint32_t>(config.publish_bulk_share_percent),
-        .standard_share_percent = static_cast<std::uint32_t>(config.publish_standard_share_percent),
-        .ahead_bytes_max = config.publish_ahead_bytes_max,
-        .ahead_yielding_bytes_max = config.publish_ahead_yielding_bytes_max,
-        .bulk_yielding_bytes_per_second = config.publish_bulk_yielding_bytes_per_second};
-    options.event_ids_per_partition_max = config.event_ids_per_partition_max;
-    options.event_ids_per_shard_max = config.event_ids_per_shard_max;
-    options.topics_max = static_cast<std::uint32_t>(config.topics_max);
-    options.partitions_max = static_cast<std::uint32_t>(config.partitions_max);
-    options.subscriptions_max = static_cast<std::uint32_t>(config.subscriptions_max);
-    options.random_seed = entropy_seed();
-    return options;
-}
 
 void Node::Impl::listen_when_ready(ShardHost& host, ShardId id) {
     // The first view of the catalog says that every shard is open. The first shard may pick the
@@ -167,18 +137,12 @@ void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& iden
         return;
     }
     host.runtime = std::move(runtime).value();
-    host.shard = make_shard(shard_options(id, identity), *host.runtime, metrics, shard_table);
+    host.shard =
+        make_shard(shard_options_of(config, id, identity), *host.runtime, metrics, shard_table);
     host.delivery =
-        delivery::make_delivery_shard(*host.shard,
-                                      delivery_table,
-                                      {.letters = {.letters_max = config.letters_max,
-                                                   .letters_bytes_max = config.letters_bytes_max}});
-    protocol::SessionLimits limits;
-    limits.frame_bytes_max = config.frame_bytes_max;
-    limits.requests_outstanding_max = static_cast<std::uint32_t>(config.requests_outstanding_max);
-    limits.publish_bytes_outstanding_max = config.publish_bytes_outstanding_max;
-    limits.hello_timeout = std::chrono::milliseconds(config.hello_timeout_ms);
-    host.server = std::make_unique<protocol::Server>(services, *host.shard, limits);
+        delivery::make_delivery_shard(*host.shard, delivery_table, delivery_options_of(config));
+    host.server =
+        std::make_unique<protocol::Server>(services, *host.shard, session_limits_of(config));
     listen_when_ready(host, id);
     host.made.set_value(ok());
     all_made_future.wait();

@@ -240,10 +240,9 @@ bool Engine::is_wanted(const RecordPlacement& placement, const wire::RecordView&
     }
     // A program sees what was replayed where it was first.
     auto seen = placement;
-    const auto origin =
-        is_internal_topic(placement.topic)
-            ? parse_origin(view.header(origin_header).value_or(std::string_view()))
-            : std::nullopt;
+    const auto origin = is_internal_topic(placement.topic)
+                            ? parse_origin(view.header(origin_header).value_or(std::string_view()))
+                            : std::nullopt;
     if (origin) {
         seen.topic = origin->topic;
         seen.partition_index = origin->partition_index;

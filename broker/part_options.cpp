@@ -1,0 +1,53 @@
+#include "broker/part_options.hpp"
+
+#include <chrono>
+#include <string>
+
+#include "storage/base/random.hpp"
+
+namespace millrace::broker {
+
+ShardOptions shard_options_of(const Config& config, ShardId id, const NodeIdentity& identity) {
+    ShardOptions options;
+    options.id = id;
+    options.shard_count = identity.shard_count;
+    options.node = NodeId{identity.node_id};
+    options.data_directory = config.data_dir;
+    const auto number = std::to_string(id.value);
+    options.store.directory = config.data_dir + "/shard-" + (number.size() < 2 ? "0" : "") + number;
+    options.store.segment_bytes = align_up(config.segment_bytes, 1_MiB);
+    options.store.tail_cache_bytes_max = config.tail_cache_bytes_max;
+    options.store.disk_reserve_bytes = config.disk_reserve_bytes;
+    options.store.rebuild_index = config.rebuild_index;
+    options.record_batch_bytes_max = config.record_batch_bytes_max;
+    options.publish = {
+        .bytes_pending_max = config.publish_bytes_pending_max,
+        .bulk_share_percent = static_cast<std::uint32_t>(config.publish_bulk_share_percent),
+        .standard_share_percent = static_cast<std::uint32_t>(config.publish_standard_share_percent),
+        .ahead_bytes_max = config.publish_ahead_bytes_max,
+        .ahead_yielding_bytes_max = config.publish_ahead_yielding_bytes_max,
+        .bulk_yielding_bytes_per_second = config.publish_bulk_yielding_bytes_per_second};
+    options.event_ids_per_partition_max = config.event_ids_per_partition_max;
+    options.event_ids_per_shard_max = config.event_ids_per_shard_max;
+    options.topics_max = static_cast<std::uint32_t>(config.topics_max);
+    options.partitions_max = static_cast<std::uint32_t>(config.partitions_max);
+    options.subscriptions_max = static_cast<std::uint32_t>(config.subscriptions_max);
+    options.random_seed = entropy_seed();
+    return options;
+}
+
+delivery::DeliveryOptions delivery_options_of(const Config& config) {
+    return {.letters = {.letters_max = config.letters_max,
+                        .letters_bytes_max = config.letters_bytes_max}};
+}
+
+protocol::SessionLimits session_limits_of(const Config& config) {
+    protocol::SessionLimits limits;
+    limits.frame_bytes_max = config.frame_bytes_max;
+    limits.requests_outstanding_max = static_cast<std::uint32_t>(config.requests_outstanding_max);
+    limits.publish_bytes_outstanding_max = config.publish_bytes_outstanding_max;
+    limits.hello_timeout = std::chrono::milliseconds(config.hello_timeout_ms);
+    return limits;
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "broker/config/config.hpp"
+#include "broker/data_directory.hpp"
+#include "broker/delivery/delivery_shard.hpp"
+#include "broker/protocol/server.hpp"
+#include "broker/shard/shard.hpp"
+
+namespace millrace::broker {
+
+/// What the parts of a node are told, from the node's settings.
+[[nodiscard]] ShardOptions shard_options_of(const Config& config,
+                                            ShardId id,
+                                            const NodeIdentity& identity);
+[[nodiscard]] delivery::DeliveryOptions delivery_options_of(const Config& config);
+[[nodiscard]] protocol::SessionLimits session_limits_of(const Config& config);
+
+}  // namespace millrace::broker
