@@ -13,6 +13,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr std::size_t batch_bytes = 1'000;
+constexpr std::size_t no_rate = 1'000'000'000'000;  ///< its slices take no time
 
 class PublishGateTest : public ::testing::Test {
   protected:
@@ -22,7 +23,7 @@ class PublishGateTest : public ::testing::Test {
                            .standard_share_percent = 75,
                            .ahead_bytes_max = 10'000,
                            .ahead_yielding_bytes_max = 2'500,
-                           .bulk_yielding_bytes_per_second = 1'000'000'000};
+                           .bulk_yielding_bytes_per_second = no_rate};
     }
 
     /// Goes on or waits as the gate says; what it said.
