@@ -216,12 +216,13 @@ std::vector<PartitionId> Engine::partitions() const {
         topics.push_back(own->second);
     }
     std::vector<PartitionId> mine;
-    for (const auto& topic : topics) {
-        for (const auto& one : topic->partitions) {
-            if (one.shard == shard_.id()) {
-                mine.push_back(one.id);
-            }
+    const auto take = [&](const PartitionInfo& one) {
+        if (one.shard == shard_.id()) {
+            mine.push_back(one.id);
         }
+    };
+    for (const auto& topic : topics) {
+        std::ranges::for_each(topic->partitions, take);
     }
     return mine;
 }

@@ -157,6 +157,7 @@ class Engine {
     [[nodiscard]] std::string limit_reached() const;
     void read(PartitionId partition, Flow& flow);
     void take_runs(const std::shared_ptr<Arrived>& arrived);
+    void take_runs_later(const std::shared_ptr<Arrived>& arrived);
     [[nodiscard]] bool take_batch(Flow& flow,
                                   const BatchHeader& header,
                                   std::span<const std::byte> batch,
@@ -175,6 +176,11 @@ class Engine {
     void read_heads(PartitionId partition);
     void take_heads(PartitionId partition, Offset from, const Result<storage::ReadResult>& result);
     void take_heads_of(Flow& flow, std::span<const std::byte> runs);
+    /// True while the batch may have more that is wanted.
+    bool take_or_keep(Flow& flow,
+                      const BatchHeader& header,
+                      Offset offset,
+                      const wire::RecordView& view);
     [[nodiscard]] static Item item_at(const BatchHeader& header,
                                       Offset offset,
                                       const wire::RecordView& view);

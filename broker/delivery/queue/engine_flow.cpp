@@ -141,11 +141,7 @@ void Engine::take_runs(const std::shared_ptr<Arrived>& arrived) {
     while (const auto header = load_batch_header(runs)) {
         const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
         if (!take_batch(flow, *header, batch, budget)) {
-            shard_.runtime().post([this, alive = is_alive_, arrived] {
-                if (*alive) {
-                    take_runs(arrived);
-                }
-            });
+            take_runs_later(arrived);
             return;
         }
         runs = runs.subspan(header->run_bytes());
@@ -153,6 +149,14 @@ void Engine::take_runs(const std::shared_ptr<Arrived>& arrived) {
     }
     take_damage(flow, *arrived);
     end_read(arrived->partition, flow);
+}
+
+void Engine::take_runs_later(const std::shared_ptr<Arrived>& arrived) {
+    shard_.runtime().post([this, alive = is_alive_, arrived] {
+        if (*alive) {
+            take_runs(arrived);
+        }
+    });
 }
 
 void Engine::end_read(PartitionId partition, Flow& flow) {

@@ -128,19 +128,25 @@ void Engine::take_heads_of(Flow& flow, std::span<const std::byte> runs) {
     while (const auto header = load_batch_header(runs)) {
         const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
         const auto take = [&](std::uint32_t number, const wire::RecordView& view) {
-            const auto offset = header->base_offset + number;
-            if (flow.heads.erase(offset) > 0) {
-                take_head(item_at(*header, offset, view));
-            } else if (keys_.lacks(header->partition, view.key.value_or(""), offset)) {
-                keys_.keep(item_at(*header, offset, view));
-            }
-            return !flow.heads.empty() || keys_.has_room();
+            return take_or_keep(flow, *header, header->base_offset + number, view);
         };
         if (const auto visited = wire::visit_records(batch, take); !visited) {
             log_error("delivery", info_->name + ": " + visited.error().text);
         }
         runs = runs.subspan(header->run_bytes());
     }
+}
+
+bool Engine::take_or_keep(Flow& flow,
+                          const BatchHeader& header,
+                          Offset offset,
+                          const wire::RecordView& view) {
+    if (flow.heads.erase(offset) > 0) {
+        take_head(item_at(header, offset, view));
+    } else if (keys_.lacks(header.partition, view.key.value_or(""), offset)) {
+        keys_.keep(item_at(header, offset, view));
+    }
+    return !flow.heads.empty() || keys_.has_room();
 }
 
 Item Engine::item_at(const BatchHeader& header, Offset offset, const wire::RecordView& view) {

@@ -16,6 +16,12 @@ struct Engine::Pending {
     std::size_t outstanding = 1;
     SettleDone done;
 
+    void end_one(const Result<std::vector<std::uint64_t>>& part) {
+        if (!part) {
+            error = part.error();
+        }
+        end_one();
+    }
     void end_one() {
         if (--outstanding > 0 || !done) {
             return;

@@ -100,10 +100,7 @@ void Engine::flush(const std::shared_ptr<Settling>& settling) {
     auto all = std::make_shared<Pending>();
     all->done = [settling](const Result<std::vector<std::uint64_t>>& done) {
         for (const auto& waiter : settling->waiters) {
-            if (!done) {
-                waiter->error = done.error();
-            }
-            waiter->end_one();
+            waiter->end_one(done);
         }
     };
     propose(SettleCommand{.key = settling->key, .runs = settling->runs.take()},

@@ -12,17 +12,14 @@ PermitOffice::~PermitOffice() {
 }
 
 void PermitOffice::send(ShardId to, std::function<void(PermitOffice&)> task) {
-    if (to == shard_.id()) {
-        shard_.runtime().post([this, alive = is_alive_, task = std::move(task)] {
-            if (*alive) {
-                task(*this);
-            }
-        });
+    if (to != shard_.id()) {
+        shard_.runtime().post_to(to,
+                                 [peer = peer_, to, task = std::move(task)] { task(*peer(to)); });
         return;
     }
-    shard_.runtime().post_to(to, [peer = peer_, to, task = std::move(task)] {
-        if (auto* const office = peer(to)) {
-            task(*office);
+    shard_.runtime().post([this, alive = is_alive_, task = std::move(task)] {
+        if (*alive) {
+            task(*this);
         }
     });
 }

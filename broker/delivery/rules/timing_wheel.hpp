@@ -50,14 +50,12 @@ class TimingWheel {
 
     template <class Predicate>
     void erase_if(Predicate is_dropped) {
-        for (std::size_t level = 0; level < levels; ++level) {
-            for (std::size_t index = 0; index < slots; ++index) {
-                auto& slot = wheel_[level][index];
-                size_ -=
-                    std::erase_if(slot, [&](const Entry& entry) { return is_dropped(entry.item); });
-                if (slot.empty()) {
-                    occupied_[level] &= ~bit(index);
-                }
+        const auto is_entry_dropped = [&](const Entry& entry) { return is_dropped(entry.item); };
+        for (std::size_t number = 0; number < levels * slots; ++number) {
+            auto& slot = wheel_[number / slots][number % slots];
+            size_ -= std::erase_if(slot, is_entry_dropped);
+            if (slot.empty()) {
+                occupied_[number / slots] &= ~bit(number % slots);
             }
         }
     }
