@@ -23,6 +23,16 @@ std::string number_text(double value) {
     return text.data();
 }
 
+std::string rate_text(double records_per_second) {
+    constexpr double whole_from = 10;
+    if (records_per_second >= whole_from) {
+        return format_count(static_cast<std::uint64_t>(records_per_second + 0.5)) + "/s";
+    }
+    std::array<char, 32> text{};
+    (void)std::snprintf(text.data(), text.size(), "%.1f/s", records_per_second);
+    return text.data();
+}
+
 std::string speed_text(double records_per_second, double time_scale) {
     if (records_per_second > 0) {
         return number_text(records_per_second) + "/s";
@@ -166,7 +176,7 @@ void add_progress(Facts& facts, const JobDescription& job) {
         facts.append("settled", format_count(progress.settled));
         facts.append("failed again", format_count(progress.failed));
     }
-    facts.append("rate", number_text(progress.rate) + "/s");
+    facts.append("rate", rate_text(progress.rate));
     facts.append("active", format_duration(std::chrono::microseconds(progress.active_us)));
     facts.append("errors",
                  format_count(progress.errors) +
@@ -240,7 +250,7 @@ void print_jobs(Session& session, const std::vector<JobDescription>& jobs) {
                       target_of(job),
                       format_count(job.progress.sent),
                       share_text(job.progress),
-                      number_text(job.progress.rate) + "/s",
+                      rate_text(job.progress.rate),
                       remaining_text(job.progress),
                       format_count(job.progress.errors),
                       job.by,
