@@ -64,21 +64,17 @@ class RedriveRun {
 
     /// Errors: cancelled when told to stop.
     Result<JobEnd> run() {
-        for (;;) {
+        Duration pause{0};
+        do {
             MILLRACE_TRY(poll());
-            if (auto end = judge()) {
-                MILLRACE_TRY(commit());
-                return *end;
+            if (const auto end = judge()) {
+                return last_commit(*end);
             }
-            MILLRACE_TRY(const auto pause, send_due());
-            if (control_.clock().steady_now() - committed_ >= commit_interval) {
-                MILLRACE_TRY(commit());
-            }
-            if (pause > Duration{0} && !control_.wait(std::min(pause, poll_interval))) {
-                MILLRACE_TRY(commit());
-                return fail(Errc::cancelled, "the job was told to stop");
-            }
-        }
+            MILLRACE_TRY(pause, send_due());
+            MILLRACE_TRY(commit_now_and_then());
+        } while (pause == Duration{0} ? !control_.must_stop()
+                                      : control_.wait(std::min(pause, poll_interval)));
+        return last_commit(fail(Errc::cancelled, "the job was told to stop"));
     }
 
   private:
@@ -96,9 +92,18 @@ class RedriveRun {
                (is_canary_over_ || progress_.sent < job_.redrive.canary);
     }
 
-    Result<void> commit() {
-        committed_ = control_.clock().steady_now();
+    Result<void> commit_now_and_then() {
+        const auto now = control_.clock().steady_now();
+        if (now - committed_ < commit_interval) {
+            return ok();
+        }
+        committed_ = now;
         return control_.commit(progress_);
+    }
+    /// Keeps how far the job is, whatever its end.
+    Result<JobEnd> last_commit(Result<JobEnd> end) {
+        MILLRACE_TRY(control_.commit(progress_));
+        return end;
     }
 
     /// The end of the job, when it has come.
@@ -144,19 +149,23 @@ class RedriveRun {
             by_shard[at->second.shard].push_back(at->first);
         }
         for (const auto& [shard, ids] : by_shard) {
-            MILLRACE_TRY(const auto letters, retry(control_, progress_, [&] {
-                             return shards_.load_letters(
-                                 shard,
-                                 {.subscription = job_.redrive.query.subscription, .ids = ids});
-                         }));
-            std::map<std::uint64_t, const Letter*> found;
-            for (const auto& letter : letters) {
-                found[letter.id] = &letter;
-            }
-            for (const auto id : ids) {
-                const auto known = found.find(id);
-                take_state(id, known == found.end() ? nullptr : known->second);
-            }
+            MILLRACE_TRY(look_at(shard, ids));
+        }
+        return ok();
+    }
+
+    Result<void> look_at(ShardId shard, const std::vector<std::uint64_t>& ids) {
+        MILLRACE_TRY(const auto letters, retry(control_, progress_, [&] {
+                         return shards_.load_letters(
+                             shard, {.subscription = job_.redrive.query.subscription, .ids = ids});
+                     }));
+        std::map<std::uint64_t, const Letter*> found;
+        for (const auto& letter : letters) {
+            found[letter.id] = &letter;
+        }
+        for (const auto id : ids) {
+            const auto known = found.find(id);
+            take_state(id, known == found.end() ? nullptr : known->second);
         }
         return ok();
     }
