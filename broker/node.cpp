@@ -43,8 +43,8 @@ struct ShardHost {
     std::unique_ptr<protocol::Server> server;
     std::promise<Result<void>> made;    ///< runtime and shard exist
     std::promise<Result<void>> opened;  ///< recovery is over
-    std::promise<Result<Endpoint>> listening;
-    std::promise<void> may_drop;  ///< nobody outside calls the runtime any more
+    std::promise<void> ready;           ///< has its first view of the catalog
+    std::promise<void> may_drop;        ///< nobody outside calls the runtime any more
     std::thread thread;
 };
 
@@ -89,7 +89,8 @@ struct Node::Impl {
     std::uint16_t http_port = 0;
 
     void run_shard(ShardHost& host, ShardId id, const NodeIdentity& identity);
-    void listen_when_ready(ShardHost& host, ShardId id);
+    /// The shards share one port; the first may pick it.
+    Result<void> listen_everywhere();
     Result<void> start_shards(const NodeIdentity& identity);
     Result<void> start_http();
     /// The shards as others outside reach them.
@@ -112,21 +113,6 @@ struct Node::Impl {
     void print_first_steps() const;
 };
 
-void Node::Impl::listen_when_ready(ShardHost& host, ShardId id) {
-    // The first view of the catalog says that every shard is open. The first shard may pick the
-    // port; the others share it.
-    host.shard->on_catalog([this, &host, id, is_first = true](const CatalogPtr&) mutable {
-        if (!std::exchange(is_first, false)) {
-            return;
-        }
-        if (id.value == 0) {
-            const Endpoint wanted{.address = config.address,
-                                  .port = static_cast<std::uint16_t>(config.port)};
-            host.listening.set_value(host.server->listen(wanted));
-        }
-    });
-}
-
 void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& identity) {
     (void)::pthread_setname_np(::pthread_self(), ("shard-" + std::to_string(id.value)).c_str());
     ask_for_short_turns();
@@ -143,7 +129,11 @@ void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& iden
         delivery::make_delivery_shard(*host.shard, delivery_table, delivery_options_of(config));
     host.server =
         std::make_unique<protocol::Server>(services, *host.shard, session_limits_of(config));
-    listen_when_ready(host, id);
+    host.shard->on_catalog([&host, is_first = true](const CatalogPtr&) mutable {
+        if (std::exchange(is_first, false)) {
+            host.ready.set_value();
+        }
+    });
     host.made.set_value(ok());
     all_made_future.wait();
     auto opened = host.shard->open();
@@ -206,13 +196,21 @@ Result<void> Node::Impl::start_shards(const NodeIdentity& identity) {
     if (!outcome) {
         return outcome;
     }
-    MILLRACE_TRY(native, hosts.front()->listening.get_future().get());
-    for (std::size_t i = 1; i < hosts.size(); ++i) {
+    return listen_everywhere();
+}
+
+Result<void> Node::Impl::listen_everywhere() {
+    // A client may come to any shard at once, and must find there what was made before.
+    for (const auto& host : hosts) {
+        host->ready.get_future().wait();
+    }
+    native = {.address = config.address, .port = static_cast<std::uint16_t>(config.port)};
+    for (const auto& host : hosts) {
         std::promise<Result<Endpoint>> listening;
-        hosts[i]->runtime->post_from_outside([this, &listening, server = hosts[i]->server.get()] {
+        host->runtime->post_from_outside([this, &listening, server = host->server.get()] {
             listening.set_value(server->listen(native));
         });
-        MILLRACE_TRY(listening.get_future().get());
+        MILLRACE_TRY(native, listening.get_future().get());
     }
     return ok();
 }
