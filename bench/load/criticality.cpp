@@ -14,35 +14,6 @@
 namespace millrace::bench {
 namespace {
 
-using SteadyClock = std::chrono::steady_clock;
-
-/// An open loop: events go at their times whether the earlier ones are acked or not, and latency
-/// counts from the time at which an event was meant to go.
-LatencyHistogram run_paced(Client& client, const CriticalityLoad& load) {
-    auto producer = client.producer(load.critical_topic);
-    const std::string value(load.event_bytes, 'x');
-    const auto gap = std::chrono::nanoseconds(std::chrono::seconds(1)) / load.critical_rate;
-    const auto begin = SteadyClock::now();
-    const auto measured_from = begin + load.warm_up;
-    const auto end = measured_from + load.duration;
-    LatencyHistogram latency;  // written on the client's thread, read when all is acked
-    std::uint32_t number = 0;
-    for (auto due = begin; due < end; due += gap) {
-        std::this_thread::sleep_until(due);
-        OutgoingRecord event{.value = value};
-        event.partition = number++ % load.critical_partitions;
-        producer.send(
-            std::move(event),
-            [&latency, due, measured_from](const RecordPlace&, const std::exception_ptr& error) {
-                if (error == nullptr && due >= measured_from) {
-                    latency.add(micros_between(due, SteadyClock::now()));
-                }
-            });
-    }
-    producer.flush();
-    return latency;
-}
-
 /// Bulk producers whose threads have a low priority: they stand for machines of their own and must
 /// not take the processor from the broker and from the producer whose latency is measured.
 std::unique_ptr<ClosedLoops> make_in_background(const std::string& brokers,
@@ -65,18 +36,18 @@ std::unique_ptr<ClosedLoops> make_in_background(const std::string& brokers,
 
 CriticalityFigures run_criticality(const std::string& brokers, const CriticalityLoad& load) {
     Client client({.brokers = brokers, .client_name = "bench-critical"});
-    client.admin().ensure_topic({.name = load.critical_topic,
-                                 .partition_count = load.critical_partitions,
+    client.admin().ensure_topic({.name = load.critical.topic,
+                                 .partition_count = load.critical.partitions,
                                  .criticality = Criticality::critical});
     client.admin().ensure_topic({.name = load.bulk.topic,
                                  .partition_count = load.bulk.partitions,
                                  .criticality = Criticality::bulk});
     CriticalityFigures figures;
-    figures.alone = run_paced(client, load);
+    figures.alone = run_paced(client, load.critical);
     const auto bulk = make_in_background(brokers, load.bulk);
     bulk->start();
     bulk->begin_measuring();
-    figures.beside_bulk = run_paced(client, load);
+    figures.beside_bulk = run_paced(client, load.critical);
     bulk->end_measuring();
     figures.bulk = bulk->finish();
     return figures;

@@ -7,7 +7,7 @@
 
 #include "bench/load/workloads.hpp"
 
-#include "millrace/types.hpp"
+#include "millrace/client.hpp"
 
 namespace millrace::bench {
 namespace {
@@ -40,10 +40,10 @@ void report_criticality(const CriticalityLoad& load, const CriticalityFigures& f
                static_cast<double>(alone);
     };
     const nlohmann::json result{{"work", "criticality"},
-                                {"critical_rate", load.critical_rate},
+                                {"critical_rate", load.critical.rate},
                                 {"bulk_producers", load.bulk.producers},
                                 {"bulk_outstanding", load.bulk.outstanding},
-                                {"event_bytes", load.event_bytes},
+                                {"event_bytes", load.critical.event_bytes},
                                 {"alone", to_json(figures.alone)},
                                 {"beside_bulk", to_json(figures.beside_bulk)},
                                 {"ratio_p50", ratio(0.5)},
@@ -71,8 +71,39 @@ void report_queue(const QueueLoad& load, const QueueFigures& figures) {
                                 {"order", load.order == Order::by_key ? "key" : "none"},
                                 {"deliveries", figures.deliveries},
                                 {"deliveries_per_second", figures.deliveries_per_second},
+                                {"outage_s", load.outage.count()},
+                                {"attempts_max", figures.attempts_max},
+                                {"first_ack_ms", figures.first_ack_ms},
+                                {"drained_ms", figures.drained_ms},
                                 {"stale", figures.stale}};
     std::cout << result.dump() << '\n';
+}
+
+void report_paced(const PacedLoad& load, const LatencyHistogram& latency) {
+    const nlohmann::json result{{"work", "paced"},
+                                {"rate", load.rate},
+                                {"event_bytes", load.event_bytes},
+                                {"events", latency.count()},
+                                {"latency", to_json(latency)}};
+    std::cout << result.dump() << '\n';
+}
+
+LatencyHistogram run_paced_alone(const std::string& brokers, const PacedLoad& load) {
+    Client client({.brokers = brokers, .client_name = "bench-paced"});
+    client.admin().ensure_topic({.name = load.topic, .partition_count = load.partitions});
+    return run_paced(client, load);
+}
+
+const CLI::App* add_paced(CLI::App& app, PacedLoad& load, std::uint32_t& seconds) {
+    auto* const work =
+        app.add_subcommand("paced", "a fixed rate in an open loop, latency from the intended time");
+    work->add_option("--topic", load.topic, "topic; created where missing");
+    work->add_option("--partitions", load.partitions, "partitions of the topic")
+        ->check(CLI::PositiveNumber);
+    work->add_option("--rate", load.rate, "events per second")->check(CLI::PositiveNumber);
+    work->add_option("--seconds", seconds, "measured time, after one second of warming up")
+        ->check(CLI::PositiveNumber);
+    return work;
 }
 
 void add_queue_options(CLI::App& command, QueueLoad& load) {
@@ -81,6 +112,10 @@ void add_queue_options(CLI::App& command, QueueLoad& load) {
         ->check(CLI::PositiveNumber);
     command.add_option("--deliveries", load.deliveries, "end after so many; one for each event");
     command.add_option("--subscription", load.subscription, "queue; created where missing");
+    command.add_option_function<std::uint32_t>(
+        "--outage",
+        [&load](std::uint32_t seconds) { load.outage = std::chrono::seconds(seconds); },
+        "the target is out for so many seconds at first");
     command.add_flag("--letters", load.makes_letters, "refuse each record: a dead letter each");
     command.add_option("--keys", load.keys, "different keys")->check(CLI::PositiveNumber);
     command.add_option("--partitions", load.partitions, "partitions of the topic")
@@ -103,10 +138,29 @@ void report_floor(const std::vector<FloorFigures>& all) {
     }
 }
 
+const CLI::App* add_publish(CLI::App& app, PublishLoad& load, std::uint32_t& seconds) {
+    auto* const work =
+        app.add_subcommand("publish", "producers in a closed loop, every event acked");
+    work->add_option("--topic", load.topic, "topic; created where missing");
+    work->add_option("--partitions", load.partitions, "partitions of the topic")
+        ->check(CLI::PositiveNumber);
+    work->add_option("--producers", load.producers, "producers, each with its connection")
+        ->check(CLI::PositiveNumber);
+    work->add_option("--outstanding", load.outstanding, "unacked events per producer")
+        ->check(CLI::PositiveNumber);
+    work->add_option("--bytes", load.event_bytes, "bytes per event");
+    work->add_flag("--spread,!--keyless",
+                   load.spreads,
+                   "events in turn over all partitions (default), or the client chooses");
+    work->add_option("--seconds", seconds, "measured time, after one second of warming up")
+        ->check(CLI::PositiveNumber);
+    return work;
+}
+
 const CLI::App* add_criticality(CLI::App& app, CriticalityLoad& load, std::uint32_t& seconds) {
     auto* const work = app.add_subcommand(
         "criticality", "a critical topic's acks, alone and beside bulk producers at full speed");
-    work->add_option("--rate", load.critical_rate, "critical events per second")
+    work->add_option("--rate", load.critical.rate, "critical events per second")
         ->check(CLI::PositiveNumber);
     work->add_option("--bulk-producers", load.bulk.producers, "each with its connection")
         ->check(CLI::PositiveNumber);
@@ -126,24 +180,13 @@ int run(int argc, char** argv) {
 
     PublishLoad load;
     std::uint32_t seconds = 5;
-    auto* const publish =
-        app.add_subcommand("publish", "producers in a closed loop, every event acked");
-    publish->add_option("--topic", load.topic, "topic; created where missing");
-    publish->add_option("--partitions", load.partitions, "partitions of the topic")
-        ->check(CLI::PositiveNumber);
-    publish->add_option("--producers", load.producers, "producers, each with its connection")
-        ->check(CLI::PositiveNumber);
-    publish->add_option("--outstanding", load.outstanding, "unacked events per producer")
-        ->check(CLI::PositiveNumber);
-    publish->add_option("--bytes", load.event_bytes, "bytes per event");
-    publish->add_flag("--spread,!--keyless",
-                      load.spreads,
-                      "events in turn over all partitions (default), or the client chooses");
-    publish->add_option("--seconds", seconds, "measured time, after one second of warming up")
-        ->check(CLI::PositiveNumber);
+    const auto* const publish = add_publish(app, load, seconds);
 
     CriticalityLoad classes;
     const auto* const criticality = add_criticality(app, classes, seconds);
+
+    PacedLoad pace;
+    const auto* const paced = add_paced(app, pace, seconds);
 
     std::string read_topic = load.topic;
     auto* const read = app.add_subcommand("read", "catch-up read of a whole topic");
@@ -165,8 +208,11 @@ int run(int argc, char** argv) {
         load.duration = std::chrono::seconds(seconds);
         report_publish(load, run_publish(brokers, load));
     } else if (criticality->parsed()) {
-        classes.duration = std::chrono::seconds(seconds);
+        classes.critical.duration = std::chrono::seconds(seconds);
         report_criticality(classes, run_criticality(brokers, classes));
+    } else if (paced->parsed()) {
+        pace.duration = std::chrono::seconds(seconds);
+        report_paced(pace, run_paced_alone(brokers, pace));
     } else if (read->parsed()) {
         report_read(run_read(brokers, read_topic));
     } else if (queue->parsed()) {

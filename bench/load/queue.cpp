@@ -1,8 +1,11 @@
+#include <algorithm>
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "bench/load/closed_loop.hpp"
 #include "bench/load/workloads.hpp"
 
 #include "millrace/client.hpp"
@@ -37,10 +40,15 @@ class Consumer {
           events_(load.deliveries),
           makes_letters_(load.makes_letters),
           settled_(settled),
+          outage_end_(SteadyClock::now() + load.outage),
+          first_settled_(SteadyClock::time_point::max()),
           thread_([this] { run(); }) {}
 
     void join() { thread_.join(); }
     [[nodiscard]] std::uint64_t stale() const { return stale_; }
+    [[nodiscard]] std::uint32_t attempts_max() const { return attempts_max_; }
+    /// The first settlement of all, where it was this one's.
+    [[nodiscard]] SteadyClock::time_point first_settled() const { return first_settled_; }
 
   private:
     void run() {
@@ -49,12 +57,19 @@ class Consumer {
             for (auto delivery : deliveries) {
                 settle(delivery);
             }
-            settled_ += deliveries.size();
         }
         stale_ = subscription_.flush();
     }
 
-    void settle(Delivery& delivery) const {
+    void settle(Delivery& delivery) {
+        attempts_max_ = std::max(attempts_max_, delivery.attempt());
+        if (SteadyClock::now() < outage_end_) {
+            delivery.nack({.cause = Cause::outage, .error = "connection refused"});
+            return;
+        }
+        if (++settled_ == 1) {
+            first_settled_ = SteadyClock::now();
+        }
         if (makes_letters_) {
             const auto product = delivery.record().offset % products;
             delivery.nack(
@@ -69,6 +84,9 @@ class Consumer {
     std::uint64_t events_;
     bool makes_letters_;
     std::atomic<std::uint64_t>& settled_;
+    SteadyClock::time_point outage_end_;
+    SteadyClock::time_point first_settled_;
+    std::uint32_t attempts_max_ = 0;
     std::uint64_t stale_ = 0;
     std::thread thread_;
 };
@@ -87,6 +105,7 @@ QueueFigures run_queue(const std::string& brokers, QueueLoad load) {
                                        .window = load.window});
     std::atomic<std::uint64_t> settled{0};
     const auto begin = SteadyClock::now();
+    const auto outage_end = begin + load.outage;
     std::vector<std::unique_ptr<Consumer>> consumers;
     for (std::uint32_t i = 0; i < load.consumers; ++i) {
         consumers.push_back(std::make_unique<Consumer>(brokers, load, settled));
@@ -95,8 +114,14 @@ QueueFigures run_queue(const std::string& brokers, QueueLoad load) {
     for (const auto& consumer : consumers) {
         consumer->join();
         figures.stale += consumer->stale();
+        figures.attempts_max = std::max(figures.attempts_max, consumer->attempts_max());
+        if (consumer->first_settled() != SteadyClock::time_point::max()) {
+            figures.first_ack_ms = micros_between(outage_end, consumer->first_settled()) / 1000;
+        }
     }
-    const std::chrono::duration<double> elapsed = SteadyClock::now() - begin;
+    const auto end = SteadyClock::now();
+    figures.drained_ms = micros_between(outage_end, end) / 1000;
+    const std::chrono::duration<double> elapsed = end - begin;
     figures.deliveries = settled;
     figures.deliveries_per_second = static_cast<double>(figures.deliveries) / elapsed.count();
     return figures;

@@ -37,18 +37,25 @@ struct PublishFigures {
 [[nodiscard]] PublishFigures run_publish(const std::string& brokers, const PublishLoad& load);
 
 /// A critical topic with a steady trickle, alone and then beside bulk producers at full speed.
-struct CriticalityLoad {
-    std::string critical_topic = "bench.critical.event.made";
-    std::uint32_t critical_partitions = 4;
-    std::uint32_t critical_rate = 500;  ///< events per second
+struct PacedLoad {
+    std::string topic = "bench.paced.event.made";
+    std::uint32_t partitions = 4;
+    std::uint32_t rate = 500;  ///< events per second
     std::size_t event_bytes = 256;
+    std::chrono::milliseconds duration{5'000};
+    std::chrono::milliseconds warm_up{1'000};
+};
+/// An open loop: events go at their times whether the earlier ones are acked or not, and latency
+/// counts from the time at which an event was meant to go. The topic must be there.
+[[nodiscard]] LatencyHistogram run_paced(Client& client, const PacedLoad& load);
+
+struct CriticalityLoad {
+    PacedLoad critical{.topic = "bench.critical.event.made"};
     PublishLoad bulk{.topic = "bench.bulk.event.made",
                      .partitions = 16,
                      .producers = 4,
                      .outstanding = 16'384,
                      .spreads = false};
-    std::chrono::milliseconds duration{5'000};
-    std::chrono::milliseconds warm_up{1'000};
 };
 struct CriticalityFigures {
     LatencyHistogram alone;
@@ -71,8 +78,9 @@ struct QueueLoad {
     std::string topic = "bench.queue.event.made";
     std::string subscription = "bench-queue";
     std::uint64_t events = 1'000'000;
-    std::uint64_t deliveries = 0;  ///< after which it ends; 0: one for each event
-    bool makes_letters = false;    ///< each record is refused and becomes a dead letter
+    std::uint64_t deliveries = 0;    ///< after which it ends; 0: one for each event
+    bool makes_letters = false;      ///< each record is refused and becomes a dead letter
+    std::chrono::seconds outage{0};  ///< the target is out for so long at first
     std::uint32_t partitions = 100;
     std::uint64_t keys = 10'000;
     std::uint32_t consumers = 1;
@@ -83,6 +91,9 @@ struct QueueLoad {
 struct QueueFigures {
     std::uint64_t deliveries = 0;
     double deliveries_per_second = 0;  ///< from the first consumer's start to the last durable ack
+    std::uint32_t attempts_max = 0;    ///< the highest that a record came with
+    std::uint64_t first_ack_ms = 0;    ///< from the end of the outage
+    std::uint64_t drained_ms = 0;      ///< from the end of the outage
     std::uint64_t stale = 0;
 };
 /// Publishes a backlog, then takes and settles it record by record through a queue
