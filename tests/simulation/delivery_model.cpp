@@ -223,6 +223,7 @@ void DeliveryModel::discard(RecordId id) {
 }
 
 void DeliveryModel::seek(PartitionId partition, Offset origin) {
+    ++epochs_[partition];
     for (auto& [id, entry] : entries_) {
         if (id.partition != partition) {
             continue;
@@ -244,7 +245,9 @@ void DeliveryModel::seek(PartitionId partition, Offset origin) {
 
 void DeliveryModel::recover(RecordId id, Entry& entry, const Letters& letters) {
     const auto letter = letters.find(id);
-    const bool may_be_letter = entry.is_letter || entry.state == State::asked;
+    // A letter of the time before a seek says nothing of what was asked since.
+    const bool is_of_now = letter != letters.end() && letter->second.epoch >= epochs_[id.partition];
+    const bool may_be_letter = entry.is_letter || (entry.state == State::asked && is_of_now);
     if (letter != letters.end() && may_be_letter &&
         (entry.is_letter || letter->second.state != LetterState::discarded)) {
         entry.is_letter = true;

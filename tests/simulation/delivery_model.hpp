@@ -119,6 +119,7 @@ class DeliveryModel {
     std::map<RecordId, Entry> entries_;
     std::map<std::uint64_t, RecordId> by_delivery_;
     SteadyTime circuit_open_until_{};
+    std::map<PartitionId, std::uint32_t> epochs_;  ///< of seeks
     bool is_held_ = false;
     std::vector<std::string> violations_;
     std::uint64_t deliveries_ = 0;
