@@ -91,6 +91,16 @@ def print_table(rounds: list[dict]):
     print(f"\none outstanding: ack p50 is {single / median(rounds, 'floor', 0, 'p50_us'):.2f} x one bare durable 4 KiB write")
 
 
+def write_result(kind: str, result: dict):
+    """bench/results/<date>-<commit>[-kind].json, with the machine it was measured on."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    results = ROOT / "bench" / "results"
+    results.mkdir(exist_ok=True)
+    path = results / ("-".join(filter(None, [str(datetime.date.today()), commit, kind])) + ".json")
+    path.write_text(json.dumps({"commit": commit, "cpus": os.cpu_count(), "kernel": platform.release(), **result}, indent=1))
+    print(f"written to {path.relative_to(ROOT)}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=int, default=5)
@@ -102,13 +112,7 @@ def main():
         with tempfile.TemporaryDirectory(prefix="millrace-bench-", dir=os.environ.get("MILLRACE_BENCH_DIR")) as directory:
             rounds.append(one_round(directory, options.seconds))
     print_table(rounds)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    results = ROOT / "bench" / "results"
-    results.mkdir(exist_ok=True)
-    path = results / f"{datetime.date.today()}-{commit}.json"
-    path.write_text(json.dumps({"commit": commit, "cpus": os.cpu_count(), "kernel": platform.release(),
-                                "settings": vars(options), "rounds": rounds}, indent=1))
-    print(f"written to {path.relative_to(ROOT)}")
+    write_result("", {"settings": vars(options), "rounds": rounds})
 
 
 if __name__ == "__main__":

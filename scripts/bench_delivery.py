@@ -1,0 +1,135 @@
+"""Delivery at scale: a backlog acked record by record, many dead letters and parked keys, an outage, and a replay beside live traffic."""
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+
+from bench import bench, write_result
+
+from harness import Broker
+
+
+def metric(broker: Broker, name: str) -> float:
+    """The sum over all labels."""
+    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(float(line.rpartition(" ")[2]) for line in lines if line.partition("{")[0].partition(" ")[0] == name)
+
+
+def timed_ms(times: int, call) -> float:
+    """Median; starting the command-line tool counts too."""
+    took = []
+    for _ in range(times):
+        begin = time.monotonic()
+        call()
+        took.append((time.monotonic() - begin) * 1000)
+    return statistics.median(took)
+
+
+def resident_mib(broker: Broker) -> float:
+    return broker.ask("status")["resident_bytes"] / (1 << 20)
+
+
+def run_acks(directory: str, options) -> dict:
+    with Broker(directory=directory) as broker:
+        figures = bench("--brokers", broker.native, "queue", "--events", str(options.acks))[0]
+        figures["command_bytes_per_ack"] = metric(broker, "millrace_delivery_command_bytes_total") / figures["deliveries"]
+        return figures
+
+
+def run_letters(directory: str, options) -> dict:
+    with Broker(directory=directory, arguments=["--letters-max", str(2 * options.letters)]) as broker:
+        idle = resident_mib(broker)
+        figures = bench("--brokers", broker.native, "queue", "--events", str(options.letters), "--letters", "--unordered")[0]
+        describe = broker.ask("subscription", "describe", "bench-queue")
+        begin = time.monotonic()
+        broker.kill()
+        broker.start(wait_seconds=300)
+        return {"letters_open": describe["letters_open"], "letters_per_second": figures["deliveries_per_second"],
+                "by_cause_ms": timed_ms(9, lambda: broker.ask("dlq", "ls", "bench-queue", "--cause", "mapping")),
+                "no_match_ms": timed_ms(9, lambda: broker.ask("dlq", "ls", "bench-queue", "--cause", "poison")),
+                "version_ms": timed_ms(9, lambda: broker.millrace("version")),
+                "group_by_error_ms": timed_ms(1, lambda: broker.ask("dlq", "ls", "bench-queue", "--group-by", "error")),
+                "restart_s": time.monotonic() - begin, "idle_mib": idle, "resident_mib": resident_mib(broker)}
+
+
+def run_parked(directory: str, options) -> dict:
+    with Broker(directory=directory) as broker:
+        idle = resident_mib(broker)
+        bench("--brokers", broker.native, "queue", "--events", str(2 * options.parked_keys), "--keys", str(options.parked_keys),
+              "--deliveries", str(options.parked_keys), "--letters", "--window", "65536")
+        describe = broker.ask("subscription", "describe", "bench-queue")
+        return {"parked_keys": describe["parked_keys"], "parked_records": describe["parked_records"], "letters_open": describe["letters_open"],
+                "by_cause_ms": timed_ms(9, lambda: broker.ask("dlq", "ls", "bench-queue", "--cause", "mapping")),
+                "idle_mib": idle, "resident_mib": resident_mib(broker)}
+
+
+def run_outage(directory: str, options) -> dict:
+    with Broker(directory=directory) as broker:
+        figures = bench("--brokers", broker.native, "queue", "--events", "100000", "--outage", str(options.outage_seconds))[0]
+        figures["letters_open"] = broker.ask("subscription", "describe", "bench-queue")["letters_open"]
+        return figures
+
+
+def scan(broker: Broker, topic: str, begin: str, end: str) -> list[str]:
+    return broker.millrace("--quiet", "replay", "print", "--topic", topic, "--from", begin, "--to", end,
+                           "--format", "{partition}@{offset}", timeout=600).stdout.split()
+
+
+def run_replay(directory: str, options) -> dict:
+    """A tenth of the log, by append time, into a topic; the set compared with a direct scan."""
+    history = "bench.history.event.made"
+    paced = ["--brokers", None, "paced", "--rate", str(options.live_rate), "--seconds"]
+    with Broker(directory=directory) as broker:
+        paced[1] = broker.native
+        begin = time.time()
+        bench("--brokers", broker.native, "queue", "--topic", history, "--subscription", "none-reads", "--events", str(options.history),
+              "--deliveries", "1", "--window", "1")
+        length = time.time() - begin
+        window = (f"{int((begin + length * 0.45) * 1e6)}", f"{int((begin + length * 0.55) * 1e6)}")
+        broker.millrace("subscription", "rm", "none-reads")
+        alone = bench(*paced, "10")[0]
+        created = []
+        replay = threading.Thread(target=lambda: created.append(broker.millrace(
+            "replay", "create", "--topic", history, "--from", window[0], "--to", window[1], "--to-topic", "bench.copy.event.made", "--wait", timeout=600)))
+        broker.millrace("topic", "create", "bench.copy.event.made", "--partitions", "16")
+        replay_begin = time.monotonic()
+        replay.start()
+        beside = bench(*paced, "10")[0]
+        replay.join()
+        took = time.monotonic() - replay_begin
+        expected = sorted(scan(broker, history, *window))
+        copied = broker.millrace("--quiet", "consume", "bench.copy.event.made", "--format", "{header.millrace-origin}", timeout=600).stdout.split()
+        return {"history": options.history, "window_records": len(expected), "replayed": len(copied), "replay_s": took,
+                "same_set": sorted(one.partition("/")[2] for one in copied) == expected,
+                "alone": alone["latency"], "beside": beside["latency"], "live_rate": options.live_rate}
+
+
+WORKS = {"acks": run_acks, "letters": run_letters, "parked": run_parked, "outage": run_outage, "replay": run_replay}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--acks", type=int, default=1_000_000, help="records acked one by one")
+    parser.add_argument("--letters", type=int, default=1_000_000, help="dead letters")
+    parser.add_argument("--parked-keys", type=int, default=100_000)
+    parser.add_argument("--outage-seconds", type=int, default=300)
+    parser.add_argument("--history", type=int, default=10_000_000, help="events in the log that is replayed from")
+    parser.add_argument("--live-rate", type=int, default=50_000, help="events per second beside the replay")
+    parser.add_argument("--only", choices=WORKS, action="append", help="just this work; may come again")
+    options = parser.parse_args()
+    results = {}
+    for name in options.only or WORKS:
+        print(f"== {name}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="millrace-bench-") as directory:
+            results[name] = WORKS[name](directory, options)
+            print(json.dumps(results[name]))
+    write_result("delivery", {"settings": vars(options), "results": results})
+
+
+if __name__ == "__main__":
+    main()
