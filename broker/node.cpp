@@ -80,6 +80,7 @@ struct Node::Impl {
     std::shared_future<bool> may_serve_future = may_serve.get_future().share();
     std::atomic<std::uint64_t> last_id{0};
     std::atomic<bool> is_ready{false};
+    bool is_stopping = false;  ///< control thread: the shards may be gone
     boost::asio::io_context control{1};
     std::unique_ptr<HttpServer> http;
     std::unique_ptr<OdooFeed> odoo;
@@ -239,6 +240,9 @@ HttpAnswer Node::Impl::answer_http(const std::string& target) {
         return is_ready ? HttpAnswer{.body = "ready\n"}
                         : HttpAnswer{.status = 503, .body = "starting\n"};
     }
+    if (target == "/healthz" && is_stopping) {
+        return {.status = 503, .body = "stopping\n"};
+    }
     if (target == "/healthz") {
         auto failures = ask_failures();
         return failures.empty() ? HttpAnswer{.body = "ok\n"}
@@ -348,6 +352,7 @@ Result<void> Node::run() {
     signals.async_wait([&self, &signals, &stopping](const boost::system::error_code&, int) {
         log_info("node", "stopping; a second signal ends at once");
         signals.async_wait(end_at_once);
+        self.is_stopping = true;
         self.http->stop();
         if (self.odoo) {
             self.odoo->stop();

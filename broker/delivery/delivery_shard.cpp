@@ -199,7 +199,7 @@ void DeliveryShardImpl::apply(RaftIndex /*index*/, std::span<const std::byte> by
 void DeliveryShardImpl::apply_letter_change(const LetterChangeCommand& command) {
     const auto letter = letters_->change(command);
     if (!letter) {
-        log_error("delivery", letter.error().text);
+        log_warning("delivery", letter.error().text);
         return;
     }
     engine_of(command.subscription).apply(command, letter.value());

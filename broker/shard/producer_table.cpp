@@ -46,10 +46,14 @@ std::int32_t ProducerBatch::last_sequence() const {
 
 ProducerTable::Judgement ProducerTable::judge(const ProducerBatch& batch) const {
     const auto found = producers_.find(batch.producer_id);
-    if (found == producers_.end() || found->second.epoch < batch.epoch) {
+    if (found == producers_.end()) {
         return {};
     }
     const auto& producer = found->second;
+    if (producer.epoch < batch.epoch) {
+        // An epoch begins with its first batch: a later one must not get ahead of it.
+        return {.verdict = batch.base_sequence == 0 ? Verdict::fresh : Verdict::gap};
+    }
     const std::span known(producer.batches.data(), producer.count);
     const auto same = std::ranges::find_if(known, [&](const AcceptedBatch& accepted) {
         return accepted.base_sequence == batch.base_sequence &&

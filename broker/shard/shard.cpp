@@ -11,6 +11,7 @@
 #include "broker/shard/retention_walk.hpp"
 #include "broker/shard/shard_catalog.hpp"
 #include "broker/shard/state_dump.hpp"
+#include "broker/shard/store_state_writer.hpp"
 #include "storage/base/assert.hpp"
 #include "storage/base/logging.hpp"
 #include "storage/base/random.hpp"
@@ -21,20 +22,8 @@ namespace {
 constexpr Duration tick_interval{100'000};
 constexpr std::size_t command_length_bytes = 4;
 constexpr std::size_t commands_bytes_max = 512_KiB;
+constexpr std::size_t entry_header_bytes_max = 4_KiB;  ///< of commit, frame, entry and command
 constexpr std::uint64_t sequence_proposals_begin = 1ULL << 63U;  ///< apart from those of batches
-
-/// Puts through to the store's state.
-class StoreStateWriter final : public storage::StateWriter {
-  public:
-    explicit StoreStateWriter(storage::ShardStore& store) : store_(store) {}
-    void put(std::string_view key, std::string_view value) override {
-        store_.put_state(key, value);
-    }
-    void erase(std::string_view key) override { store_.erase_state(key); }
-
-  private:
-    storage::ShardStore& store_;
-};
 
 class ShardImpl final : public Shard, public storage::StoreEvents, public consensus::StateMachine {
   public:
@@ -373,6 +362,14 @@ void ShardImpl::read(const storage::ReadRequest& request, storage::ReadDone done
 void ShardImpl::propose(std::vector<std::byte> command, CommandDone done) {
     if (failure_) {
         done(*failure_);
+        return;
+    }
+    const auto command_bytes_max = options_.store.commit_bytes_max - entry_header_bytes_max;
+    if (command.size() > command_bytes_max) {
+        // Handed on, it would fail the group: a frame must fit into a commit.
+        done(fail(Errc::record_too_large,
+                  "a command of " + std::to_string(command.size()) + " bytes, limit is " +
+                      std::to_string(command_bytes_max)));
         return;
     }
     if (commands_.size_bytes() + command.size() > commands_bytes_max) {

@@ -145,7 +145,10 @@ bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches
         if (batch->is_in_flight) {
             continue;
         }
-        if (bytes >= request_bytes_max || in_flight >= wire::producer_batches_in_flight_max) {
+        // A broker that has no batch of this epoch takes any for the first.
+        const std::size_t in_flight_max =
+            partition.is_confirmed ? wire::producer_batches_in_flight_max : 1;
+        if (bytes >= request_bytes_max || in_flight >= in_flight_max) {
             return true;
         }
         batch->is_in_flight = true;

@@ -67,6 +67,9 @@ void Producer::Impl::answered(const Batches& batches,
 void Producer::Impl::retry_all(const Batches& batches, std::vector<Ending>& endings) {
     for (const auto& batch : batches) {
         auto& partition = partitions_[batch->partition];
+        if (std::ranges::find(partition.unacked, batch) == partition.unacked.end()) {
+            continue;  // failed with its partition meanwhile
+        }
         batch->is_in_flight = false;
         gathered_bytes_ += batch->payload_bytes;
         ++statistics_.retries;
@@ -104,6 +107,7 @@ void Producer::Impl::judge(const Batches& batches,
         }
         if (code == Errc::ok) {
             partition.unacked.erase(place);
+            partition.is_confirmed = true;
             endings.push_back({.batch = batch,
                                .first = {.partition = static_cast<std::uint32_t>(batch->partition),
                                          .offset = ack.base_offset(),
@@ -132,6 +136,7 @@ void Producer::Impl::fail_partition(Partition& partition,
         endings.push_back(
             {.batch = batch, .first = {}, .repeats = {}, .error = client::to_exception(error)});
     }
+    partition.is_confirmed = false;
     ++partition.epoch;
     partition.next_sequence = 0;
 }

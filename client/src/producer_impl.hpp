@@ -51,7 +51,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
         std::int32_t next_sequence = 0;
         std::int16_t epoch = 0;
         std::deque<std::shared_ptr<Batch>> unacked;
-        bool is_listed = false;  ///< in `dirty_`
+        bool is_listed = false;     ///< in `dirty_`
+        bool is_confirmed = false;  ///< a batch of this epoch was acked
     };
     using Batches = std::vector<std::shared_ptr<Batch>>;
     struct Ending {

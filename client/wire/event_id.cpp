@@ -30,8 +30,10 @@ std::optional<EventId> event_id_of(const RecordView& record) {
         return std::nullopt;
     }
     if (const auto replay = record.header(replay_id_header); replay && !replay->empty()) {
-        return hash_of(
-            tagged(replay_kind, *replay).append(record.header(origin_header).value_or("")));
+        // With key and value: who makes other records of a replayed one may copy its headers.
+        return hash_of(tagged(replay_kind, *replay) +
+                       tagged(replay_kind, record.header(origin_header).value_or("")) +
+                       tagged(replay_kind, record.key.value_or("")) + std::string(record.value));
     }
     const auto event = record.header(event_id_header);
     return event && !event->empty() ? std::optional(hash_of(tagged(event_kind, *event)))

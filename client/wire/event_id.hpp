@@ -22,9 +22,9 @@ struct EventId {
     auto operator<=>(const EventId&) const = default;
 };
 
-/// Of a record that was replayed (replay_id_header, origin_header), else of its event_id_header;
-/// nothing where it has neither. So a replayed record is not taken for the event it was, and one
-/// replay puts each record there once.
+/// Of a record that was replayed (replay_id_header, origin_header, key, value), else of its
+/// event_id_header; nothing where it has neither. So a replayed record is not taken for the event
+/// it was, and one replay puts each record there once.
 [[nodiscard]] std::optional<EventId> event_id_of(const RecordView& record);
 
 }  // namespace millrace::wire

@@ -194,6 +194,9 @@ class RedriveRun {
         const auto key = found->second.key;
         in_flight_.erase(found);
         const auto held = keys_.find(key);
+        if (held == keys_.end()) {
+            return;  // another letter of the key was under way as well, redriven by somebody else
+        }
         if (held->second.empty()) {
             keys_.erase(held);
             return;

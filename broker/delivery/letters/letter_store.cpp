@@ -73,6 +73,19 @@ LetterBrief parse_brief(std::string_view key, std::string_view value, LetterStat
     return brief;
 }
 
+/// Two people, or a person and a job, may decide on one letter at a time: the first one counts, or
+/// its key would be released twice.
+bool may_follow(LetterState from, const LetterChangeCommand& command) {
+    switch (from) {
+        case LetterState::open:
+            return true;
+        case LetterState::redriven:
+            return command.state != LetterState::redriven;
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
 Result<void> LetterStore::restore() {
@@ -135,6 +148,11 @@ std::uint64_t LetterStore::open(std::uint32_t subscription, Letter letter) {
 
 Result<Letter> LetterStore::change(const LetterChangeCommand& command) {
     MILLRACE_TRY(auto letter, load(command.subscription, command.id));
+    if (!may_follow(letter.state, command)) {
+        return fail(Errc::invalid_argument,
+                    "dead letter " + std::to_string(letter.id) + " is not open any more: \"" +
+                        command.action.action + "\" came too late");
+    }
     erase_brief(command.subscription, letter);
     letter.state = command.state;
     letter.actions.push_back(command.action);

@@ -48,6 +48,9 @@ LetterSweep::LetterSweep(Shard& shard,
       done_(std::move(done)) {}
 
 void LetterSweep::run() {
+    std::ranges::sort(selection_.ids);
+    const auto repeats = std::ranges::unique(selection_.ids);
+    selection_.ids.erase(repeats.begin(), repeats.end());
     auto filter = LetterFilter::make(selection_.query);
     if (!filter) {
         return end(filter.error());

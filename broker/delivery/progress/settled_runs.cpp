@@ -17,8 +17,11 @@ std::vector<SettledRuns::Run> SettledRuns::take() {
     std::ranges::sort(sorted);
     std::vector<Run> merged;
     for (const auto& [first, count] : sorted) {
-        if (!merged.empty() && merged.back().first + merged.back().second == first) {
-            merged.back().second += count;
+        // What retention took may overlap with what was settled one by one.
+        const auto end = merged.empty() ? Offset{0} : merged.back().first + merged.back().second;
+        if (!merged.empty() && first <= end) {
+            const auto new_end = std::max(end, first + count);
+            merged.back().second = new_end.value - merged.back().first.value;
         } else {
             merged.emplace_back(first, count);
         }

@@ -15,6 +15,9 @@ namespace {
 
 constexpr std::size_t response_bytes_max = 4096;
 constexpr std::size_t error_bytes_max = 4096;
+/// Of a record and its key, which a letter names once more: with what else a letter says it must
+/// fit into a commit.
+constexpr std::size_t letter_bytes_max = std::size_t{1536} * 1024;
 
 }  // namespace
 
@@ -48,6 +51,15 @@ void Engine::open_letter(Item item,
                          const std::shared_ptr<Pending>& pending) {
     if (item.letter) {
         change_letter(item, LetterState::open, nack, cause, pending);
+        return;
+    }
+    if (const auto bytes = item.record.size() + item.key.size(); bytes > letter_bytes_max) {
+        // Nothing is lost: the record stays the head of its key, and the subscription says why.
+        requeue_front(std::move(item));
+        trip({.cause = Cause::configuration,
+              .error = "a record of " + std::to_string(bytes) +
+                       " bytes is too large for a dead letter, limit is " +
+                       std::to_string(letter_bytes_max) + ": " + nack.error});
         return;
     }
     const auto now = shard_.runtime().clock().unix_now();

@@ -49,6 +49,14 @@ TEST(ProducerTable, AGapAndAnOldEpochAreNotTaken) {
     EXPECT_EQ(table.judge(batch_number(2)).verdict, ProducerTable::Verdict::too_old);
 }
 
+TEST(ProducerTable, AnEpochBeginsWithItsFirstBatch) {
+    const auto table = table_with(2);
+    auto second = batch_number(1);
+    second.epoch = 1;
+    EXPECT_EQ(table.judge(second).verdict, ProducerTable::Verdict::gap);
+    EXPECT_EQ(table.judge(second).expected_sequence, 0);
+}
+
 TEST(ProducerTable, RowsBringEveryRememberedBatchBack) {
     const auto row = table_with(20).format(below(1'000));
     ProducerTable restored(10);

@@ -54,6 +54,17 @@ TEST_F(ShardTest, FailedDiskStopsAcksAndSaysSoWhileReadsGoOn) {
     EXPECT_THAT(fixture.values(partition), ElementsAre("before"));
 }
 
+TEST_F(ShardTest, CommandThatFitsIntoNoCommitIsRefusedAndTheShardGoesOn) {
+    std::optional<Errc> code;
+    fixture.shard->propose(
+        std::vector<std::byte>(fixture.options.store.commit_bytes_max),
+        [&](const Result<void>& done) { code = done ? Errc::ok : done.error().code; });
+    fixture.runtime->run_until_idle();
+    EXPECT_EQ(code, Errc::record_too_large);
+    const auto next = fixture.publish_now(partition, ShardFixture::batch_of("goes on"));
+    EXPECT_EQ(next.outcome.code, Errc::ok);
+}
+
 TEST_F(ShardTest, FailedDiskFailsCatalogChangesToo) {
     fixture.disk.fail_call(0, EIO, storage::SimDisk::Failure::for_good);
     (void)fixture.publish_now(partition, ShardFixture::batch_of("x"));

@@ -43,6 +43,21 @@ TEST_F(LetterLimitsTest, AtTheLimitThereIsAReasonAndBelowItNone) {
     EXPECT_EQ(letters.full_reason(subscription + 1), "");
 }
 
+TEST_F(LetterLimitsTest, TheFirstOfTwoDecisionsCounts) {
+    const auto again = [this](std::uint64_t id, LetterState state) {
+        return letters.change({.subscription = subscription, .id = id, .state = state}).has_value();
+    };
+    const auto discarded = open(1);
+    change(discarded, LetterState::discarded);
+    EXPECT_FALSE(again(discarded, LetterState::discarded));
+    EXPECT_FALSE(again(discarded, LetterState::resolved));
+    const auto redriven = open(2);
+    change(redriven, LetterState::redriven);
+    EXPECT_FALSE(again(redriven, LetterState::redriven));
+    change(redriven, LetterState::open);
+    EXPECT_TRUE(again(redriven, LetterState::redriven)) << "it failed again and is open";
+}
+
 TEST_F(LetterLimitsTest, BytesCountToo) {
     const auto id = open(1, 999);
     EXPECT_EQ(letters.full_reason(subscription), "");
