@@ -1,5 +1,6 @@
 include_guard(GLOBAL)
 option(MILLRACE_LTO "Link-time optimisation" OFF)
+option(MILLRACE_WARNINGS_ARE_ERRORS "Off where somebody only wants to run it: another optimisation level has other opinions" ON)
 option(MILLRACE_FUZZ "Build the fuzz targets (clang only)" OFF)
 set(MILLRACE_SANITIZE "" CACHE STRING "Comma list for -fsanitize=")
 set(CMAKE_CXX_STANDARD 20)
@@ -21,7 +22,7 @@ target_compile_options(millrace_build INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
   -Woverloaded-virtual -Wnon-virtual-dtor -Wcast-align -Wimplicit-fallthrough -Wnull-dereference
   -Wno-missing-field-initializers  # designated initializers leave the rest at its default on purpose
-  -Werror -fno-omit-frame-pointer
+  $<$<BOOL:${MILLRACE_WARNINGS_ARE_ERRORS}>:-Werror> -fno-omit-frame-pointer
   $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wsuggest-override>)
 if(MILLRACE_SANITIZE)
   # Instrumented code sends the flow analysis of one warning astray; the other is about fences in Asio, beside which locks stand.
