@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <nlohmann/json.hpp>
 
@@ -18,6 +19,19 @@ struct CatalogState::Command {
 };
 
 inline constexpr std::string_view subscription_prefix = "c/s/";
+
+/// One field of an alteration: what was not given stays out. Enumerators stand as their numbers.
+template <class Optional>
+void set_if_given(nlohmann::json& set, const char* name, const Optional& value) {
+    if (!value) {
+        return;
+    }
+    if constexpr (std::is_enum_v<typename Optional::value_type>) {
+        set[name] = static_cast<int>(*value);
+    } else {
+        set[name] = *value;
+    }
+}
 
 [[nodiscard]] inline Error limit_error(const char* name, std::uint32_t value) {
     return fail(Errc::limit_reached,

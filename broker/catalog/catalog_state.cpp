@@ -57,14 +57,7 @@ CatalogCommand format_create_topic(const TopicSpec& spec, IfExists if_exists, Un
 CatalogCommand format_alter_topic(const TopicAlteration& change) {
     Json set = Json::object();
     const auto add = [&set](const char* name, const auto& value) {
-        if (!value) {
-            return;
-        }
-        if constexpr (std::is_enum_v<std::decay_t<decltype(*value)>>) {
-            set[name] = static_cast<int>(*value);
-        } else {
-            set[name] = *value;
-        }
+        set_if_given(set, name, value);
     };
     add("retention_ms", change.retention_ms);
     add("retention_bytes", change.retention_bytes);

@@ -77,14 +77,7 @@ CatalogCommand format_change_subscription(const SubscriptionChange& change) {
 CatalogCommand format_alter_subscription(const SubscriptionAlteration& change) {
     Json set = Json::object();
     const auto add = [&set](const char* name, const auto& value) {
-        if (!value) {
-            return;
-        }
-        if constexpr (std::is_enum_v<std::decay_t<decltype(*value)>>) {
-            set[name] = static_cast<int>(*value);
-        } else {
-            set[name] = *value;
-        }
+        set_if_given(set, name, value);
     };
     add("description", change.description);
     add("filter", change.filter);

@@ -22,6 +22,10 @@ constexpr Duration metrics_interval{100'000};
 constexpr std::uint32_t metrics_rounds = 10;  ///< until every engine has had its turn
 constexpr std::string_view progress_prefix = "q/";
 
+Error unknown_subscription(const std::string& name) {
+    return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
+}
+
 class DeliveryShardImpl final : public DeliveryShard,
                                 public Subscriptions,
                                 public Letters,
@@ -280,8 +284,7 @@ Engine* DeliveryShardImpl::find_session(SessionId session) const {
 Result<void> DeliveryShardImpl::open(const OpenRequest& request) {
     auto* const engine = find(request.name);
     if (engine == nullptr) {
-        return fail(Errc::unknown_subscription,
-                    "subscription \"" + request.name + "\" does not exist");
+        return unknown_subscription(request.name);
     }
     engine->open(request);
     return ok();
@@ -310,13 +313,9 @@ void DeliveryShardImpl::close(SessionId session) {
 Result<SubscriptionProgress> DeliveryShardImpl::progress(const std::string& name) const {
     const auto* const engine = find(name);
     if (engine == nullptr) {
-        return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
+        return unknown_subscription(name);
     }
     return engine->progress();
-}
-
-Error unknown_subscription(const std::string& name) {
-    return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
 }
 
 Result<LetterPage> DeliveryShardImpl::find(const LetterQuery& query) const {
