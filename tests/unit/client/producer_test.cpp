@@ -54,12 +54,25 @@ TEST(Producer, HasNoMoreBatchesOfAPartitionUnansweredThanTheBrokerRemembers) {
     EXPECT_EQ(acked, record_count);
 }
 
-/// Serves until everything is acked; the most requests that were unanswered at a time, not
-/// counting those before the first answer.
-std::size_t serve(ScriptedBroker& broker, std::size_t record_count, std::size_t requests_max) {
+/// The first record of a producer goes alone: until it is acked, nothing follows it.
+void introduce(Producer& producer, std::atomic<std::size_t>& acked) {
+    send_records(producer, 1, acked);
+    producer.flush();
+}
+
+/// Serves until everything is acked, `producer_count` introductions first; the most requests that
+/// were unanswered at a time.
+std::size_t serve(ScriptedBroker& broker,
+                  std::size_t producer_count,
+                  std::size_t record_count,
+                  std::size_t requests_max) {
     std::size_t most = 0;
     broker.serve_until_publish();
     broker.answer_oldest();
+    for (std::size_t introduced = 1; introduced < producer_count; ++introduced) {
+        broker.receive_publish();
+        broker.answer_oldest();
+    }
     while (broker.answered_batches() < record_count) {
         // Another request is sure to come only while no producer has all it may have under way.
         const bool may_come = broker.unanswered_requests() < requests_max &&
@@ -84,12 +97,11 @@ TEST(Producer, KeepsToTheCreditOfTheLastAnswer) {
         Client client{{.brokers = broker.address()}};
         auto producer = client.producer(
             "test.event", {.batch_bytes_max = 32 * 1024, .requests_in_flight_max = 1000});
-        send_records(producer, 1, acked);
-        producer.flush();
+        introduce(producer, acked);
         send_records(producer, record_count - 1, acked);
         producer.flush();
     });
-    EXPECT_LE(serve(broker, record_count, 2), 2U);
+    EXPECT_LE(serve(broker, /*producer_count=*/1, record_count, 2), 2U);
     sender.join();
     EXPECT_EQ(acked, record_count);
 }
@@ -103,12 +115,14 @@ TEST(Producer, AllOfAConnectionKeepToWhatHelloGrants) {
         Client client{{.brokers = broker.address()}};
         auto first = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
         auto second = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
-        send_records(first, record_count / 2, acked);
-        send_records(second, record_count / 2, acked);
+        introduce(first, acked);
+        introduce(second, acked);
+        send_records(first, record_count / 2 - 1, acked);
+        send_records(second, record_count / 2 - 1, acked);
         first.flush();
         second.flush();
     });
-    EXPECT_LE(serve(broker, record_count, 3), 3U);
+    EXPECT_LE(serve(broker, /*producer_count=*/2, record_count, 3), 3U);
     sender.join();
     EXPECT_EQ(acked, record_count);
 }
