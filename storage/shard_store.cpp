@@ -60,7 +60,7 @@ class Store final : public ShardStore {
     Result<void> open();
 
     Result<FramePlace> append(const FrameView& frame) override;
-    void submit() override { writer_.submit(); }
+    void submit() override;
     Result<void> sync() override;
     bool is_out_of_space() const override { return is_out_of_space_; }
     void index_batches(FramePlace place, std::span<const std::byte> payload) override;
@@ -271,6 +271,12 @@ Result<FramePlace> Store::append(const FrameView& frame) {
     MILLRACE_TRY(const auto place, writer_.append(frame));
     note_append(frame, place);
     return place;
+}
+
+void Store::submit() {
+    background_.run_endings();
+    writer_.submit();
+    files_.go_on(writer_.active_bytes());
 }
 
 Result<void> Store::sync() {

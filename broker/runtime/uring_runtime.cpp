@@ -59,7 +59,10 @@ UringRuntime::UringRuntime(RuntimeOptions options,
       network_(*ring_, std::move(rings.buffers), options.connections_max, metrics, options.shard),
       bell_(*ring_),
       turns_(metrics.counter(
-          "millrace_runtime_turns_total", "Turns of the reactor.", shard_label(options.shard))) {
+          "millrace_runtime_turns_total", "Turns of the reactor.", shard_label(options.shard))),
+      turn_us_(metrics.histogram("millrace_runtime_turn_us",
+                                 "Microseconds of a turn without its waiting.",
+                                 shard_label(options.shard))) {
     mesh_.attach(options_.shard, {.ring = ring_->descriptor(), .operation = &knock_});
     bell_.arm();
 }
@@ -142,6 +145,7 @@ void UringRuntime::knock_at_others() {
 
 void UringRuntime::turn() {
     ring_->submit_and_wait(wait_max_us());
+    const auto begin = clock_.steady_now();
     auto events = ring_->run_completions();
     events += mesh_.run_all(options_.shard);
     events += run_from_outside();
@@ -155,6 +159,7 @@ void UringRuntime::turn() {
     network_.flush();
     knock_at_others();
     turns_.add();
+    turn_us_.observe(static_cast<std::uint64_t>((clock_.steady_now() - begin).count()));
 }
 
 void UringRuntime::run() {

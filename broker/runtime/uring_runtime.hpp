@@ -108,6 +108,7 @@ class UringRuntime final : public Runtime {
     std::vector<Task> outside_;
     std::atomic<bool> is_stopping_{false};
     Counter& turns_;
+    Histogram& turn_us_;
 };
 
 }  // namespace millrace::broker

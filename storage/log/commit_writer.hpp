@@ -53,6 +53,8 @@ class CommitWriter {
                                       Position at,
                                       std::span<std::byte> out) const;
     [[nodiscard]] SegmentSequence active_segment() const { return segment_->header.sequence; }
+    /// How far the active segment is written or about to be.
+    [[nodiscard]] std::uint64_t active_bytes() const { return position_; }
     [[nodiscard]] CommitSequence last_durable() const { return last_durable_; }
     [[nodiscard]] CommitSequence last_begun() const { return next_ - 1; }
     [[nodiscard]] std::uint64_t commits() const { return commit_count_; }

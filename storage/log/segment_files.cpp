@@ -9,7 +9,6 @@
 namespace millrace::storage {
 namespace {
 
-constexpr std::size_t fill_step_bytes = 1_MiB;
 constexpr std::string_view suffix = ".seg";
 constexpr std::size_t name_digits = 16;
 
@@ -35,9 +34,9 @@ SegmentFiles::SegmentFiles(Disk& disk,
     : disk_(disk),
       clock_(clock),
       options_(options),
-      background_(background),
       log_directory_(options.directory + "/log"),
-      free_directory_(log_directory_ + "/free") {}
+      free_directory_(log_directory_ + "/free"),
+      maker_(disk, clock, options, background) {}
 
 std::string SegmentFiles::path_of(SegmentSequence sequence) const {
     const auto digits = std::to_string(sequence.value);
@@ -91,84 +90,35 @@ SegmentSequence SegmentFiles::next_sequence() const {
     return last_taken_ + 1;
 }
 
-Result<void> SegmentFiles::make_zeros(const std::string& path) const {
-    MILLRACE_TRY(auto made, disk_.open(path, OpenMode::create));
-    made.reset();
-    // Past the page cache: zeros there would push out what readers still want.
-    MILLRACE_TRY(const auto file, disk_.open(path, OpenMode::direct_write));
-    AlignedBuffer zeros(fill_step_bytes);
-    std::ranges::fill(zeros.span(), std::byte{0});
-    for (std::size_t at = 0; at < options_.segment_bytes; at += fill_step_bytes) {
-        const auto bytes = std::min(fill_step_bytes, options_.segment_bytes - at);
-        MILLRACE_TRY(file->write_now(Position{at}, zeros.span().first(bytes)));
+SegmentMaker::Plan SegmentFiles::plan_next() {
+    const auto sequence = next_sequence();
+    SegmentMaker::Plan plan{.header = {.sequence = sequence,
+                                       .shard = options_.shard,
+                                       .writer_epoch = epoch_,
+                                       .created_us = clock_.unix_now(),
+                                       .hash_seed = entropy_seed()},
+                            .directory = log_directory_,
+                            .path = path_of(sequence),
+                            .source = path_of(sequence) + ".new"};
+    if (!free_.empty()) {
+        plan.source = free_directory_ + "/" + free_.back();
+        plan.is_recycled = true;
+        free_.pop_back();
     }
-    return file->sync_now();
-}
-
-Result<Segment> SegmentFiles::make_file(SegmentSequence sequence,
-                                        const std::string& recycled) const {
-    const auto path = path_of(sequence);
-    const auto source = recycled.empty() ? path + ".new" : free_directory_ + "/" + recycled;
-    if (recycled.empty()) {
-        if (auto filled = make_zeros(source); !filled) {
-            (void)disk_.remove(
-                source);  // gives the space back; the first error is the one to report
-            return filled.error();
-        }
-    }
-    const SegmentHeader header{.sequence = sequence,
-                               .shard = options_.shard,
-                               .writer_epoch = epoch_,
-                               .created_us = clock_.unix_now(),
-                               .hash_seed = entropy_seed()};
-    AlignedBuffer bytes(disk_alignment);
-    store_segment_header(bytes.span(), header);
-    MILLRACE_TRY(std::shared_ptr<File> file, disk_.open(source, OpenMode::direct_write));
-    MILLRACE_TRY(file->write_now(Position{0}, bytes.span()));
-    MILLRACE_TRY(file->sync_now());
-    MILLRACE_TRY(disk_.rename(source, path));
-    MILLRACE_TRY(disk_.sync_directory(log_directory_));
-    return Segment{.header = header, .file = std::move(file), .path = path};
-}
-
-SegmentFiles::Made SegmentFiles::make(SegmentSequence sequence, const std::string& recycled) const {
-    auto result = make_file(sequence, recycled);
-    if (!result) {
-        return Made{.segment = std::nullopt, .error = result.error()};
-    }
-    return Made{.segment = std::move(result).value(), .error = std::nullopt};
+    return plan;
 }
 
 void SegmentFiles::prepare_next() {
-    if (is_making_ || (made_ && made_->segment)) {
-        return;
+    if (!maker_.is_begun()) {
+        maker_.begin(plan_next());
     }
-    std::string recycled;
-    if (!free_.empty()) {
-        recycled = std::move(free_.back());
-        free_.pop_back();
-    }
-    is_making_ = true;
-    background_.start([this, sequence = next_sequence(), recycled] {
-        return [this, made = make(sequence, recycled)] {
-            is_making_ = false;
-            made_ = made;
-        };
-    });
 }
 
 Result<const Segment*> SegmentFiles::take_next() {
-    if (!made_ || !made_->segment) {
-        prepare_next();
-        background_.finish();
-    }
-    const auto made = std::move(*made_);
-    made_.reset();
-    if (made.error) {
-        return *made.error;
-    }
-    last_taken_ = made.segment->header.sequence;
-    auto& segment = segments_[last_taken_] = *made.segment;
+    prepare_next();
+    MILLRACE_TRY(auto made, maker_.take());
+    last_taken_ = made.header.sequence;
+    auto& segment = segments_[last_taken_] = std::move(made);
     return &segment;
 }
 

@@ -12,21 +12,12 @@
 #include "storage/format/layout.hpp"
 #include "storage/io/disk.hpp"
 #include "storage/log/background.hpp"
+#include "storage/log/segment_maker.hpp"
 
 namespace millrace::storage {
 
-/// A segment that is open.
-struct Segment {
-    SegmentHeader header;
-    std::shared_ptr<File> file;
-    std::string path;
-};
-
 /// The files of a shard's log: names, making the next one in the background, recycling by rename.
 ///
-/// Promise:  a segment handed out is zero-filled, has a durable header and a durable name, so that
-/// writing to it costs the disk nothing but
-///           the data.
 /// Threads:  the shard's; making runs on the background thread.
 class SegmentFiles {
   public:
@@ -45,6 +36,8 @@ class SegmentFiles {
     void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
     /// Begins to make the next segment, if none is ready or being made.
     void prepare_next();
+    /// Goes on making it, a step at a time; once a turn. `used` bytes of the open one are written.
+    void go_on(std::size_t used) { maker_.go_on(used); }
     /// The next segment, waiting for it where it is still being made. Errors: out_of_space, io.
     [[nodiscard]] Result<const Segment*> take_next();
     /// A segment without live bytes: kept for recycling, or deleted. False while someone still
@@ -53,30 +46,21 @@ class SegmentFiles {
     [[nodiscard]] std::size_t free_count() const { return free_.size(); }
 
   private:
-    struct Made {
-        std::optional<Segment> segment;
-        std::optional<Error> error;
-    };
-    [[nodiscard]] Made make(SegmentSequence sequence, const std::string& recycled) const;
-    [[nodiscard]] Result<Segment> make_file(SegmentSequence sequence,
-                                            const std::string& recycled) const;
-    [[nodiscard]] Result<void> make_zeros(const std::string& path) const;
+    [[nodiscard]] SegmentMaker::Plan plan_next();
     [[nodiscard]] std::string path_of(SegmentSequence sequence) const;
     [[nodiscard]] SegmentSequence next_sequence() const;
 
     Disk& disk_;
     const Clock& clock_;
     const StoreOptions& options_;
-    Background& background_;
     std::string log_directory_;
     std::string free_directory_;
     std::map<SegmentSequence, Segment> segments_;
     std::vector<std::string> free_;  ///< names in the free directory
     std::uint64_t free_number_ = 0;
     std::uint64_t epoch_ = 0;
-    bool is_making_ = false;
-    std::optional<Made> made_;
     SegmentSequence last_taken_;
+    SegmentMaker maker_;
 };
 
 }  // namespace millrace::storage

@@ -1,0 +1,116 @@
+#include "storage/log/segment_maker.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/io/aligned_buffer.hpp"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::size_t fill_step_bytes = 256_KiB;
+/// After a step, while filling is ahead of the log: 32 MiB a second.
+constexpr Duration fill_rest{8'000};
+
+/// How much is to be filled when so much of the segment before it is written.
+constexpr std::size_t filled_wanted(std::size_t used) {
+    return used + used / 4;
+}
+
+}  // namespace
+
+void SegmentMaker::begin(Plan plan) {
+    progress_ = {.file = nullptr, .filled = plan.is_recycled ? options_.segment_bytes : 0};
+    plan_ = std::move(plan);
+    made_.reset();
+    rests_until_ = {};
+}
+
+void SegmentMaker::go_on(std::size_t used) {
+    if (!plan_ || made_ || is_stepping_) {
+        return;
+    }
+    const bool is_behind = progress_.filled <= filled_wanted(used);
+    if (is_behind || clock_.steady_now() >= rests_until_) {
+        start_step(fill_step_bytes);
+    }
+}
+
+Result<Segment> SegmentMaker::take() {
+    while (!made_) {
+        if (!is_stepping_) {
+            start_step(options_.segment_bytes);
+        }
+        background_.finish();
+    }
+    plan_.reset();
+    auto made = std::move(*made_);
+    made_.reset();
+    return made;
+}
+
+void SegmentMaker::start_step(std::size_t bytes_max) {
+    is_stepping_ = true;
+    background_.start(
+        [this, plan = *plan_, progress = progress_, bytes_max]() -> Background::Ending {
+            if (progress.filled < options_.segment_bytes) {
+                return [this, filled = fill(plan, progress, bytes_max)] {
+                    is_stepping_ = false;
+                    rests_until_ = clock_.steady_now() + fill_rest;
+                    if (filled) {
+                        progress_ = filled.value();
+                    } else {
+                        made_ = filled.error();
+                    }
+                };
+            }
+            return [this, made = finish_file(plan)] {
+                is_stepping_ = false;
+                progress_ = {};
+                made_ = made;
+            };
+        });
+}
+
+Result<SegmentMaker::Progress> SegmentMaker::fill(const Plan& plan,
+                                                  Progress progress,
+                                                  std::size_t bytes_max) const {
+    const auto write = [&]() -> Result<void> {
+        if (!progress.file) {
+            MILLRACE_TRY(auto made, disk_.open(plan.source, OpenMode::create));
+            made.reset();
+            // Past the page cache: zeros there would push out what readers still want.
+            MILLRACE_TRY(progress.file, disk_.open(plan.source, OpenMode::direct_write));
+        }
+        AlignedBuffer zeros(fill_step_bytes);
+        std::ranges::fill(zeros.span(), std::byte{0});
+        const auto end = std::min(options_.segment_bytes, progress.filled + bytes_max);
+        while (progress.filled < end) {
+            const auto bytes = std::min(fill_step_bytes, end - progress.filled);
+            MILLRACE_TRY(
+                progress.file->write_now(Position{progress.filled}, zeros.span().first(bytes)));
+            progress.filled += bytes;
+        }
+        return progress.filled < options_.segment_bytes ? ok() : progress.file->sync_now();
+    };
+    if (auto written = write(); !written) {
+        progress.file.reset();
+        // Gives the space back; the first error is the one to report.
+        (void)disk_.remove(plan.source);
+        return written.error();
+    }
+    return progress;
+}
+
+Result<Segment> SegmentMaker::finish_file(const Plan& plan) const {
+    AlignedBuffer bytes(disk_alignment);
+    store_segment_header(bytes.span(), plan.header);
+    MILLRACE_TRY(std::shared_ptr<File> file, disk_.open(plan.source, OpenMode::direct_write));
+    MILLRACE_TRY(file->write_now(Position{0}, bytes.span()));
+    MILLRACE_TRY(file->sync_now());
+    MILLRACE_TRY(disk_.rename(plan.source, plan.path));
+    MILLRACE_TRY(disk_.sync_directory(plan.directory));
+    return Segment{.header = plan.header, .file = std::move(file), .path = plan.path};
+}
+
+}  // namespace millrace::storage
