@@ -8,9 +8,9 @@
 #include "storage/index/batch_index.hpp"
 #include "storage/index/state_map.hpp"
 #include "storage/log/background.hpp"
-#include "storage/log/batch_reader.hpp"
 #include "storage/log/commit_writer.hpp"
 #include "storage/log/log_scanner.hpp"
+#include "storage/log/partition_reader.hpp"
 #include "storage/log/recovery.hpp"
 #include "storage/log/scrubber.hpp"
 #include "storage/log/segment_files.hpp"
@@ -60,7 +60,11 @@ class Store final : public ShardStore {
     Result<void> open();
 
     Result<FramePlace> append(const FrameView& frame) override;
-    void submit() override;
+    void submit() override {
+        background_.run_endings();
+        writer_.submit();
+        files_.go_on(writer_.active_bytes());
+    }
     Result<void> sync() override;
     bool is_out_of_space() const override { return is_out_of_space_; }
     void index_batches(FramePlace place, std::span<const std::byte> payload) override;
@@ -69,7 +73,16 @@ class Store final : public ShardStore {
         return index_->bounds(partition);
     }
     std::vector<PartitionId> partitions() const override { return index_->partitions(); }
-    void read(const ReadRequest& request, ReadDone done) override;
+    void read(const ReadRequest& request, ReadDone done) override {
+        reader_.read({request}, request.bytes_max, [done = std::move(done)](auto results) {
+            done(std::move(results.front()));
+        });
+    }
+    void read_all(const std::vector<ReadRequest>& requests,
+                  std::size_t runs_bytes_max,
+                  ReadAllDone done) override {
+        reader_.read(requests, runs_bytes_max, std::move(done));
+    }
     Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) override {
         return index_->offset_at(partition, time_us);
     }
@@ -128,7 +141,7 @@ class Store final : public ShardStore {
     Background background_;
     SegmentFiles files_;
     CommitWriter writer_;
-    BatchReader reader_;
+    PartitionReader reader_;
     LogScanner scanner_;
     Scrubber scrubber_;
     std::map<SegmentSequence, Unsealed> unsealed_;
@@ -156,6 +169,7 @@ Result<void> Store::open_index() {
     MILLRACE_TRY(rows_, KeyValueStore::open(directory, place));
     state_ = std::make_unique<StateMap>(*rows_);
     index_ = std::make_unique<BatchIndex>(*rows_);
+    reader_.open(*index_);
     MILLRACE_TRY(index_->load());
     MILLRACE_TRY(epoch_, load_number(*rows_, epoch_key));
     MILLRACE_TRY(checkpointed_.value, load_number(*rows_, checkpoint_key));
@@ -273,12 +287,6 @@ Result<FramePlace> Store::append(const FrameView& frame) {
     return place;
 }
 
-void Store::submit() {
-    background_.run_endings();
-    writer_.submit();
-    files_.go_on(writer_.active_bytes());
-}
-
 Result<void> Store::sync() {
     while (!writer_.is_idle() && !writer_.is_poisoned()) {
         writer_.submit();
@@ -301,44 +309,6 @@ void Store::index_batches(FramePlace place, std::span<const std::byte> payload) 
 
 void Store::mark_applied(CommitSequence commit) {
     applied_ = std::max(applied_, commit);
-}
-
-void Store::read(const ReadRequest& request, ReadDone done) {
-    const auto limits = index_->bounds(request.partition);
-    if (request.from < limits.first || request.from > limits.next) {
-        done(fail(Errc::offset_out_of_range,
-                  "offset " + std::to_string(request.from.value) + " is outside of [" +
-                      std::to_string(limits.first.value) + ", " +
-                      std::to_string(limits.next.value) + "]"));
-        return;
-    }
-    if (request.from == limits.next) {
-        done(ReadResult{.runs = {}, .next = request.from, .damage = std::nullopt, .skip_to = {}});
-        return;
-    }
-    auto found = index_->find(request.partition, request.from, request.bytes_max);
-    if (!found) {
-        done(found.error());
-        return;
-    }
-    auto& places = found.value();
-    if (places.empty() || places.front().entry.base_offset > request.from) {
-        const auto skip_to = places.empty() ? limits.next : places.front().entry.base_offset;
-        done(ReadResult{.runs = {},
-                        .next = request.from,
-                        .damage = fail(Errc::corrupt,
-                                       "offsets " + std::to_string(request.from.value) + " to " +
-                                           std::to_string(skip_to.value - 1) + " are quarantined"),
-                        .skip_to = skip_to});
-        return;
-    }
-    const auto is_gap = [](const BatchPlace& a, const BatchPlace& b) {
-        return a.entry.end() != b.entry.base_offset;
-    };
-    if (const auto gap = std::ranges::adjacent_find(places, is_gap); gap != places.end()) {
-        places.erase(std::next(gap), places.end());
-    }
-    reader_.read(request.partition, places, std::move(done));
 }
 
 Result<ScanCursor> Store::scan_start(UnixMicros time_us) {

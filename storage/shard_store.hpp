@@ -136,6 +136,7 @@ struct ReadResult {
     Offset skip_to;
 };
 using ReadDone = std::function<void(Result<ReadResult>)>;
+using ReadAllDone = std::function<void(std::vector<Result<ReadResult>>)>;
 
 struct ReadRequest {
     PartitionId partition;
@@ -229,6 +230,14 @@ class ShardStore {
     /// or later. Errors: offset_out_of_range (below first or above next), io. At `from == next`:
     /// empty runs.
     virtual void read(const ReadRequest& request, ReadDone done) = 0;
+    /// Reads several partitions; results in the order of the requests, each as of `read`. Batches
+    /// that lie side by side in the log come with one operation of the disk, so ask for a little of
+    /// many rather than for much of one after another. `runs_bytes_max` bounds all of them
+    /// together, except that one batch always comes; a partition for which there was no room has no
+    /// runs.
+    virtual void read_all(const std::vector<ReadRequest>& requests,
+                          std::size_t runs_bytes_max,
+                          ReadAllDone done) = 0;
     /// The first offset of a batch whose append time is not before `time_us`; `next` where there is
     /// none.
     [[nodiscard]] virtual Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) = 0;

@@ -58,46 +58,37 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
         is_waiting_ = false;
         found_.clear();
         bytes_ = 0;
-        at_ = 0;
-        read_next();
+        read();
     }
 
-    /// Reads partition after partition. A read that answers at once must not grow the stack, so the
-    /// loop goes round for it.
-    void read_next() {
+    /// A little of every partition: they lie mixed in the log, so side by side they cost the disk
+    /// what one of them alone would.
+    void read() {
+        std::vector<storage::ReadRequest> requests;
+        for (const auto& wanted : plan_.wanted) {
+            if (needs_reading(wanted)) {
+                requests.push_back({.partition = wanted.partition,
+                                    .from = wanted.offset,
+                                    .bytes_max = wanted.bytes_max});
+            }
+        }
+        if (requests.empty()) {
+            finish_or_wait();
+            return;
+        }
+        const auto share = std::max<std::size_t>(plan_.bytes_max / requests.size(), 1);
+        for (auto& request : requests) {
+            request.bytes_max = std::min(request.bytes_max, share);
+        }
         is_reading_ = true;
-        while (at_ < plan_.wanted.size() && bytes_ < plan_.bytes_max) {
-            const auto& wanted = plan_.wanted[at_++];
-            if (!needs_reading(wanted)) {
-                continue;
-            }
-            auto state = std::make_shared<ReadState>();
-            services_.shard->read(
-                {.partition = wanted.partition,
-                 .from = wanted.offset,
-                 .bytes_max = std::min(wanted.bytes_max, plan_.bytes_max - bytes_)},
-                [self = shared_from_this(), wanted, state](Result<storage::ReadResult> result) {
-                    self->end_read(wanted, *state, std::move(result));
-                });
-            if (!state->is_answered) {
-                state->is_late = true;
-                return;
-            }
-        }
-        is_reading_ = false;
-        finish_or_wait();
-    }
-
-    struct ReadState {
-        bool is_answered = false;
-        bool is_late = false;
-    };
-    void end_read(const Wanted& wanted, ReadState& state, Result<storage::ReadResult> result) {
-        take(wanted, std::move(result));
-        state.is_answered = true;
-        if (state.is_late) {
-            read_next();
-        }
+        services_.shard->read_all(
+            requests, plan_.bytes_max, [self = shared_from_this(), requests](auto results) {
+                for (std::size_t i = 0; i < results.size(); ++i) {
+                    self->take(requests[i].partition, std::move(results[i]));
+                }
+                self->is_reading_ = false;
+                self->finish_or_wait();
+            });
     }
 
     bool needs_reading(const Wanted& wanted) {
@@ -122,11 +113,10 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
         has_errors_ = true;
     }
 
-    void take(const Wanted& wanted, Result<storage::ReadResult> result) {
-        const auto limits =
-            services_.shard->bounds(wanted.partition).value_or(storage::PartitionBounds{});
+    void take(PartitionId partition, Result<storage::ReadResult> result) {
+        const auto limits = services_.shard->bounds(partition).value_or(storage::PartitionBounds{});
         if (!result) {
-            add_error(wanted.partition, result.error());
+            add_error(partition, result.error());
             found_.back().first = limits.first;
             found_.back().next = limits.next;
             return;
@@ -134,7 +124,7 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
         auto& read = result.value();
         bytes_ += read.runs.size();
         has_errors_ |= read.damage.has_value();
-        found_.push_back({.partition = wanted.partition,
+        found_.push_back({.partition = partition,
                           .error = std::move(read.damage),
                           .first = limits.first,
                           .next = limits.next,
@@ -160,7 +150,6 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
     FetchedDone done_;
     std::vector<Fetched> found_;
     std::size_t bytes_ = 0;
-    std::size_t at_ = 0;
     bool has_errors_ = false;
     bool is_late_ = false;
     bool is_reading_ = false;

@@ -156,6 +156,10 @@ class Shard {
     [[nodiscard]] virtual std::optional<storage::PartitionBounds> bounds(
         PartitionId partition) const = 0;
     virtual void read(const storage::ReadRequest& request, storage::ReadDone done) = 0;
+    /// As `ShardStore::read_all`.
+    virtual void read_all(const std::vector<storage::ReadRequest>& requests,
+                          std::size_t runs_bytes_max,
+                          storage::ReadAllDone done) = 0;
 
     virtual void on_advance(AdvanceListener listener) = 0;
     virtual void on_catalog(CatalogListener listener) = 0;

@@ -17,15 +17,32 @@ constexpr std::size_t extent_bytes_max = 1_MiB;
 constexpr std::size_t crc_at = 17;
 constexpr std::size_t crc_from = 21;
 
-/// Batches that one read fetches.
+/// Bytes that one operation reads.
 struct Extent {
     std::shared_ptr<File> file;
     std::uint64_t begin = 0;
     std::uint64_t end = 0;
-    std::size_t first = 0;  ///< places
+    std::size_t first = 0;  ///< of `Job::from_disk`
     std::size_t last = 0;
     AlignedBuffer memory;
     std::int32_t result = 0;
+
+    /// What is read for the batch at `position`, nothing when it did not come.
+    [[nodiscard]] std::span<const std::byte> find(std::uint64_t position, std::size_t bytes) {
+        const auto at = position - align_down(begin, disk_alignment);
+        // A short read leaves the run as zeros, which is not intact.
+        const bool has_come = result > 0 && at + bytes <= static_cast<std::size_t>(result);
+        return memory.span().subspan(has_come ? at : 0, has_come ? bytes : 0);
+    }
+};
+
+/// A batch and where its run goes.
+struct Piece {
+    std::size_t part = 0;
+    BatchPlace place;
+    std::size_t at = 0;  ///< in the part's runs
+    bool is_from_disk = false;
+    bool is_left_out = false;
 };
 
 bool is_intact(std::span<const std::byte> run, PartitionId partition, const BatchEntry& entry) {
@@ -39,121 +56,166 @@ bool is_intact(std::span<const std::byte> run, PartitionId partition, const Batc
            load_be<std::uint32_t>(batch.subspan(crc_at)) == crc32c(batch.subspan(crc_from));
 }
 
-/// One read under way; lives as long as an extent of it is outstanding.
-struct Job : std::enable_shared_from_this<Job> {
-    PartitionId partition;
-    std::vector<BatchPlace> places;
-    std::vector<std::size_t> at;  ///< where each place's run begins in the result
-    ReadResult result;
-    std::vector<std::unique_ptr<Extent>> extents;
-    std::vector<bool> is_from_disk;
-    std::size_t outstanding = 0;
-    ReadDone done;
-
-    std::span<std::byte> run_of(std::size_t index) {
-        return std::span(result.runs).subspan(at[index], places[index].entry.run_bytes);
-    }
-    void copy_extents() {
-        for (const auto& extent : extents) {
-            for (auto i = extent->first; i <= extent->last; ++i) {
-                const auto offset =
-                    places[i].entry.position - align_down(extent->begin, disk_alignment);
-                const auto bytes = places[i].entry.run_bytes;
-                // A short read leaves the run as zeros, which is not intact.
-                const bool has_come = extent->result > 0 &&
-                                      offset + bytes <= static_cast<std::size_t>(extent->result);
-                std::ranges::copy(
-                    extent->memory.span().subspan(has_come ? offset : 0, has_come ? bytes : 0),
-                    run_of(i).begin());
-            }
-        }
-    }
-    void finish() {
-        for (const auto& extent : extents) {
-            if (extent->result < 0) {
-                done(fail(Errc::io,
-                          "cannot read: " + std::generic_category().message(-extent->result),
-                          -extent->result));
-                return;
-            }
-        }
-        copy_extents();
-        for (std::size_t i = 0; i < places.size(); ++i) {
-            const auto& place = places[i];
-            if (is_from_disk[i] && !is_intact(run_of(i), partition, place.entry)) {
-                result.damage =
-                    fail(Errc::corrupt,
-                         "segment " + std::to_string(place.segment.value) + ", position " +
-                             std::to_string(place.entry.position) + ": the batch at offset " +
-                             std::to_string(place.entry.base_offset.value) + " is corrupt");
-                result.skip_to = place.entry.end();
-                result.next = place.entry.base_offset;
-                result.runs.resize(at[i]);
-                break;
-            }
-            result.next = place.entry.end();
-        }
-        done(std::move(result));
-    }
-    void issue(Extent& extent) {
-        const auto begin = align_down(extent.begin, disk_alignment);
-        extent.memory = AlignedBuffer(align_up(extent.end, disk_alignment) - begin);
-        extent.file->read(Position{begin},
-                          extent.memory.span(),
-                          [self = shared_from_this(), &extent](std::int32_t bytes) {
-                              extent.result = bytes;
-                              if (--self->outstanding == 0) {
-                                  self->finish();
-                              }
-                          });
-    }
-};
-
 bool joins(const Extent& extent, const std::shared_ptr<File>& file, const BatchEntry& entry) {
     return extent.file == file && entry.position >= extent.end &&
            entry.position - extent.end <= gap_bytes_max &&
            entry.position + entry.run_bytes - extent.begin <= extent_bytes_max;
 }
 
-}  // namespace
+/// One read under way; lives as long as an extent of it is outstanding.
+struct Job : std::enable_shared_from_this<Job> {
+    std::vector<BatchReader::Part> parts;
+    std::vector<ReadResult> results;     ///< one a part
+    std::vector<Piece> pieces;           ///< part after part
+    std::vector<std::size_t> from_disk;  ///< of `pieces`, as they lie in the log
+    std::vector<std::unique_ptr<Extent>> extents;
+    std::size_t outstanding = 0;
+    ReadAllDone done;
 
-void BatchReader::read(PartitionId partition,
-                       const std::vector<BatchPlace>& places,
-                       ReadDone done) {
-    auto job = std::make_shared<Job>();
-    job->partition = partition;
-    job->done = std::move(done);
-    std::size_t bytes = 0;
-    for (const auto& place : places) {
-        job->at.push_back(bytes);
-        bytes += place.entry.run_bytes;
+    std::span<std::byte> run_of(const Piece& piece) {
+        return std::span(results[piece.part].runs).subspan(piece.at, piece.place.entry.run_bytes);
     }
-    job->places = places;
-    job->is_from_disk.resize(places.size());
-    job->result.runs.resize(bytes);
-    for (std::size_t i = 0; i < places.size(); ++i) {
-        const auto& [segment, entry] = places[i];
-        if (writer_.copy_from_tail(segment, Position{entry.position}, job->run_of(i))) {
-            continue;
+    void list_pieces();
+    void plan_extents(const SegmentFiles& files);
+    void issue(Extent& extent);
+    void copy(Extent& extent);
+    void finish();
+    void judge(std::size_t part, std::span<const Piece> own);
+};
+
+void Job::list_pieces() {
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+        std::size_t bytes = 0;
+        for (const auto& place : parts[part].places) {
+            pieces.push_back({.part = part, .place = place, .at = bytes});
+            bytes += place.entry.run_bytes;
         }
-        job->is_from_disk[i] = true;
-        const auto* const opened = files_.find(segment);
+        results.push_back({.runs = std::vector<std::byte>(bytes),
+                           .next = parts[part].from,
+                           .damage = std::nullopt,
+                           .skip_to = {}});
+    }
+}
+
+void Job::plan_extents(const SegmentFiles& files) {
+    std::ranges::sort(from_disk, {}, [this](std::size_t index) {
+        const auto& place = pieces[index].place;
+        return std::pair(place.segment, place.entry.position);
+    });
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < from_disk.size(); ++i) {
+        auto& piece = pieces[from_disk[i]];
+        const auto& entry = piece.place.entry;
+        const auto* const opened = files.find(piece.place.segment);
         if (opened == nullptr) {
             continue;  // zeros: reported as damage
         }
-        if (!job->extents.empty() && job->extents.back()->last + 1 == i &&
-            joins(*job->extents.back(), opened->file, entry)) {
-            job->extents.back()->end = entry.position + entry.run_bytes;
-            job->extents.back()->last = i;
+        const auto end = entry.position + entry.run_bytes;
+        auto* const last = extents.empty() ? nullptr : extents.back().get();
+        const bool is_neighbour = last != nullptr && joins(*last, opened->file, entry);
+        const auto more = is_neighbour ? end - last->end : std::uint64_t{entry.run_bytes};
+        if (bytes > 0 && bytes + more > BatchReader::disk_bytes_max) {
+            piece.is_left_out = true;
             continue;
         }
-        job->extents.push_back(
-            std::make_unique<Extent>(Extent{.file = opened->file,
-                                            .begin = entry.position,
-                                            .end = entry.position + entry.run_bytes,
-                                            .first = i,
-                                            .last = i}));
+        bytes += more;
+        if (is_neighbour) {
+            last->end = end;
+            last->last = i;
+        } else {
+            extents.push_back(std::make_unique<Extent>(Extent{
+                .file = opened->file, .begin = entry.position, .end = end, .first = i, .last = i}));
+        }
     }
+}
+
+void Job::issue(Extent& extent) {
+    const auto begin = align_down(extent.begin, disk_alignment);
+    extent.memory = AlignedBuffer(align_up(extent.end, disk_alignment) - begin);
+    extent.file->read(Position{begin},
+                      extent.memory.span(),
+                      [self = shared_from_this(), &extent](std::int32_t bytes) {
+                          extent.result = bytes;
+                          if (--self->outstanding == 0) {
+                              self->finish();
+                          }
+                      });
+}
+
+void Job::copy(Extent& extent) {
+    for (auto i = extent.first; i <= extent.last; ++i) {
+        const auto& piece = pieces[from_disk[i]];
+        if (!piece.is_left_out) {
+            const auto& entry = piece.place.entry;
+            std::ranges::copy(extent.find(entry.position, entry.run_bytes), run_of(piece).begin());
+        }
+    }
+}
+
+void Job::judge(std::size_t part, std::span<const Piece> own) {
+    auto& result = results[part];
+    for (const auto& piece : own) {
+        const auto& [segment, entry] = piece.place;
+        const bool is_bad = piece.is_from_disk && !piece.is_left_out &&
+                            !is_intact(run_of(piece), parts[part].partition, entry);
+        if (is_bad) {
+            result.damage = fail(Errc::corrupt,
+                                 "segment " + std::to_string(segment.value) + ", position " +
+                                     std::to_string(entry.position) + ": the batch at offset " +
+                                     std::to_string(entry.base_offset.value) + " is corrupt");
+            result.skip_to = entry.end();
+            result.next = entry.base_offset;
+        }
+        if (is_bad || piece.is_left_out) {
+            result.runs.resize(piece.at);
+            return;
+        }
+        result.next = entry.end();
+    }
+}
+
+void Job::finish() {
+    for (const auto& extent : extents) {
+        if (extent->result < 0) {
+            const auto error =
+                fail(Errc::io,
+                     "cannot read: " + std::generic_category().message(-extent->result),
+                     -extent->result);
+            done(std::vector<Result<ReadResult>>(parts.size(), error));
+            return;
+        }
+    }
+    for (const auto& extent : extents) {
+        copy(*extent);
+    }
+    std::span<const Piece> rest(pieces);
+    std::vector<Result<ReadResult>> all;
+    all.reserve(parts.size());
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+        const auto count = parts[part].places.size();
+        judge(part, rest.first(count));
+        rest = rest.subspan(count);
+        all.emplace_back(std::move(results[part]));
+    }
+    done(std::move(all));
+}
+
+}  // namespace
+
+void BatchReader::read(std::vector<Part> parts, ReadAllDone done) {
+    auto job = std::make_shared<Job>();
+    job->parts = std::move(parts);
+    job->done = std::move(done);
+    job->list_pieces();
+    for (std::size_t i = 0; i < job->pieces.size(); ++i) {
+        auto& piece = job->pieces[i];
+        piece.is_from_disk = !writer_.copy_from_tail(
+            piece.place.segment, Position{piece.place.entry.position}, job->run_of(piece));
+        if (piece.is_from_disk) {
+            job->from_disk.push_back(i);
+        }
+    }
+    job->plan_extents(files_);
     job->outstanding = job->extents.size();
     if (job->extents.empty()) {
         job->finish();

@@ -11,19 +11,28 @@
 
 namespace millrace::storage {
 
-/// Fetches batches that the index has found: from the tail in memory, or from disk with neighbours
-/// merged.
+/// Fetches batches that the index has found: from the tail in memory, or from disk. Neighbours in
+/// the log are read together, of whatever partition they are.
 ///
 /// Promise:  a batch from disk is handed out only when its header is the one asked for and its
-/// CRC-32C fits; the first that does not ends the
-///           result with `damage`.
+///           CRC-32C fits; the first of a partition that does not ends that partition's result with
+///           `damage`. One read holds at most `disk_bytes_max` of the disk's bytes in memory beside
+///           its results, or one batch; what lies behind in the log is left for the next.
 /// Threads:  the shard's.
 class BatchReader {
   public:
+    static constexpr std::size_t disk_bytes_max = 16_MiB;
+    /// Batches of one partition, in their order.
+    struct Part {
+        PartitionId partition;
+        Offset from;
+        std::vector<BatchPlace> places;
+    };
+
     BatchReader(SegmentFiles& files, const CommitWriter& writer) : files_(files), writer_(writer) {}
 
-    /// **Requires** at least one place.
-    void read(PartitionId partition, const std::vector<BatchPlace>& places, ReadDone done);
+    /// One result a part; without runs where there was no room.
+    void read(std::vector<Part> parts, ReadAllDone done);
 
   private:
     SegmentFiles& files_;
