@@ -55,6 +55,12 @@ LogLevel level_of(const std::string& name) {
                                : LogLevel::info;
 }
 
+/// A line each: why a shard has failed, and what it can't do for ever.
+struct Ailments {
+    std::string failures;
+    std::string warnings;
+};
+
 void end_at_once(const boost::system::error_code& error, int /*signal*/) {
     if (!error) {
         std::_Exit(1);
@@ -108,7 +114,7 @@ struct Node::Impl {
     /// Jobs first: their calls need the shards.
     void stop_shards();
     /// What the shards that failed say, a line each.
-    [[nodiscard]] std::string ask_failures();
+    [[nodiscard]] Ailments ask_ailments();
     [[nodiscard]] HttpAnswer answer_http(const std::string& target);
     [[nodiscard]] Result<void> write_ready_file() const;
     void print_first_steps() const;
@@ -216,16 +222,25 @@ Result<void> Node::Impl::listen_everywhere() {
     return ok();
 }
 
-std::string Node::Impl::ask_failures() {
-    std::string found;
+Ailments Node::Impl::ask_ailments() {
+    Ailments found;
     for (const auto& host : hosts) {
-        std::promise<std::string> answer;
+        std::promise<Ailments> answer;
         auto future = answer.get_future();
         host->runtime->post_from_outside([&answer, shard = host->shard.get()] {
             const auto failure = shard->failure();
-            answer.set_value(failure ? failure->text + "\n" : std::string());
+            const auto stays = shard->store().stats().state_dump_failure;
+            answer.set_value(
+                {.failures = failure ? failure->text + "\n" : std::string(),
+                 .warnings = stays.empty() ? std::string()
+                                           : "shard " + std::to_string(shard->id().value) +
+                                                 ": old segments stay, the state in them can't be "
+                                                 "copied forward: " +
+                                                 stays + "\n"});
         });
-        found += future.get();
+        const auto one = future.get();
+        found.failures += one.failures;
+        found.warnings += one.warnings;
     }
     return found;
 }
@@ -244,9 +259,10 @@ HttpAnswer Node::Impl::answer_http(const std::string& target) {
         return {.status = 503, .body = "stopping\n"};
     }
     if (target == "/healthz") {
-        auto failures = ask_failures();
-        return failures.empty() ? HttpAnswer{.body = "ok\n"}
-                                : HttpAnswer{.status = 503, .body = std::move(failures)};
+        const auto ailments = ask_ailments();
+        return ailments.failures.empty()
+                   ? HttpAnswer{.body = "ok\n" + ailments.warnings}
+                   : HttpAnswer{.status = 503, .body = ailments.failures + ailments.warnings};
     }
     return {.status = 404, .body = "there is /metrics, /healthz and /readyz\n"};
 }

@@ -14,6 +14,9 @@
 #include "storage/log/recovery.hpp"
 #include "storage/log/scrubber.hpp"
 #include "storage/log/segment_files.hpp"
+#include "storage/log/state_dump.hpp"
+#include "storage/log/state_mover.hpp"
+#include "storage/recycler.hpp"
 
 namespace millrace::storage {
 namespace {
@@ -47,7 +50,14 @@ class Store final : public ShardStore {
           writer_(options_, clock, disk, files_, metrics),
           reader_(files_, writer_),
           scanner_(files_),
-          scrubber_(options_, clock, files_, metrics) {}
+          scrubber_(options_, clock, files_, metrics),
+          mover_(
+              options_,
+              clock,
+              writer_,
+              [this](const FrameView& frame) { return append(frame); },
+              metrics),
+          recycler_(files_, mover_) {}
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
     Store(Store&&) = delete;
@@ -128,8 +138,8 @@ class Store final : public ShardStore {
                         const std::vector<SealJob>& seals);
     [[nodiscard]] bool is_checkpoint_due() const;
     void look_at_space();
-    void recycle();
-    [[nodiscard]] bool may_recycle(SegmentSequence sequence, const SegmentRow& row);
+    void recover_dump(const FrameView& frame, FramePlace place);
+    void restore_dump();
 
     StoreOptions options_;
     const Clock& clock_;
@@ -144,6 +154,9 @@ class Store final : public ShardStore {
     PartitionReader reader_;
     LogScanner scanner_;
     Scrubber scrubber_;
+    StateMover mover_;
+    Recycler recycler_;
+    StateDumpReader dumps_;  ///< of the segments that a rebuild reads
     std::map<SegmentSequence, Unsealed> unsealed_;
     CommitSequence applied_;
     CommitSequence checkpointed_;
@@ -153,9 +166,6 @@ class Store final : public ShardStore {
     std::uint64_t disk_free_bytes_ = 0;
     std::uint64_t torn_tails_cut_ = 0;
     std::uint64_t frames_quarantined_ = 0;
-    SegmentSequence state_moved_for_;  ///< segments up to here need a state dump no more
-    std::optional<CommitSequence> state_move_pending_;
-    SegmentSequence state_move_covers_;
     std::uint64_t epoch_ = 0;
 };
 
@@ -177,7 +187,30 @@ Result<void> Store::open_index() {
     return ok();
 }
 
+void Store::recover_dump(const FrameView& frame, FramePlace place) {
+    if (const auto added = dumps_.add(frame); !added) {
+        ++frames_quarantined_;
+        log_error("storage",
+                  "segment " + std::to_string(place.segment.value) + ", position " +
+                      std::to_string(place.position.value) + ": " + added.error().text +
+                      "; the copy of the state before it is used");
+    }
+}
+
+void Store::restore_dump() {
+    for (const auto& [key, value] : dumps_.rows()) {
+        state_->put(key, value);
+    }
+    dumps_ = {};
+}
+
 void Store::recover_frame(const FrameView& frame, FramePlace place) {
+    if (frame.kind == FrameKind::checkpoint) {
+        if (options_.rebuild_index) {
+            recover_dump(frame, place);
+        }
+        return;
+    }
     const bool in_state = place.commit <= checkpointed_;
     // A rebuild indexes everything: state that a dump brings back may make the entry itself
     // superfluous.
@@ -247,6 +280,7 @@ Result<void> Store::open() {
     MILLRACE_TRY(open_index());
     applied_ = CommitSequence{0};
     MILLRACE_TRY(recover());
+    restore_dump();
     ++epoch_;
     KeyValueBatch batch;
     batch.put(epoch_key, format_number(epoch_));
@@ -404,51 +438,13 @@ void Store::look_at_space() {
     is_out_of_space_ = is_short;
 }
 
-bool Store::may_recycle(SegmentSequence sequence, const SegmentRow& row) {
-    if (row.live_bytes > 0) {
-        return false;
-    }
-    if (!row.has_state_frames || sequence <= state_moved_for_) {
-        return true;
-    }
-    if (!state_move_pending_) {
-        state_move_covers_ = sealed_upto_;
-        events_.on_state_must_move();
-        state_move_pending_ = writer_.last_begun();
-    }
-    return false;
-}
-
-void Store::recycle() {
-    if (state_move_pending_ && applied_ >= *state_move_pending_) {
-        state_moved_for_ = state_move_covers_;
-        state_move_pending_.reset();
-    }
-    std::vector<SegmentSequence> dead;
-    for (const auto& [sequence, row] : index_->sealed_segments()) {
-        if (may_recycle(sequence, row)) {
-            dead.push_back(sequence);
-        }
-    }
-    KeyValueBatch batch;
-    bool changed = false;
-    for (const auto sequence : dead) {
-        if (files_.release(sequence)) {
-            index_->forget_segment(batch, sequence);
-            changed = true;
-        }
-    }
-    if (changed) {
-        if (const auto written = rows_->write(std::move(batch), Durability::later); !written) {
-            log_error("storage", written.error().text);
-        }
-    }
-}
-
 void Store::tick() {
     background_.run_endings();
     look_at_space();
-    recycle();
+    if (!is_checkpointing_ && !writer_.is_poisoned()) {
+        mover_.step(*rows_, sealed_upto_, writer_.last_durable());
+    }
+    recycler_.step(*index_, *rows_);
     scrubber_.tick();
     if (is_checkpoint_due()) {
         start_checkpoint();
@@ -478,7 +474,8 @@ StoreStats Store::stats() const {
             .frames_quarantined = frames_quarantined_ + scrubber_.damage_found(),
             .disk_free_bytes = disk_free_bytes_,
             .out_of_space = is_out_of_space_,
-            .poisoned = writer_.is_poisoned()};
+            .poisoned = writer_.is_poisoned(),
+            .state_dump_failure = mover_.failure() ? mover_.failure()->text : std::string()};
 }
 
 }  // namespace

@@ -77,7 +77,8 @@ class StoreEvents {
     StoreEvents& operator=(StoreEvents&&) = delete;
     virtual ~StoreEvents() = default;
 
-    /// During `open`, every intact frame of the unsealed segments in log order. `in_state` is true
+    /// During `open`, every intact frame of the unsealed segments in log order, but for the store's
+    /// own copies of the state. `in_state` is true
     /// where the state of the last checkpoint already contains what the frame did; its batches are
     /// indexed.
     virtual void on_recovered_frame(const FrameView& frame, FramePlace place, bool in_state) = 0;
@@ -88,10 +89,6 @@ class StoreEvents {
     virtual void on_failed(const Error& error) = 0;
     /// A checkpoint is about to be cut at the last applied commit: write what is only in memory.
     virtual void on_checkpoint(StateWriter& state) = 0;
-    /// The segment is about to be recycled although it holds frames that are not records (catalog,
-    /// delivery state, hard state): append a `checkpoint` frame that holds the state, so that the
-    /// log alone can rebuild it.
-    virtual void on_state_must_move() = 0;
 };
 
 struct StoreOptions {
@@ -174,6 +171,9 @@ struct StoreStats {
     std::uint64_t disk_free_bytes = 0;
     bool out_of_space = false;
     bool poisoned = false;
+    /// Why the state could not be copied forward; empty while that works. Segments that hold it
+    /// stay.
+    std::string state_dump_failure;
 };
 
 /// All that one shard keeps on disk: the log, the index over it and the state derived from it.
@@ -182,7 +182,9 @@ struct StoreStats {
 /// nothing of topics. Promise:  a frame is durable once `on_durable` names its commit. State and
 /// index never get ahead of the log: what
 ///           is written to RocksDB is a checkpoint at one place of the log, and everything behind
-///           it is applied again from the log on the next start, exactly once.
+///           it is applied again from the log on the next start, exactly once. The log alone can
+///           rebuild everything: before a segment with state is recycled, the whole state is on
+///           disk in younger ones.
 /// Threads:  the shard thread; sealing and zero-filling run on a background thread of the store's
 /// own. On disk:  docs/storage-format.md. Failure:  after a failed write it is poisoned: `append`
 /// gives Errc::poisoned, reads go on.
@@ -268,8 +270,8 @@ class ShardStore {
                                                          const RetentionRule& rule) = 0;
     /// Forgets a partition; its bytes become dead.
     [[nodiscard]] virtual Result<void> drop_partition(PartitionId partition) = 0;
-    /// Recycles dead segments, looks at free space, starts background work that is due. Call about
-    /// every 100 ms.
+    /// Recycles dead segments, copies state forward for that, looks at free space, starts
+    /// background work that is due. Call about every 100 ms.
     virtual void tick() = 0;
     /// Cuts a checkpoint now and waits for it. For a graceful stop: the next start has nothing to
     /// apply.

@@ -10,8 +10,6 @@
 #include "broker/shard/publish_queue.hpp"
 #include "broker/shard/retention_walk.hpp"
 #include "broker/shard/shard_catalog.hpp"
-#include "broker/shard/state_dump.hpp"
-#include "broker/shard/store_state_writer.hpp"
 #include "storage/base/assert.hpp"
 #include "storage/base/logging.hpp"
 #include "storage/base/random.hpp"
@@ -72,7 +70,6 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void on_durable(CommitSequence commit) override;
     void on_failed(const Error& error) override;
     void on_checkpoint(storage::StateWriter& state) override;
-    void on_state_must_move() override;
     void apply(const consensus::Entry& entry) override;
 
   private:
@@ -108,8 +105,6 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     std::unordered_set<PartitionId> advanced_;
     consensus::EntryBuffer commands_;
     std::vector<CommandDone> command_waiters_;
-    StateDumpReader dump_;
-    bool has_dump_ = false;
     bool is_recovering_ = true;
     bool has_started_ = false;
     bool is_stopping_ = false;
@@ -193,11 +188,6 @@ Result<void> ShardImpl::open() {
                  storage::ShardStore::open(
                      runtime_.disk(), runtime_.clock(), metrics_, options_.store, *this));
     store_pointer_ = store_.get();
-    if (has_dump_) {
-        for (const auto& [key, value] : dump_.rows()) {
-            store_->put_state(key, value);
-        }
-    }
     MILLRACE_TRY(acceptor_.restore());
     if (owns_catalog()) {
         MILLRACE_TRY(catalog_.restore());
@@ -252,13 +242,6 @@ Result<void> ShardImpl::stop() {
 void ShardImpl::on_recovered_frame(const storage::FrameView& frame,
                                    storage::FramePlace place,
                                    bool in_state) {
-    if (frame.kind == storage::FrameKind::checkpoint) {
-        if (options_.store.rebuild_index) {
-            const auto whole = dump_.add(frame);
-            has_dump_ |= whole && whole.value();
-        }
-        return;
-    }
     auto& group = frame.group.value == 0 && catalog_group_ ? *catalog_group_ : *data_;
     group.recover_frame(frame, place, in_state);
 }
@@ -287,15 +270,6 @@ void ShardImpl::on_checkpoint(storage::StateWriter& state) {
     acceptor_.write_state(*catalog_.view(), state);
     if (handler_ != nullptr) {
         handler_->write_state(state);
-    }
-}
-
-void ShardImpl::on_state_must_move() {
-    StoreStateWriter writer(*store_);
-    on_checkpoint(writer);
-    if (const auto done = append_state_dump(*store_); !done) {
-        log_warning("shard " + std::to_string(options_.id.value),
-                    "state was not copied forward, old segments stay: " + done.error().text);
     }
 }
 

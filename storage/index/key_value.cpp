@@ -69,6 +69,30 @@ void KeyValueBatch::erase(std::string_view key) {
     impl_->batch.Delete(slice(key));
 }
 
+struct KeyValueCursor::Impl {
+    std::string prefix;
+    std::unique_ptr<rocksdb::Iterator> at;
+    bool has_begun = false;
+};
+KeyValueCursor::KeyValueCursor() : impl_(std::make_unique<Impl>()) {}
+KeyValueCursor::KeyValueCursor(KeyValueCursor&&) noexcept = default;
+KeyValueCursor& KeyValueCursor::operator=(KeyValueCursor&&) noexcept = default;
+KeyValueCursor::~KeyValueCursor() = default;
+
+Result<std::optional<KeyValueCursor::Row>> KeyValueCursor::next() {
+    auto& at = *impl_->at;
+    if (!std::exchange(impl_->has_begun, true)) {
+        at.Seek(slice(impl_->prefix));
+    } else if (at.Valid()) {
+        at.Next();
+    }
+    MILLRACE_TRY(checked(at.status(), "iterate"));
+    if (!at.Valid() || !text(at.key()).starts_with(impl_->prefix)) {
+        return std::optional<Row>{};
+    }
+    return std::optional(Row{.key = text(at.key()), .value = text(at.value())});
+}
+
 struct KeyValueStore::Impl {
     std::unique_ptr<rocksdb::Env> memory;  ///< outlives the database
     std::unique_ptr<rocksdb::DB> database;
@@ -136,6 +160,13 @@ Result<void> KeyValueStore::visit(
         }
     }
     return checked(at->status(), "iterate");
+}
+
+KeyValueCursor KeyValueStore::cursor(std::string prefix) const {
+    KeyValueCursor cursor;
+    cursor.impl_->prefix = std::move(prefix);
+    cursor.impl_->at.reset(impl_->database->NewIterator(rocksdb::ReadOptions()));
+    return cursor;
 }
 
 std::string format_number(std::uint64_t value) {

@@ -32,6 +32,30 @@ class KeyValueBatch {
 
 enum class Durability : std::uint8_t { later, now };
 
+/// The rows under one prefix as they were at one moment, however long the reading takes and
+/// whatever is written meanwhile. Keeps what it still has to read from being cleaned away.
+class KeyValueCursor {
+  public:
+    KeyValueCursor(KeyValueCursor&&) noexcept;
+    KeyValueCursor& operator=(KeyValueCursor&&) noexcept;
+    KeyValueCursor(const KeyValueCursor&) = delete;
+    KeyValueCursor& operator=(const KeyValueCursor&) = delete;
+    ~KeyValueCursor();
+
+    struct Row {
+        std::string_view key;
+        std::string_view value;
+    };
+    /// The next row in order, valid until the next call; nothing at the end.
+    [[nodiscard]] Result<std::optional<Row>> next();
+
+  private:
+    friend class KeyValueStore;
+    KeyValueCursor();
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
 /// The door to RocksDB: an ordered map of bytes. Index and state lie in it under one-letter
 /// prefixes (docs/storage-format.md); one column family, so that what a crash leaves is always a
 /// prefix of the writes.
@@ -68,6 +92,9 @@ class KeyValueStore {
         std::string_view prefix,
         std::string_view from,
         const std::function<bool(std::string_view, std::string_view)>& visit) const;
+    /// The rows that start with `prefix`, as they are now. **Requires** that it ends before the
+    /// store does.
+    [[nodiscard]] KeyValueCursor cursor(std::string prefix) const;
 
   private:
     KeyValueStore();

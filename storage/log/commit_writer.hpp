@@ -56,7 +56,8 @@ class CommitWriter {
     /// How far the active segment is written or about to be.
     [[nodiscard]] std::uint64_t active_bytes() const { return position_; }
     [[nodiscard]] CommitSequence last_durable() const { return last_durable_; }
-    [[nodiscard]] CommitSequence last_begun() const { return next_ - 1; }
+    /// Gathered into whole commits and not on disk yet.
+    [[nodiscard]] std::size_t backlog_bytes() const { return backlog_bytes_; }
     [[nodiscard]] std::uint64_t commits() const { return commit_count_; }
 
   private:

@@ -15,6 +15,7 @@
 #include "client/wire/schema/session_generated.h"
 #include "client/wire/schema/subscriptions_generated.h"
 #include "storage/format/layout.hpp"
+#include "storage/log/state_dump.hpp"
 
 namespace millrace::fuzz {
 namespace {
@@ -128,6 +129,23 @@ void make_storage(const std::filesystem::path& root) {
     }
 }
 
+void make_state_dumps(const std::filesystem::path& root) {
+    const Corpus corpus(root / "state_dump");
+    const Bytes row{std::byte{1}, {}, {}, {}, std::byte{'k'}, std::byte{2}, {}, {}, {}};
+    const auto frame = [](std::uint8_t flags, std::uint8_t number, const Bytes& payload) {
+        Bytes bytes{std::byte{flags}, std::byte{number}, static_cast<std::byte>(payload.size())};
+        bytes.insert(bytes.end(), payload.begin(), payload.end());
+        return bytes;
+    };
+    Bytes whole = frame(storage::dump_first, 1, row);
+    const Bytes end = frame(storage::dump_last, 2, {std::byte{'v'}, std::byte{'w'}});
+    whole.insert(whole.end(), end.begin(), end.end());
+    corpus.add("row_over_two_frames", whole);
+    const Bytes begun = frame(storage::dump_first, 1, row);
+    whole.insert(whole.end(), begun.begin(), begun.end());
+    corpus.add("second_breaks_off", whole);
+}
+
 void make_wire(const std::filesystem::path& root) {
     const Corpus corpus(root / "wire_frames");
     wire::HelloRequestT hello;
@@ -232,6 +250,7 @@ int main(int argc, char** argv) {
     }
     const std::filesystem::path root(argv[1]);
     millrace::fuzz::make_storage(root);
+    millrace::fuzz::make_state_dumps(root);
     millrace::fuzz::make_wire(root);
     millrace::fuzz::make_batches(root);
     millrace::fuzz::make_commands(root);

@@ -8,9 +8,11 @@
 namespace millrace::broker::testing {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 class ShardTest : public ::testing::Test {
   protected:
@@ -183,6 +185,52 @@ TEST_F(ShardTest, LimitOnWhatIsUnderWayNamesItselfAndEndsWithTheDisk) {
     EXPECT_EQ(fixture.values(partition).size(), 8U - static_cast<std::size_t>(refused));
     EXPECT_EQ(fixture.publish_now(partition, ShardFixture::batch_of("after")).outcome.code,
               Errc::ok);
+}
+
+/// Keeps the last command as a row of the state.
+class OneRow final : public CommandHandler {
+  public:
+    void restore(storage::ShardStore& store) override {
+        const auto row = store.get_state("row").value();
+        bytes = row ? row->size() : 0;
+    }
+    void apply(RaftIndex /*index*/, std::span<const std::byte> command) override {
+        bytes += command.size();
+    }
+    void write_state(storage::StateWriter& state) override {
+        // What is gathered from many commands may be larger than any one of them.
+        state.put("row", std::string(bytes, 'r'));
+    }
+    void start() override {}
+
+    std::size_t bytes = 0;
+};
+
+TEST(ShardState, RowLargerThanACommitOutlivesItsSegmentsAndTheIndex) {
+    std::unique_ptr<OneRow> row;
+    ShardFixture fixture(1, [&](Shard& shard) {
+        row = std::make_unique<OneRow>();
+        shard.register_handler(*row);
+    });
+    const auto partition = fixture.make_topic("a.b").front();
+    for (int i = 0; i < 3; ++i) {
+        fixture.shard->propose(std::vector<std::byte>(200'000), [](const Result<void>& done) {
+            EXPECT_TRUE(done) << done.error().text;
+        });
+        fixture.runtime->run_until_idle();
+    }
+    for (int i = 0; i < 40; ++i) {
+        (void)fixture.publish_now(partition, ShardFixture::batch_of(std::string(100'000, 'x')));
+        fixture.runtime->advance(std::chrono::milliseconds(100));
+    }
+    const auto first = fixture.disk.paths().front();
+    ASSERT_TRUE(fixture.shard->store().drop_partition(partition));
+    fixture.runtime->advance(std::chrono::seconds(5));
+    EXPECT_EQ(fixture.shard->store().stats().state_dump_failure, "");
+    EXPECT_THAT(fixture.disk.paths(), Not(Contains(first)));
+    fixture.crash();  // and with it the index
+    fixture.open();
+    EXPECT_EQ(row->bytes, 600'000U);
 }
 
 TEST_F(ShardTest, RetiredTopicRefusesAndNamesWhatReplacesIt) {

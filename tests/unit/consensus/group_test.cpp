@@ -83,7 +83,6 @@ class GroupTest : public ::testing::Test, public storage::StoreEvents, public St
     }
     void on_failed(const Error& error) override { group->on_failed(error); }
     void on_checkpoint(storage::StateWriter& state) override { group->write_state(state); }
-    void on_state_must_move() override {}
     void apply(const Entry& entry) override {
         applied.emplace_back(reinterpret_cast<const char*>(entry.payload.data()),
                              entry.payload.size());

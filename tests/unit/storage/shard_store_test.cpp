@@ -300,20 +300,6 @@ TEST(ShardStore, RetentionByTimeDropsWhatIsOlder) {
     EXPECT_EQ(fixture.store->bounds(PartitionId{1}).first, Offset{0});
 }
 
-TEST(ShardStore, StateOfARecycledSegmentIsMovedFirst) {
-    StoreFixture fixture;
-    ASSERT_TRUE(fixture.open());
-    fixture.put("topic", "x");
-    fill(fixture, 400);
-    for (std::uint32_t p = 0; p < 3; ++p) {
-        ASSERT_TRUE(fixture.store->drop_partition(PartitionId{p}));
-    }
-    EXPECT_EQ(fixture.state_moves, 0U);
-    fixture.run();
-    fixture.run();
-    EXPECT_EQ(fixture.state_moves, 1U);
-}
-
 TEST(ShardStore, StateIteratesThroughAllLayersInOrder) {
     StoreFixture fixture;
     ASSERT_TRUE(fixture.open());

@@ -12,6 +12,7 @@ namespace millrace::storage::testing {
 namespace {
 
 constexpr std::uint16_t entry_type_state = 9;
+constexpr std::string_view applied_key = "applied";
 
 void visit_values(std::span<const std::byte> runs,
                   const std::function<void(const BatchHeader&, std::string)>& visit) {
@@ -58,7 +59,8 @@ StoreFixture::StoreFixture(std::uint64_t seed) : disk(seed) {
 
 bool StoreFixture::open() {
     next_.clear();
-    applied_count_ = 0;
+    last_index_ = {};
+    applied_ = {};
     failure.reset();
     auto opened = ShardStore::open(disk, clock, metrics, options, *this);
     if (!opened) {
@@ -67,6 +69,11 @@ bool StoreFixture::open() {
         return false;
     }
     store = std::move(opened).value();
+    if (const auto row = store->get_state(applied_key).value()) {
+        applied_ = RaftIndex{std::stoull(*row)};
+    }
+    last_index_ = std::max(last_index_, applied_);
+    std::erase_if(pending_, [this](const Pending& p) { return p.index <= applied_; });
     // What recovery handed out is applied now, when there is a store to apply it to.
     for (const auto& pending : std::exchange(pending_, {})) {
         apply(pending);
@@ -89,7 +96,8 @@ void StoreFixture::on_recovered_frame(const FrameView& frame, FramePlace place, 
     if (frame.kind != FrameKind::entry) {
         return;
     }
-    Pending pending{.commit = place.commit, .place = place};
+    last_index_ = frame.index;
+    Pending pending{.commit = place.commit, .place = place, .index = frame.index};
     if (frame.entry_type == entry_type_records) {
         pending.run.assign(frame.payload.begin(), frame.payload.end());
     } else if (!in_state) {
@@ -106,7 +114,7 @@ void StoreFixture::apply(const Pending& pending) {
     if (const auto equals = pending.key.find('='); equals != std::string::npos) {
         store->put_state(pending.key.substr(0, equals), pending.key.substr(equals + 1));
     }
-    ++applied_count_;
+    applied_ = pending.index;
 }
 
 Result<void> StoreFixture::publish(PartitionId partition, const std::string& text) {
@@ -120,7 +128,9 @@ Result<void> StoreFixture::publish(PartitionId partition, const std::string& tex
                                 .entry_type = entry_type_records,
                                 .group = GroupId{1},
                                 .batch_count = 1,
+                                .index = last_index_ + 1,
                                 .payload = pending.run}));
+    pending.index = ++last_index_;
     pending.commit = pending.place.commit;
     ++next;
     pending_.push_back(std::move(pending));
@@ -132,8 +142,10 @@ void StoreFixture::put(const std::string& key, const std::string& value) {
     const auto place = store->append({.kind = FrameKind::entry,
                                       .entry_type = entry_type_state,
                                       .group = GroupId{1},
+                                      .index = last_index_ + 1,
                                       .payload = std::as_bytes(std::span(pending.key))});
     if (place) {
+        pending.index = ++last_index_;
         pending.place = place.value();
         pending.commit = place.value().commit;
         pending_.push_back(std::move(pending));
@@ -165,13 +177,27 @@ void StoreFixture::on_durable(CommitSequence commit) {
 }
 
 void StoreFixture::on_checkpoint(StateWriter& state) {
-    state.put("applied_count", std::to_string(applied_count_));
+    state.put(applied_key, std::to_string(applied_.value));
+    if (large_row_bytes > 0) {
+        state.put("large", std::string(large_row_bytes, std::to_string(applied_.value).back()));
+    }
 }
 
-void StoreFixture::on_state_must_move() {
-    ++state_moves;
-    const std::string dump = "dump";
-    (void)store->append({.kind = FrameKind::checkpoint, .payload = std::as_bytes(std::span(dump))});
+std::uint64_t StoreFixture::state_dumps() {
+    return metrics
+        .counter("millrace_storage_state_dumps_total",
+                 "Copies of the whole state in the log, made so that old segments could be "
+                 "recycled.",
+                 {{"shard", "0"}})
+        .value();
+}
+
+std::uint64_t StoreFixture::state_dump_failures() {
+    return metrics
+        .counter("millrace_storage_state_dump_failures_total",
+                 "Copies of the state that failed; old segments stay until one succeeds.",
+                 {{"shard", "0"}})
+        .value();
 }
 
 Offset StoreFixture::ReadAll::take(const ReadResult& result) {

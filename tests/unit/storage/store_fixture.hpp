@@ -49,7 +49,6 @@ class StoreFixture final : public StoreEvents {
     void on_durable(CommitSequence commit) override;
     void on_failed(const Error& error) override { failure = error; }
     void on_checkpoint(StateWriter& state) override;
-    void on_state_must_move() override;
 
     SimDisk disk;
     ManualClock clock;
@@ -60,7 +59,12 @@ class StoreFixture final : public StoreEvents {
     std::optional<Error> failure;
     std::map<PartitionId, std::vector<std::string>> acked;
     std::map<std::string, std::string> acked_state;
-    std::uint64_t state_moves = 0;
+    /// Written with every checkpoint under the key "large", filled with the last digit of the
+    /// number of applied frames.
+    std::size_t large_row_bytes = 0;
+    /// Copies of the state in the log so far, and those that failed.
+    std::uint64_t state_dumps();
+    std::uint64_t state_dump_failures();
 
   private:
     struct Pending {
@@ -70,11 +74,13 @@ class StoreFixture final : public StoreEvents {
         std::string text;
         std::vector<std::byte> run;
         std::string key;
+        RaftIndex index;
     };
     void apply(const Pending& pending);
     std::vector<Pending> pending_;
     std::map<PartitionId, Offset> next_;
-    std::uint64_t applied_count_ = 0;  ///< lives only in memory, written at checkpoints
+    RaftIndex last_index_;
+    RaftIndex applied_;  ///< lives only in memory, written at checkpoints
 };
 
 }  // namespace millrace::storage::testing

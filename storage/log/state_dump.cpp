@@ -1,0 +1,118 @@
+#include "storage/log/state_dump.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "storage/base/endian.hpp"
+#include "storage/index/index_rows.hpp"
+
+namespace millrace::storage {
+namespace {
+
+void append_text(std::vector<std::byte>& out, std::string_view text) {
+    const auto at = out.size();
+    out.resize(at + sizeof(std::uint32_t));
+    store_le(std::span(out).subspan(at), static_cast<std::uint32_t>(text.size()));
+    const auto bytes = std::as_bytes(std::span(text));
+    out.insert(out.end(), bytes.begin(), bytes.end());
+}
+
+/// Takes a text off the front; nothing, and `rest` as it was, where it has not ended yet.
+std::optional<std::string> take_text(std::span<const std::byte>& rest) {
+    if (rest.size() < sizeof(std::uint32_t)) {
+        return std::nullopt;
+    }
+    const auto bytes = load_le<std::uint32_t>(rest);
+    const auto text = rest.subspan(sizeof(std::uint32_t));
+    if (bytes > text.size()) {
+        return std::nullopt;
+    }
+    rest = text.subspan(bytes);
+    return std::string(reinterpret_cast<const char*>(text.data()), bytes);
+}
+
+}  // namespace
+
+Result<FrameView> StateDumpWriter::next() {
+    payload_.clear();
+    while (payload_.size() < frame_bytes_max_) {
+        if (row_begin_ == row_.size()) {
+            MILLRACE_TRY(const auto row, rows_.next());
+            if (!row) {
+                is_at_end_ = true;
+                break;
+            }
+            row_.clear();
+            row_begin_ = 0;
+            append_text(row_, row->key.substr(state_prefix.size()));
+            append_text(row_, row->value);
+        }
+        const auto part = std::span(row_).subspan(row_begin_);
+        const auto bytes = std::min(part.size(), frame_bytes_max_ - payload_.size());
+        payload_.insert(payload_.end(),
+                        part.begin(),
+                        std::next(part.begin(), static_cast<std::ptrdiff_t>(bytes)));
+        row_begin_ += bytes;
+    }
+    ++number_;
+    const auto first = static_cast<std::uint8_t>(number_ == 1 ? dump_first : 0);
+    const auto last = static_cast<std::uint8_t>(is_at_end_ ? dump_last : 0);
+    return FrameView{.kind = FrameKind::checkpoint,
+                     .flags = static_cast<std::uint8_t>(first | last),
+                     .index = RaftIndex{number_},
+                     .payload = payload_};
+}
+
+Result<void> StateDumpReader::add(const FrameView& frame) {
+    if ((frame.flags & dump_first) != 0) {
+        building_.clear();
+        rest_.clear();
+        // Numbers start at 1, or are 0 throughout.
+        number_ = frame.index.value == 0 ? 0 : frame.index.value - 1;
+        is_open_ = true;
+    }
+    if (!is_open_) {
+        return ok();  // the beginning lay in a segment that is gone, or was damaged
+    }
+    auto taken = take(frame);
+    is_open_ = taken.has_value() && (frame.flags & dump_last) == 0;
+    return taken;
+}
+
+Result<void> StateDumpReader::take(const FrameView& frame) {
+    const bool is_numbered = number_ != 0 || frame.index.value != 0;
+    if (is_numbered && frame.index.value != ++number_) {
+        return fail(Errc::corrupt,
+                    "state dump: frame " + std::to_string(frame.index.value) + " where " +
+                        std::to_string(number_) + " was expected");
+    }
+    rest_.insert(rest_.end(), frame.payload.begin(), frame.payload.end());
+    take_rows();
+    if ((frame.flags & dump_last) == 0) {
+        return ok();
+    }
+    if (!rest_.empty()) {
+        return fail(Errc::corrupt, "state dump: a row is cut");
+    }
+    whole_ = std::exchange(building_, {});
+    return ok();
+}
+
+void StateDumpReader::take_rows() {
+    auto rest = std::span<const std::byte>(rest_);
+    auto done = rest.size();
+    for (auto at = rest; !at.empty();) {
+        auto key = take_text(at);
+        auto value = key ? take_text(at) : std::nullopt;
+        if (!value) {
+            break;
+        }
+        building_.insert_or_assign(std::move(*key), std::move(*value));
+        rest = at;
+    }
+    done -= rest.size();
+    rest_.erase(rest_.begin(), std::next(rest_.begin(), static_cast<std::ptrdiff_t>(done)));
+}
+
+}  // namespace millrace::storage

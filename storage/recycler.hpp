@@ -1,0 +1,30 @@
+#pragma once
+
+#include "storage/index/batch_index.hpp"
+#include "storage/index/key_value.hpp"
+#include "storage/log/segment_files.hpp"
+#include "storage/log/state_mover.hpp"
+
+namespace millrace::storage {
+
+/// Gives dead segments back for use.
+///
+/// Place:    below the store; above index and log.
+/// Promise:  a segment is recycled only when no live batch lies in it, nobody reads it, and the
+///           state in it is on disk in younger ones.
+/// Threads:  the shard's.
+class Recycler {
+  public:
+    Recycler(SegmentFiles& files, StateMover& mover) : files_(files), mover_(mover) {}
+
+    /// Once a tick.
+    void step(BatchIndex& index, KeyValueStore& rows);
+
+  private:
+    [[nodiscard]] bool is_free(SegmentSequence sequence, const SegmentRow& row);
+
+    SegmentFiles& files_;
+    StateMover& mover_;
+};
+
+}  // namespace millrace::storage

@@ -1,0 +1,27 @@
+// Copies of the state as frames: flags and number of each frame come from the input as well.
+#include "storage/log/state_dump.hpp"
+
+#include <algorithm>
+
+#include "tests/fuzz/fuzz_check.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace millrace;
+    storage::StateDumpReader reader;
+    auto rest = fuzz::bytes_of(data, size);
+    while (!rest.empty()) {
+        const auto flags = fuzz::take_byte(rest);
+        const auto number = fuzz::take_byte(rest);
+        const auto bytes = std::min<std::size_t>(fuzz::take_byte(rest), rest.size());
+        const auto before = reader.rows();
+        const auto added = reader.add({.kind = storage::FrameKind::checkpoint,
+                                       .flags = flags,
+                                       .index = RaftIndex{number},
+                                       .payload = rest.first(bytes)});
+        const bool may_end = added.has_value() && (flags & storage::dump_last) != 0;
+        fuzz::check(may_end || reader.rows() == before,
+                    "only the last frame of a whole dump changes what stands");
+        rest = rest.subspan(bytes);
+    }
+    return 0;
+}
