@@ -164,6 +164,12 @@ void Group::recover_frame(const storage::FrameView& frame,
 Result<void> Group::start() {
     auto& self = *impl_;
     MILLRACE_TRY(self.io.load_state());
+    if (self.io.has_lost_its_beginning()) {
+        return fail(Errc::corrupt,
+                    "group " + std::to_string(self.options.group.value) +
+                        ": the log does not reach back to its first entry, and no whole copy of "
+                        "the state in it stands for what is gone");
+    }
     MILLRACE_TRY(self.checked(raft_init(&self.instance,
                                         self.io.interface(),
                                         &self.fsm,

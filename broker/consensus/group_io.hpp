@@ -52,6 +52,11 @@ class GroupIo {
     /// Everything up to `index` is applied.
     void forget_applied(RaftIndex index);
     [[nodiscard]] std::optional<CommitSequence> first_unapplied() const;
+    /// Nothing stands for the entries before the first one that was recovered.
+    [[nodiscard]] bool has_lost_its_beginning() const {
+        return applied_.index.value == 0 && !recovered_.empty() &&
+               recovered_.front().logged.index > RaftIndex{1};
+    }
     [[nodiscard]] const std::string& failure() const { return failure_; }
     [[nodiscard]] double entry_bytes_average() const { return entry_bytes_average_; }
 

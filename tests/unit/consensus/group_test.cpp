@@ -12,6 +12,7 @@ namespace millrace::broker::consensus {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr std::uint16_t some_type = 9;
@@ -182,6 +183,16 @@ TEST_F(GroupTest, FailedDiskEndsWhatIsUnderWayOnceAndRefusesTheRest) {
     EXPECT_THAT(applied, IsEmpty());
     close();  // comes back, though libraft still knew of the requests
     EXPECT_EQ(answers.size(), 3U);
+}
+
+TEST_F(GroupTest, LogWithoutItsBeginningAndWithoutStateIsRefused) {
+    Group other({.group = GroupId{1}}, *runtime, store_pointer, *this);
+    other.recover_frame(
+        {.kind = storage::FrameKind::entry, .index = RaftIndex{5}, .term = RaftTerm{1}}, {}, false);
+    const auto started = other.start();
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error().code, Errc::corrupt);
+    EXPECT_THAT(started.error().text, HasSubstr("does not reach back"));
 }
 
 TEST_F(GroupTest, StopEndsWhatIsUnderWay) {
