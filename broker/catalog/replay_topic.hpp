@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -17,5 +18,8 @@ inline constexpr std::string_view internal_topic_prefix = "millrace.";
 [[nodiscard]] inline std::string replay_topic_of(std::string_view subscription) {
     return std::string(internal_topic_prefix) + "replay." + std::string(subscription);
 }
+
+/// More than what a replay adds to a record takes: its id, and where the record came from.
+inline constexpr std::size_t replay_stamp_bytes_max = 1024;
 
 }  // namespace millrace::broker

@@ -43,7 +43,8 @@ const std::array keys{
               4ULL << 20U},
     ConfigKey{"publish_bytes_pending_max",
               &Config::publish_bytes_pending_max,
-              "Accepted and not yet durable bytes, per shard; more is refused."},
+              "Accepted and not yet durable bytes, per shard; more is refused. At most 56 MiB, for "
+              "which the log has room."},
     ConfigKey{"publish_bulk_share_percent",
               &Config::publish_bulk_share_percent,
               "How much of publish_bytes_pending_max may be used before bulk topics are refused.",

@@ -60,6 +60,10 @@ BatchAcceptor::BatchAcceptor(const ShardOptions& options,
       refused_(metrics.counter("millrace_shard_publish_refused_total",
                                "Batches refused; the answer says why.",
                                shard_label(options.id))),
+      too_large_(metrics.counter("millrace_shard_publish_too_large_total",
+                                 "Batches refused because they, or a record in them, are above a "
+                                 "limit of bytes.",
+                                 shard_label(options.id))),
       duplicates_(metrics.counter("millrace_shard_duplicates_total",
                                   "Batches recognised as sent before, by their sequence.",
                                   shard_label(options.id))),
@@ -96,6 +100,9 @@ void BatchAcceptor::accept(const CatalogView& catalog,
 
 void BatchAcceptor::refuse(const PublishQueue::Waiter& waiter, const Error& error) {
     refused_.add();
+    if (error.code == Errc::record_too_large) {
+        too_large_.add();
+    }
     waiter.call->refuse(waiter.index, error);
 }
 
@@ -136,17 +143,7 @@ Result<const TopicInfo*> BatchAcceptor::check_topic(const CatalogView& catalog,
             topic.replaced_by.empty() ? std::string() : "; use " + topic.replaced_by;
         return fail(Errc::topic_retired, "topic " + topic.name + " is retired" + instead);
     }
-    const std::size_t limit = topic.record_bytes_max != 0
-                                  ? topic.record_bytes_max + wire::batch_header_bytes
-                                  : options_.record_batch_bytes_max;
-    if (batch.batch.size() > std::min(limit, options_.record_batch_bytes_max)) {
-        return fail(
-            Errc::record_too_large,
-            "a batch of " + std::to_string(batch.batch.size()) + " bytes for " + topic.name +
-                ", limit " +
-                (topic.record_bytes_max != 0 ? "record_bytes_max" : "record_batch_bytes_max") +
-                " is " + std::to_string(limit));
-    }
+    MILLRACE_TRY(check_batch_size(topic, batch.batch.size(), options_.record_batch_bytes_max));
     return &topic;
 }
 
@@ -280,9 +277,10 @@ Result<void> BatchAcceptor::accept_one(const CatalogView& catalog,
     }
     MILLRACE_TRY(const auto* const topic, check_topic(catalog, batch));
     const auto window_us = duplicate_window_us(*topic);
-    MILLRACE_TRY(
-        auto checked,
-        check_batch(batch.batch, window_us == 0 ? EventIdSearch::skip : EventIdSearch::look));
+    MILLRACE_TRY(auto checked,
+                 check_batch(batch.batch,
+                             window_us == 0 ? EventIdSearch::skip : EventIdSearch::look,
+                             unpacked_bytes_max(*topic)));
     auto& partition = partitions_[batch.partition];
     if (!partition.next) {
         partition.next = store_->bounds(batch.partition).next;

@@ -103,6 +103,7 @@ class BatchAcceptor {
     Counter& records_in_;
     Counter& bytes_in_;
     Counter& refused_;
+    Counter& too_large_;
     Counter& duplicates_;
     Counter& event_duplicates_;
 };

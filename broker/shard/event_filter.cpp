@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace millrace::broker {
 namespace {
 
 constexpr std::string_view key_prefix = "e/";
-constexpr std::uint64_t window_ms_max = 3'153'600'000'000;  ///< a hundred years
-constexpr UnixMicros micros_per_milli = 1'000;
 
 std::string prefix_of(PartitionId partition) {
     return std::string(key_prefix) + std::to_string(partition.value) + "/";
@@ -25,27 +24,6 @@ Result<PartitionId> partition_of(std::string_view key) {
 }
 
 }  // namespace
-
-UnixMicros duplicate_window_us(const TopicInfo& topic) {
-    const auto shown = std::min(topic.duplicate_window_ms, window_ms_max);
-    return static_cast<UnixMicros>(shown) * micros_per_milli;
-}
-
-Result<CheckedBatch> check_batch(std::span<const std::byte> batch, EventIdSearch search) {
-    CheckedBatch checked;
-    if (search == EventIdSearch::skip) {
-        MILLRACE_TRY(checked.summary, wire::validate_batch(batch));
-        return checked;
-    }
-    const auto look = [&checked](std::uint32_t number, const wire::RecordView& record) {
-        if (const auto id = wire::event_id_of(record)) {
-            checked.ids.push_back({.number = number, .id = *id});
-        }
-        return true;
-    };
-    MILLRACE_TRY(checked.summary, wire::validate_batch(batch, look));
-    return checked;
-}
 
 Result<std::vector<std::byte>> batch_without(std::span<const std::byte> batch,
                                              std::span<const RepeatedRecord> repeats) {
@@ -192,7 +170,8 @@ void EventFilter::remember(PartitionId partition,
 }
 
 void EventFilter::note_recovered(const BatchHeader& header, std::span<const std::byte> batch) {
-    const auto checked = check_batch(batch, EventIdSearch::look);
+    const auto checked =
+        check_batch(batch, EventIdSearch::look, std::numeric_limits<std::size_t>::max());
     if (!checked) {
         return;  // the readers are told when they come there
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/catalog/catalog_view.hpp"
+#include "broker/shard/batch_checks.hpp"
 #include "broker/shard/event_index.hpp"
 #include "broker/shard/shard.hpp"
 #include "client/wire/record_batch.hpp"
@@ -14,24 +15,6 @@
 
 namespace millrace::broker {
 
-/// A batch that is what it says, and the records in it that say who they are.
-struct CheckedBatch {
-    struct Identified {
-        std::uint32_t number = 0;  ///< in the batch
-        wire::EventId id;
-    };
-    wire::BatchSummary summary;
-    std::vector<Identified> ids;
-};
-
-/// A topic's window in the clock's unit.
-[[nodiscard]] UnixMicros duplicate_window_us(const TopicInfo& topic);
-
-enum class EventIdSearch : std::uint8_t { skip, look };
-
-/// As wire::validate_batch. Who looks for ids has compressed records unpacked.
-[[nodiscard]] Result<CheckedBatch> check_batch(std::span<const std::byte> batch,
-                                               EventIdSearch search);
 /// The batch without some of its records, with the sequence, codec and times that it had.
 /// **Requires** one to be left. Errors: as wire::visit_records.
 [[nodiscard]] Result<std::vector<std::byte>> batch_without(std::span<const std::byte> batch,

@@ -27,6 +27,9 @@ std::string_view name_of(Criticality criticality) {
     }
 }
 
+/// Of the log's backlog, for commands, catalog changes and copies of the state.
+constexpr std::size_t backlog_reserve_bytes = 8_MiB;
+
 Duration time_of(std::size_t bytes, std::size_t bytes_per_second) {
     const auto micros = bytes * micros_per_second / std::max<std::size_t>(bytes_per_second, 1);
     return Duration(static_cast<Duration::rep>(micros));
@@ -39,6 +42,20 @@ Labels labels_of(ShardId shard, Criticality criticality) {
 }
 
 }  // namespace
+
+Result<void> check_limits(const ShardOptions& options) {
+    const auto backlog = options.store.commit_backlog_bytes_max;
+    const auto room = backlog - std::min(backlog, backlog_reserve_bytes);
+    if (options.publish.bytes_pending_max > room) {
+        return fail(Errc::configuration,
+                    "publish_bytes_pending_max is " +
+                        std::to_string(options.publish.bytes_pending_max) +
+                        ", but the log takes no more than " + std::to_string(room) +
+                        " (commit_backlog_bytes_max of " + std::to_string(backlog) +
+                        ", less a reserve): make it smaller");
+    }
+    return ok();
+}
 
 PublishGate::Lane::Lane(MetricsRegistry& metrics, ShardId shard, Criticality criticality)
     : pending_bytes(metrics.gauge("millrace_shard_publish_pending_bytes",

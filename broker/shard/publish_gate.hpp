@@ -14,6 +14,10 @@
 
 namespace millrace::broker {
 
+/// Whether what may wait fits below the log's backlog, with room for what else goes there. Errors:
+/// configuration.
+[[nodiscard]] Result<void> check_limits(const ShardOptions& options);
+
 /// Decides which batch may go to the log now: critical topics first, bulk last.
 ///
 /// Promise:  a batch of a class waits here while enough of its class is between the log and the

@@ -7,6 +7,8 @@
 
 #include "broker/consensus/group.hpp"
 #include "broker/shard/batch_acceptor.hpp"
+#include "broker/shard/command_queue.hpp"
+#include "broker/shard/publish_gate.hpp"
 #include "broker/shard/publish_queue.hpp"
 #include "broker/shard/retention_walk.hpp"
 #include "broker/shard/shard_catalog.hpp"
@@ -18,8 +20,6 @@ namespace millrace::broker {
 namespace {
 
 constexpr Duration tick_interval{100'000};
-constexpr std::size_t command_length_bytes = 4;
-constexpr std::size_t commands_bytes_max = 512_KiB;
 constexpr std::size_t entry_header_bytes_max = 4_KiB;  ///< of commit, frame, entry and command
 constexpr std::uint64_t sequence_proposals_begin = 1ULL << 63U;  ///< apart from those of batches
 
@@ -79,7 +79,9 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void apply_records(const consensus::Entry& entry);
     void apply_commands(const consensus::Entry& entry);
     void end_turn();
-    void propose_commands();
+    [[nodiscard]] std::size_t command_bytes_max() const {
+        return options_.store.commit_bytes_max - entry_header_bytes_max;
+    }
     void wake_for_held();
     [[nodiscard]] PublishQueue::Propose proposer(std::uint16_t type);
     void tell_advances();
@@ -98,13 +100,12 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     std::unique_ptr<consensus::Group> data_;
     PublishQueue queue_;
     PublishQueue sequences_;
+    CommandQueue commands_;
     BatchAcceptor acceptor_;
     ShardCatalog catalog_;
     std::vector<AdvanceListener> advance_listeners_;
     std::vector<CatalogListener> catalog_listeners_;
     std::unordered_set<PartitionId> advanced_;
-    consensus::EntryBuffer commands_;
-    std::vector<CommandDone> command_waiters_;
     bool is_recovering_ = true;
     bool has_started_ = false;
     bool is_stopping_ = false;
@@ -127,6 +128,13 @@ ShardImpl::ShardImpl(ShardOptions options,
       metrics_(metrics),
       queue_(proposer(storage::entry_type_records), 1),
       sequences_(proposer(entry_type_sequences), sequence_proposals_begin),
+      commands_(
+          options_.id,
+          {.command_bytes_max = command_bytes_max()},
+          [this](consensus::EntryBuffer entry, consensus::ProposeDone done) {
+              data_->propose(entry_type_delivery, 0, std::move(entry), std::move(done));
+          },
+          metrics),
       acceptor_(options_, runtime.clock(), store_pointer_, {queue_, sequences_}, metrics),
       catalog_(catalog_wiring(table),
                {.topics_max = options_.topics_max,
@@ -167,6 +175,11 @@ ShardCatalog::Wiring ShardImpl::catalog_wiring(const ShardTable& table) {
             },
         .propose =
             [this](const std::string& command, consensus::ProposeDone done) {
+                const auto fits = CommandQueue::check_size(command.size(), command_bytes_max());
+                if (!fits) {
+                    done(fits.error());
+                    return;
+                }
                 consensus::EntryBuffer entry;
                 std::memcpy(entry.extend(command.size()).data(), command.data(), command.size());
                 catalog_group_->propose(entry_type_catalog, 0, std::move(entry), std::move(done));
@@ -182,6 +195,7 @@ void ShardImpl::for_each_group(const std::function<void(consensus::Group&)>& vis
 }
 
 Result<void> ShardImpl::open() {
+    MILLRACE_TRY(check_limits(options_));
     // A lost index must not cost the state that only a dump in the log still has.
     options_.store.rebuild_index |= !storage::has_index(options_.store);
     MILLRACE_TRY(store_,
@@ -234,6 +248,10 @@ Result<void> ShardImpl::stop() {
         return *failure_;
     }
     MILLRACE_TRY(store_->sync());
+    while (!commands_.is_empty()) {
+        commands_.flush();
+        MILLRACE_TRY(store_->sync());
+    }
     MILLRACE_TRY(store_->checkpoint());
     for_each_group([](consensus::Group& group) { group.stop(); });
     return ok();
@@ -297,12 +315,10 @@ void ShardImpl::apply_records(const consensus::Entry& entry) {
 }
 
 void ShardImpl::apply_commands(const consensus::Entry& entry) {
-    auto rest = entry.payload;
-    while (rest.size() >= command_length_bytes && handler_ != nullptr) {
-        const auto bytes = load_le<std::uint32_t>(rest);
-        MILLRACE_ASSERT(bytes <= rest.size() - command_length_bytes);
-        handler_->apply(entry.index, rest.subspan(command_length_bytes, bytes));
-        rest = rest.subspan(command_length_bytes + bytes);
+    if (handler_ != nullptr) {
+        CommandQueue::visit(entry.payload, [&](std::span<const std::byte> command) {
+            handler_->apply(entry.index, command);
+        });
     }
 }
 
@@ -343,37 +359,7 @@ void ShardImpl::propose(std::vector<std::byte> command, CommandDone done) {
         done(*failure_);
         return;
     }
-    const auto command_bytes_max = options_.store.commit_bytes_max - entry_header_bytes_max;
-    if (command.size() > command_bytes_max) {
-        // Handed on, it would fail the group: a frame must fit into a commit.
-        done(fail(Errc::record_too_large,
-                  "a command of " + std::to_string(command.size()) + " bytes, limit is " +
-                      std::to_string(command_bytes_max)));
-        return;
-    }
-    if (commands_.size_bytes() + command.size() > commands_bytes_max) {
-        propose_commands();
-    }
-    const auto out = commands_.extend(command_length_bytes + command.size());
-    store_le(out, static_cast<std::uint32_t>(command.size()));
-    std::ranges::copy(command, out.subspan(command_length_bytes).begin());
-    command_waiters_.push_back(std::move(done));
-}
-
-void ShardImpl::propose_commands() {
-    if (commands_.is_empty()) {
-        return;
-    }
-    auto waiters = std::make_shared<std::vector<CommandDone>>(std::exchange(command_waiters_, {}));
-    data_->propose(entry_type_delivery,
-                   0,
-                   std::exchange(commands_, {}),
-                   [waiters](const Result<RaftIndex>& applied) {
-                       const auto outcome = applied ? ok() : Result<void>(applied.error());
-                       for (const auto& done : *waiters) {
-                           done(outcome);
-                       }
-                   });
+    commands_.add(command, std::move(done));
 }
 
 void ShardImpl::tell_advances() {
@@ -393,7 +379,7 @@ void ShardImpl::end_turn() {
     wake_for_held();
     queue_.flush();
     sequences_.flush();
-    propose_commands();
+    commands_.flush();
     store_->submit();
 }
 

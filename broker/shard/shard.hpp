@@ -20,8 +20,9 @@ class CatalogService;
 
 /// What may wait between a producer and the disk; docs/delivery.md tells how they work together.
 struct PublishLimits {
-    /// Taken in and not yet durable, of a shard; above: limit_reached.
-    std::size_t bytes_pending_max = std::size_t{64} * 1024 * 1024;
+    /// Taken in and not yet durable, of a shard; above: limit_reached. Must leave room below the
+    /// store's commit_backlog_bytes_max, where a refusal would end the shard.
+    std::size_t bytes_pending_max = std::size_t{48} * 1024 * 1024;
     /// How much of that may be there before a batch of this class is refused; critical: all.
     std::uint32_t bulk_share_percent = 50;
     std::uint32_t standard_share_percent = 75;
@@ -133,7 +134,7 @@ class Shard {
     /// Before `open`: who handles commands of `entry_type_delivery`.
     virtual void register_handler(CommandHandler& handler) = 0;
     /// Opens the store, recovers, starts the groups. Blocks; on the shard's thread before the
-    /// runtime runs.
+    /// runtime runs. Errors: as the store's, configuration for limits that do not fit together.
     [[nodiscard]] virtual Result<void> open() = 0;
     /// Refuses new publishes, waits for what is in flight, cuts a checkpoint. Blocks.
     [[nodiscard]] virtual Result<void> stop() = 0;
@@ -165,7 +166,8 @@ class Shard {
     virtual void on_catalog(CatalogListener listener) = 0;
 
     /// Proposes a command of `entry_type_delivery` to this shard's data group; `done` after it was
-    /// applied. Commands of one turn travel in one entry.
+    /// applied. Commands of one turn travel in one entry. Errors: record_too_large for one that is
+    /// larger than a commit takes.
     virtual void propose(std::vector<std::byte> command, CommandDone done) = 0;
     /// The number of this shard's data group, from 1; part of letter ids.
     [[nodiscard]] virtual GroupId data_group() const = 0;

@@ -23,7 +23,8 @@ Error unsupported(Codec codec) {
 
 Error too_large(std::size_t bytes_max) {
     return fail(Errc::record_too_large,
-                "a compressed batch holds more than " + std::to_string(bytes_max) + " bytes");
+                "a compressed batch holds more than uncompressed_bytes_max, which is " +
+                    std::to_string(bytes_max) + " bytes");
 }
 
 Result<std::vector<std::byte>> decompress_zstd(std::span<const std::byte> bytes,

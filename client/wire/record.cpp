@@ -73,6 +73,10 @@ std::size_t record_bytes(const RecordView& record, const RecordBase& base) {
     return varint_bytes(static_cast<std::int64_t>(body)) + body;
 }
 
+std::size_t unpacked_record_bytes(const RecordView& record) {
+    return record_bytes(record) + record.key.value_or("").size();
+}
+
 void append_record(std::vector<std::byte>& out, const RecordView& record, const RecordBase& base) {
     append_varint(out, static_cast<std::int64_t>(body_bytes(record, base)));
     out.push_back(std::byte{0});

@@ -35,10 +35,18 @@ struct RecordBase {
     std::int32_t offset_delta = 0;
 };
 
+/// The most that a record may have once it is unpacked: its plain form, and its key once more. So
+/// everything that can be published can be delivered, and fits with its circumstances into one
+/// entry of the log when it becomes a dead letter, or is mended as one.
+inline constexpr std::size_t unpacked_record_bytes_max = std::size_t{1536} * 1024;
+
 void append_record(std::vector<std::byte>& out,
                    const RecordView& record,
                    const RecordBase& base = {});
 [[nodiscard]] std::size_t record_bytes(const RecordView& record, const RecordBase& base = {});
+
+/// What counts against `unpacked_record_bytes_max`.
+[[nodiscard]] std::size_t unpacked_record_bytes(const RecordView& record);
 
 /// Reads the next record. Errors: malformed.
 [[nodiscard]] Result<void> parse_record(ByteReader& in,

@@ -18,6 +18,7 @@ constexpr std::size_t checked_from = 21;
 constexpr std::size_t record_count_at = 57;
 constexpr std::byte magic{2};
 constexpr unsigned codec_mask = 7;
+constexpr std::size_t attributes_at = 21;
 constexpr std::int64_t micros_per_milli = 1000;
 
 RecordBase base_of(const BatchSummary& summary) {
@@ -79,20 +80,20 @@ Result<BatchSummary> parse_batch_header(std::span<const std::byte> batch) {
         .base_sequence = load_be<std::int32_t>(batch.subspan(53)),
         .base_timestamp_ms = load_be<std::int64_t>(batch.subspan(27)),
         .max_timestamp_ms = load_be<std::int64_t>(batch.subspan(35)),
-        .codec = static_cast<Codec>(load_be<std::uint16_t>(batch.subspan(21)) & codec_mask),
+        .codec = codec_of(batch),
         .base_offset = Offset{load_be<std::uint64_t>(batch)},
     };
 }
 
+Codec codec_of(std::span<const std::byte> batch) {
+    return batch.size() < batch_header_bytes
+               ? Codec::none
+               : static_cast<Codec>(load_be<std::uint16_t>(batch.subspan(attributes_at)) &
+                                    codec_mask);
+}
+
 Result<BatchSummary> validate_batch(std::span<const std::byte> batch) {
-    MILLRACE_TRY(const auto summary, parse_batch_header(batch));
-    if (summary.codec == Codec::none) {
-        MILLRACE_TRY(visit_plain(
-            batch.subspan(batch_header_bytes), summary, [](auto, const auto&) { return true; }));
-    } else if (summary.codec != Codec::lz4 && summary.codec != Codec::zstd) {
-        return unknown_codec();
-    }
-    return summary;
+    return validate_batch(batch, [](auto, const auto&) { return true; });
 }
 
 Result<BatchSummary> validate_batch(
@@ -169,7 +170,7 @@ Result<std::vector<std::byte>> RecordBatchBuilder::finish(const ProducerState& p
              static_cast<std::int32_t>(batch.size() - length_at - sizeof(std::int32_t)));
     store_be(out.subspan(sent_count_at), std::int32_t{-1});
     out[magic_at] = magic;
-    store_be(out.subspan(21), static_cast<std::uint16_t>(codec));
+    store_be(out.subspan(attributes_at), static_cast<std::uint16_t>(codec));
     store_be(out.subspan(23), static_cast<std::int32_t>(record_count_ - 1));
     store_be(out.subspan(27), base_timestamp_ms_);
     store_be(out.subspan(35), max_timestamp_ms_);

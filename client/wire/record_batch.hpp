@@ -50,13 +50,16 @@ inline constexpr std::size_t uncompressed_bytes_max = 64_MiB;
 
 /// Checks header and CRC, not the records. Errors: malformed, checksum_mismatch.
 [[nodiscard]] Result<BatchSummary> parse_batch_header(std::span<const std::byte> batch);
-/// Checks everything of the rule above; compressed records only by their count in the header.
+/// Checks everything of the rule above; compressed records are unpacked for it. Errors: malformed,
+/// checksum_mismatch, unsupported_version, record_too_large above `uncompressed_bytes_max`.
 [[nodiscard]] Result<BatchSummary> validate_batch(std::span<const std::byte> batch);
-/// The same, and calls `visit` with each record and its number; compressed records are unpacked for
-/// it, and so checked as well.
+/// The same, and calls `visit` with each record and its number until it returns false; what follows
+/// then is not checked.
 [[nodiscard]] Result<BatchSummary> validate_batch(
     std::span<const std::byte> batch,
     const std::function<bool(std::uint32_t number, const RecordView& record)>& visit);
+/// What the header says, checked or not; none where there is no whole header.
+[[nodiscard]] Codec codec_of(std::span<const std::byte> batch);
 /// **Requires** at least `batch_header_bytes`.
 void set_base_offset(std::span<std::byte> batch, Offset base_offset);
 /// How many records the producer sent; at least as many as are there. **Requires** at least
