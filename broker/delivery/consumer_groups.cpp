@@ -15,10 +15,36 @@ namespace {
 constexpr std::string_view key_prefix = "o/";
 constexpr std::size_t groups_max = 10'000;
 constexpr std::size_t members_per_group_max = 1'000;
+constexpr std::size_t group_name_bytes_max = 249;
+constexpr std::size_t offsets_per_commit_max = 100'000;  ///< fits into an entry of the log
 constexpr Duration look_interval{500'000};
 
 Error unknown_group(const std::string& group) {
     return fail(Errc::unknown_group, "consumer group \"" + group + "\" does not exist");
+}
+
+Result<void> check_name(const std::string& group) {
+    if (group.empty()) {
+        return fail(Errc::invalid_argument, "a consumer group needs a name");
+    }
+    if (group.size() > group_name_bytes_max) {
+        return fail(Errc::invalid_argument,
+                    "the name of a consumer group has " + std::to_string(group.size()) +
+                        " bytes, limit group_name_bytes_max is " +
+                        std::to_string(group_name_bytes_max));
+    }
+    return ok();
+}
+
+Result<void> check_commit(const OffsetCommit& request) {
+    MILLRACE_TRY(check_name(request.group));
+    if (request.offsets.size() > offsets_per_commit_max) {
+        return fail(Errc::invalid_argument,
+                    "a commit of " + std::to_string(request.offsets.size()) +
+                        " offsets, limit offsets_per_commit_max is " +
+                        std::to_string(offsets_per_commit_max));
+    }
+    return ok();
 }
 
 /// Throws: nlohmann::json::exception.
@@ -127,9 +153,7 @@ void ConsumerGroupsImpl::rebalance(Group& group) {
 }
 
 Result<JoinAnswer> ConsumerGroupsImpl::join(const JoinRequest& request) {
-    if (request.group.empty()) {
-        return fail(Errc::invalid_argument, "a consumer group needs a name");
-    }
+    MILLRACE_TRY(check_name(request.group));
     if (groups_.size() >= groups_max && !groups_.contains(request.group)) {
         return fail(Errc::limit_reached,
                     "limit groups_max of " + std::to_string(groups_max) + " is reached");
@@ -199,6 +223,10 @@ void ConsumerGroupsImpl::drop_silent() {
 }
 
 void ConsumerGroupsImpl::commit(OffsetCommit request, std::function<void(Result<void>)> done) {
+    if (const auto fits = check_commit(request); !fits) {
+        done(fits);
+        return;
+    }
     const auto group = groups_.find(request.group);
     const bool has_members = group != groups_.end() && !group->second.members.empty();
     if (request.member_id.empty() && has_members) {

@@ -14,7 +14,8 @@ namespace millrace::broker::delivery {
 namespace {
 
 constexpr std::size_t filters_max = 100;  ///< topics and headers of a replay, each
-constexpr std::size_t job_bytes_max = std::size_t{64} * 1024;  ///< its programs and filters
+constexpr std::size_t job_bytes_max = std::size_t{64} * 1024;  ///< of any command about it
+constexpr std::size_t last_error_bytes_max = 4096;             ///< the rest is left out
 
 Error refuse(std::string text) {
     return fail(Errc::invalid_argument, std::move(text));
@@ -22,6 +23,14 @@ Error refuse(std::string text) {
 
 Error unknown(std::uint64_t id) {
     return fail(Errc::not_found, "there is no job " + std::to_string(id));
+}
+
+Result<void> check_size(const std::vector<std::byte>& command, const std::string& what) {
+    if (command.size() > job_bytes_max) {
+        return refuse(what + " has " + std::to_string(command.size()) +
+                      " bytes, limit job_bytes_max is " + std::to_string(job_bytes_max));
+    }
+    return ok();
 }
 
 Result<void> check_program(const std::string& name, const std::string& program) {
@@ -159,9 +168,8 @@ void ShardJobs::create(Job job, JobDone done) {
     job.progress = {};
     auto command =
         format_command(JobCommand{.id = job.id, .created = job, .progress = {}, .change = {}});
-    if (command.size() > job_bytes_max) {
-        done(refuse("a job's description has " + std::to_string(command.size()) +
-                    " bytes, limit job_bytes_max is " + std::to_string(job_bytes_max)));
+    if (const auto fits = check_size(command, "a job's description"); !fits) {
+        done(fits.error());
         return;
     }
     shard_.propose(std::move(command),
@@ -183,8 +191,13 @@ void ShardJobs::change(std::uint64_t id, JobChange change, JobDone done) {
         return;
     }
     change.time_us = shard_.runtime().clock().unix_now();
-    shard_.propose(format_command(JobCommand{
-                       .id = id, .created = {}, .progress = {}, .change = std::move(change)}),
+    auto command = format_command(
+        JobCommand{.id = id, .created = {}, .progress = {}, .change = std::move(change)});
+    if (const auto fits = check_size(command, "a change of a job"); !fits) {
+        done(fits.error());
+        return;
+    }
+    shard_.propose(std::move(command),
                    [this, id, done = std::move(done)](const Result<void>& applied) {
                        done(applied ? show(id) : Result<Job>(applied.error()));
                    });
@@ -193,6 +206,7 @@ void ShardJobs::change(std::uint64_t id, JobChange change, JobDone done) {
 void ShardJobs::commit(std::uint64_t id,
                        JobProgress progress,
                        std::function<void(Result<void>)> done) {
+    progress.last_error.resize(std::min(progress.last_error.size(), last_error_bytes_max));
     shard_.propose(format_command(JobCommand{
                        .id = id, .created = {}, .progress = std::move(progress), .change = {}}),
                    std::move(done));

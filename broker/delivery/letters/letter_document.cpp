@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/delivery/letters/letter_limits.hpp"
 #include "client/wire/record.hpp"
 
 namespace millrace::broker::delivery {
@@ -27,6 +28,19 @@ Error refuse(std::string text) {
 std::string text_of(const Json& value) {
     return value.is_string() ? value.get<std::string>()
                              : value.dump(-1, ' ', false, replace_bad_utf8);
+}
+
+/// A record that somebody has mended must fit where the one before it did.
+Result<std::vector<std::byte>> format_mended(const Letter& letter, const wire::RecordView& record) {
+    const auto bytes = wire::unpacked_record_bytes(record);
+    if (bytes > letter_record_bytes_max) {
+        return fail(Errc::record_too_large,
+                    "letter " + std::to_string(letter.id) + ": mended, its record has " +
+                        std::to_string(bytes) +
+                        " bytes with its key counted twice; limit letter_record_bytes_max is " +
+                        std::to_string(letter_record_bytes_max));
+    }
+    return wire::format_plain_record(record);
 }
 
 bool is_true(const std::vector<std::string>& outputs) {
@@ -92,7 +106,7 @@ bool LetterFilter::wants(const Letter& letter) const {
 Result<std::vector<std::byte>> replace_value(const Letter& letter, std::string_view value) {
     MILLRACE_TRY(auto record, wire::parse_plain_record(letter.record));
     record.value = value;
-    return wire::format_plain_record(record);
+    return format_mended(letter, record);
 }
 
 Result<std::vector<std::byte>> transform_record(const JqProgram& program, const Letter& letter) {
@@ -129,7 +143,7 @@ Result<std::vector<std::byte>> transform_record(const JqProgram& program, const 
     for (const auto& [key, text] : headers) {
         record.headers.push_back({.key = key, .value = text});
     }
-    return wire::format_plain_record(record);
+    return format_mended(letter, record);
 }
 
 }  // namespace millrace::broker::delivery

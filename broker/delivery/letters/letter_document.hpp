@@ -29,12 +29,13 @@ class LetterFilter {
     std::optional<JqProgram> where_;
 };
 
-/// The record of a letter with another value.
+/// The record of a letter with another value. Errors: record_too_large above
+/// letter_record_bytes_max.
 [[nodiscard]] Result<std::vector<std::byte>> replace_value(const Letter& letter,
                                                            std::string_view value);
 /// What a program makes of the letter's document: its `value` and `headers` become the record's.
 /// Errors: invalid_argument where the program fails, gives not one object, or changes the key, on
-/// which the order rests.
+/// which the order rests; record_too_large above letter_record_bytes_max.
 [[nodiscard]] Result<std::vector<std::byte>> transform_record(const JqProgram& program,
                                                               const Letter& letter);
 

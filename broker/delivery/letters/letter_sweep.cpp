@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/delivery/letters/letter_limits.hpp"
+
 namespace millrace::broker::delivery {
 namespace {
 
@@ -51,6 +53,13 @@ void LetterSweep::run() {
     std::ranges::sort(selection_.ids);
     const auto repeats = std::ranges::unique(selection_.ids);
     selection_.ids.erase(repeats.begin(), repeats.end());
+    const auto said = selection_.by.size() + selection_.reason.size() + edit_.transform.size();
+    if (said > letter_action_bytes_max) {
+        return end(fail(Errc::invalid_argument,
+                        "by whom, why and the transform have " + std::to_string(said) +
+                            " bytes, limit letter_action_bytes_max is " +
+                            std::to_string(letter_action_bytes_max)));
+    }
     auto filter = LetterFilter::make(selection_.query);
     if (!filter) {
         return end(filter.error());

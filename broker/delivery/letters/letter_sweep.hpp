@@ -24,7 +24,8 @@ class LetterSweep : public std::enable_shared_from_this<LetterSweep> {
                 LetterSelection selection,
                 LetterEdit edit,
                 Done done);
-    /// Errors come through `done`: invalid_argument for a program that jq does not accept.
+    /// Errors come through `done`: invalid_argument for a program that jq does not accept, and for
+    /// more than letter_action_bytes_max of words.
     void run();
 
   private:

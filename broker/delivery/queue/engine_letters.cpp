@@ -3,6 +3,7 @@
 
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/jobs/replay/origin.hpp"
+#include "broker/delivery/letters/letter_limits.hpp"
 #include "broker/delivery/queue/engine.hpp"
 #include "broker/delivery/queue/engine_pending.hpp"
 #include "client/wire/record.hpp"
@@ -11,15 +12,6 @@
 // What becomes of a record that is given up, and of one that is sent again.
 
 namespace millrace::broker::delivery {
-namespace {
-
-constexpr std::size_t response_bytes_max = 4096;
-constexpr std::size_t error_bytes_max = 4096;
-/// Of a record and its key, which a letter names once more: with what else a letter says it must
-/// fit into a commit.
-constexpr std::size_t letter_bytes_max = std::size_t{1536} * 1024;
-
-}  // namespace
 
 void Engine::give_up_item(Item item,
                           const Nack& nack,
@@ -41,7 +33,7 @@ void Engine::drop_item(const Item& item,
                 info_->name + ": partition " + std::to_string(item.partition.value) + ", offset " +
                     std::to_string(item.offset.value) + " is dropped after " +
                     std::to_string(item.attempts) + " attempts, " + std::string(name_of(cause)) +
-                    ": " + nack.error.substr(0, error_bytes_max));
+                    ": " + nack.error.substr(0, letter_text_bytes_max));
     settle_item(item, pending);
 }
 
@@ -53,13 +45,14 @@ void Engine::open_letter(Item item,
         change_letter(item, LetterState::open, nack, cause, pending);
         return;
     }
-    if (const auto bytes = item.record.size() + item.key.size(); bytes > letter_bytes_max) {
-        // Nothing is lost: the record stays the head of its key, and the subscription says why.
+    if (const auto bytes = item.record.size() + item.key.size(); bytes > letter_record_bytes_max) {
+        // Only of a time before publishes were checked. Nothing is lost: the record stays the head
+        // of its key, and the subscription says why.
         requeue_front(std::move(item));
         trip({.cause = Cause::configuration,
               .error = "a record of " + std::to_string(bytes) +
-                       " bytes is too large for a dead letter, limit is " +
-                       std::to_string(letter_bytes_max) + ": " + nack.error});
+                       " bytes is too large for a dead letter, limit letter_record_bytes_max is " +
+                       std::to_string(letter_record_bytes_max) + ": " + nack.error});
         return;
     }
     const auto now = shard_.runtime().clock().unix_now();
@@ -78,14 +71,15 @@ void Engine::open_letter(Item item,
     letter.epoch = command.key.epoch;
     letter.key = item.key;
     letter.cause = cause;
-    letter.error = nack.error.substr(0, error_bytes_max);
-    letter.response = nack.response.substr(0, response_bytes_max);
+    letter.error = nack.error.substr(0, letter_text_bytes_max);
+    letter.response = nack.response.substr(0, letter_text_bytes_max);
     letter.attempts = item.attempts;
     letter.first_failure_us = item.first_failure_us == 0 ? now : item.first_failure_us;
     letter.last_failure_us = now;
     letter.append_time_us = item.append_time_us;
     if (const auto record = wire::parse_plain_record(item.record)) {
-        letter.correlation_id = std::string(record.value().header("correlation-id").value_or(""));
+        const auto id = record.value().header("correlation-id").value_or("");
+        letter.correlation_id = std::string(id.substr(0, letter_correlation_bytes_max));
     }
     letter.actions.push_back(
         {.time_us = now, .action = "opened", .by = "broker", .text = std::string(name_of(cause))});
@@ -100,13 +94,13 @@ void Engine::change_letter(const Item& item,
                            Cause cause,
                            const std::shared_ptr<Pending>& pending) {
     const bool is_failure = state == LetterState::open;
-    const auto error = nack.error.substr(0, error_bytes_max);
+    const auto error = nack.error.substr(0, letter_text_bytes_max);
     const LetterChangeCommand command{.subscription = info_->id,
                                       .id = *item.letter,
                                       .state = state,
                                       .cause = cause,
                                       .error = error,
-                                      .response = nack.response.substr(0, response_bytes_max),
+                                      .response = nack.response.substr(0, letter_text_bytes_max),
                                       .attempts = is_failure ? item.attempts : 0,
                                       .action = {.time_us = shard_.runtime().clock().unix_now(),
                                                  .action = is_failure ? "failed again" : "resolved",

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <utility>
 
+#include "broker/delivery/letters/letter_limits.hpp"
 #include "broker/delivery/queue/engine.hpp"
 #include "broker/delivery/queue/engine_pending.hpp"
 #include "storage/base/logging.hpp"
@@ -11,7 +12,6 @@
 namespace millrace::broker::delivery {
 namespace {
 
-constexpr std::size_t error_bytes_max = 4096;
 constexpr std::size_t runs_max = 16'384;  ///< in one command, which stays far below an entry
 constexpr Duration quiet_interval{100'000};
 
@@ -259,7 +259,7 @@ void Engine::trip(const Nack& nack) {
     }
     const auto& clock = shard_.runtime().clock();
     const auto delay =
-        circuit_.trip(nack.cause, nack.error.substr(0, error_bytes_max), clock.unix_now());
+        circuit_.trip(nack.cause, nack.error.substr(0, letter_text_bytes_max), clock.unix_now());
     metrics_->note_circuit(circuit_.state());
     log_warning("delivery",
                 info_->name + ": circuit open for " + std::to_string(delay.count() / 1000) +

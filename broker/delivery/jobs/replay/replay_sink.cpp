@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/catalog/replay_topic.hpp"
 #include "broker/delivery/jobs/replay/origin.hpp"
 #include "client/wire/partitioner.hpp"
 #include "client/wire/record_batch.hpp"
 
 namespace millrace::broker::delivery {
 namespace {
-
-constexpr std::size_t stamp_bytes = 400;  ///< more than the two headers take
 
 /// Without a key, what came from one partition stays in one.
 std::uint32_t partition_index(const ReplayRecord& record,
@@ -43,7 +42,7 @@ Result<std::vector<ReplaySink::Batch>> ReplaySink::batches() {
         MILLRACE_TRY(const auto view_of, wire::parse_plain_record(waiting.record.record));
         const auto& partition = partitions[partition_index(
             waiting.record, view_of, static_cast<std::uint32_t>(partitions.size()))];
-        const auto bytes = waiting.record.record.size() + stamp_bytes;
+        const auto bytes = waiting.record.record.size() + replay_stamp_bytes_max;
         const auto at = open.find(partition.id);
         if (at == open.end() || made[at->second].bytes + bytes > options_.batch_bytes_max) {
             const auto round = at == open.end() ? 0 : made[at->second].round + 1;
@@ -60,7 +59,8 @@ Result<std::vector<ReplaySink::Batch>> ReplaySink::batches() {
     return made;
 }
 
-Result<std::vector<std::byte>> ReplaySink::encode(const std::vector<Waiting*>& records) const {
+Result<std::vector<std::byte>> ReplaySink::encode(const std::vector<Waiting*>& records,
+                                                  wire::Codec codec) const {
     wire::RecordBatchBuilder builder;
     const auto id = std::to_string(options_.job);
     for (const auto* const waiting : records) {
@@ -73,7 +73,7 @@ Result<std::vector<std::byte>> ReplaySink::encode(const std::vector<Waiting*>& r
         view.headers.push_back({.key = origin_header, .value = origin});
         builder.add(view);
     }
-    return builder.finish({});
+    return builder.finish({}, codec);
 }
 
 void ReplaySink::count(const std::vector<Waiting*>& records, std::size_t bytes) {
@@ -88,7 +88,7 @@ Result<void> ReplaySink::publish(ShardId shard, const std::vector<Batch*>& batch
     std::vector<JobBatch> encoded;
     std::vector<std::size_t> bytes;
     for (const auto* const batch : batches) {
-        MILLRACE_TRY(auto one, encode(batch->records));
+        MILLRACE_TRY(auto one, encode(batch->records, wire::Codec::none));
         bytes.push_back(one.size());
         encoded.push_back({.partition = batch->partition, .batch = std::move(one)});
     }
@@ -109,7 +109,8 @@ Result<void> ReplaySink::publish(ShardId shard, const std::vector<Batch*>& batch
 
 Result<void> ReplaySink::publish_one_by_one(const Batch& batch) {
     for (auto* const waiting : batch.records) {
-        MILLRACE_TRY(auto encoded, encode({waiting}));
+        // Packed, since it may have come in a packed batch and be too large for any other.
+        MILLRACE_TRY(auto encoded, encode({waiting}, wire::Codec::zstd));
         const auto bytes = encoded.size();
         std::vector<JobBatch> one;
         one.push_back({.partition = batch.partition, .batch = std::move(encoded)});

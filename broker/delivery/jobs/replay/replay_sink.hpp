@@ -9,6 +9,7 @@
 
 #include "broker/delivery/jobs/job_shards.hpp"
 #include "broker/delivery/jobs/replay/replay_source.hpp"
+#include "client/wire/compression.hpp"
 
 namespace millrace::broker::delivery {
 
@@ -56,7 +57,8 @@ class ReplaySink {
         std::size_t bytes = 0;
     };
     [[nodiscard]] Result<std::vector<Batch>> batches();
-    [[nodiscard]] Result<std::vector<std::byte>> encode(const std::vector<Waiting*>& records) const;
+    [[nodiscard]] Result<std::vector<std::byte>> encode(const std::vector<Waiting*>& records,
+                                                        wire::Codec codec) const;
     /// Batches of different partitions of one shard.
     [[nodiscard]] Result<void> publish(ShardId shard, const std::vector<Batch*>& batches);
     [[nodiscard]] Result<void> publish_one_by_one(const Batch& batch);

@@ -89,6 +89,10 @@ Result<JobShards::Published> FakeShards::publish(ShardId /*shard*/, std::vector<
     }
     Published published;
     for (const auto& batch : batches) {
+        if (batch.batch.size() > batch_bytes_max) {
+            published.codes.push_back(Errc::record_too_large);
+            continue;
+        }
         const auto visited =
             wire::visit_records(batch.batch, [&](std::uint32_t, const wire::RecordView& record) {
                 sent.push_back(

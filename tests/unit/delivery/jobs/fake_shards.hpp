@@ -58,6 +58,7 @@ class FakeShards final : public JobShards {
     std::vector<std::vector<std::vector<std::byte>>> logs{2};  ///< pages, by shard
     std::vector<Sent> sent;
     std::vector<Error> failures;  ///< of the next publishes
+    std::size_t batch_bytes_max = std::size_t{1024} * 1024;
     std::map<std::uint64_t, Letter> letters;
     std::vector<std::uint64_t> redriven_ids;
     std::set<std::string> failing_keys;  ///< their letters fail again at once, others resolve

@@ -166,6 +166,18 @@ TEST_F(ReplayJobTest, WhatMayPassIsTriedAgainAndWhatStaysFailsTheJob) {
     EXPECT_THAT(run_replay(replay_of("gone"), shards, control).reason, HasSubstr("\"gone\""));
 }
 
+TEST_F(ReplayJobTest, RecordTooLargeForABatchGoesPacked) {
+    const std::string large(3 * shards.batch_bytes_max / 2, 'v');
+    shards.append(ShardId{0},
+                  {.partition = PartitionId{1},
+                   .base_offset = Offset{0},
+                   .append_time_us = 200,
+                   .records = {{.key = "k", .value = large, .headers = {}, .event_time_us = 1}}});
+    const auto end = run_replay(replay_of("copy"), shards, control);
+    EXPECT_EQ(end.state, JobState::done);
+    EXPECT_THAT(sent_values(), ElementsAre(large));
+}
+
 TEST_F(ReplayJobTest, OriginalSpacingIsKeptScaled) {
     append(1, 1'000);
     append(2, 2'000);

@@ -118,6 +118,21 @@ TEST_F(ShardJobsTest, WhatNoJobCouldDoIsRefused) {
     EXPECT_TRUE(jobs().list().empty());
 }
 
+TEST_F(ShardJobsTest, WordsAboutAJobHaveALimit) {
+    const auto id = create(replay_to("copy")).value().id;
+    std::optional<Error> error;
+    jobs().change(id,
+                  {.state = JobState::paused, .reason = std::string(std::size_t{64} * 1024, 'r')},
+                  [&](const Result<Job>& done) { error = done.error(); });
+    ASSERT_TRUE(error);
+    EXPECT_THAT(error->text, HasSubstr("limit job_bytes_max is 65536"));
+    JobProgress progress;
+    progress.last_error = std::string(100'000, 'e');
+    jobs().commit(id, progress, [](const Result<void>& done) { EXPECT_TRUE(done); });
+    fixture.runtime->run_until_idle();
+    EXPECT_EQ(jobs().show(id).value().progress.last_error, std::string(4'096, 'e'));
+}
+
 TEST_F(ShardJobsTest, OpenJobsHaveALimitAndOldOnesGo) {
     for (std::size_t i = 0; i < JobStore::jobs_open_max; ++i) {
         ASSERT_TRUE(create(replay_to("copy")).has_value());
