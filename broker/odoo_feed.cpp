@@ -238,6 +238,9 @@ void OdooFeed::Impl::reopen_later() {
 }
 
 void OdooFeed::Impl::settle(ShardId shard, std::uint64_t session, delivery::Settlement settlement) {
+    if (is_stopped) {
+        return;  // the shards may have ended; they deliver again after the next start
+    }
     const auto link = shards[shard.value];
     link.runtime->post_from_outside([link, session, settlement = std::move(settlement)]() mutable {
         // What is stale was delivered again elsewhere; an upsert twice is one record.
