@@ -25,7 +25,7 @@
 #include "broker/odoo_feed.hpp"
 #include "broker/part_options.hpp"
 #include "broker/protocol/server.hpp"
-#include "broker/runtime/short_turns.hpp"
+#include "broker/runtime/thread_turns.hpp"
 #include "broker/runtime/uring_runtime.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/base/logging.hpp"

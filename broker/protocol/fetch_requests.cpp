@@ -81,7 +81,7 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
             request.bytes_max = std::min(request.bytes_max, share);
         }
         is_reading_ = true;
-        services_.shard->read_all(
+        services_.shard->store().read_all(
             requests, plan_.bytes_max, [self = shared_from_this(), requests](auto results) {
                 for (std::size_t i = 0; i < results.size(); ++i) {
                     self->take(requests[i].partition, std::move(results[i]));

@@ -26,9 +26,13 @@ Criticality criticality_of(const TopicInfo& topic) {
     return std::min(topic.criticality, Criticality::critical);
 }
 
-Criticality criticality_of(const CatalogView& catalog, PartitionId partition) {
-    const auto* const ref = catalog.find(partition);
-    return ref == nullptr ? Criticality::standard : criticality_of(*ref->topic);
+Criticality criticality_of(const TopicInfo& topic, const PublishBatch& batch) {
+    return batch.is_background ? Criticality::bulk : criticality_of(topic);
+}
+
+Criticality criticality_of(const CatalogView& catalog, const PublishBatch& batch) {
+    const auto* const ref = catalog.find(batch.partition);
+    return ref == nullptr ? Criticality::standard : criticality_of(*ref->topic, batch);
 }
 
 /// Whether the records lie one behind the other, as those of a batch of their own would.
@@ -82,7 +86,7 @@ void BatchAcceptor::accept(const CatalogView& catalog,
     gate_.look_at_clock();
     for (std::size_t i = 0; i < batches.size(); ++i) {
         const PublishQueue::Waiter waiter{.call = call, .index = i};
-        const auto criticality = criticality_of(catalog, batches[i].partition);
+        const auto criticality = criticality_of(catalog, batches[i]);
         call->outcomes[i].partition = batches[i].partition;
         const auto verdict = gate_.judge(batches[i], criticality);
         if (!verdict) {
@@ -117,7 +121,11 @@ void BatchAcceptor::enter(const CatalogView& catalog,
 void BatchAcceptor::admit_held(const CatalogView& catalog) {
     gate_.look_at_clock();
     while (const auto held = gate_.take()) {
-        enter(catalog, {.partition = held->partition, .batch = held->bytes}, held->waiter);
+        enter(catalog,
+              {.partition = held->partition,
+               .batch = held->bytes,
+               .is_background = held->is_background},
+              held->waiter);
         held->waiter.call->end_one();
     }
 }
@@ -289,7 +297,7 @@ Result<void> BatchAcceptor::accept_one(const CatalogView& catalog,
     const auto producer = producer_of(checked.summary);
     const Candidate candidate{
         .id = batch.partition,
-        .criticality = criticality_of(*topic),
+        .criticality = criticality_of(*topic, batch),
         .partition = partition,
         .bytes = batch.batch,
         .checked = std::move(checked),

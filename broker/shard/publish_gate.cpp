@@ -190,6 +190,7 @@ void PublishGate::hold(const PublishBatch& batch,
     }
     waiting.push_back({.partition = batch.partition,
                        .bytes = {batch.batch.begin(), batch.batch.end()},
+                       .is_background = batch.is_background,
                        .waiter = std::move(waiter)});
     lane.bytes += batch.batch.size();
     lane.held_total.add();

@@ -33,6 +33,7 @@ class PublishGate {
     struct Held {
         PartitionId partition;
         std::vector<std::byte> bytes;
+        bool is_background = false;
         PublishQueue::Waiter waiter;
     };
     enum class Verdict : std::uint8_t { enter, hold };

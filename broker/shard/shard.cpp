@@ -50,11 +50,6 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void publish(std::span<const PublishBatch> batches, PublishDone done) override;
     std::optional<storage::PartitionBounds> bounds(PartitionId partition) const override;
     void read(const storage::ReadRequest& request, storage::ReadDone done) override;
-    void read_all(const std::vector<storage::ReadRequest>& requests,
-                  std::size_t runs_bytes_max,
-                  storage::ReadAllDone done) override {
-        store_->read_all(requests, runs_bytes_max, std::move(done));
-    }
     void on_advance(AdvanceListener listener) override {
         advance_listeners_.push_back(std::move(listener));
     }

@@ -77,6 +77,8 @@ struct PublishBatch {
     PartitionId partition;
     std::span<const std::byte>
         batch;  ///< a whole record batch, as it came; copied before the call returns
+    /// The broker's own work, not somebody's who waits: gives way as bulk does, whatever the topic.
+    bool is_background = false;
 };
 /// Once per call, after the last batch is durable or refused. `text` explains the first refusal.
 using PublishDone = std::function<void(std::vector<PublishOutcome> outcomes, std::string text)>;
@@ -157,10 +159,6 @@ class Shard {
     [[nodiscard]] virtual std::optional<storage::PartitionBounds> bounds(
         PartitionId partition) const = 0;
     virtual void read(const storage::ReadRequest& request, storage::ReadDone done) = 0;
-    /// As `ShardStore::read_all`.
-    virtual void read_all(const std::vector<storage::ReadRequest>& requests,
-                          std::size_t runs_bytes_max,
-                          storage::ReadAllDone done) = 0;
 
     virtual void on_advance(AdvanceListener listener) = 0;
     virtual void on_catalog(CatalogListener listener) = 0;

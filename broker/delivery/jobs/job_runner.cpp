@@ -16,6 +16,7 @@
 
 #include "broker/delivery/jobs/redrive_job.hpp"
 #include "broker/delivery/jobs/replay/replay_job.hpp"
+#include "broker/runtime/thread_turns.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::delivery {
@@ -219,6 +220,7 @@ void JobRunner::Impl::run_one(const Turn& turn) {
 
 void JobRunner::Impl::work() {
     (void)::pthread_setname_np(::pthread_self(), "job");
+    give_way_to_shards();
     std::unique_lock lock(mutex);
     while (const auto turn = take_waiting(lock)) {
         lock.unlock();

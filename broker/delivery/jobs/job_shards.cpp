@@ -74,7 +74,8 @@ class ShardCalls final : public JobShards {
             std::vector<PublishBatch> views;
             views.reserve(batches.size());
             for (const auto& one : batches) {
-                views.push_back({.partition = one.partition, .batch = one.batch});
+                views.push_back(
+                    {.partition = one.partition, .batch = one.batch, .is_background = true});
             }
             link.shard->publish(
                 views, [done](const std::vector<PublishOutcome>& outcomes, std::string text) {

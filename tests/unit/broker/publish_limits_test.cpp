@@ -74,6 +74,38 @@ TEST(PublishLimitsOfAShard, PackedRecordsThatDoNotUnpackAreRefused) {
     EXPECT_EQ(fixture.publish_now(partition, batch).outcome.code, Errc::malformed);
 }
 
+TEST(PublishLimitsOfAShard, WhatTheBrokerDoesByItselfGivesWayAsBulkDoes) {
+    ShardFixture fixture;
+    fixture.options.publish.ahead_yielding_bytes_max = 1;
+    fixture.options.publish.bulk_yielding_bytes_per_second = 1'000'000'000'000;
+    fixture.open();
+    const auto partition = fixture.make_topic("a.b").front();
+    ASSERT_EQ(fixture.publish_now(partition, ShardFixture::batch_of("live")).outcome.code,
+              Errc::ok);
+    const auto first = ShardFixture::batch_of("first");
+    const auto second = ShardFixture::batch_of("second");
+    const std::vector<PublishBatch> batches{
+        {.partition = partition, .batch = first, .is_background = true},
+        {.partition = partition, .batch = second, .is_background = true}};
+    std::vector<PublishOutcome> outcomes;
+    fixture.shard->publish(batches, [&](auto answered, const auto&) { outcomes = answered; });
+    const auto samples = fixture.metrics->samples();
+    const auto is_of_bulk = [](const MetricSample& sample) {
+        return sample.name == "millrace_shard_publish_held_total" &&
+               std::ranges::find(sample.labels,
+                                 std::pair<std::string, std::string>("criticality", "bulk")) !=
+                   sample.labels.end();
+    };
+    const auto held = std::ranges::find_if(samples, is_of_bulk);
+    ASSERT_NE(held, samples.end());
+    EXPECT_EQ(held->value, 1);
+    fixture.runtime->run_until_idle();
+    ASSERT_EQ(outcomes.size(), 2U);
+    EXPECT_EQ(outcomes[0].base_offset, Offset{1});
+    EXPECT_EQ(outcomes[1].base_offset, Offset{2});
+    EXPECT_EQ(fixture.values(partition), (std::vector<std::string>{"live", "first", "second"}));
+}
+
 TEST(PublishLimitsOfAShard, WhatMayWaitMustFitBelowTheBacklogOfTheLog) {
     MetricsRegistry metrics;
     ManualClock clock;

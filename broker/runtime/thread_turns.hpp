@@ -7,4 +7,7 @@ namespace millrace::broker {
 /// where the kernel knows no such wish (before Linux 6.12) nothing changes.
 void ask_for_short_turns();
 
+/// Lets the calling thread come after those that answer somebody, for as long as it lives.
+void give_way_to_shards();
+
 }  // namespace millrace::broker

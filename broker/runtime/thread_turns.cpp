@@ -1,4 +1,4 @@
-#include "broker/runtime/short_turns.hpp"
+#include "broker/runtime/thread_turns.hpp"
 
 #include <cstdint>
 
@@ -11,6 +11,7 @@ namespace millrace::broker {
 namespace {
 
 constexpr std::uint64_t turn_ns = 200'000;
+constexpr int nicer = 10;
 
 /// The kernel's own structure, in its first version; the C library has none.
 struct SchedulingWish {
@@ -31,6 +32,12 @@ void ask_for_short_turns() {
     SchedulingWish wish;
     wish.nice = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()));
     (void)::syscall(SYS_sched_setattr, 0, &wish, 0);
+}
+
+void give_way_to_shards() {
+    const auto self = static_cast<id_t>(::gettid());
+    // Asking for less is never refused.
+    (void)::setpriority(PRIO_PROCESS, self, ::getpriority(PRIO_PROCESS, self) + nicer);
 }
 
 }  // namespace millrace::broker
