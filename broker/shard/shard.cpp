@@ -154,6 +154,9 @@ PublishQueue::Propose ShardImpl::proposer(std::uint16_t type) {
     return
         [this, type](
             std::uint32_t batch_count, consensus::EntryBuffer entry, consensus::ProposeDone done) {
+            if (type == entry_type_sequences) {
+                queue_.flush();  // sequences name places of records that may still be in there
+            }
             data_->propose(type, batch_count, std::move(entry), std::move(done));
         };
 }

@@ -298,5 +298,36 @@ TEST_F(EventDuplicates, RemovedTopicTakesItsIdsAlong) {
     EXPECT_EQ(metric("millrace_shard_event_ids"), 0U);
 }
 
+TEST(EventDuplicatesOfOneTurn, SequencesNeverReachTheDiskBeforeTheRecordTheyName) {
+    // So many repeats that their sequences fill an entry before the turn ends.
+    constexpr std::int32_t in_an_entry = 26'214;
+    constexpr std::int32_t repeats = in_an_entry + 2;
+    for (std::uint64_t write = 0; write < 4; ++write) {
+        SCOPED_TRACE("write " + std::to_string(write));
+        ShardFixture fixture;
+        fixture.crash();
+        fixture.options.store.segment_bytes = 8_MiB;
+        fixture.options.store.commit_bytes_max = 1'200'000;  // the record and the sequences: two
+        fixture.open();
+        const auto partition = fixture.make_topic("a.b").front();
+        auto large = event("WO-1");
+        large.value = std::string(900'000, 'v');
+        fixture.disk.fail_call(write, EIO, storage::SimDisk::Failure::for_good);
+        (void)fixture.publish(partition, batch_of({large}, {}));
+        for (std::int32_t sequence = 0; sequence < repeats; ++sequence) {
+            (void)fixture.publish(partition,
+                                  batch_of({event("WO-1")}, {.producer = 7, .sequence = sequence}));
+        }
+        fixture.runtime->run_until_idle();
+        fixture.crash();
+        fixture.disk.heal();
+        fixture.open();
+        const auto again = fixture.publish_now(
+            partition, batch_of({event("WO-1")}, {.producer = 7, .sequence = in_an_entry - 1}));
+        EXPECT_EQ(again.outcome.code, Errc::ok);
+        EXPECT_LT(again.outcome.base_offset, fixture.shard->bounds(partition)->next);
+    }
+}
+
 }  // namespace
 }  // namespace millrace::broker::testing
