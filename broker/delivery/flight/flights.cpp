@@ -1,6 +1,7 @@
 #include "broker/delivery/flight/flights.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::broker::delivery {
 
@@ -47,6 +48,14 @@ std::vector<Flights::Flight> Flights::take_if(const std::function<bool(const Fli
         taken.push_back(*take(delivery));
     }
     return taken;
+}
+
+std::uint32_t Flights::take_permits() {
+    std::uint32_t count = 0;
+    for (auto& [delivery, flight] : by_delivery_) {
+        count += std::exchange(flight.has_permit, true) ? 0U : 1U;
+    }
+    return count;
 }
 
 std::vector<std::uint64_t> Flights::late(SteadyTime now) const {

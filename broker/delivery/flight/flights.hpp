@@ -33,6 +33,8 @@ class Flights {
     void extend(std::uint64_t delivery, SteadyTime deadline);
     /// Those that are wanted, the oldest delivery first.
     [[nodiscard]] std::vector<Flight> take_if(const std::function<bool(const Flight&)>& is_wanted);
+    /// From now on all have a permit; how many had none.
+    [[nodiscard]] std::uint32_t take_permits();
     [[nodiscard]] std::vector<std::uint64_t> late(SteadyTime now) const;
     [[nodiscard]] std::optional<SteadyTime> next_deadline() const;
     [[nodiscard]] std::size_t size() const { return by_delivery_.size(); }

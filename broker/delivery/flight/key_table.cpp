@@ -48,7 +48,9 @@ std::string KeyTable::name_of(PartitionId partition, std::string_view key) {
 }
 
 bool KeyTable::take(PartitionId partition, std::string_view key) {
-    return keys_.try_emplace(name_of(partition, key)).second;
+    const auto [found, is_new] = keys_.try_emplace(name_of(partition, key));
+    found->second.has_record |= is_new;
+    return is_new;
 }
 
 void KeyTable::park(Item item) {
@@ -67,10 +69,27 @@ void KeyTable::park(Item item) {
 
 void KeyTable::hold(PartitionId partition, std::string_view key) {
     if (const auto found = keys_.find(name_of(partition, key)); found != keys_.end()) {
-        kept_bytes_ -= found->second.kept_bytes();
-        found->second.drop_items();
-        found->second.is_held = true;
+        hold(found->second);
     }
+}
+
+void KeyTable::hold(Queue& queue) {
+    kept_bytes_ -= queue.kept_bytes();
+    queue.drop_items();
+    queue.is_held = true;
+}
+
+void KeyTable::hold_for_letter(PartitionId partition, std::string_view key, std::uint64_t letter) {
+    auto& queue = keys_[name_of(partition, key)];
+    if (std::ranges::find(queue.letters, letter) == queue.letters.end()) {
+        queue.letters.push_back(letter);
+    }
+    hold(queue);
+}
+
+void KeyTable::turn_into_letter(PartitionId partition, std::string_view key, std::uint64_t letter) {
+    hold_for_letter(partition, key, letter);
+    keys_[name_of(partition, key)].has_record = false;
 }
 
 bool KeyTable::lacks(PartitionId partition, std::string_view key, Offset offset) {
@@ -98,12 +117,31 @@ std::optional<KeyTable::Parked> KeyTable::release(PartitionId partition, std::st
     if (found == keys_.end()) {
         return std::nullopt;
     }
+    found->second.has_record = false;
+    return next_of(found);
+}
+
+std::optional<KeyTable::Parked> KeyTable::release_letter(PartitionId partition,
+                                                         std::string_view key,
+                                                         std::uint64_t letter) {
+    const auto found = keys_.find(name_of(partition, key));
+    if (found == keys_.end() || std::erase(found->second.letters, letter) == 0) {
+        return std::nullopt;
+    }
+    return next_of(found);
+}
+
+std::optional<KeyTable::Parked> KeyTable::next_of(Queues::iterator found) {
     auto& queue = found->second;
+    if (queue.has_record || !queue.letters.empty()) {
+        return std::nullopt;
+    }
     if (queue.size() == 0) {
         keys_.erase(found);
         return std::nullopt;
     }
     queue.is_held = false;
+    queue.has_record = true;
     auto next = queue.pop();
     kept_bytes_ -= bytes_of(next);
     --parked_records_;

@@ -13,9 +13,11 @@
 
 namespace millrace::broker::delivery {
 
-/// Keys with a record on its way, and what is parked behind it: offsets, and as long as there is
-/// room the records too, so that they need not be read again.
+/// Keys with a record on its way or a dead letter, and what is parked behind it: offsets, and as
+/// long as there is room the records too, so that they need not be read again.
 ///
+/// Promise:  a key is free, and what is parked goes on, once its record and all its letters are
+///           over, in whichever order they end.
 /// Threads:  the shard's.
 class KeyTable {
   public:
@@ -34,13 +36,22 @@ class KeyTable {
     /// The key will be busy for long, behind a letter or a delay: what is parked there keeps
     /// offsets only, until it is released.
     void hold(PartitionId partition, std::string_view key);
+    /// A letter keeps the key busy, from now on; once, however often it is called.
+    void hold_for_letter(PartitionId partition, std::string_view key, std::uint64_t letter);
+    /// The record on its way has become a letter, which keeps the key busy in its place.
+    void turn_into_letter(PartitionId partition, std::string_view key, std::uint64_t letter);
     /// A parked record whose record is not kept, while there is room for it.
     [[nodiscard]] bool lacks(PartitionId partition, std::string_view key, Offset offset);
     /// **Requires** that it is lacking.
     void keep(Item item);
     [[nodiscard]] bool has_room() const { return kept_bytes_ < kept_bytes_max_; }
-    /// The next of what is parked, for which the key stays busy; else the key is free.
+    /// The record on its way is over. The next of what is parked, for which the key stays busy;
+    /// nothing when a letter holds the key, or when it is free now.
     [[nodiscard]] std::optional<Parked> release(PartitionId partition, std::string_view key);
+    /// The same for a letter. One that does not hold the key releases nothing.
+    [[nodiscard]] std::optional<Parked> release_letter(PartitionId partition,
+                                                       std::string_view key,
+                                                       std::uint64_t letter);
     /// Forgets the keys of a partition.
     void drop(PartitionId partition);
 
@@ -62,16 +73,21 @@ class KeyTable {
         void drop_items();
 
         bool is_held = false;
+        bool has_record = false;             ///< on its way
+        std::vector<std::uint64_t> letters;  ///< nearly always one at most
 
       private:
         std::vector<Parked> parked_;
         std::size_t taken_ = 0;
     };
+    using Queues = std::unordered_map<std::string, Queue>;
+    [[nodiscard]] std::optional<Parked> next_of(Queues::iterator found);
+    void hold(Queue& queue);
     [[nodiscard]] static std::string name_of(PartitionId partition, std::string_view key);
     [[nodiscard]] static std::size_t bytes_of(const Parked& parked);
 
     std::size_t kept_bytes_max_;
-    std::unordered_map<std::string, Queue> keys_;
+    Queues keys_;
     std::uint64_t parked_keys_ = 0;
     std::uint64_t parked_records_ = 0;
     std::size_t kept_bytes_ = 0;

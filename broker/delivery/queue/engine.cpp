@@ -79,13 +79,27 @@ void Engine::apply(const RetryCommand& command) {
     }
 }
 
-void Engine::apply(const LetterOpenCommand& command, std::uint64_t /*id*/) {
-    auto& flow = flow_of(command.key.partition);
-    if (adopt_epoch(flow, command.key)) {
-        flow.progress.settle(command.letter.offset, 1);
-        keys_.hold(command.key.partition, command.letter.key);
-    }
+void Engine::apply(const LetterOpenCommand& command, std::uint64_t id) {
+    const auto partition = command.key.partition;
+    const auto& letter = command.letter;
+    auto& flow = flow_of(partition);
     ++letters_open_;
+    const bool is_current = adopt_epoch(flow, command.key);
+    if (is_current) {
+        flow.progress.settle(letter.offset, 1);
+    }
+    if (!has_started_) {
+        return;  // `start` looks at every letter
+    }
+    // A seek may have come between: then the letter is of the time before, and others may have its
+    // key.
+    if (is_superseded(partition, letter.offset, letter.epoch)) {
+        supersede(id);
+    } else if (is_ordered(letter.key) && is_current) {
+        keys_.turn_into_letter(partition, letter.key, id);
+    } else if (is_ordered(letter.key)) {
+        keys_.hold_for_letter(partition, letter.key, id);
+    }
 }
 
 void Engine::apply(const LetterChangeCommand& command, const Letter& letter) {
@@ -97,9 +111,9 @@ void Engine::apply(const LetterChangeCommand& command, const Letter& letter) {
     if (is_over) {
         letters_open_ -= std::min<std::uint64_t>(letters_open_, 1);
         letter_failures_.erase(letter.id);
-        if (!is_superseded(letter.partition, letter.offset, letter.epoch)) {
-            release_key(letter.partition, letter.key);
-        }
+        go_on(letter.partition,
+              letter.key,
+              keys_.release_letter(letter.partition, letter.key, letter.id));
     } else if (command.state == LetterState::redriven) {
         redriven_.push_back(letter.id);
     } else {
@@ -149,9 +163,13 @@ void Engine::take_definition() {
     if (!metrics_ && !info_->name.empty()) {
         metrics_.emplace(shard_.metrics(), info_->name, shard_.id());
     }
+    const bool was_bounded = limits_.is_bounded();
     limits_ = {.concurrency = info_->concurrency,
                .rate_per_s = info_->rate_per_s,
                .rate_burst = info_->rate_burst};
+    if (!was_bounded && limits_.is_bounded()) {
+        permits_adopted_ += flights_.take_permits();
+    }
     circuit_.limit_probe_interval(std::chrono::milliseconds(info_->probe_interval_max_ms));
     if (info_->filter == filter_text_) {
         note_drained();

@@ -194,6 +194,7 @@ class Engine {
     void requeue_front(Item item);
     void activate(PartitionId partition, Flow& flow);
     void release_key(PartitionId partition, const std::string& key);
+    void go_on(PartitionId partition, const std::string& key, std::optional<KeyTable::Parked> next);
     [[nodiscard]] bool is_ordered(const std::string& key) const {
         return info_->order == Order::key && !key.empty();
     }
@@ -345,6 +346,7 @@ class Engine {
 
     std::uint32_t permits_free_ = 0;
     std::uint32_t permits_wanted_ = 0;
+    std::uint32_t permits_adopted_ = 0;
     std::uint32_t permits_finished_ = 0;
     Shortage shortage_ = Shortage::none;
 

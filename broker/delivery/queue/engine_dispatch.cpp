@@ -219,12 +219,13 @@ void Engine::report_permits() {
             : 0;
     const auto unused = permits_free_ - std::min(permits_free_, wanted);
     const auto more = wanted - std::min(permits_free_, wanted);
-    if (permits_finished_ == 0 && unused == 0 && more == permits_wanted_) {
+    if (permits_finished_ == 0 && permits_adopted_ == 0 && unused == 0 && more == permits_wanted_) {
         return;
     }
     permits_.report(info_->id,
                     limits_,
                     {.from = shard_.id(),
+                     .adopted = std::exchange(permits_adopted_, 0),
                      .finished = std::exchange(permits_finished_, 0),
                      .unused = unused,
                      .wanted = more});

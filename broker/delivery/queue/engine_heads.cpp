@@ -197,7 +197,12 @@ void Engine::release_key(PartitionId partition, const std::string& key) {
     if (!is_ordered(key)) {
         return;
     }
-    auto next = keys_.release(partition, key);
+    go_on(partition, key, keys_.release(partition, key));
+}
+
+void Engine::go_on(PartitionId partition,
+                   const std::string& key,
+                   std::optional<KeyTable::Parked> next) {
     if (!next) {
         return;
     }

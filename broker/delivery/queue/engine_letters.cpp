@@ -147,8 +147,7 @@ void Engine::take_letters() {
             return true;
         }
         if (is_ordered(letter.key)) {
-            keys_.take(letter.partition, letter.key);
-            keys_.hold(letter.partition, letter.key);
+            keys_.hold_for_letter(letter.partition, letter.key, letter.id);
         }
         if (letter.state == LetterState::redriven) {
             redriven_.push_back(letter.id);

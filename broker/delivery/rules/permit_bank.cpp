@@ -34,6 +34,7 @@ void PermitBank::refill(SteadyTime now) {
 }
 
 void PermitBank::take(const PermitReport& report) {
+    out_ += report.adopted;
     out_ -= std::min<std::uint64_t>(out_, std::uint64_t{report.finished} + report.unused);
     tokens_ = std::min(burst(), tokens_ + report.unused);
     const auto found = std::ranges::find(wants_, report.from, &Want::shard);

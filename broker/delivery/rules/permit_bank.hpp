@@ -22,6 +22,7 @@ struct DispatchLimits {
 /// What a shard's part of a subscription tells the bank since it last did.
 struct PermitReport {
     ShardId from;
+    std::uint32_t adopted = 0;   ///< records that were in flight before there was a limit
     std::uint32_t finished = 0;  ///< records that are no longer in flight
     std::uint32_t unused = 0;    ///< permits that it gives back
     std::uint32_t wanted = 0;    ///< beside those that it still has; replaces what it wanted before

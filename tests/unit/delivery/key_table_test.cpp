@@ -76,5 +76,30 @@ TEST(KeyTable, DroppingAPartitionLeavesTheOthers) {
     EXPECT_EQ(keys.parked_behind(second, "K"), 1U);
 }
 
+TEST(KeyTable, AKeyIsFreeWhenItsRecordAndAllItsLettersAreOver) {
+    KeyTable keys(kept_bytes_max);
+    keys.take(first, "K");
+    keys.hold_for_letter(first, "K", 1001);
+    keys.hold_for_letter(first, "K", 1001);
+    keys.hold_for_letter(first, "K", 2001);
+    keys.park(item_of(5));
+    EXPECT_FALSE(keys.release_letter(first, "K", 1001));
+    EXPECT_FALSE(keys.release(first, "K"));
+    EXPECT_FALSE(keys.release_letter(first, "K", 3001)) << "it holds nothing";
+    EXPECT_EQ(keys.release_letter(first, "K", 2001)->offset, Offset{5});
+    EXPECT_FALSE(keys.take(first, "K")) << "what went on has the key";
+    EXPECT_FALSE(keys.release(first, "K"));
+    EXPECT_TRUE(keys.take(first, "K"));
+}
+
+TEST(KeyTable, ALetterTakesThePlaceOfItsRecord) {
+    KeyTable keys(kept_bytes_max);
+    keys.take(first, "K");
+    keys.turn_into_letter(first, "K", 1001);
+    EXPECT_FALSE(keys.take(first, "K"));
+    keys.park(item_of(5));
+    EXPECT_EQ(keys.release_letter(first, "K", 1001)->offset, Offset{5});
+}
+
 }  // namespace
 }  // namespace millrace::broker::delivery

@@ -36,6 +36,15 @@ TEST(PermitBank, ConcurrencyIsSharedEvenlyAndNeverExceeded) {
     EXPECT_EQ(given[left] + given[right], 1U);
 }
 
+TEST(PermitBank, WhatWasInFlightBeforeTheLimitCounts) {
+    PermitBank bank;
+    bank.limit({.concurrency = 3}, SteadyTime{});
+    bank.take({.from = left, .adopted = 4, .finished = 1, .wanted = 10});
+    EXPECT_EQ(give(bank, SteadyTime{})[left], 0U);
+    bank.take({.from = left, .finished = 2, .wanted = 10});
+    EXPECT_EQ(give(bank, SteadyTime{})[left], 2U);
+}
+
 TEST(PermitBank, ConcurrencyOfOneGoesRound) {
     PermitBank bank;
     bank.limit({.concurrency = 1}, SteadyTime{});

@@ -239,6 +239,24 @@ TEST_F(Engine, ConcurrencyBoundsWhatIsInFlight) {
     EXPECT_THAT(next->take(), SizeIs(3)) << "permits of a consumer that has gone are free again";
 }
 
+TEST_F(Engine, WhatIsInFlightWhenConcurrencyIsFirstSetCounts) {
+    const auto partition = fixture_.make_topic("a.b").front();
+    create({});
+    publish(partition, std::vector<Outgoing>(5));
+    const auto inbox = open(1);
+    auto got = inbox->take();
+    ASSERT_THAT(got, SizeIs(5));
+    SubscriptionAlteration change;
+    change.concurrency = 3;
+    alter(change);
+    publish(partition, std::vector<Outgoing>(5));
+    EXPECT_THAT(inbox->take(), IsEmpty());
+    ack(1, {got[0], got[1]});
+    EXPECT_THAT(inbox->take(), IsEmpty());
+    ack(1, {got[2]});
+    EXPECT_THAT(inbox->take(), SizeIs(1));
+}
+
 TEST_F(Engine, ALongBacklogOfOnePartitionLeavesTheOthersTheirShare) {
     const auto partitions = fixture_.make_topic("a.b", 3);
     create({});
