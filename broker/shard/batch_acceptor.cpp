@@ -21,20 +21,6 @@ ProducerBatch producer_of(const wire::BatchSummary& summary) {
             .record_count = summary.record_count};
 }
 
-/// Rows of an earlier broker may hold a number that names no class.
-Criticality criticality_of(const TopicInfo& topic) {
-    return std::min(topic.criticality, Criticality::critical);
-}
-
-Criticality criticality_of(const TopicInfo& topic, const PublishBatch& batch) {
-    return batch.is_background ? Criticality::bulk : criticality_of(topic);
-}
-
-Criticality criticality_of(const CatalogView& catalog, const PublishBatch& batch) {
-    const auto* const ref = catalog.find(batch.partition);
-    return ref == nullptr ? Criticality::standard : criticality_of(*ref->topic, batch);
-}
-
 /// Whether the records lie one behind the other, as those of a batch of their own would.
 bool is_in_order(const std::vector<RepeatedRecord>& repeats) {
     const auto& first = repeats.front();

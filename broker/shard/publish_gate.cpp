@@ -57,6 +57,17 @@ Result<void> check_limits(const ShardOptions& options) {
     return ok();
 }
 
+Criticality criticality_of(const TopicInfo& topic, const PublishBatch& batch) {
+    // Rows of an earlier broker may hold a number that names no class.
+    return batch.is_background ? Criticality::bulk
+                               : std::min(topic.criticality, Criticality::critical);
+}
+
+Criticality criticality_of(const CatalogView& catalog, const PublishBatch& batch) {
+    const auto* const ref = catalog.find(batch.partition);
+    return ref == nullptr ? Criticality::standard : criticality_of(*ref->topic, batch);
+}
+
 PublishGate::Lane::Lane(MetricsRegistry& metrics, ShardId shard, Criticality criticality)
     : pending_bytes(metrics.gauge("millrace_shard_publish_pending_bytes",
                                   "Bytes of batches that are not durable yet, held back or not.",

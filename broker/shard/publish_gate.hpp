@@ -18,6 +18,11 @@ namespace millrace::broker {
 /// configuration.
 [[nodiscard]] Result<void> check_limits(const ShardOptions& options);
 
+/// How much a batch matters when something is short.
+[[nodiscard]] Criticality criticality_of(const TopicInfo& topic, const PublishBatch& batch);
+/// The same; standard where nobody knows the partition.
+[[nodiscard]] Criticality criticality_of(const CatalogView& catalog, const PublishBatch& batch);
+
 /// Decides which batch may go to the log now: critical topics first, bulk last.
 ///
 /// Promise:  a batch of a class waits here while enough of its class is between the log and the
