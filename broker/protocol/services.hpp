@@ -11,18 +11,18 @@
 
 namespace millrace::broker::delivery {
 class DeliveryShard;
-}
+class FetchWaiters;
+}  // namespace millrace::broker::delivery
 
 namespace millrace::broker::protocol {
 
-class FetchWaiters;
 struct SessionMetrics;
 
 /// What a request may need of one shard; used only on that shard's thread.
 struct ShardServices {
     Shard* shard = nullptr;
     delivery::DeliveryShard* delivery = nullptr;
-    FetchWaiters* waiters = nullptr;
+    delivery::FetchWaiters* waiters = nullptr;
     const SessionMetrics* sessions = nullptr;
 };
 

@@ -7,7 +7,7 @@
 
 #include "broker/shard/shard.hpp"
 
-namespace millrace::broker::protocol {
+namespace millrace::broker::delivery {
 
 /// Fetches of one shard that wait for a partition to grow.
 ///
@@ -32,14 +32,16 @@ class FetchWaiters {
         virtual ~Waiter() = default;
         virtual void on_grown() = 0;
     };
-    void wait(PartitionId partition, const std::weak_ptr<Waiter>& waiter) {
-        waiting_[partition].push_back(waiter);
-    }
+    void wait(PartitionId partition, const std::weak_ptr<Waiter>& waiter);
 
   private:
     void tell(PartitionId partition);
 
-    std::unordered_map<PartitionId, std::vector<std::weak_ptr<Waiter>>> waiting_;
+    struct Waiting {
+        std::vector<std::weak_ptr<Waiter>> waiters;
+        std::size_t sweep_at = 64;
+    };
+    std::unordered_map<PartitionId, Waiting> waiting_;
 };
 
-}  // namespace millrace::broker::protocol
+}  // namespace millrace::broker::delivery

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "broker/delivery/reading/fetch_waiters.hpp"
+#include "broker/shard/shard.hpp"
+
+namespace millrace::broker::delivery {
+
+/// Where a fetch begins to read a partition, and how much of it.
+struct Wanted {
+    PartitionId partition;
+    Offset offset;
+    std::size_t bytes_max = 0;
+};
+/// What lies there: runs as they stand in the log, or why there are none.
+struct Fetched {
+    PartitionId partition;
+    std::optional<Error> error;
+    Offset first;
+    Offset next;
+    Offset skip_to;  ///< behind what is damaged
+    std::vector<std::byte> runs;
+};
+struct FetchPlan {
+    std::vector<Wanted> wanted;
+    std::size_t bytes_min = 1;
+    std::size_t bytes_max = 0;  ///< of all; the last batch may be larger than what is left
+    Duration wait_max{0};
+};
+using FetchedDone = std::function<void(std::vector<Fetched>)>;
+
+/// Reads partitions of one shard, and where too little is there waits for more until the time is
+/// over. Once, later or before the call returns.
+///
+/// Threads:  the shard's.
+void start_fetch(Shard& shard, FetchWaiters& waiters, FetchPlan plan, FetchedDone done);
+
+}  // namespace millrace::broker::delivery
