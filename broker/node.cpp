@@ -20,8 +20,7 @@
 #include "broker/data_directory.hpp"
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/delivery/jobs/job_runner.hpp"
-#include "broker/gateways/http/http_server.hpp"
-#include "broker/observability/exposition.hpp"
+#include "broker/gateways/http/http_door.hpp"
 #include "broker/odoo_feed.hpp"
 #include "broker/part_options.hpp"
 #include "broker/protocol/server.hpp"
@@ -55,12 +54,6 @@ LogLevel level_of(const std::string& name) {
                                : LogLevel::info;
 }
 
-/// A line each: why a shard has failed, and what it can't do for ever.
-struct Ailments {
-    std::string failures;
-    std::string warnings;
-};
-
 void end_at_once(const boost::system::error_code& error, int /*signal*/) {
     if (!error) {
         std::_Exit(1);
@@ -85,10 +78,8 @@ struct Node::Impl {
     std::promise<bool> may_serve;  ///< false: another shard could not open
     std::shared_future<bool> may_serve_future = may_serve.get_future().share();
     std::atomic<std::uint64_t> last_id{0};
-    std::atomic<bool> is_ready{false};
-    bool is_stopping = false;  ///< control thread: the shards may be gone
     boost::asio::io_context control{1};
-    std::unique_ptr<HttpServer> http;
+    std::unique_ptr<http::HttpDoor> door;
     std::unique_ptr<OdooFeed> odoo;
     std::unique_ptr<delivery::JobShards> job_shards;
     std::unique_ptr<delivery::JobRunner> jobs;
@@ -100,6 +91,7 @@ struct Node::Impl {
     Result<void> listen_everywhere();
     Result<void> start_shards(const NodeIdentity& identity);
     Result<void> start_http();
+    void open_door();
     /// The shards as others outside reach them.
     template <class Link>
     [[nodiscard]] std::vector<Link> links() const {
@@ -113,9 +105,6 @@ struct Node::Impl {
     void start_jobs();
     /// Jobs first: their calls need the shards.
     void stop_shards();
-    /// What the shards that failed say, a line each.
-    [[nodiscard]] Ailments ask_ailments();
-    [[nodiscard]] HttpAnswer answer_http(const std::string& target);
     [[nodiscard]] Result<void> write_ready_file() const;
     void print_first_steps() const;
 };
@@ -222,57 +211,23 @@ Result<void> Node::Impl::listen_everywhere() {
     return ok();
 }
 
-Ailments Node::Impl::ask_ailments() {
-    Ailments found;
-    for (const auto& host : hosts) {
-        std::promise<Ailments> answer;
-        auto future = answer.get_future();
-        host->runtime->post_from_outside([&answer, shard = host->shard.get()] {
-            const auto failure = shard->failure();
-            const auto stays = shard->store().stats().state_dump_failure;
-            answer.set_value(
-                {.failures = failure ? failure->text + "\n" : std::string(),
-                 .warnings = stays.empty() ? std::string()
-                                           : "shard " + std::to_string(shard->id().value) +
-                                                 ": old segments stay, the state in them can't be "
-                                                 "copied forward: " +
-                                                 stays + "\n"});
-        });
-        const auto one = future.get();
-        found.failures += one.failures;
-        found.warnings += one.warnings;
-    }
-    return found;
-}
-
-HttpAnswer Node::Impl::answer_http(const std::string& target) {
-    if (target == "/metrics") {
-        return {.status = 200,
-                .content_type = "text/plain; version=0.0.4; charset=utf-8",
-                .body = format_metrics(metrics)};
-    }
-    if (target == "/readyz") {
-        return is_ready ? HttpAnswer{.body = "ready\n"}
-                        : HttpAnswer{.status = 503, .body = "starting\n"};
-    }
-    if (target == "/healthz" && is_stopping) {
-        return {.status = 503, .body = "stopping\n"};
-    }
-    if (target == "/healthz") {
-        const auto ailments = ask_ailments();
-        return ailments.failures.empty()
-                   ? HttpAnswer{.body = "ok\n" + ailments.warnings}
-                   : HttpAnswer{.status = 503, .body = ailments.failures + ailments.warnings};
-    }
-    return {.status = 404, .body = "there is /metrics, /healthz and /readyz\n"};
-}
-
 Result<void> Node::Impl::start_http() {
-    http = std::make_unique<HttpServer>(
-        control, HttpLimits{}, [this](const std::string& target) { return answer_http(target); });
+    door = std::make_unique<http::HttpDoor>(
+        control, door_options_of(config, program_version), metrics);
     MILLRACE_TRY(http_port,
-                 http->listen(config.http_address, static_cast<std::uint16_t>(config.http_port)));
+                 door->listen(config.http_address, static_cast<std::uint16_t>(config.http_port)));
     return ok();
+}
+
+void Node::Impl::open_door() {
+    std::vector<http::ShardLink> shards;
+    for (const auto& host : hosts) {
+        shards.push_back({.runtime = host->runtime.get(),
+                          .shard = host->shard.get(),
+                          .delivery = host->delivery.get(),
+                          .waiters = &host->server->waiters()});
+    }
+    door->open(std::move(shards));
 }
 
 void Node::Impl::start_odoo() {
@@ -312,9 +267,8 @@ Result<void> Node::Impl::write_ready_file() const {
 
 void Node::Impl::print_first_steps() const {
     const auto address = native.address + ":" + std::to_string(native.port);
-    std::cout << "millraced " << program_version << " serves on " << address
-              << ", metrics and health on http://" << config.http_address << ":" << http_port
-              << "\ndata in "
+    std::cout << "millraced " << program_version << " serves on " << address << ", HTTP on http://"
+              << config.http_address << ":" << http_port << "\ndata in "
               << std::filesystem::absolute(config.data_dir).lexically_normal().string() << ", "
               << hosts.size() << " shard(s)\n\nFirst steps:\n"
               << "  millrace --brokers " << address
@@ -361,15 +315,14 @@ Result<void> Node::run() {
     MILLRACE_TRY(self.start_shards(identity));
     self.start_odoo();
     self.start_jobs();
-    self.is_ready = true;
+    self.open_door();
     MILLRACE_TRY(self.write_ready_file());
     self.print_first_steps();
     std::jthread stopping;  // joined before anything that it uses is dropped
     signals.async_wait([&self, &signals, &stopping](const boost::system::error_code&, int) {
         log_info("node", "stopping; a second signal ends at once");
         signals.async_wait(end_at_once);
-        self.is_stopping = true;
-        self.http->stop();
+        self.door->stop();
         if (self.odoo) {
             self.odoo->stop();
         }

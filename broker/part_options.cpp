@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <string>
+#include <utility>
 
 #include "storage/base/random.hpp"
 
@@ -48,6 +49,19 @@ protocol::SessionLimits session_limits_of(const Config& config) {
     limits.publish_bytes_outstanding_max = config.publish_bytes_outstanding_max;
     limits.hello_timeout = std::chrono::milliseconds(config.hello_timeout_ms);
     return limits;
+}
+
+http::DoorOptions door_options_of(const Config& config, std::string version) {
+    http::DoorOptions options;
+    options.version = std::move(version);
+    options.limits = {.connections_max = config.http_connections_max,
+                      .header_bytes_max = static_cast<std::uint32_t>(config.http_header_bytes_max),
+                      .body_bytes_max = config.http_body_bytes_max,
+                      .bodies_bytes_max = config.http_bodies_bytes_max,
+                      .request_timeout = std::chrono::milliseconds(config.http_request_timeout_ms),
+                      .idle_timeout = std::chrono::milliseconds(config.http_idle_timeout_ms),
+                      .write_timeout = std::chrono::milliseconds(config.http_write_timeout_ms)};
+    return options;
 }
 
 }  // namespace millrace::broker

@@ -3,6 +3,7 @@
 #include "broker/config/config.hpp"
 #include "broker/data_directory.hpp"
 #include "broker/delivery/delivery_shard.hpp"
+#include "broker/gateways/http/http_door.hpp"
 #include "broker/protocol/server.hpp"
 #include "broker/shard/shard.hpp"
 
@@ -14,5 +15,6 @@ namespace millrace::broker {
                                             const NodeIdentity& identity);
 [[nodiscard]] delivery::DeliveryOptions delivery_options_of(const Config& config);
 [[nodiscard]] protocol::SessionLimits session_limits_of(const Config& config);
+[[nodiscard]] http::DoorOptions door_options_of(const Config& config, std::string version);
 
 }  // namespace millrace::broker

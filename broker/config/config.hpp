@@ -15,6 +15,14 @@ struct Config {
     std::uint64_t port = 7117;
     std::string http_address = "127.0.0.1";
     std::uint64_t http_port = 7118;
+    std::uint64_t http_connections_max = 256;
+    std::uint64_t http_header_bytes_max = 16ULL << 10U;
+    std::uint64_t http_body_bytes_max = 4ULL << 20U;
+    std::uint64_t http_bodies_bytes_max = 64ULL << 20U;
+    std::uint64_t http_request_records_max = 10'000;
+    std::uint64_t http_request_timeout_ms = 10'000;
+    std::uint64_t http_idle_timeout_ms = 60'000;
+    std::uint64_t http_write_timeout_ms = 30'000;
     std::uint64_t shards = 0;  ///< 0: one per core, or as many as the data directory has
     std::uint64_t segment_bytes = 128ULL << 20U;
     std::uint64_t disk_reserve_bytes = 512ULL << 20U;

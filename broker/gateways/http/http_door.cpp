@@ -1,0 +1,63 @@
+#include "broker/gateways/http/http_door.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "broker/gateways/http/admin/probe_routes.hpp"
+#include "broker/gateways/http/routing/openapi.hpp"
+#include "broker/gateways/http/routing/router.hpp"
+#include "broker/gateways/http/server/http_server.hpp"
+
+namespace millrace::broker::http {
+
+struct HttpDoor::Impl {
+    Impl(boost::asio::io_context& control, DoorOptions given, MetricsRegistry& registry)
+        : options(std::move(given)),
+          metrics(registry),
+          gate(control),
+          router(make_routes(), registry),
+          server(control, options.limits, registry, [this](RequestPtr request, Respond respond) {
+              router.handle(std::move(request), std::move(respond));
+          }) {}
+
+    [[nodiscard]] Routes make_routes() {
+        Routes routes;
+        const auto add = [&routes](Routes more) {
+            std::ranges::move(more, std::back_inserter(routes));
+        };
+        add(probe_routes(gate, metrics));
+        routes.push_back({.pattern = "/v1/openapi.json",
+                          .summary = "This document.",
+                          .handle = [this](const Call& call) {
+                              call.answer(openapi_document(router.routes(), options.version));
+                          }});
+        return routes;
+    }
+
+    DoorOptions options;
+    MetricsRegistry& metrics;
+    ShardGate gate;
+    Router router;
+    HttpServer server;
+};
+
+HttpDoor::HttpDoor(boost::asio::io_context& control, DoorOptions options, MetricsRegistry& metrics)
+    : impl_(std::make_unique<Impl>(control, std::move(options), metrics)) {}
+
+HttpDoor::~HttpDoor() = default;
+
+Result<std::uint16_t> HttpDoor::listen(const std::string& address, std::uint16_t port) {
+    return impl_->server.listen(address, port);
+}
+
+void HttpDoor::open(std::vector<ShardLink> shards) {
+    impl_->gate.open(std::move(shards));
+}
+
+void HttpDoor::stop() {
+    impl_->server.stop();
+    impl_->gate.close();
+}
+
+}  // namespace millrace::broker::http

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/gateways/http/server/limits.hpp"
+#include "broker/gateways/http/shards/shard_gate.hpp"
+#include "storage/base/metrics.hpp"
+#include "storage/base/result.hpp"
+
+namespace millrace::broker::http {
+
+struct DoorOptions {
+    Limits limits;
+    std::string version;
+};
+
+/// The HTTP door of a node: metrics and health, and everything under /v1.
+///
+/// Place:    above delivery and catalog, beside the native protocol, with which it shares them.
+/// Promise:  an answer that says published means durable. No request makes a shard wait.
+/// Threads:  the control thread.
+/// Failure:  every error is problem details with the broker's name for it.
+class HttpDoor {
+  public:
+    HttpDoor(boost::asio::io_context& control, DoorOptions options, MetricsRegistry& metrics);
+    HttpDoor(const HttpDoor&) = delete;
+    HttpDoor& operator=(const HttpDoor&) = delete;
+    HttpDoor(HttpDoor&&) = delete;
+    HttpDoor& operator=(HttpDoor&&) = delete;
+    ~HttpDoor();
+
+    /// Returns the port that was bound. Errors: configuration, io.
+    [[nodiscard]] Result<std::uint16_t> listen(const std::string& address, std::uint16_t port);
+    /// The shards serve. Waits for the first look at the catalog; before the control thread's loop.
+    void open(std::vector<ShardLink> shards);
+    /// Before the shards stop.
+    void stop();
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::broker::http
