@@ -5,11 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "client/cli/text/base64.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/table.hpp"
 #include "client/cli/text/time_text.hpp"
 #include "client/cli/views/json_views.hpp"
+#include "storage/base/text/base64.hpp"
 
 namespace millrace::cli {
 namespace {

@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "client/cli/text/base64.hpp"
 #include "client/cli/text/usage_error.hpp"
+#include "storage/base/text/base64.hpp"
 
 namespace millrace::cli {
 namespace {

@@ -1,9 +1,9 @@
-#include "client/cli/text/base64.hpp"
+#include "storage/base/text/base64.hpp"
 
 #include <algorithm>
 #include <cstdint>
 
-namespace millrace::cli {
+namespace millrace {
 namespace {
 
 constexpr std::string_view alphabet =
@@ -102,4 +102,4 @@ bool is_utf8(std::string_view text) {
     return true;
 }
 
-}  // namespace millrace::cli
+}  // namespace millrace

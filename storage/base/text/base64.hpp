@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace millrace::cli {
+namespace millrace {
 
 /// RFC 4648 with padding.
 [[nodiscard]] std::string format_base64(std::string_view bytes);
@@ -12,4 +12,4 @@ namespace millrace::cli {
 [[nodiscard]] std::optional<std::string> parse_base64(std::string_view text);
 [[nodiscard]] bool is_utf8(std::string_view text);
 
-}  // namespace millrace::cli
+}  // namespace millrace
