@@ -54,6 +54,8 @@ protocol::SessionLimits session_limits_of(const Config& config) {
 http::DoorOptions door_options_of(const Config& config, std::string version) {
     http::DoorOptions options;
     options.version = std::move(version);
+    options.request_records_max = config.http_request_records_max;
+    options.record_batch_bytes_max = config.record_batch_bytes_max;
     options.limits = {.connections_max = config.http_connections_max,
                       .header_bytes_max = static_cast<std::uint32_t>(config.http_header_bytes_max),
                       .body_bytes_max = config.http_body_bytes_max,

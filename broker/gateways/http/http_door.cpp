@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "broker/gateways/http/admin/probe_routes.hpp"
+#include "broker/gateways/http/records/publish_routes.hpp"
 #include "broker/gateways/http/routing/openapi.hpp"
 #include "broker/gateways/http/routing/router.hpp"
 #include "broker/gateways/http/server/http_server.hpp"
@@ -15,7 +16,9 @@ struct HttpDoor::Impl {
     Impl(boost::asio::io_context& control, DoorOptions given, MetricsRegistry& registry)
         : options(std::move(given)),
           metrics(registry),
+          server_metrics(registry),
           gate(control),
+          publisher(gate, clock, options.record_batch_bytes_max),
           router(make_routes(), registry),
           server(control, options.limits, registry, [this](RequestPtr request, Respond respond) {
               router.handle(std::move(request), std::move(respond));
@@ -27,6 +30,9 @@ struct HttpDoor::Impl {
             std::ranges::move(more, std::back_inserter(routes));
         };
         add(probe_routes(gate, metrics));
+        add(publish_routes(publisher,
+                           {.records_max = options.request_records_max,
+                            .records_max_reached = &server_metrics.reached(records_limit)}));
         routes.push_back({.pattern = "/v1/openapi.json",
                           .summary = "This document.",
                           .handle = [this](const Call& call) {
@@ -37,7 +43,10 @@ struct HttpDoor::Impl {
 
     DoorOptions options;
     MetricsRegistry& metrics;
+    ServerMetrics server_metrics;
+    SystemClock clock;
     ShardGate gate;
+    Publisher publisher;
     Router router;
     HttpServer server;
 };

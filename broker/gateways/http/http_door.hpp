@@ -15,6 +15,8 @@ namespace millrace::broker::http {
 struct DoorOptions {
     Limits limits;
     std::string version;
+    std::uint64_t request_records_max = 10'000;
+    std::size_t record_batch_bytes_max = std::size_t{1024} * 1024;
 };
 
 /// The HTTP door of a node: metrics and health, and everything under /v1.

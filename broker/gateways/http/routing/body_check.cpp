@@ -51,24 +51,6 @@ std::string integer_text(const Field& field) {
                                    : "a whole number from 0 to " + std::to_string(field.max);
 }
 
-Result<void> check_text(const Field& field, std::string_view text) {
-    switch (field.type) {
-        case FieldType::integer:
-            return is_number_up_to(text, field.max) ? Result<void>(ok())
-                                                    : wrong(field, integer_text(field));
-        case FieldType::boolean:
-            return text == "true" || text == "false" ? Result<void>(ok())
-                                                     : wrong(field, "true or false");
-        case FieldType::moment:
-            return delivery::parse_moment(text)
-                       ? Result<void>(ok())
-                       : wrong(field,
-                               "a moment such as 2026-11-20T06:00:00Z, or milliseconds since 1970");
-        default:
-            return check_word(field, text);
-    }
-}
-
 bool is_list_of_texts(const Json& value) {
     return value.is_array() &&
            std::ranges::all_of(value, [](const Json& one) { return one.is_string(); });
@@ -107,6 +89,24 @@ const Field* find_field(const std::vector<Field>& fields, std::string_view name)
 }
 
 }  // namespace
+
+Result<void> check_text(const Field& field, std::string_view text) {
+    switch (field.type) {
+        case FieldType::integer:
+            return is_number_up_to(text, field.max) ? Result<void>(ok())
+                                                    : wrong(field, integer_text(field));
+        case FieldType::boolean:
+            return text == "true" || text == "false" ? Result<void>(ok())
+                                                     : wrong(field, "true or false");
+        case FieldType::moment:
+            return delivery::parse_moment(text)
+                       ? Result<void>(ok())
+                       : wrong(field,
+                               "a moment such as 2026-11-20T06:00:00Z, or milliseconds since 1970");
+        default:
+            return check_word(field, text);
+    }
+}
 
 Result<void> check_query(const Route& route, const Target& target) {
     for (const auto& [name, value] : target.query) {

@@ -51,8 +51,10 @@ Method as_routed(Method method) {
 
 /// A body that is not there has no type.
 bool takes_type(const BodyRule& rule, const std::string& type, bool has_body) {
-    return rule.content_types.empty() || !has_body ||
-           std::ranges::find(rule.content_types, type) != rule.content_types.end();
+    const auto knows = [&rule](std::string_view one) {
+        return std::ranges::find(rule.content_types, one) != rule.content_types.end();
+    };
+    return rule.content_types.empty() || !has_body || knows(type) || knows("*/*");
 }
 
 Response refuse_type(const BodyRule& rule, const std::string& type) {

@@ -46,6 +46,10 @@ Result<void> each_part(std::string_view text, char separator, Take take) {
 
 }  // namespace
 
+Result<std::string> undo_percent(std::string_view text) {
+    return undo_percent(text, Plus::stays);
+}
+
 std::optional<std::string_view> Target::param(std::string_view name) const {
     const auto found = std::ranges::find(
         query, name, [](const auto& one) -> std::string_view { return one.first; });

@@ -22,4 +22,7 @@ struct Target {
 /// hexadecimal digits.
 [[nodiscard]] Result<Target> parse_target(std::string_view target);
 
+/// A text with %XX undone. Errors: malformed.
+[[nodiscard]] Result<std::string> undo_percent(std::string_view text);
+
 }  // namespace millrace::broker::http

@@ -55,6 +55,9 @@ class ShardGate {
     [[nodiscard]] bool is_open() const { return core_->is_open; }
     [[nodiscard]] bool is_closed() const { return core_->is_closed; }
 
+    /// Why nothing can be asked.
+    [[nodiscard]] static Error closed();
+
     [[nodiscard]] std::uint32_t shard_count() const {
         return static_cast<std::uint32_t>(core_->links.size());
     }
@@ -141,7 +144,6 @@ class ShardGate {
         bool is_open = false;
         bool is_closed = false;  ///< for good
     };
-    [[nodiscard]] static Error closed();
 
     std::shared_ptr<Core> core_;
 };
