@@ -55,6 +55,7 @@ http::DoorOptions door_options_of(const Config& config, std::string version) {
     http::DoorOptions options;
     options.version = std::move(version);
     options.request_records_max = config.http_request_records_max;
+    options.streams_max = config.http_streams_max;
     options.record_batch_bytes_max = config.record_batch_bytes_max;
     options.limits = {.connections_max = config.http_connections_max,
                       .header_bytes_max = static_cast<std::uint32_t>(config.http_header_bytes_max),

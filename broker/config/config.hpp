@@ -20,6 +20,7 @@ struct Config {
     std::uint64_t http_body_bytes_max = 4ULL << 20U;
     std::uint64_t http_bodies_bytes_max = 64ULL << 20U;
     std::uint64_t http_request_records_max = 10'000;
+    std::uint64_t http_streams_max = 64;
     std::uint64_t http_request_timeout_ms = 10'000;
     std::uint64_t http_idle_timeout_ms = 60'000;
     std::uint64_t http_write_timeout_ms = 30'000;

@@ -6,6 +6,7 @@
 
 #include "broker/gateways/http/admin/probe_routes.hpp"
 #include "broker/gateways/http/records/publish_routes.hpp"
+#include "broker/gateways/http/records/read_routes.hpp"
 #include "broker/gateways/http/routing/openapi.hpp"
 #include "broker/gateways/http/routing/router.hpp"
 #include "broker/gateways/http/server/http_server.hpp"
@@ -17,6 +18,9 @@ struct HttpDoor::Impl {
         : options(std::move(given)),
           metrics(registry),
           server_metrics(registry),
+          streams({.streams_max = options.streams_max,
+                   .gauge = &registry.gauge("millrace_http_streams", "Open event streams."),
+                   .reached = &server_metrics.reached(streams_limit)}),
           gate(control),
           publisher(gate, clock, options.record_batch_bytes_max),
           router(make_routes(), registry),
@@ -33,6 +37,7 @@ struct HttpDoor::Impl {
         add(publish_routes(publisher,
                            {.records_max = options.request_records_max,
                             .records_max_reached = &server_metrics.reached(records_limit)}));
+        add(read_routes(gate, streams));
         routes.push_back({.pattern = "/v1/openapi.json",
                           .summary = "This document.",
                           .handle = [this](const Call& call) {
@@ -45,6 +50,7 @@ struct HttpDoor::Impl {
     MetricsRegistry& metrics;
     ServerMetrics server_metrics;
     SystemClock clock;
+    StreamOffice streams;
     ShardGate gate;
     Publisher publisher;
     Router router;

@@ -16,6 +16,7 @@ struct DoorOptions {
     Limits limits;
     std::string version;
     std::uint64_t request_records_max = 10'000;
+    std::size_t streams_max = 64;
     std::size_t record_batch_bytes_max = std::size_t{1024} * 1024;
 };
 

@@ -29,6 +29,7 @@ inline constexpr std::string_view header_limit = "http_header_bytes_max";
 inline constexpr std::string_view body_limit = "http_body_bytes_max";
 inline constexpr std::string_view bodies_limit = "http_bodies_bytes_max";
 inline constexpr std::string_view records_limit = "http_request_records_max";
+inline constexpr std::string_view streams_limit = "http_streams_max";
 inline constexpr std::string_view request_time_limit = "http_request_timeout_ms";
 inline constexpr std::string_view idle_limit = "http_idle_timeout_ms";
 inline constexpr std::string_view write_limit = "http_write_timeout_ms";

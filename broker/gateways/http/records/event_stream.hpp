@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+
+#include "broker/gateways/http/records/topic_reader.hpp"
+#include "broker/gateways/http/server/message.hpp"
+
+namespace millrace::broker::http {
+
+/// Counts the streams that are open, and how many may be.
+struct StreamOffice {
+    std::size_t streams_max = 64;
+    std::size_t open = 0;
+    Gauge* gauge = nullptr;
+    Counter* reached = nullptr;
+};
+
+/// Records as server-sent events: `data` is the record, `id` where to read on, so that
+/// Last-Event-ID resumes behind it. `event: gap` names records that are lost, `event: error` is the
+/// last one. A comment comes when nothing else does.
+///
+/// Threads:  the control thread.
+[[nodiscard]] std::shared_ptr<BodySource> make_event_stream(std::shared_ptr<TopicReader> reader,
+                                                            StreamOffice& office);
+
+}  // namespace millrace::broker::http

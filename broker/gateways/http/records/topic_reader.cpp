@@ -1,0 +1,172 @@
+#include "broker/gateways/http/records/topic_reader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/gateways/http/records/record_text.hpp"
+#include "client/wire/record_batch.hpp"
+
+namespace millrace::broker::http {
+
+TopicReader::TopicReader(const ShardGate& gate,
+                         std::shared_ptr<const TopicInfo> topic,
+                         Positions positions,
+                         Options options)
+    : gate_(gate), topic_(std::move(topic)), positions_(std::move(positions)), options_(options) {
+    for (const auto& [index, offset] : positions_.offsets) {
+        shards_[topic_->partitions[index].shard].partitions.push_back(index);
+    }
+}
+
+void TopicReader::next(std::chrono::milliseconds wait_max, PieceDone done) {
+    done_ = std::move(done);
+    for (auto& [shard, part] : shards_) {
+        if (part.ready) {
+            answer(part);
+            return;
+        }
+    }
+    for (auto& [shard, part] : shards_) {
+        if (!part.is_fetching) {
+            fetch(shard, part, wait_max);
+        }
+    }
+}
+
+bool TopicReader::is_outdated() const {
+    const auto& topics = gate_.catalog()->topics;
+    const auto found = topics.find(topic_->name);
+    return positions_.has_all && found != topics.end() &&
+           found->second->partitions.size() != topic_->partitions.size();
+}
+
+void TopicReader::fetch(ShardId shard, ShardPart& part, std::chrono::milliseconds wait_max) {
+    delivery::FetchPlan plan{
+        .wanted = {}, .bytes_min = 1, .bytes_max = options_.fetch_bytes, .wait_max = wait_max};
+    std::ranges::rotate(part.partitions, part.partitions.begin() + 1);
+    for (const auto index : part.partitions) {
+        plan.wanted.push_back({.partition = topic_->partitions[index].id,
+                               .offset = positions_.offsets.at(index),
+                               .bytes_max = options_.fetch_bytes});
+    }
+    part.is_fetching = true;
+    gate_.ask<Parts>(
+        shard,
+        [plan = std::move(plan)](const ShardLink& link, const auto& done) {
+            delivery::start_fetch(*link.shard, *link.waiters, plan, done);
+        },
+        [weak = weak_from_this(), shard](Result<Parts> parts) {
+            if (const auto self = weak.lock()) {
+                self->take(shard, std::move(parts));
+            }
+        });
+}
+
+void TopicReader::take(ShardId shard, Result<Parts> parts) {
+    auto& part = shards_.at(shard);
+    part.is_fetching = false;
+    if (!parts || !parts.value().empty()) {
+        part.ready = std::move(parts);
+    }
+    if (done_ == nullptr) {
+        return;
+    }
+    if (part.ready) {
+        answer(part);
+    } else if (std::ranges::none_of(shards_,
+                                    [](const auto& one) { return one.second.is_fetching; })) {
+        answer_nothing();
+    }
+}
+
+void TopicReader::answer(ShardPart& part) {
+    const auto done = std::exchange(done_, nullptr);
+    const auto parts = *std::exchange(part.ready, std::nullopt);
+    if (!parts) {
+        done(parts.error());
+        return;
+    }
+    ReadPiece piece;
+    for (const auto& fetched : parts.value()) {
+        if (const auto added = add(fetched, piece); !added) {
+            done(added.error());
+            return;
+        }
+    }
+    done(std::move(piece));
+}
+
+void TopicReader::answer_nothing() {
+    if (const auto done = std::exchange(done_, nullptr)) {
+        done(ReadPiece{});
+    }
+}
+
+Result<void> TopicReader::add(const delivery::Fetched& fetched, ReadPiece& piece) {
+    const auto found = std::ranges::find(topic_->partitions, fetched.partition, &PartitionInfo::id);
+    const auto index = static_cast<std::uint32_t>(found - topic_->partitions.begin());
+    add_records(index, fetched.runs, piece);
+    if (!fetched.error) {
+        return ok();
+    }
+    auto& position = positions_.offsets.at(index);
+    const bool is_damage = fetched.skip_to > position;
+    const bool is_expired =
+        fetched.error->code == Errc::offset_out_of_range && position < fetched.first;
+    if (!is_damage && !is_expired) {
+        return *fetched.error;
+    }
+    // What the piece has no room for is read again, and the gap met again.
+    if (piece.records.size() < options_.records_max) {
+        const auto to = is_damage ? fetched.skip_to : fetched.first;
+        piece.gaps.push_back({.partition_index = index,
+                              .from = std::exchange(position, to),
+                              .to = to,
+                              .why = fetched.error->text});
+    }
+    return ok();
+}
+
+void TopicReader::add_records(std::uint32_t partition_index,
+                              std::span<const std::byte> runs,
+                              ReadPiece& piece) {
+    while (piece.records.size() < options_.records_max) {
+        const auto header = load_batch_header(runs);
+        if (!header) {
+            return;
+        }
+        add_batch(
+            partition_index, *header, runs.subspan(BatchHeader::bytes, header->batch_bytes), piece);
+        runs = runs.subspan(std::min(header->run_bytes(), runs.size()));
+    }
+}
+
+void TopicReader::add_batch(std::uint32_t partition_index,
+                            const BatchHeader& header,
+                            std::span<const std::byte> batch,
+                            ReadPiece& piece) {
+    auto& position = positions_.offsets.at(partition_index);
+    const auto take = [&](std::uint32_t number, const wire::RecordView& record) {
+        const auto offset = header.base_offset + number;
+        if (offset < position) {
+            return true;
+        }
+        piece.records.push_back(record_to_json(record,
+                                               {.topic = topic_->name,
+                                                .partition_index = partition_index,
+                                                .offset = offset,
+                                                .append_time_us = header.append_time_us}));
+        position = offset + 1;
+        piece.positions.push_back(format_positions(positions_));
+        return piece.records.size() < options_.records_max;
+    };
+    if (const auto visited = wire::visit_records(batch, take); !visited) {
+        const auto behind = header.last_offset() + 1;
+        piece.gaps.push_back({.partition_index = partition_index,
+                              .from = std::exchange(position, behind),
+                              .to = behind,
+                              .why = visited.error().text});
+    }
+}
+
+}  // namespace millrace::broker::http
