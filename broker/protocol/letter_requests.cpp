@@ -4,13 +4,13 @@
 
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/delivery/letters/letter_groups.hpp"
+#include "broker/delivery/letters/letter_shards.hpp"
 #include "broker/protocol/session.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
 
 namespace millrace::broker::protocol {
 namespace {
 
-constexpr std::uint64_t groups_per_sequence = 1000;
 constexpr std::uint32_t list_max = 10'000;
 
 std::unique_ptr<wire::LetterT> to_wire(const delivery::Letter& letter) {
@@ -48,28 +48,18 @@ std::optional<Value> optional_of(const flatbuffers::Optional<Wire>& value) {
     return value ? std::optional(static_cast<Value>(*value)) : std::nullopt;
 }
 
-/// Beyond the shard that has looked least far, others may still find something.
 wire::LetterListAnswerT merge(
     const std::vector<std::shared_ptr<Result<delivery::LetterPage>>>& shards, std::uint32_t limit) {
-    wire::LetterListAnswerT answer;
-    auto known_upto = std::numeric_limits<std::uint64_t>::max();
+    std::vector<delivery::LetterPage> pages;
     for (const auto& part : shards) {
-        const auto& page = part->value();
-        if (!page.is_end) {
-            known_upto = std::min(known_upto, page.examined_upto);
-        }
-        for (const auto& letter : page.letters) {
-            answer.letters.push_back(to_wire(letter));
-        }
+        pages.push_back(std::move(part->value()));
     }
-    std::erase_if(answer.letters,
-                  [known_upto](const auto& letter) { return letter->id > known_upto; });
-    std::ranges::sort(answer.letters, {}, [](const auto& letter) { return letter->id; });
-    if (answer.letters.size() > limit) {
-        answer.letters.resize(limit);
-        known_upto = answer.letters.back()->id;
+    const auto list = delivery::merge_pages(std::move(pages), limit);
+    wire::LetterListAnswerT answer;
+    for (const auto& letter : list.letters) {
+        answer.letters.push_back(to_wire(letter));
     }
-    answer.next_after_id = known_upto == std::numeric_limits<std::uint64_t>::max() ? 0 : known_upto;
+    answer.next_after_id = list.next_after_id;
     return answer;
 }
 
@@ -185,8 +175,8 @@ void show(const Request& request) {
         request.refuse(parsed.error());
         return;
     }
-    const auto group = parsed.value().id % groups_per_sequence;
-    if (group == 0 || group > session->table().shard_count()) {
+    const auto home = delivery::shard_of_letter(parsed.value().id, session->table().shard_count());
+    if (!home) {
         request.refuse(fail(Errc::unknown_letter,
                             "there is no dead letter " + std::to_string(parsed.value().id)));
         return;
@@ -194,7 +184,7 @@ void show(const Request& request) {
     call_on(
         session->table(),
         session->shard_id(),
-        ShardId{static_cast<std::uint32_t>(group - 1)},
+        *home,
         [message = parsed.value()](const ShardServices& services) {
             return std::make_shared<Result<delivery::Letter>>(
                 services.delivery->letters().show(message.subscription, message.id));
@@ -250,11 +240,8 @@ void change_everywhere(const Request& request,
     join->header = request.header;
     join->shards_left = session->table().shard_count();
     for (ShardId shard{0}; shard.value < session->table().shard_count(); ++shard) {
-        auto part = selection;
-        std::erase_if(part.ids, [shard](std::uint64_t id) {
-            return id % groups_per_sequence != shard.value + 1;
-        });
-        if (part.ids.empty() && !selection.ids.empty()) {
+        auto part = delivery::part_of_selection(selection, shard);
+        if (!part) {
             join->add(std::uint64_t{0});
             continue;
         }
@@ -262,7 +249,7 @@ void change_everywhere(const Request& request,
             session->table(),
             session->shard_id(),
             shard,
-            [part = std::move(part), edit](const ShardServices& services, const auto& done) {
+            [part = std::move(*part), edit](const ShardServices& services, const auto& done) {
                 services.delivery->letters().change(part, edit, done);
             },
             [join](const Result<std::uint64_t>& changed) { join->add(changed); });

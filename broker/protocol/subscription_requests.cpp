@@ -5,6 +5,7 @@
 
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/delivery_shard.hpp"
+#include "broker/delivery/subscription_status.hpp"
 #include "broker/delivery/subscriptions.hpp"
 #include "broker/protocol/session.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
@@ -73,102 +74,68 @@ std::unique_ptr<wire::SubscriptionT> to_wire(const SubscriptionInfo& info) {
     return made;
 }
 
-/// The first moment that is not 0.
-std::int64_t earlier(std::int64_t one, std::int64_t other) {
-    return one == 0 ? other : other == 0 ? one : std::min(one, other);
-}
-
-void add_changes(wire::SubscriptionStatusT& total,
-                 const SubscriptionProgress& part,
-                 std::uint32_t shard) {
-    for (const auto& change : part.circuit_changes) {
+void add_changes(wire::SubscriptionStatusT& made, const delivery::SubscriptionStatus& status) {
+    for (const auto& [shard, change] : status.circuit_changes) {
         auto one = std::make_unique<wire::CircuitChangeT>();
         one->time_us = change.time_us;
         one->from = static_cast<wire::Circuit>(change.from);
         one->to = static_cast<wire::Circuit>(change.to);
         one->cause = static_cast<wire::Cause>(change.cause);
         one->reason = change.reason;
-        one->shard = shard;
-        total.circuit_changes.push_back(std::move(one));
+        one->shard = shard.value;
+        made.circuit_changes.push_back(std::move(one));
     }
 }
 
-void add(wire::SubscriptionStatusT& total, const SubscriptionProgress& part) {
-    total.circuit = std::max(total.circuit, static_cast<wire::Circuit>(part.circuit));
-    total.reason = total.reason.empty() ? part.reason : total.reason;
-    total.consumers =
-        std::max(total.consumers, part.consumers);  // a consumer is open on every shard
-    total.in_flight += part.in_flight;
-    total.waiting_retry += part.waiting_retry;
-    total.parked_keys += part.parked_keys;
-    total.parked_records += part.parked_records;
-    total.lag_records += part.lag_records;
-    total.lag_us = std::max(total.lag_us, part.lag_us);
-    total.delivered += part.delivered;
-    total.acked += part.acked;
-    total.nacked += part.nacked;
-    total.letters_open += part.letters_open;
-    total.waiting_delay += part.waiting_delay;
-    total.next_retry_us = earlier(total.next_retry_us, part.next_retry_us);
-    total.next_delay_us = earlier(total.next_delay_us, part.next_delay_us);
-    total.filtered += part.filtered;
-    total.filter_failed += part.filter_failed;
-    total.expired += part.expired;
-    total.dropped += part.dropped;
-    total.oldest_letter_us = std::max(total.oldest_letter_us, part.oldest_letter_us);
-    total.letters_by_cause.resize(delivery::cause_count);
-    for (std::size_t cause = 0; cause < delivery::cause_count; ++cause) {
-        total.letters_by_cause[cause] += part.letters_by_cause[cause];
-    }
-    for (const auto& partition : part.partitions) {
+void add_partitions(wire::SubscriptionStatusT& made, const SubscriptionProgress& total) {
+    for (const auto& partition : total.partitions) {
         auto one = std::make_unique<wire::SubscriptionPartitionT>();
         one->partition_id = partition.partition.value;
         one->floor = partition.floor.value;
         one->next_offset = partition.next.value;
         one->settled_above_floor = partition.settled_above_floor;
-        total.partitions.push_back(std::move(one));
+        made.partitions.push_back(std::move(one));
     }
 }
 
-/// Since when every shard has been drained; 0 as long as one has not.
-std::int64_t drained_since(const std::vector<ProgressOfShard>& shards) {
-    std::int64_t since = 0;
-    for (const auto& part : shards) {
-        if (!part || !part->drained_us) {
-            return 0;
-        }
-        since = std::max(since, *part->drained_us);
-    }
-    return since;
+std::unique_ptr<wire::SubscriptionStatusT> to_wire(const delivery::SubscriptionStatus& status) {
+    const auto& total = status.total;
+    auto made = std::make_unique<wire::SubscriptionStatusT>();
+    made->subscription = to_wire(*status.definition);
+    made->paused = status.definition->paused;
+    made->draining = status.definition->draining;
+    made->drained_us = total.drained_us.value_or(0);
+    made->circuit = static_cast<wire::Circuit>(total.circuit);
+    made->reason = total.reason;
+    made->consumers = total.consumers;
+    made->in_flight = total.in_flight;
+    made->waiting_retry = total.waiting_retry;
+    made->parked_keys = total.parked_keys;
+    made->parked_records = total.parked_records;
+    made->lag_records = total.lag_records;
+    made->lag_us = total.lag_us;
+    made->delivered = total.delivered;
+    made->acked = total.acked;
+    made->nacked = total.nacked;
+    made->letters_open = total.letters_open;
+    made->waiting_delay = total.waiting_delay;
+    made->next_retry_us = total.next_retry_us;
+    made->next_delay_us = total.next_delay_us;
+    made->filtered = total.filtered;
+    made->filter_failed = total.filter_failed;
+    made->expired = total.expired;
+    made->dropped = total.dropped;
+    made->oldest_letter_us = total.oldest_letter_us;
+    made->letters_by_cause.assign(total.letters_by_cause.begin(), total.letters_by_cause.end());
+    add_partitions(*made, total);
+    add_changes(*made, status);
+    return made;
 }
 
-std::string reason_of_drain(const wire::SubscriptionStatusT& status, const std::string& why) {
-    const auto state = status.drained_us != 0
-                           ? std::string("drained")
-                           : "draining, in flight: " + std::to_string(status.in_flight);
-    return why.empty() ? state : state + ": " + why;
-}
-
-std::unique_ptr<wire::SubscriptionStatusT> status_of(const SubscriptionInfo& info,
-                                                     const std::vector<ProgressOfShard>& shards) {
-    auto status = std::make_unique<wire::SubscriptionStatusT>();
-    status->subscription = to_wire(info);
-    status->paused = info.paused;
-    status->draining = info.draining;
-    for (std::size_t shard = 0; shard < shards.size(); ++shard) {
-        if (const auto& part = shards[shard]) {
-            add(*status, *part);
-            add_changes(*status, *part, static_cast<std::uint32_t>(shard));
-        }
-    }
-    if (info.draining) {
-        status->drained_us = drained_since(shards);
-        status->reason = reason_of_drain(*status, info.pause_reason);
-    }
-    if (status->reason.empty() && status->consumers == 0) {
-        status->reason = "no consumer is connected";
-    }
-    return status;
+std::unique_ptr<wire::SubscriptionStatusT> status_of(
+    const std::shared_ptr<const SubscriptionInfo>& info,
+    const std::vector<ProgressOfShard>& shards) {
+    return to_wire(delivery::join_progress(info, shards));
 }
 
 ProgressOfShard progress_on(const ShardServices& services, const std::string& name) {
@@ -304,7 +271,7 @@ void list(const Request& request) {
             const std::vector<ProgressOfAll>& shards) {
             wire::SubscriptionListAnswerT answer;
             for (const auto& [name, info] : view->subscriptions) {
-                answer.subscriptions.push_back(status_of(*info, parts_of(shards, name)));
+                answer.subscriptions.push_back(status_of(info, parts_of(shards, name)));
             }
             session->answer(header, answer);
         });
@@ -332,7 +299,7 @@ void describe(const Request& request) {
         [session = request.session, header = request.header, info = found->second](
             const std::vector<ProgressOfShard>& shards) {
             wire::SubscriptionDescribeAnswerT answer;
-            answer.status = status_of(*info, shards);
+            answer.status = status_of(info, shards);
             session->answer(header, answer);
         });
 }

@@ -5,13 +5,12 @@
 #include <cstdio>
 #include <numeric>
 
+#include "broker/delivery/letters/letter_shards.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::delivery {
 namespace {
 
-constexpr std::uint64_t groups_per_sequence =
-    1000;  ///< the last three digits of an id name the data group
 constexpr std::string_view sequence_key = "m/letters";
 constexpr std::string_view index_prefix = "x/";
 constexpr std::string_view bytes_prefix = "b/";

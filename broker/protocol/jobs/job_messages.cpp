@@ -1,13 +1,12 @@
 #include "broker/protocol/jobs/job_messages.hpp"
 
-#include <algorithm>
+#include "broker/delivery/jobs/job_share.hpp"
 
 namespace millrace::broker::protocol {
 namespace {
 
 using delivery::Job;
 using delivery::JobKind;
-using delivery::JobState;
 
 delivery::ReplaySpec from_wire(const wire::ReplaySpecT& spec) {
     delivery::ReplaySpec made{.topics = spec.topics,
@@ -103,42 +102,14 @@ std::unique_ptr<wire::JobProgressT> progress_of(const Job& job) {
     made->active_us = progress.active_us;
     made->rate = progress.rate;
     made->last_error = progress.last_error;
-    made->share = share_of(job);
-    if (made->share > 0 && delivery::is_open(job.state)) {
-        made->remaining_us = static_cast<std::int64_t>(static_cast<double>(progress.active_us) *
-                                                       (1 - made->share) / made->share);
+    made->share = delivery::share_of(job);
+    if (const auto remaining = delivery::remaining_us_of(job)) {
+        made->remaining_us = *remaining;
     }
     return made;
 }
 
-/// From the first record that was wanted: before it nothing had to be done.
-double share_of_replay(const Job& job) {
-    const auto& spec = job.replay;
-    const auto end_us = spec.by == delivery::ReplayBy::append ? std::min(spec.to_us, job.created_us)
-                                                              : job.created_us;
-    const auto begin_us = job.progress.first_us;
-    const bool is_known = begin_us > 0 && end_us > begin_us;
-    return is_known ? static_cast<double>(job.progress.position_us - begin_us) /
-                          static_cast<double>(end_us - begin_us)
-                    : -1;
-}
-
-double share_of_redrive(const delivery::JobProgress& progress) {
-    const auto over = progress.settled + progress.failed + progress.skipped;
-    return progress.total == 0 ? -1
-                               : static_cast<double>(over) / static_cast<double>(progress.total);
-}
-
 }  // namespace
-
-double share_of(const Job& job) {
-    if (job.state == JobState::done) {
-        return 1;
-    }
-    const auto share =
-        job.kind == JobKind::replay ? share_of_replay(job) : share_of_redrive(job.progress);
-    return share < 0 ? (share == -1 ? -1 : 0) : std::min(share, 1.0);
-}
 
 std::unique_ptr<wire::JobT> to_wire(const Job& job) {
     auto made = std::make_unique<wire::JobT>();

@@ -11,7 +11,4 @@ namespace millrace::broker::protocol {
 /// Errors: invalid_argument where the request names no job, or two.
 [[nodiscard]] Result<delivery::Job> job_of(const wire::JobCreateRequestT& request);
 
-/// How much of a job is done, from 0 to 1; below 0 where nobody knows.
-[[nodiscard]] double share_of(const delivery::Job& job);
-
 }  // namespace millrace::broker::protocol
