@@ -4,7 +4,11 @@
 #include <iterator>
 #include <utility>
 
+#include "broker/gateways/http/admin/job_routes.hpp"
+#include "broker/gateways/http/admin/letter_routes.hpp"
 #include "broker/gateways/http/admin/probe_routes.hpp"
+#include "broker/gateways/http/admin/subscription_routes.hpp"
+#include "broker/gateways/http/admin/topic_routes.hpp"
 #include "broker/gateways/http/records/publish_routes.hpp"
 #include "broker/gateways/http/records/read_routes.hpp"
 #include "broker/gateways/http/routing/openapi.hpp"
@@ -38,6 +42,10 @@ struct HttpDoor::Impl {
                            {.records_max = options.request_records_max,
                             .records_max_reached = &server_metrics.reached(records_limit)}));
         add(read_routes(gate, streams));
+        add(topic_routes(gate));
+        add(subscription_routes(gate));
+        add(letter_routes(gate));
+        add(job_routes(gate));
         routes.push_back({.pattern = "/v1/openapi.json",
                           .summary = "This document.",
                           .handle = [this](const Call& call) {

@@ -68,9 +68,10 @@ class Routing : public ::testing::Test {
     Router router{example_routes(), metrics};
 };
 
-TEST_F(Routing, AWordWinsOverAParameterThatStandsBehindIt) {
+TEST_F(Routing, AWordWinsOverAParameter) {
     EXPECT_EQ(ask(Method::get, "/things/first").body, "\"first\"");
     EXPECT_THAT(ask(Method::get, "/things/second").body, HasSubstr(R"("name":"second")"));
+    EXPECT_EQ(ask(Method::put, "/things/first", R"({"kind":"a"})").status, 405U);
 }
 
 TEST_F(Routing, UnknownPathAndWrongMethodSayWhatThereIs) {

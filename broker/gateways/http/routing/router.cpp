@@ -102,13 +102,20 @@ Router::Router(Routes routes, MetricsRegistry& metrics)
 }
 
 Router::Match Router::find(Method method, const std::vector<std::string>& segments) const {
+    // Of the patterns that fit, the one with the fewest parameters is meant.
+    const std::vector<std::string>* best = nullptr;
+    for (const auto& pattern : patterns_) {
+        const bool is_better = best == nullptr || std::ranges::count_if(pattern, is_param) <
+                                                      std::ranges::count_if(*best, is_param);
+        best = is_better && fits(pattern, segments) ? &pattern : best;
+    }
     Match match;
-    for (std::size_t i = 0; i < routes_.size(); ++i) {
-        if (!fits(patterns_[i], segments)) {
+    for (std::size_t i = 0; best != nullptr && i < routes_.size(); ++i) {
+        if (patterns_[i] != *best) {
             continue;
         }
         match.allowed.insert(std::string(name_of(routes_[i].method)));
-        if (routes_[i].method == as_routed(method) && match.route == nullptr) {
+        if (routes_[i].method == as_routed(method)) {
             match.route = &routes_[i];
             match.number = i;
         }

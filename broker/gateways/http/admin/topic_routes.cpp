@@ -1,0 +1,260 @@
+#include "broker/gateways/http/admin/topic_routes.hpp"
+
+#include <unordered_map>
+
+#include "broker/catalog/catalog_service.hpp"
+#include "broker/catalog/replay_topic.hpp"
+#include "broker/gateways/http/admin/members.hpp"
+
+namespace millrace::broker::http {
+namespace {
+
+using TopicPtr = std::shared_ptr<const TopicInfo>;
+using BoundsOfPartition = std::unordered_map<PartitionId, storage::PartitionBounds>;
+
+constexpr ShardId owner{0};
+constexpr unsigned created = 201;
+
+std::vector<Field> setting_fields() {
+    return {{.name = "partition_count",
+             .type = FieldType::integer,
+             .help = "May only grow.",
+             .max = UINT32_MAX},
+            {.name = "retention_ms",
+             .type = FieldType::integer,
+             .help = "How long records stay; 0: for ever."},
+            {.name = "retention_bytes",
+             .type = FieldType::integer,
+             .help = "Bytes kept of each partition; 0: no limit."},
+            {.name = "criticality",
+             .help = "What gives way to what when the disk does not keep up.",
+             .one_of = words_of(criticality_names)},
+            {.name = "lifecycle",
+             .help = "Retired topics take nothing more.",
+             .one_of = words_of(lifecycle_names)},
+            {.name = "owner", .help = "Who answers for it."},
+            {.name = "description", .help = "What its records say."},
+            {.name = "record_bytes_max",
+             .type = FieldType::integer,
+             .help = "0: the broker's limit.",
+             .max = UINT32_MAX},
+            {.name = "replaced_by", .help = "Where to go when it is retired."},
+            {.name = "duplicate_window_ms",
+             .type = FieldType::integer,
+             .help = "How long an event id is remembered; 0: never looked at."}};
+}
+
+std::vector<Field> create_fields() {
+    auto fields = setting_fields();
+    fields.insert(fields.begin(),
+                  {.name = "name", .help = "Words with dots between.", .is_required = true});
+    return fields;
+}
+
+Json to_json(const TopicInfo& topic, const std::vector<BoundsOfPartition>& shards) {
+    Json json{{"name", topic.name},
+              {"partition_count", topic.partitions.size()},
+              {"retention_ms", topic.retention_ms},
+              {"retention_bytes", topic.retention_bytes},
+              {"criticality", name_in(criticality_names, topic.criticality)},
+              {"lifecycle", name_in(lifecycle_names, topic.lifecycle)},
+              {"owner", topic.owner},
+              {"description", topic.description},
+              {"record_bytes_max", topic.record_bytes_max},
+              {"duplicate_window_ms", topic.duplicate_window_ms},
+              {"replaced_by", topic.replaced_by},
+              {"created_us", topic.created_us},
+              {"partitions", Json::array()}};
+    for (std::size_t index = 0; index < topic.partitions.size(); ++index) {
+        const auto& partition = topic.partitions[index];
+        Json one{{"index", index},
+                 {"partition_id", partition.id.value},
+                 {"shard", partition.shard.value}};
+        if (partition.shard.value < shards.size()) {
+            const auto& known = shards[partition.shard.value];
+            const auto found = known.find(partition.id);
+            const auto bounds = found == known.end() ? storage::PartitionBounds{} : found->second;
+            one["first_offset"] = bounds.first.value;
+            one["next_offset"] = bounds.next.value;
+            one["live_bytes"] = bounds.live_bytes;
+        }
+        json["partitions"].push_back(std::move(one));
+    }
+    return json;
+}
+
+/// The topics with what their partitions hold.
+void answer_topics(const ShardGate& gate,
+                   std::vector<TopicPtr> topics,
+                   std::function<void(Result<Json>)> done) {
+    auto wanted = std::make_shared<std::vector<TopicPtr>>(std::move(topics));
+    const auto look = [wanted](const ShardLink& link) {
+        BoundsOfPartition found;
+        for (const auto& topic : *wanted) {
+            for (const auto& partition : topic->partitions) {
+                if (const auto bounds = link.shard->bounds(partition.id)) {
+                    found[partition.id] = *bounds;
+                }
+            }
+        }
+        return found;
+    };
+    gate.gather<BoundsOfPartition>(
+        look,
+        [wanted, done = std::move(done)](const Result<std::vector<BoundsOfPartition>>& shards) {
+            if (!shards) {
+                done(shards.error());
+                return;
+            }
+            Json list = Json::array();
+            for (const auto& topic : *wanted) {
+                list.push_back(to_json(*topic, shards.value()));
+            }
+            done(std::move(list));
+        });
+}
+
+void list(const ShardGate& gate, const Call& call) {
+    if (!gate.is_open()) {
+        call.refuse(ShardGate::closed());
+        return;
+    }
+    std::vector<std::string> patterns;
+    if (const auto pattern = call.target.param("pattern")) {
+        patterns.emplace_back(*pattern);
+    }
+    answer_topics(gate, gate.catalog()->matching(patterns), [call](const Result<Json>& topics) {
+        topics ? call.answer({{"topics", topics.value()}}) : call.refuse(topics.error());
+    });
+}
+
+void show(const ShardGate& gate, const Call& call) {
+    if (!gate.is_open()) {
+        call.refuse(ShardGate::closed());
+        return;
+    }
+    const auto& name = call.path_param("topic");
+    const auto found = gate.catalog()->topics.find(name);
+    if (found == gate.catalog()->topics.end()) {
+        call.refuse(fail(Errc::unknown_topic, "topic \"" + name + "\" does not exist"));
+        return;
+    }
+    answer_topics(gate, {found->second}, [call](const Result<Json>& topics) {
+        topics ? call.answer(topics.value().front()) : call.refuse(topics.error());
+    });
+}
+
+/// What an alteration gives, in the words of the catalog.
+TopicAlteration alteration_of(const std::string& name, const Json& body) {
+    TopicAlteration change;
+    change.name = name;
+    take(body, "partition_count", change.partition_count);
+    take(body, "retention_ms", change.retention_ms);
+    take(body, "retention_bytes", change.retention_bytes);
+    take_named(body, "criticality", criticality_names, change.criticality);
+    take_named(body, "lifecycle", lifecycle_names, change.lifecycle);
+    take(body, "owner", change.owner);
+    take(body, "description", change.description);
+    take(body, "record_bytes_max", change.record_bytes_max);
+    take(body, "replaced_by", change.replaced_by);
+    take(body, "duplicate_window_ms", change.duplicate_window_ms);
+    return change;
+}
+
+TopicSpec spec_of(const Json& body) {
+    TopicSpec spec;
+    auto& settings = spec.settings;
+    take(body, "name", spec.name);
+    take(body, "partition_count", spec.partition_count);
+    take(body, "retention_ms", settings.retention_ms);
+    take(body, "retention_bytes", settings.retention_bytes);
+    take_named(body, "criticality", criticality_names, settings.criticality);
+    take_named(body, "lifecycle", lifecycle_names, settings.lifecycle);
+    take(body, "owner", settings.owner);
+    take(body, "description", settings.description);
+    take(body, "record_bytes_max", settings.record_bytes_max);
+    take(body, "replaced_by", settings.replaced_by);
+    take(body, "duplicate_window_ms", settings.duplicate_window_ms);
+    return spec;
+}
+
+std::function<void(Result<TopicPtr>)> answer_topic(const Call& call, unsigned status) {
+    return [call, status](const Result<TopicPtr>& topic) {
+        topic ? call.answer(to_json(*topic.value(), {}), status) : call.refuse(topic.error());
+    };
+}
+
+void create(const ShardGate& gate, const Call& call) {
+    auto spec = spec_of(call.body);
+    if (is_internal_topic(spec.name)) {
+        call.refuse(fail(Errc::invalid_argument,
+                         "names that begin with \"" + std::string(internal_topic_prefix) +
+                             "\" are the broker's own"));
+        return;
+    }
+    gate.ask<TopicPtr>(
+        owner,
+        [spec = std::move(spec)](const ShardLink& link, const auto& done) {
+            link.shard->catalog().create_topic(spec, IfExists::fail, done);
+        },
+        answer_topic(call, created));
+}
+
+void alter(const ShardGate& gate, const Call& call) {
+    gate.ask<TopicPtr>(
+        owner,
+        [change = alteration_of(call.path_param("topic"), call.body)](const ShardLink& link,
+                                                                      const auto& done) {
+            link.shard->catalog().alter_topic(change, done);
+        },
+        answer_topic(call, 200));
+}
+
+void remove(const ShardGate& gate, const Call& call) {
+    gate.ask<void>(
+        owner,
+        [name = call.path_param("topic")](const ShardLink& link, const auto& done) {
+            link.shard->catalog().delete_topic(name, done);
+        },
+        [call](const Result<void>& done) {
+            done ? answer_done(call.respond) : call.refuse(done.error());
+        });
+}
+
+}  // namespace
+
+Routes topic_routes(const ShardGate& gate) {
+    const auto at = [&gate](void (*handle)(const ShardGate&, const Call&)) {
+        return [&gate, handle](const Call& call) { handle(gate, call); };
+    };
+    const BodyRule settings{.need = BodyNeed::required,
+                            .content_types = {"application/json"},
+                            .fields = setting_fields(),
+                            .help = "What is not named stays."};
+    return {{.pattern = "/v1/topics",
+             .summary = "Topics with their partitions.",
+             .handle = at(list),
+             .query = {{.name = "pattern", .help = "A name, or a pattern such as plant1.mes.>"}}},
+            {.method = Method::post,
+             .pattern = "/v1/topics",
+             .summary = "Makes a topic.",
+             .handle = at(create),
+             .body = {.need = BodyNeed::required,
+                      .content_types = {"application/json"},
+                      .fields = create_fields()},
+             .success = created},
+            {.pattern = "/v1/topics/{topic}", .summary = "One topic.", .handle = at(show)},
+            {.method = Method::patch,
+             .pattern = "/v1/topics/{topic}",
+             .summary = "Alters a topic.",
+             .handle = at(alter),
+             .body = settings},
+            {.method = Method::del,
+             .pattern = "/v1/topics/{topic}",
+             .summary = "Deletes a topic with its records.",
+             .handle = at(remove),
+             .success = 204,
+             .success_type = ""}};
+}
+
+}  // namespace millrace::broker::http
