@@ -1,6 +1,7 @@
 #include <iostream>
 
 #include "broker/config/config.hpp"
+#include "broker/gateways/http/hooks/hook_file.hpp"
 #include "broker/node.hpp"
 #include "broker/odoo_feed.hpp"
 
@@ -9,7 +10,13 @@ namespace {
 constexpr int usage_exit_code = 2;
 
 int check(const millrace::broker::Config& config) {
-    if (const auto checked = millrace::broker::check_odoo_settings(config); !checked) {
+    auto checked = millrace::broker::check_odoo_settings(config);
+    if (checked && !config.hooks_file.empty()) {
+        if (const auto hooks = millrace::broker::http::load_hook_file(config.hooks_file); !hooks) {
+            checked = hooks.error();
+        }
+    }
+    if (!checked) {
         std::cerr << "millraced: " << checked.error().text << '\n';
         return usage_exit_code;
     }

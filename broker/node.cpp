@@ -212,8 +212,11 @@ Result<void> Node::Impl::listen_everywhere() {
 }
 
 Result<void> Node::Impl::start_http() {
-    door = std::make_unique<http::HttpDoor>(
-        control, door_options_of(config, program_version), metrics);
+    auto options = door_options_of(config, program_version);
+    if (!config.hooks_file.empty()) {
+        MILLRACE_TRY(options.hooks, http::load_hook_file(config.hooks_file));
+    }
+    door = std::make_unique<http::HttpDoor>(control, std::move(options), metrics);
     MILLRACE_TRY(http_port,
                  door->listen(config.http_address, static_cast<std::uint16_t>(config.http_port)));
     return ok();

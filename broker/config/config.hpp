@@ -24,6 +24,7 @@ struct Config {
     std::uint64_t http_request_timeout_ms = 10'000;
     std::uint64_t http_idle_timeout_ms = 60'000;
     std::uint64_t http_write_timeout_ms = 30'000;
+    std::string hooks_file;    ///< empty: no hooks
     std::uint64_t shards = 0;  ///< 0: one per core, or as many as the data directory has
     std::uint64_t segment_bytes = 128ULL << 20U;
     std::uint64_t disk_reserve_bytes = 512ULL << 20U;

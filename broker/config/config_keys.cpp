@@ -63,6 +63,9 @@ const std::array keys{
               &Config::http_write_timeout_ms,
               "Time for the other side to take an answer, or a piece of a stream.",
               100},
+    ConfigKey{"hooks_file",
+              &Config::hooks_file,
+              "YAML file with hooks and webhook targets, docs/http.md; empty: none."},
     ConfigKey{"shards",
               &Config::shards,
               "Shards, one thread each; 0: one per core, or as many as the data directory has. May "

@@ -9,6 +9,7 @@
 #include "broker/gateways/http/admin/probe_routes.hpp"
 #include "broker/gateways/http/admin/subscription_routes.hpp"
 #include "broker/gateways/http/admin/topic_routes.hpp"
+#include "broker/gateways/http/hooks/hook_routes.hpp"
 #include "broker/gateways/http/records/publish_routes.hpp"
 #include "broker/gateways/http/records/read_routes.hpp"
 #include "broker/gateways/http/routing/openapi.hpp"
@@ -46,6 +47,7 @@ struct HttpDoor::Impl {
         add(subscription_routes(gate));
         add(letter_routes(gate));
         add(job_routes(gate));
+        add(hook_routes(options.hooks, publisher, metrics));
         routes.push_back({.pattern = "/v1/openapi.json",
                           .summary = "This document.",
                           .handle = [this](const Call& call) {

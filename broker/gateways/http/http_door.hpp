@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/gateways/http/hooks/hook_file.hpp"
 #include "broker/gateways/http/server/limits.hpp"
 #include "broker/gateways/http/shards/shard_gate.hpp"
 #include "storage/base/metrics.hpp"
@@ -18,6 +19,7 @@ struct DoorOptions {
     std::uint64_t request_records_max = 10'000;
     std::size_t streams_max = 64;
     std::size_t record_batch_bytes_max = std::size_t{1024} * 1024;
+    HookFile hooks = {};
 };
 
 /// The HTTP door of a node: metrics and health, and everything under /v1.

@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint64_t records_max_default = 100;
 constexpr std::uint64_t records_max_limit = 10'000;
 constexpr std::uint64_t wait_ms_limit = 60'000;
+constexpr std::chrono::milliseconds no_time{0};
 constexpr std::size_t poll_bytes = std::size_t{1} << 20U;
 /// Each event names the place in every partition that is read.
 constexpr std::size_t stream_partitions_max = 64;
@@ -62,16 +63,26 @@ void poll(const ShardGate& gate,
         std::move(positions),
         TopicReader::Options{.fetch_bytes = poll_bytes,
                              .records_max = max ? integer_of(*max) : records_max_default});
-    const bool wants_lines = accepts(call, lines_type);
-    reader->next(std::chrono::milliseconds(wait ? integer_of(*wait) : 0),
-                 [reader, wants_lines, respond = call.respond](Result<ReadPiece> piece) {
-                     if (!piece) {
-                         respond(problem(piece.error()));
-                         return;
-                     }
-                     respond(wants_lines ? as_lines(piece.value(), reader->positions())
-                                         : as_json(piece.value(), reader->positions()));
-                 });
+    // The reader owns these, so that they must not own it.
+    const auto answer = [here = reader.get(),
+                         wants_lines = accepts(call, lines_type),
+                         respond = call.respond](const Result<ReadPiece>& piece) {
+        if (!piece) {
+            respond(problem(piece.error()));
+            return;
+        }
+        respond(wants_lines ? as_lines(piece.value(), here->positions())
+                            : as_json(piece.value(), here->positions()));
+    };
+    const std::chrono::milliseconds wait_max(wait ? integer_of(*wait) : 0);
+    reader->next(no_time, [here = reader.get(), answer, wait_max](const Result<ReadPiece>& piece) {
+        const bool is_empty = piece && piece.value().records.empty() && piece.value().gaps.empty();
+        if (is_empty && wait_max > no_time) {
+            here->next(wait_max, answer);
+        } else {
+            answer(piece);
+        }
+    });
 }
 
 void stream(const ShardGate& gate,

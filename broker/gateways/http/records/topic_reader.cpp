@@ -20,16 +20,14 @@ TopicReader::TopicReader(const ShardGate& gate,
 
 void TopicReader::next(std::chrono::milliseconds wait_max, PieceDone done) {
     done_ = std::move(done);
+    wants_all_ = wait_max.count() == 0;
     for (auto& [shard, part] : shards_) {
-        if (part.ready) {
-            answer(part);
-            return;
-        }
-    }
-    for (auto& [shard, part] : shards_) {
-        if (!part.is_fetching) {
+        if (!part.is_fetching && !part.ready) {
             fetch(shard, part, wait_max);
         }
+    }
+    if (!must_wait()) {
+        answer();
     }
 }
 
@@ -55,10 +53,9 @@ void TopicReader::fetch(ShardId shard, ShardPart& part, std::chrono::millisecond
         [plan = std::move(plan)](const ShardLink& link, const auto& done) {
             delivery::start_fetch(*link.shard, *link.waiters, plan, done);
         },
-        [weak = weak_from_this(), shard](Result<Parts> parts) {
-            if (const auto self = weak.lock()) {
-                self->take(shard, std::move(parts));
-            }
+        // Who waits for the shard keeps the reader, and the reader who waits for it.
+        [self = shared_from_this(), shard](Result<Parts> parts) {
+            self->take(shard, std::move(parts));
         });
 }
 
@@ -68,38 +65,38 @@ void TopicReader::take(ShardId shard, Result<Parts> parts) {
     if (!parts || !parts.value().empty()) {
         part.ready = std::move(parts);
     }
-    if (done_ == nullptr) {
-        return;
-    }
-    if (part.ready) {
-        answer(part);
-    } else if (std::ranges::none_of(shards_,
-                                    [](const auto& one) { return one.second.is_fetching; })) {
-        answer_nothing();
+    if (done_ != nullptr && !must_wait()) {
+        answer();
     }
 }
 
-void TopicReader::answer(ShardPart& part) {
+bool TopicReader::must_wait() const {
+    const auto is_fetching = [](const auto& one) { return one.second.is_fetching; };
+    const auto is_ready = [](const auto& one) { return one.second.ready.has_value(); };
+    return std::ranges::any_of(shards_, is_fetching) &&
+           (wants_all_ || std::ranges::none_of(shards_, is_ready));
+}
+
+void TopicReader::answer() {
     const auto done = std::exchange(done_, nullptr);
-    const auto parts = *std::exchange(part.ready, std::nullopt);
-    if (!parts) {
-        done(parts.error());
-        return;
-    }
     ReadPiece piece;
-    for (const auto& fetched : parts.value()) {
-        if (const auto added = add(fetched, piece); !added) {
-            done(added.error());
+    for (auto& [shard, part] : shards_) {
+        if (!part.ready || piece.records.size() >= options_.records_max) {
+            continue;
+        }
+        const auto parts = *std::exchange(part.ready, std::nullopt);
+        if (!parts) {
+            done(parts.error());
             return;
+        }
+        for (const auto& fetched : parts.value()) {
+            if (const auto added = add(fetched, piece); !added) {
+                done(added.error());
+                return;
+            }
         }
     }
     done(std::move(piece));
-}
-
-void TopicReader::answer_nothing() {
-    if (const auto done = std::exchange(done_, nullptr)) {
-        done(ReadPiece{});
-    }
 }
 
 Result<void> TopicReader::add(const delivery::Fetched& fetched, ReadPiece& piece) {

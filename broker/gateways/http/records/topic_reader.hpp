@@ -45,8 +45,9 @@ class TopicReader : public std::enable_shared_from_this<TopicReader> {
                 Options options);
 
     using PieceDone = std::function<void(Result<ReadPiece>)>;
-    /// The next records, of whichever shard has some first; none once the time is over. One call at
-    /// a time. Errors: offset_out_of_range, unknown_partition, shutting_down.
+    /// The next records, of whichever shard has some first; none once the time is over. Without
+    /// time to wait, what all shards have. One call at a time. Errors: offset_out_of_range,
+    /// unknown_partition, shutting_down.
     void next(std::chrono::milliseconds wait_max, PieceDone done);
     /// Forgets who waits.
     void stop() { done_ = nullptr; }
@@ -65,8 +66,8 @@ class TopicReader : public std::enable_shared_from_this<TopicReader> {
 
     void fetch(ShardId shard, ShardPart& part, std::chrono::milliseconds wait_max);
     void take(ShardId shard, Result<Parts> parts);
-    void answer(ShardPart& part);
-    void answer_nothing();
+    void answer();
+    [[nodiscard]] bool must_wait() const;
     [[nodiscard]] Result<void> add(const delivery::Fetched& fetched, ReadPiece& piece);
     void add_records(std::uint32_t partition_index,
                      std::span<const std::byte> runs,
@@ -82,6 +83,7 @@ class TopicReader : public std::enable_shared_from_this<TopicReader> {
     Options options_;
     std::map<ShardId, ShardPart> shards_;
     PieceDone done_;
+    bool wants_all_ = false;  ///< an answer waits for every shard
 };
 
 }  // namespace millrace::broker::http

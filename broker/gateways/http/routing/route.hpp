@@ -68,6 +68,7 @@ struct Route {
     BodyRule body = {};
     unsigned success = 200;
     std::string_view success_type = "application/json";
+    bool takes_any_query = false;  ///< the handler reads what the other side likes to send
 };
 using Routes = std::vector<Route>;
 
