@@ -6,6 +6,7 @@
 #include "broker/delivery/letters/letter_groups.hpp"
 #include "broker/delivery/letters/letter_shards.hpp"
 #include "broker/protocol/session.hpp"
+#include "client/wire/same_members.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
 
 namespace millrace::broker::protocol {
@@ -15,37 +16,16 @@ constexpr std::uint32_t list_max = 10'000;
 
 std::unique_ptr<wire::LetterT> to_wire(const delivery::Letter& letter) {
     auto made = std::make_unique<wire::LetterT>();
-    made->id = letter.id;
-    made->subscription = letter.subscription;
-    made->topic = letter.topic;
+    wire::copy_letter_facts(letter, *made);
     made->partition = letter.partition_index;
     made->partition_id = letter.partition.value;
     made->offset = letter.shown_offset().value;
-    made->key = letter.key;
-    made->cause = static_cast<wire::Cause>(letter.cause);
-    made->error = letter.error;
-    made->response = letter.response;
-    made->attempts = letter.attempts;
-    made->first_failure_us = letter.first_failure_us;
-    made->last_failure_us = letter.last_failure_us;
-    made->append_time_us = letter.append_time_us;
-    made->correlation_id = letter.correlation_id;
-    made->state = static_cast<wire::LetterState>(letter.state);
-    made->parked_behind = letter.parked_behind;
     for (const auto& action : letter.actions) {
         auto one = std::make_unique<wire::LetterActionT>();
-        one->time_us = action.time_us;
-        one->action = action.action;
-        one->by = action.by;
-        one->text = action.text;
+        wire::copy_letter_action(action, *one);
         made->actions.push_back(std::move(one));
     }
     return made;
-}
-
-template <class Value, class Wire>
-std::optional<Value> optional_of(const flatbuffers::Optional<Wire>& value) {
-    return value ? std::optional(static_cast<Value>(*value)) : std::nullopt;
 }
 
 wire::LetterListAnswerT merge(
@@ -64,17 +44,11 @@ wire::LetterListAnswerT merge(
 }
 
 delivery::LetterQuery query_of(const wire::LetterListRequestT& message) {
-    return {.subscription = message.subscription,
-            .cause = optional_of<delivery::Cause>(message.cause),
-            .state = optional_of<delivery::LetterState>(message.state),
-            .key = message.key,
-            .error_contains = message.error_contains,
-            .correlation_id = message.correlation_id,
-            .where = message.where,
-            .since_us = message.since_us,
-            .before_us = message.before_us,
-            .after_id = message.after_id,
-            .limit = std::clamp(message.limit, 1U, list_max)};
+    delivery::LetterQuery query;
+    wire::copy_letter_query(message, query);
+    query.after_id = message.after_id;
+    query.limit = std::clamp(message.limit, 1U, list_max);
+    return query;
 }
 
 void list(const Request& request) {
@@ -272,18 +246,8 @@ void change(const Request& request) {
         return;
     }
     delivery::LetterSelection selection{
-        .query = {.subscription = message.subscription,
-                  .cause = optional_of<delivery::Cause>(message.cause),
-                  .state = {},
-                  .key = message.key,
-                  .error_contains = message.error_contains,
-                  .correlation_id = message.correlation_id,
-                  .where = message.where,
-                  .since_us = message.since_us,
-                  .before_us = message.before_us},
-        .ids = message.ids,
-        .by = message.by,
-        .reason = message.reason};
+        .query = {}, .ids = message.ids, .by = message.by, .reason = message.reason};
+    wire::copy_letter_query(message, selection.query);
     if (message.limit > 0) {
         selection.limit = message.limit;
     }

@@ -1,6 +1,7 @@
 #include "millrace/jobs.hpp"
 
 #include "client/src/jobs/jobs_impl.hpp"
+#include "client/wire/same_members.hpp"
 #include "client/wire/schema/jobs_generated.h"
 
 namespace millrace {
@@ -10,59 +11,28 @@ using wire::Api;
 
 std::unique_ptr<wire::ReplaySpecT> to_wire(const ReplayJob& job) {
     auto made = std::make_unique<wire::ReplaySpecT>();
-    made->topics = job.topics;
-    made->from_us = job.from_us;
-    made->to_us = job.to_us;
-    made->by = static_cast<wire::ReplayBy>(job.by);
-    made->where = job.where;
-    made->key = job.key;
+    wire::copy_replay(job, *made);
     for (const auto& header : job.headers) {
         auto match = std::make_unique<wire::HeaderMatchT>();
         match->key = header.key;
         match->value = header.value;
         made->headers.push_back(std::move(match));
     }
-    made->records_per_second = job.records_per_second;
-    made->time_scale = job.time_scale;
-    made->to_topic = job.to_topic;
-    made->to_subscription = job.to_subscription;
     made->dry_run = job.dry_run;
     return made;
 }
 
 std::unique_ptr<wire::RedriveSpecT> to_wire(const RedriveJob& job) {
     auto made = std::make_unique<wire::RedriveSpecT>();
-    made->subscription = job.query.subscription;
-    if (job.query.cause) {
-        made->cause = static_cast<wire::Cause>(*job.query.cause);
-    }
-    made->key = job.query.key;
-    made->error_contains = job.query.error_contains;
-    made->correlation_id = job.query.correlation_id;
-    made->where = job.query.where;
-    made->since_us = job.query.since_us;
-    made->before_us = job.query.before_us;
-    made->transform = job.transform;
-    made->limit = job.limit;
-    made->records_per_second = job.records_per_second;
-    made->canary = job.canary;
-    made->failure_share_max = job.failure_share_max;
+    wire::copy_letter_query(job.query, *made);
+    wire::copy_redrive(job, *made);
     return made;
 }
 
 ReplayJob from_wire(const wire::ReplaySpecT& spec) {
-    ReplayJob job{.topics = spec.topics,
-                  .from_us = spec.from_us,
-                  .to_us = spec.to_us,
-                  .by = static_cast<ReplayBy>(spec.by),
-                  .where = spec.where,
-                  .key = spec.key,
-                  .headers = {},
-                  .records_per_second = spec.records_per_second,
-                  .time_scale = spec.time_scale,
-                  .to_topic = spec.to_topic,
-                  .to_subscription = spec.to_subscription,
-                  .dry_run = spec.dry_run};
+    ReplayJob job;
+    wire::copy_replay(spec, job);
+    job.dry_run = spec.dry_run;
     for (const auto& header : spec.headers) {
         job.headers.push_back({.key = header->key, .value = header->value});
     }
@@ -70,54 +40,27 @@ ReplayJob from_wire(const wire::ReplaySpecT& spec) {
 }
 
 RedriveJob from_wire(const wire::RedriveSpecT& spec) {
-    RedriveJob job{.query = {},
-                   .transform = spec.transform,
-                   .limit = spec.limit,
-                   .records_per_second = spec.records_per_second,
-                   .canary = spec.canary,
-                   .failure_share_max = spec.failure_share_max};
-    job.query.subscription = spec.subscription;
-    if (spec.cause) {
-        job.query.cause = static_cast<Cause>(*spec.cause);
-    }
-    job.query.key = spec.key;
-    job.query.error_contains = spec.error_contains;
-    job.query.correlation_id = spec.correlation_id;
-    job.query.where = spec.where;
-    job.query.since_us = spec.since_us;
-    job.query.before_us = spec.before_us;
+    RedriveJob job;
+    wire::copy_letter_query(spec, job.query);
+    wire::copy_redrive(spec, job);
     return job;
 }
 
 JobProgress from_wire(const wire::JobProgressT& progress) {
-    return {.total = progress.total,
-            .matched = progress.matched,
-            .sent = progress.sent,
-            .skipped = progress.skipped,
-            .settled = progress.settled,
-            .failed = progress.failed,
-            .errors = progress.errors,
-            .bytes = progress.bytes,
-            .position_us = progress.position_us,
-            .active_us = progress.active_us,
-            .rate = progress.rate,
-            .share = progress.share,
-            .remaining_us = progress.remaining_us,
-            .last_error = progress.last_error};
+    JobProgress made;
+    wire::copy_job_progress(progress, made);
+    made.share = progress.share;
+    made.remaining_us = progress.remaining_us;
+    return made;
 }
 
 JobDescription from_wire(const wire::JobT& job) {
-    return {.id = job.id,
-            .kind = static_cast<JobKind>(job.kind),
-            .state = static_cast<JobState>(job.state),
-            .reason = job.reason,
-            .by = job.by,
-            .changed_by = job.changed_by,
-            .created_us = job.created_us,
-            .changed_us = job.changed_us,
-            .replay = job.replay ? from_wire(*job.replay) : ReplayJob{},
-            .redrive = job.redrive ? from_wire(*job.redrive) : RedriveJob{},
-            .progress = job.progress ? from_wire(*job.progress) : JobProgress{}};
+    JobDescription made;
+    wire::copy_job(job, made);
+    made.replay = job.replay ? from_wire(*job.replay) : ReplayJob{};
+    made.redrive = job.redrive ? from_wire(*job.redrive) : RedriveJob{};
+    made.progress = job.progress ? from_wire(*job.progress) : JobProgress{};
+    return made;
 }
 
 /// A broker that says neither error nor job is not to be trusted.

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "client/src/admin_impl.hpp"
+#include "client/wire/same_members.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
 #include "millrace/admin.hpp"
 
@@ -12,30 +13,12 @@ namespace {
 using wire::Api;
 
 Letter from_wire(const wire::LetterT& letter) {
-    Letter made{.id = letter.id,
-                .subscription = letter.subscription,
-                .topic = letter.topic,
-                .partition = letter.partition,
-                .offset = letter.offset,
-                .key = letter.key,
-                .cause = static_cast<Cause>(letter.cause),
-                .error = letter.error,
-                .response = letter.response,
-                .attempts = letter.attempts,
-                .first_failure_us = letter.first_failure_us,
-                .last_failure_us = letter.last_failure_us,
-                .append_time_us = letter.append_time_us,
-                .correlation_id = letter.correlation_id,
-                .state = static_cast<LetterState>(letter.state),
-                .parked_behind = letter.parked_behind,
-                .actions = {},
-                .record = std::nullopt,
-                .edited = std::nullopt};
+    Letter made;
+    wire::copy_letter_facts(letter, made);
+    made.partition = letter.partition;
+    made.offset = letter.offset;
     for (const auto& action : letter.actions) {
-        made.actions.push_back({.time_us = action->time_us,
-                                .action = action->action,
-                                .by = action->by,
-                                .text = action->text});
+        wire::copy_letter_action(*action, made.actions.emplace_back());
     }
     return made;
 }
@@ -60,17 +43,8 @@ wire::LetterChangeRequestT change_request(wire::LetterChangeKind kind,
                                           const LetterMend& mend) {
     wire::LetterChangeRequestT request;
     request.kind = kind;
-    request.subscription = selection.query.subscription;
+    wire::copy_letter_query(selection.query, request);
     request.ids = selection.ids;
-    if (selection.query.cause) {
-        request.cause = static_cast<wire::Cause>(*selection.query.cause);
-    }
-    request.key = selection.query.key;
-    request.error_contains = selection.query.error_contains;
-    request.correlation_id = selection.query.correlation_id;
-    request.where = selection.query.where;
-    request.since_us = selection.query.since_us;
-    request.before_us = selection.query.before_us;
     request.by = selection.by;
     request.limit = selection.limit;
     request.transform = mend.transform;
@@ -83,19 +57,7 @@ wire::LetterChangeRequestT change_request(wire::LetterChangeKind kind,
 
 wire::LetterListRequestT list_request(const LetterQuery& query) {
     wire::LetterListRequestT request;
-    request.subscription = query.subscription;
-    if (query.cause) {
-        request.cause = static_cast<wire::Cause>(*query.cause);
-    }
-    if (query.state) {
-        request.state = static_cast<wire::LetterState>(*query.state);
-    }
-    request.key = query.key;
-    request.error_contains = query.error_contains;
-    request.correlation_id = query.correlation_id;
-    request.where = query.where;
-    request.since_us = query.since_us;
-    request.before_us = query.before_us;
+    wire::copy_letter_query(query, request);
     return request;
 }
 
