@@ -1,8 +1,6 @@
 #include "broker/odoo_feed.hpp"
 
 #include <chrono>
-#include <cstdlib>
-#include <fstream>
 #include <map>
 #include <set>
 #include <utility>
@@ -14,10 +12,8 @@
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/delivery/jobs/replay/origin.hpp"
-#include "broker/odoo/json_rpc.hpp"
-#include "broker/odoo/mapping.hpp"
-#include "broker/odoo/odoo_url.hpp"
-#include "broker/odoo/sink.hpp"
+#include "broker/odoo/sink/sink.hpp"
+#include "broker/odoo/transport/json2.hpp"
 #include "broker/runtime/runtime.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/base/logging.hpp"
@@ -32,27 +28,6 @@ constexpr std::chrono::seconds extend_interval{10};
 constexpr std::chrono::seconds extend_by{60};
 constexpr std::size_t batches_ahead = 4;  ///< credit per connection, in batches
 
-/// The first line of the file, or the variable of the environment.
-Result<std::string> load_key(const Config& config) {
-    if (config.odoo_key_file.empty()) {
-        const char* const key =
-            std::getenv("MILLRACE_ODOO_KEY");  // NOLINT(concurrency-mt-unsafe): before threads
-        if (key != nullptr && *key != '\0') {
-            return std::string(key);
-        }
-        return fail(Errc::configuration,
-                    "odoo_key_file is missing: a file whose first line is an API key of Odoo; "
-                    "or set MILLRACE_ODOO_KEY");
-    }
-    std::ifstream file(config.odoo_key_file);
-    std::string key;
-    if (!std::getline(file, key) || key.empty()) {
-        return fail(Errc::configuration,
-                    "odoo_key_file: no key on the first line of " + config.odoo_key_file);
-    }
-    return key;
-}
-
 }  // namespace
 
 struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
@@ -61,15 +36,18 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
           config(given),
           metrics(metrics_registry),
           reopen_timer(context),
-          extend_timer(context) {}
+          extend_timer(context),
+          wake_timer(context) {}
 
     asio::io_context& control;
     Config config;
     MetricsRegistry& metrics;
-    std::unique_ptr<odoo::JsonRpcTransport> transport;
+    SystemClock clock;
+    std::unique_ptr<odoo::Transport> transport;
     std::unique_ptr<odoo::Sink> sink;
     asio::steady_timer reopen_timer;
     asio::steady_timer extend_timer;
+    asio::steady_timer wake_timer;
     std::vector<ShardLink> shards;
     NextId next_id;
     std::map<ShardId, std::uint64_t> sessions;  ///< open ones
@@ -86,6 +64,7 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
     void reopen_later();
     void settle(ShardId shard, std::uint64_t session, delivery::Settlement settlement);
     void extend_held();
+    void wake_at(SteadyTime at);
 };
 
 namespace {
@@ -131,30 +110,47 @@ class FeedTarget final : public delivery::DeliveryTarget {
 }  // namespace
 
 Result<void> OdooFeed::Impl::prepare() {
-    odoo::JsonRpcOptions rpc;
-    MILLRACE_TRY(rpc.url, odoo::parse_odoo_url(config.odoo_url));
+    odoo::OdooTarget target;
+    MILLRACE_TRY(target.url, odoo::parse_odoo_url(config.odoo_url));
     if (config.odoo_database.empty() || config.odoo_login.empty() || config.odoo_mapping.empty()) {
         return fail(Errc::configuration,
                     "odoo_url is set, so odoo_database, odoo_login and odoo_mapping are needed");
     }
-    MILLRACE_TRY(auto key, load_key(config));
+    MILLRACE_TRY(const auto api, odoo::parse_odoo_api(config.odoo_api));
+    MILLRACE_TRY(auto key, odoo::load_key(config.odoo_key_file));
     MILLRACE_TRY(auto mapping, odoo::parse_mapping_file(config.odoo_mapping));
-    rpc.login = {
+    target.login = {
         .database = config.odoo_database, .login = config.odoo_login, .key = std::move(key)};
-    rpc.call_timeout = std::chrono::milliseconds(config.odoo_timeout_ms);
-    transport = std::make_unique<odoo::JsonRpcTransport>(control, std::move(rpc));
+    target.limits.call_timeout = std::chrono::milliseconds(config.odoo_timeout_ms);
+    transport = odoo::make_transport(api, control, std::move(target));
     odoo::SinkOptions options;
     options.connections_max = config.odoo_connections_max;
-    options.batch_records_max = config.odoo_batch_records_max;
+    options.stations.batch_records_max = config.odoo_batch_records_max;
+    options.stations.business_batch_records_max = config.odoo_business_batch_records_max;
+    options.ledger_action_id = static_cast<std::int64_t>(config.odoo_ledger_action);
     sink = std::make_unique<odoo::Sink>(
         options,
         std::move(mapping),
-        *transport,
-        metrics,
-        [this](ShardId shard, std::uint64_t session, delivery::Settlement settlement) {
-            settle(shard, session, std::move(settlement));
-        });
+        odoo::SinkParts{
+            .transport = *transport,
+            .metrics = metrics,
+            .clock = clock,
+            .settle =
+                [this](ShardId shard, std::uint64_t session, delivery::Settlement settlement) {
+                    settle(shard, session, std::move(settlement));
+                },
+            .wake_at = [this](SteadyTime at) { wake_at(at); }});
     return ok();
+}
+
+void OdooFeed::Impl::wake_at(SteadyTime at) {
+    wake_timer.expires_after(at - clock.steady_now());
+    wake_timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
+        const auto self = weak.lock();
+        if (!error && self && !self->is_stopped) {
+            self->sink->wake();
+        }
+    });
 }
 
 void OdooFeed::Impl::open_wanted() {
@@ -310,6 +306,7 @@ void OdooFeed::stop() {
     }
     impl_->reopen_timer.cancel();
     impl_->extend_timer.cancel();
+    impl_->wake_timer.cancel();
     impl_->transport->stop();
 }
 

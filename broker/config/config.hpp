@@ -58,7 +58,11 @@ struct Config {
     std::string odoo_subscription = "odoo";
     std::uint64_t odoo_connections_max = 2;
     std::uint64_t odoo_batch_records_max = 100;
+    std::uint64_t odoo_business_batch_records_max = 10;
     std::uint64_t odoo_timeout_ms = 150'000;
+    std::string odoo_api = "jsonrpc";
+    std::uint64_t odoo_ledger_action = 0;
+    std::uint64_t odoo_ledger_keep_days = 400;
     std::string log_level = "info";
     std::string ready_file;
     bool rebuild_index = false;

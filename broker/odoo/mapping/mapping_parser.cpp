@@ -1,0 +1,116 @@
+#include <array>
+#include <fstream>
+#include <sstream>
+
+#include "broker/odoo/mapping/mapping.hpp"
+#include "broker/odoo/mapping/step_parser.hpp"
+#include "client/wire/topic_pattern.hpp"
+
+// The mapping file: YAML whose leaves are jq programs.
+//
+//     mappings:
+//       - topics: [plant1.mes.workorder.step]
+//         when: .value.report == "D"
+//         lane: .value.product
+//         steps:
+//           - model: mrp.workorder
+//             external_id: '"step_" + (.headers["event-id"] | external_name)'
+//             fields:
+//               name: .value.operation
+
+namespace millrace::broker::odoo {
+namespace {
+
+constexpr std::size_t file_bytes_max = 4U << 20U;
+constexpr std::size_t steps_max = 32;
+
+Result<void> parse_topics(const YamlReader& reader, const YAML::Node& node, Rule& rule) {
+    const auto topics = node["topics"];
+    if (!topics || !topics.IsSequence() || topics.size() == 0) {
+        return reader.error(topics ? topics : node,
+                            "\"topics\" takes a list of topics or patterns");
+    }
+    for (const auto& topic : topics) {
+        auto pattern = topic.as<std::string>();
+        if (!wire::is_topic_pattern(pattern)) {
+            return reader.error(topic, "\"" + pattern + "\" is no topic or pattern");
+        }
+        rule.topics.push_back(std::move(pattern));
+    }
+    return ok();
+}
+
+Result<Rule> parse_rule(const YamlReader& reader, const YAML::Node& node) {
+    constexpr std::array<std::string_view, 5> known{"topics", "when", "event_id", "lane", "steps"};
+    MILLRACE_TRY(reader.check_keys(node, known));
+    Rule rule;
+    rule.place = reader.place(node);
+    MILLRACE_TRY(parse_topics(reader, node, rule));
+    for (const char* const key : {"when", "event_id", "lane"}) {
+        if (const auto program = node[key]) {
+            MILLRACE_TRY(check_step_names(reader, program, {}));
+        }
+    }
+    MILLRACE_TRY(rule.when, reader.optional_expression(node, "when"));
+    MILLRACE_TRY(rule.event_id, reader.optional_expression(node, "event_id"));
+    MILLRACE_TRY(rule.lane, reader.optional_expression(node, "lane"));
+    const auto steps = node["steps"];
+    if (!steps || !steps.IsSequence() || steps.size() == 0) {
+        return reader.error(steps ? steps : node, "\"steps\" takes a list of steps");
+    }
+    if (steps.size() > steps_max) {
+        return reader.error(steps, "more than " + std::to_string(steps_max) + " steps");
+    }
+    for (const auto& step : steps) {
+        MILLRACE_TRY(auto parsed, parse_step(reader, step, rule.steps));
+        rule.steps.push_back(std::move(parsed));
+    }
+    return rule;
+}
+
+Result<Mapping> parse_root(const std::string& name, const YAML::Node& root) {
+    constexpr std::array<std::string_view, 1> known{"mappings"};
+    if (!root.IsMap()) {
+        return fail(Errc::configuration, name + ": a mapping file starts with \"mappings:\"");
+    }
+    const YamlReader reader(name);
+    MILLRACE_TRY(reader.check_keys(root, known));
+    const auto mappings = root["mappings"];
+    if (!mappings || !mappings.IsSequence() || mappings.size() == 0) {
+        return reader.error(root, "\"mappings\" takes a list");
+    }
+    std::vector<Rule> rules;
+    for (const auto& mapping : mappings) {
+        MILLRACE_TRY(auto rule, parse_rule(reader, mapping));
+        rules.push_back(std::move(rule));
+    }
+    return Mapping(std::move(rules));
+}
+
+}  // namespace
+
+Result<Mapping> parse_mapping(const std::string& name, const std::string& text) {
+    if (text.size() > file_bytes_max) {
+        return fail(Errc::configuration,
+                    name + ": more than " + std::to_string(file_bytes_max) + " bytes");
+    }
+    // The library reports by exceptions; this is its one adapter.
+    try {
+        return parse_root(name, YAML::Load(text));
+    } catch (const YAML::Exception& error) {
+        return fail(Errc::configuration,
+                    name + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);
+    }
+}
+
+Result<Mapping> parse_mapping_file(const std::string& path) {
+    std::ifstream file(path);
+    std::ostringstream text;
+    text << file.rdbuf();
+    if (!file) {
+        return fail(Errc::configuration, "cannot read the mapping " + path);
+    }
+    return parse_mapping(path, text.str());
+}
+
+}  // namespace millrace::broker::odoo

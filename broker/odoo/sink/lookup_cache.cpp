@@ -1,0 +1,50 @@
+#include "broker/odoo/sink/lookup_cache.hpp"
+
+#include <utility>
+
+namespace millrace::broker::odoo {
+
+std::optional<nlohmann::json> LookupCache::find(const std::string& key) {
+    const auto known = entries_.find(key);
+    if (known == entries_.end()) {
+        return std::nullopt;
+    }
+    const auto entry = known->second;
+    if (entry->until <= clock_.steady_now()) {
+        used_.erase(entry);
+        entries_.erase(known);
+        return std::nullopt;
+    }
+    used_.splice(used_.begin(), used_, entry);
+    return entry->found;
+}
+
+void LookupCache::store(const std::string& key, nlohmann::json found, Duration keep) {
+    if (const auto known = entries_.find(key); known != entries_.end()) {
+        used_.erase(known->second);
+        entries_.erase(known);
+    }
+    if (keep <= Duration::zero() || entries_max_ == 0) {
+        return;
+    }
+    used_.push_front({.key = key, .found = std::move(found), .until = clock_.steady_now() + keep});
+    entries_[key] = used_.begin();
+    if (entries_.size() > entries_max_) {
+        entries_.erase(used_.back().key);
+        used_.pop_back();
+    }
+}
+
+void LookupCache::forget_model(const std::string& model) {
+    const auto begin = lookup_key(model, "");
+    for (auto entry = used_.begin(); entry != used_.end();) {
+        if (entry->key.starts_with(begin)) {
+            entries_.erase(entry->key);
+            entry = used_.erase(entry);
+        } else {
+            ++entry;
+        }
+    }
+}
+
+}  // namespace millrace::broker::odoo

@@ -1,0 +1,267 @@
+#include "broker/odoo/sink/sink.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/odoo/plan/calls.hpp"
+
+namespace millrace::broker::odoo {
+namespace {
+
+constexpr Duration id_kept{std::chrono::hours(1)};
+
+std::string id_key(const std::string& model, const std::string& external_id) {
+    return lookup_key(model, "id of " + external_id);
+}
+
+}  // namespace
+
+Sink::Sink(SinkOptions options, Mapping mapping, SinkParts parts)
+    : options_(options),
+      mapping_(std::move(mapping)),
+      parts_(std::move(parts)),
+      stations_(options.stations, mapping_),
+      concurrency_(options.connections_max),
+      cache_(options.lookup_entries_max, parts_.clock),
+      metrics_(parts_.metrics),
+      ledger_action_id_(options.ledger_action_id) {}
+
+Sink::~Sink() {
+    *is_alive_ = false;
+}
+
+void Sink::accept(const std::vector<Event>& events) {
+    for (const auto& event : events) {
+        held_[{{event.ref.shard, event.ref.session}, event.ref.delivery_id}] = event.attempt;
+        begin(event);
+    }
+    run();
+}
+
+void Sink::wake() {
+    run();
+}
+
+std::vector<DeliveryRef> Sink::held() const {
+    std::vector<DeliveryRef> refs;
+    refs.reserve(held_.size());
+    for (const auto& [id, attempt] : held_) {
+        refs.push_back(
+            {.shard = id.first.first, .session = id.first.second, .delivery_id = id.second});
+    }
+    return refs;
+}
+
+void Sink::begin(const Event& event) {
+    const auto refuse = [&](const std::string& why) {
+        nack(event.ref, event.attempt, {.cause = Cause::mapping, .error = why});
+    };
+    const auto* const rule = mapping_.rule_of(event.topic);
+    if (rule == nullptr) {
+        return refuse("no mapping for topic \"" + event.topic + "\"");
+    }
+    auto scope = Scope::of({.topic = event.topic,
+                            .partition_index = event.partition_index,
+                            .offset = event.offset,
+                            .append_time_us = event.append_time_us,
+                            .attempt = event.attempt,
+                            .record = event.record});
+    if (!scope) {
+        return refuse("the event cannot be read: " + scope.error().text);
+    }
+    if (rule->when) {
+        const auto wanted = rule->when->evaluate(scope.value().text());
+        if (!wanted) {
+            return refuse(rule->when->fault(wanted.error().text).error);
+        }
+        if (wanted.value().is_null() || wanted.value() == false) {
+            return ack(event.ref, "not_wanted");
+        }
+    }
+    const auto id = event_id_of(*rule, scope.value());
+    auto lanes = lanes_of(*rule, scope.value());
+    if (!id || !lanes) {
+        return refuse(!id ? id.error().text : lanes.error().text);
+    }
+    enter(std::make_unique<Flow>(Flow{.ref = event.ref,
+                                      .attempt = event.attempt,
+                                      .rule = rule,
+                                      .step = 0,
+                                      .scope = std::move(scope).value(),
+                                      .event_id = id.value(),
+                                      .lanes = std::move(lanes).value(),
+                                      .work = {},
+                                      .entry = {}}));
+}
+
+void Sink::enter(FlowPtr flow) {
+    while (flow->step < flow->rule->steps.size()) {
+        if (!pass(flow)) {
+            return;
+        }
+    }
+    ack(flow->ref, "applied");
+}
+
+bool Sink::pass(FlowPtr& flow) {
+    const auto& step = flow->current();
+    if (step.proof == Proof::ledger) {
+        return pass_block(flow);
+    }
+    auto evaluated = evaluate(step, flow->scope);
+    if (const auto* const fault = std::get_if<Fault>(&evaluated)) {
+        nack(*flow, *fault);
+        return false;
+    }
+    if (std::holds_alternative<Skipped>(evaluated)) {
+        flow->scope.add_step(step.name, nullptr);
+        ++flow->step;
+        return true;
+    }
+    flow->work = std::get<Work>(std::move(evaluated));
+    if (step.action == Action::lookup) {
+        if (const auto known = cache_.find(lookup_key(step.model, step.place + flow->work.group))) {
+            metrics_.lookups_hit.add();
+            return take_lookup(flow, *known);
+        }
+        metrics_.lookups_missed.add();
+    }
+    if (step.action == Action::upsert) {
+        if (const auto known = cache_.find(id_key(step.model, flow->work.external_id))) {
+            flow->work.records.push_back(record_key(step.model, *known));
+        }
+    }
+    stations_.add(std::move(flow), parts_.clock.steady_now());
+    return false;
+}
+
+bool Sink::pass_block(FlowPtr& flow) {
+    const auto& steps = flow->rule->steps;
+    auto evaluated =
+        evaluate_block(steps, {.event_id = flow->event_id, .step = flow->step}, flow->scope);
+    if (const auto* const fault = std::get_if<Fault>(&evaluated)) {
+        nack(*flow, *fault);
+        return false;
+    }
+    if (std::holds_alternative<Skipped>(evaluated)) {
+        for (auto left = block_length(steps, flow->step); left > 0; --left) {
+            flow->scope.add_step(flow->current().name, nullptr);
+            ++flow->step;
+        }
+        return true;
+    }
+    flow->entry = std::get<LedgerEntry>(std::move(evaluated));
+    stations_.add(std::move(flow), parts_.clock.steady_now());
+    return false;
+}
+
+bool Sink::take_lookup(FlowPtr& flow, const Json& found) {
+    const auto& step = flow->current();
+    if (found.is_null() && !step.may_be_missing) {
+        nack(*flow,
+             {.cause = Cause::mapping,
+              .error = step.place + ": no " + step.model + " is found by " +
+                       (step.external_id ? flow->work.external_id : flow->work.domain.dump())});
+        return false;
+    }
+    flow->scope.add_step(step.name, found);
+    ++flow->step;
+    return true;
+}
+
+void Sink::advance(FlowPtr flow, Json result) {
+    flow->scope.add_step(flow->current().name, std::move(result));
+    ++flow->step;
+    enter(std::move(flow));
+}
+
+void Sink::run() {
+    while (calls_under_way_ < concurrency_.limit()) {
+        const auto batch = stations_.take(parts_.clock.steady_now());
+        if (!batch) {
+            break;
+        }
+        start(batch);
+    }
+    if (calls_under_way_ < concurrency_.limit()) {
+        if (const auto next = stations_.next_ready(parts_.clock.steady_now())) {
+            parts_.wake_at(*next);
+        }
+    }
+    send_settlements();
+}
+
+void Sink::send(const BatchPtr& batch, const Call& call, Next next) {
+    ++calls_under_way_;
+    const auto began = parts_.clock.steady_now();
+    parts_.transport.call(
+        call, [this, alive = is_alive_, shared = batch, call, next, began](Reply reply) mutable {
+            if (!*alive) {
+                return;
+            }
+            --calls_under_way_;
+            const auto ended = parts_.clock.steady_now();
+            const auto rows = shared->flows.size();
+            metrics_.count_call(call, rows, static_cast<std::uint64_t>((ended - began).count()));
+            {
+                const auto held = std::move(shared);  // the locks end with the last of a batch
+                if (const auto* const fault = std::get_if<Fault>(&reply)) {
+                    fault->cause == Cause::transient ? concurrency_.on_conflict(began, ended)
+                                                     : void();
+                    refuse_all(held, *fault);
+                } else {
+                    concurrency_.on_answer({.kind = held->station->kind + call.method,
+                                            .rows = rows,
+                                            .began = began,
+                                            .ended = ended});
+                    (this->*next)(held, std::get<std::string>(reply));
+                }
+            }
+            run();
+        });
+}
+
+void Sink::remember_ids(const BatchPtr& batch, const Json& ids) {
+    for (std::size_t at = 0; at < batch->flows.size(); ++at) {
+        const auto& flow = *batch->flows[at];
+        cache_.store(id_key(flow.current().model, flow.work.external_id), ids[at], id_kept);
+    }
+}
+
+void Sink::nack(const Flow& flow, const Fault& fault) {
+    metrics_.count_fault(flow.current().model, fault.cause);
+    nack(flow.ref, flow.attempt, fault);
+}
+
+void Sink::nack(const DeliveryRef& ref, std::uint32_t attempt, const Fault& fault) {
+    delivery::Nack nack{.delivery_id = ref.delivery_id,
+                        .cause = fault.cause,
+                        .delay = {},
+                        .error = fault.error,
+                        .response = fault.response};
+    if (fault.may_pass_later && attempt < options_.business_attempts_max) {
+        nack.cause = Cause::transient;
+        nack.delay = options_.business_delay * attempt;
+    }
+    metrics_.count_event(std::string(name_of(nack.cause)));
+    held_.erase({{ref.shard, ref.session}, ref.delivery_id});
+    settlements_[{ref.shard, ref.session}].nacks.push_back(std::move(nack));
+}
+
+void Sink::ack(const DeliveryRef& ref, const char* outcome) {
+    metrics_.count_event(outcome);
+    held_.erase({{ref.shard, ref.session}, ref.delivery_id});
+    settlements_[{ref.shard, ref.session}].acks.push_back(ref.delivery_id);
+}
+
+void Sink::send_settlements() {
+    metrics_.held.set(static_cast<std::int64_t>(held_.size()));
+    metrics_.waiting.set(static_cast<std::int64_t>(stations_.waiting()));
+    metrics_.connections_limit.set(static_cast<std::int64_t>(concurrency_.limit()));
+    metrics_.lookup_entries.set(static_cast<std::int64_t>(cache_.size()));
+    for (auto& [session, settlement] : std::exchange(settlements_, {})) {
+        parts_.settle(session.first, session.second, std::move(settlement));
+    }
+}
+
+}  // namespace millrace::broker::odoo

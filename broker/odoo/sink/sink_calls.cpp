@@ -1,0 +1,377 @@
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "broker/odoo/plan/calls.hpp"
+#include "broker/odoo/sink/sink.hpp"
+#include "storage/base/logging.hpp"
+
+// What a batch asks of Odoo, and what its answers mean for each of its events.
+
+namespace millrace::broker::odoo {
+namespace {
+
+std::vector<const Work*> works_of(const Batch& batch) {
+    std::vector<const Work*> works;
+    works.reserve(batch.flows.size());
+    for (const auto& flow : batch.flows) {
+        works.push_back(&flow->work);
+    }
+    return works;
+}
+
+Fault unexpected(const Batch& batch, const std::string& result) {
+    return {.cause = Cause::mapping,
+            .error = batch.station->kind + " answered in a shape that is not known",
+            .response = result.substr(0, response_bytes_max)};
+}
+
+Fault no_ledger() {
+    return {.cause = Cause::configuration,
+            .error = "Odoo has no ledger: an administrator runs millrace odoo install once"};
+}
+
+Json record_ids(const Batch& batch) {
+    Json ids = Json::array();
+    for (const auto& flow : batch.flows) {
+        if (std::ranges::find(ids, flow->work.id) == ids.end()) {
+            ids.push_back(flow->work.id);
+        }
+    }
+    return ids;
+}
+
+}  // namespace
+
+void Sink::start(const BatchPtr& batch) {
+    const auto& step = *batch->station->step;
+    if (batch->station->is_ledger) {
+        start_ledger(batch);
+        return;
+    }
+    switch (step.action) {
+        case Action::upsert:
+            send(batch, load_call(step, works_of(*batch)), &Sink::on_loaded);
+            return;
+        case Action::lookup:
+            start_lookup(batch);
+            return;
+        case Action::create:
+            send(batch, create_call(step, works_of(*batch)), &Sink::on_created);
+            return;
+        case Action::write:
+            send(batch, group_call(step, works_of(*batch)), &Sink::on_written);
+            return;
+        case Action::call:
+            start_call(batch);
+            return;
+    }
+}
+
+void Sink::on_loaded(const BatchPtr& batch, const std::string& result) {
+    const auto answer = parse_load_answer(result, batch->flows.size());
+    if (const auto* const refused = std::get_if<std::vector<RefusedRow>>(&answer)) {
+        drop_rows(batch, *refused);
+        return;
+    }
+    if (const auto* const fault = std::get_if<Fault>(&answer)) {
+        refuse_all(batch, *fault);
+        return;
+    }
+    metrics_.rows_written.add(batch->flows.size());
+    const auto& ids = std::get<LoadWrote>(answer).ids;
+    remember_ids(batch, ids);
+    for (std::size_t at = 0; at < batch->flows.size(); ++at) {
+        auto& flow = batch->flows[at];
+        Json brought{{"id", ids[at]}, {"external_id", flow->work.external_id}};
+        advance(std::move(flow), std::move(brought));
+    }
+}
+
+void Sink::on_created(const BatchPtr& batch, const std::string& result) {
+    const auto ids = Json::parse(result, nullptr, false);
+    if (!ids.is_array() || ids.size() != batch->flows.size()) {
+        refuse_all(batch, unexpected(*batch, result));
+        return;
+    }
+    metrics_.rows_written.add(batch->flows.size());
+    for (std::size_t at = 0; at < batch->flows.size(); ++at) {
+        advance(std::move(batch->flows[at]), {{"id", ids[at]}});
+    }
+}
+
+void Sink::on_written(const BatchPtr& batch, const std::string& /*result*/) {
+    metrics_.rows_written.add(batch->flows.size());
+    for (auto& flow : batch->flows) {
+        Json brought{{"id", flow->work.id}};
+        advance(std::move(flow), std::move(brought));
+    }
+}
+
+void Sink::start_call(const BatchPtr& batch) {
+    const auto& step = *batch->station->step;
+    if (step.expect.empty() || batch->is_called) {
+        send(batch, group_call(step, works_of(*batch)), &Sink::on_called);
+        return;
+    }
+    // What is as expected already needs no call: it is a repeat.
+    send(batch,
+         read_call(step.model, record_ids(*batch), expected_fields(step)),
+         &Sink::on_read_back);
+}
+
+void Sink::on_called(const BatchPtr& batch, const std::string& result) {
+    const auto& step = *batch->station->step;
+    if (!step.expect.empty()) {
+        send(batch,
+             read_call(step.model, record_ids(*batch), expected_fields(step)),
+             &Sink::on_read_back);
+        return;
+    }
+    const auto value = Json::parse(result, nullptr, false);
+    for (auto& flow : batch->flows) {
+        Json brought{{"id", flow->work.id}, {"result", value}};
+        advance(std::move(flow), std::move(brought));
+    }
+}
+
+void Sink::on_read_back(const BatchPtr& batch, const std::string& result) {
+    const auto records = Json::parse(result, nullptr, false);
+    if (!records.is_array()) {
+        refuse_all(batch, unexpected(*batch, result));
+        return;
+    }
+    auto flows = std::exchange(batch->flows, {});
+    for (auto& flow : flows) {
+        const auto found = std::ranges::find_if(records, [&](const Json& record) {
+            return record.is_object() && record.value("id", Json()) == flow->work.id;
+        });
+        judge(batch, std::move(flow), found == records.end() ? nullptr : &*found);
+    }
+    if (!batch->flows.empty()) {
+        batch->is_called = true;
+        start_call(batch);
+    }
+}
+
+void Sink::judge(const BatchPtr& batch, FlowPtr flow, const Json* record) {
+    const auto& step = flow->current();
+    if (record == nullptr) {
+        cache_.forget_model(step.model);
+        nack(*flow,
+             {.cause = Cause::mapping,
+              .error = step.place + ": " + step.model + " " + flow->work.id.dump() +
+                       " does not exist or is hidden"});
+        return;
+    }
+    if (is_as_expected(step, *record)) {
+        metrics_.already_there.add(batch->is_called ? 0 : 1);
+        Json brought = *record;
+        advance(std::move(flow), std::move(brought));
+        return;
+    }
+    if (!batch->is_called) {
+        batch->flows.push_back(std::move(flow));
+        return;
+    }
+    nack(*flow,
+         {.cause = Cause::mapping,
+          .error = step.place + ": " + step.method +
+                   " has not done what is expected: " + record->dump() + " instead of " +
+                   step.expect.dump() + "; Odoo may have asked with a wizard",
+          .response = {},
+          .may_pass_later = true});
+}
+
+void Sink::start_lookup(const BatchPtr& batch) {
+    const auto& step = *batch->station->step;
+    const auto& work = batch->flows.front()->work;
+    if (step.external_id && batch->is_called) {
+        send(batch, read_call(step.model, Json::array({work.id}), step.read), &Sink::on_found);
+    } else if (step.external_id) {
+        send(batch, reference_call(work.external_id), &Sink::on_reference);
+    } else {
+        send(batch, search_call(step, work), &Sink::on_found);
+    }
+}
+
+void Sink::on_reference(const BatchPtr& batch, const std::string& result) {
+    const auto& step = *batch->station->step;
+    const auto found = Json::parse(result, nullptr, false);
+    if (!found.is_array() || found.size() != 2) {
+        refuse_all(batch, unexpected(*batch, result));
+    } else if (found[0] != step.model) {
+        refuse_all(batch,
+                   {.cause = Cause::mapping,
+                    .error = step.place + ": " + batch->flows.front()->work.external_id +
+                             " is a record of " + found[0].dump() + ", not of " + step.model});
+    } else if (!found[1].is_number_integer()) {
+        end_lookup(batch, nullptr);
+    } else if (step.read.empty()) {
+        end_lookup(batch, {{"id", found[1]}});
+    } else {
+        batch->is_called = true;
+        batch->flows.front()->work.id = found[1];
+        start_lookup(batch);
+    }
+}
+
+void Sink::on_found(const BatchPtr& batch, const std::string& result) {
+    const auto records = Json::parse(result, nullptr, false);
+    if (!records.is_array()) {
+        refuse_all(batch, unexpected(*batch, result));
+    } else if (records.size() > 1) {
+        refuse_all(batch,
+                   {.cause = Cause::mapping,
+                    .error = batch->flows.front()->current().place + ": more than one " +
+                             batch->station->step->model + " is found by " +
+                             batch->flows.front()->work.domain.dump()});
+    } else {
+        end_lookup(batch, records.empty() ? Json() : records[0]);
+    }
+}
+
+void Sink::end_lookup(const BatchPtr& batch, const Json& found) {
+    const auto& step = *batch->station->step;
+    cache_.store(lookup_key(step.model, step.place + batch->flows.front()->work.group),
+                 found,
+                 found.is_null() ? step.cache_missing : step.cache);
+    for (auto& flow : batch->flows) {
+        if (take_lookup(flow, found)) {
+            enter(std::move(flow));
+        }
+    }
+}
+
+void Sink::drop_rows(const BatchPtr& batch, const std::vector<RefusedRow>& refused) {
+    metrics_.rows_refused.add(refused.size());
+    std::vector<FlowPtr> rest;
+    auto next = refused.begin();
+    for (std::size_t row = 0; row < batch->flows.size(); ++row) {
+        if (next != refused.end() && next->row == row) {
+            if (next->fault.cause == Cause::transient) {
+                concurrency_.on_conflict(parts_.clock.steady_now(), parts_.clock.steady_now());
+            }
+            nack(*batch->flows[row], next->fault);
+            ++next;
+        } else {
+            rest.push_back(std::move(batch->flows[row]));
+        }
+    }
+    if (!rest.empty()) {
+        stations_.add_again(*batch->station, std::move(rest));
+    }
+}
+
+void Sink::refuse_all(const BatchPtr& batch, const Fault& fault) {
+    const bool is_lookup = batch->station->step->action == Action::lookup;
+    const bool is_unknown_id = fault.error.find("External ID not found") != std::string::npos;
+    if (is_lookup && is_unknown_id) {
+        end_lookup(batch, nullptr);
+        return;
+    }
+    if (batch->station->is_ledger && is_unknown_id && fault.cause == Cause::mapping) {
+        refuse_all(batch, no_ledger());
+        return;
+    }
+    if (fault.is_record_missing) {
+        cache_.forget_model(batch->station->step->model);
+        ledger_action_id_ = options_.ledger_action_id;
+    }
+    auto flows = std::exchange(batch->flows, {});
+    const bool is_shared = fault.cause == Cause::mapping && flows.size() > 1;
+    if (!is_shared || is_lookup) {
+        for (const auto& flow : flows) {
+            nack(*flow, fault);
+        }
+        return;
+    }
+    // One of them is guilty: halves, until it is alone.
+    const auto middle = flows.begin() + static_cast<std::ptrdiff_t>(flows.size() / 2);
+    std::vector<FlowPtr> second(std::make_move_iterator(middle),
+                                std::make_move_iterator(flows.end()));
+    flows.erase(middle, flows.end());
+    stations_.add_again(*batch->station, std::move(flows));
+    stations_.add_again(*batch->station, std::move(second));
+}
+
+void Sink::start_ledger(const BatchPtr& batch) {
+    if (ledger_action_id_ == 0) {
+        send(batch,
+             reference_call(std::string(ledger_module) + "." + ledger_action),
+             &Sink::on_action);
+        return;
+    }
+    Json entries = Json::array();
+    for (const auto& flow : batch->flows) {
+        entries.push_back(flow->entry.json);
+    }
+    send(batch, ledger_call(ledger_action_id_, std::move(entries)), &Sink::on_ledger);
+}
+
+void Sink::on_action(const BatchPtr& batch, const std::string& result) {
+    const auto found = Json::parse(result, nullptr, false);
+    if (found.is_array() && found.size() == 2 && found[1].is_number_integer()) {
+        ledger_action_id_ = found[1].get<std::int64_t>();
+        start_ledger(batch);
+        return;
+    }
+    refuse_all(batch,
+               {.cause = Cause::configuration,
+                .error = "the user may not see the action of the ledger: give it the right to read "
+                         "server actions, or set odoo_ledger_action to its id"});
+}
+
+void Sink::on_ledger(const BatchPtr& batch, const std::string& result) {
+    auto answer = parse_ledger_answer(result, batch->flows.size());
+    if (const auto* const fault = std::get_if<Fault>(&answer)) {
+        refuse_all(batch, *fault);
+        return;
+    }
+    auto& outcomes = std::get<std::vector<LedgerOutcome>>(answer);
+    for (std::size_t at = 0; at < outcomes.size(); ++at) {
+        auto& flow = batch->flows[at];
+        if (const auto* const fault = std::get_if<Fault>(&outcomes[at])) {
+            metrics_.rows_refused.add();
+            nack(*flow, *fault);
+        } else {
+            finish(std::move(flow), std::get<LedgerDone>(outcomes[at]));
+        }
+    }
+}
+
+void Sink::finish(FlowPtr flow, const LedgerDone& done) {
+    done.is_duplicate ? metrics_.duplicates.add() : metrics_.rows_written.add();
+    const auto& steps = flow->rule->steps;
+    for (auto left = block_length(steps, flow->step); left > 0; --left) {
+        const auto& name = flow->current().name;
+        const auto id = done.ids.find(name);
+        flow->scope.add_step(name, id == done.ids.end() ? Json() : Json{{"id", *id}});
+        ++flow->step;
+    }
+    enter(std::move(flow));
+}
+
+void Sink::forget_markers(UnixMicros before) {
+    if (ledger_action_id_ == 0) {
+        return;
+    }
+    const auto text = format_odoo_datetime(before);
+    parts_.transport.call(forget_call(ledger_action_id_, text),
+                          [this, alive = is_alive_, before](const Reply& reply) {
+                              if (!*alive) {
+                                  return;
+                              }
+                              if (const auto* const fault = std::get_if<Fault>(&reply)) {
+                                  log_warning("odoo", "markers stay: " + fault->error);
+                                  return;
+                              }
+                              const auto json =
+                                  Json::parse(std::get<std::string>(reply), nullptr, false);
+                              if (json.is_object() && json.value("forgotten", 0) > 0) {
+                                  forget_markers(before);
+                              }
+                          });
+}
+
+}  // namespace millrace::broker::odoo

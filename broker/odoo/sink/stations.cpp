@@ -1,0 +1,218 @@
+#include "broker/odoo/sink/stations.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+#include <utility>
+
+#include "broker/odoo/plan/calls.hpp"
+
+namespace millrace::broker::odoo {
+namespace {
+
+constexpr std::size_t scanned_max = 2'000;  ///< of a queue, for a batch
+constexpr std::size_t lookup_shared_max = 1'000;
+
+std::string kind_of(const Step& step) {
+    if (step.proof == Proof::ledger) {
+        return "ledger";
+    }
+    switch (step.action) {
+        case Action::upsert:
+            return step.model + " load";
+        case Action::lookup:
+            return step.model + " lookup";
+        case Action::call:
+            return step.model + " " + step.method;
+        default:
+            return step.model + " " + std::string(name_of(step.action));
+    }
+}
+
+/// Steps of one key share calls.
+std::string key_of(const Step& step) {
+    auto key = kind_of(step);
+    if (step.proof == Proof::ledger) {
+        return key;
+    }
+    if (step.action == Action::upsert) {
+        key += columns_of(step).dump();
+    }
+    if (step.action == Action::lookup) {
+        key += step.place;  // errors and keeping times are each step's own
+    }
+    return key + step.expect.dump() + "|" + std::to_string(step.batch_records_max) + "|" +
+           std::to_string(step.linger.count());
+}
+
+std::size_t batch_of(const Step& step, const StationLimits& limits) {
+    if (step.action == Action::lookup) {
+        return lookup_shared_max;
+    }
+    if (step.batch_records_max != 0) {
+        return step.batch_records_max;
+    }
+    const bool is_business = step.proof == Proof::ledger || step.action == Action::call;
+    return is_business ? limits.business_batch_records_max : limits.batch_records_max;
+}
+
+const std::vector<std::string>& records_of(const Flow& flow) {
+    return flow.current().proof == Proof::ledger ? flow.entry.records : flow.work.records;
+}
+
+}  // namespace
+
+Stations::Stations(StationLimits limits, const Mapping& mapping) : limits_(limits) {
+    for (const auto& rule : mapping.rules()) {
+        for (const auto& step : rule.steps) {
+            auto& station = stations_[key_of(step)];
+            if (station.step == nullptr) {
+                station.step = &step;
+                station.is_ledger = step.proof == Proof::ledger;
+                station.kind = kind_of(step);
+                station.batch_records_max = batch_of(step, limits_);
+                station.linger = step.linger;
+            }
+            of_step_[&step] = &station;
+        }
+    }
+}
+
+Station& Stations::station_of(const Step& step) {
+    return *of_step_.at(&step);
+}
+
+void Stations::add(FlowPtr flow, SteadyTime now) {
+    auto& station = station_of(flow->current());
+    station.queue.push_back({.flow = std::move(flow), .since = now});
+}
+
+void Stations::add_again(Station& station, std::vector<FlowPtr> flows) {
+    again_.push_back({.station = &station, .flows = std::move(flows)});
+}
+
+std::size_t Stations::waiting() const {
+    std::size_t count = 0;
+    for (const auto& [key, station] : stations_) {
+        count += station.queue.size();
+    }
+    for (const auto& again : again_) {
+        count += again.flows.size();
+    }
+    return count;
+}
+
+bool Stations::is_free(const Flow& flow) const {
+    const auto is_held = [this](const std::string& name) { return locks_.is_held(name); };
+    return std::ranges::none_of(flow.lanes, is_held) &&
+           std::ranges::none_of(records_of(flow), is_held);
+}
+
+void Stations::lock(const Flow& flow, Batch& batch) const {
+    for (const auto& lane : flow.lanes) {
+        batch.locks.add(lane);
+    }
+    for (const auto& record : records_of(flow)) {
+        batch.locks.add(record);
+    }
+}
+
+BatchPtr Stations::take_again() {
+    for (auto again = again_.begin(); again != again_.end(); ++again) {
+        const bool may_go = std::ranges::all_of(
+            again->flows, [this](const FlowPtr& flow) { return is_free(*flow); });
+        if (!may_go) {
+            continue;
+        }
+        auto batch = std::make_shared<Batch>();
+        batch->station = again->station;
+        batch->locks = locks_.guard();
+        batch->flows = std::move(again->flows);
+        again_.erase(again);
+        for (const auto& flow : batch->flows) {
+            lock(*flow, *batch);
+        }
+        return batch;
+    }
+    return nullptr;
+}
+
+BatchPtr Stations::gather(Station& station) {
+    auto batch = std::make_shared<Batch>();
+    batch->station = &station;
+    batch->locks = locks_.guard();
+    std::set<std::string> records;
+    std::vector<const Flow*> taken;
+    std::size_t scanned = 0;
+    std::vector<std::list<Station::Waiting>::iterator> chosen;
+    for (auto at = station.queue.begin(); at != station.queue.end() && scanned < scanned_max &&
+                                          chosen.size() < station.batch_records_max;
+         ++at, ++scanned) {
+        const auto& flow = *at->flow;
+        const bool travels_alone = flow.attempt > limits_.attempts_in_company_max;
+        if (travels_alone && !chosen.empty()) {
+            break;
+        }
+        const bool is_other = !chosen.empty() && !station.is_ledger &&
+                              flow.work.group != (*chosen.front()).flow->work.group;
+        const bool is_repeat = std::ranges::any_of(
+            records_of(flow), [&](const std::string& name) { return records.contains(name); });
+        if (is_other || is_repeat || !is_free(flow)) {
+            continue;
+        }
+        records.insert(records_of(flow).begin(), records_of(flow).end());
+        chosen.push_back(at);
+        if (travels_alone) {
+            break;
+        }
+    }
+    for (const auto at : chosen) {
+        lock(*at->flow, *batch);
+        batch->flows.push_back(std::move(at->flow));
+        station.queue.erase(at);
+    }
+    return batch->flows.empty() ? nullptr : batch;
+}
+
+BatchPtr Stations::take(SteadyTime now) {
+    if (auto batch = take_again()) {
+        return batch;
+    }
+    std::vector<Station*> ready;
+    for (auto& [key, station] : stations_) {
+        const bool is_ready =
+            !station.queue.empty() && (station.queue.size() >= station.batch_records_max ||
+                                       now - station.queue.front().since >= station.linger);
+        if (is_ready) {
+            ready.push_back(&station);
+        }
+    }
+    std::ranges::sort(ready, [](const Station* one, const Station* two) {
+        const auto distance = one->queue.front().flow->step;
+        const auto other = two->queue.front().flow->step;
+        return distance != other ? distance > other : one->last_turn < two->last_turn;
+    });
+    for (auto* const station : ready) {
+        if (auto batch = gather(*station)) {
+            station->last_turn = ++turn_;
+            return batch;
+        }
+    }
+    return nullptr;
+}
+
+std::optional<SteadyTime> Stations::next_ready(SteadyTime now) const {
+    std::optional<SteadyTime> next;
+    for (const auto& [key, station] : stations_) {
+        if (station.queue.empty()) {
+            continue;
+        }
+        const auto at = station.queue.front().since + station.linger;
+        if (at > now && (!next || at < *next)) {
+            next = at;
+        }
+    }
+    return next;
+}
+
+}  // namespace millrace::broker::odoo
