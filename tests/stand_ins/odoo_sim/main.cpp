@@ -32,6 +32,11 @@ void add_options(CLI::App& app, CommandLine& line) {
     app.add_option("--login", line.simulator.login, "The user that may call")
         ->capture_default_str();
     app.add_option("--key", line.simulator.key, "That user's API key")->capture_default_str();
+    app.add_option("--admin-key", line.simulator.administrator_key, "The administrator's API key")
+        ->capture_default_str();
+    app.add_option("--odoo-version", line.simulator.version, "From 19 on there is /json/2")
+        ->capture_default_str()
+        ->check(CLI::Range(18, 21));
     app.add_option("--seed", line.simulator.seed, "Seed of the faults that strike a share")
         ->capture_default_str();
     app.add_option("--latency", line.simulator.latency, "none, or as measured on a real server")

@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "tests/stand_ins/odoo_sim/latency.hpp"
+#include "tests/stand_ins/odoo_sim/business/latency.hpp"
 #include "tests/stand_ins/odoo_sim/simulator.hpp"
 
 // The JSON-RPC envelope, the login, and what goes wrong before a method runs.
@@ -8,7 +8,9 @@
 namespace millrace::stand_ins {
 namespace {
 
+constexpr std::int64_t administrator_id = 1;
 constexpr std::int64_t user_id = 2;
+constexpr int first_with_json2 = 19;
 constexpr std::chrono::milliseconds slow_extra{1'500};
 constexpr std::chrono::milliseconds database_down_busy{15};
 
@@ -67,6 +69,9 @@ HttpReply Simulator::answer(const HttpRequest& request) {
     }
     if (request.target == "/web/health") {
         return {.body = R"({"status": "pass"})"};
+    }
+    if (request.target.starts_with("/json/2/") && options_.version >= first_with_json2) {
+        return answer_json2(request);
     }
     if (request.target.starts_with("/json/2/")) {
         return {.status = 303, .content_type = "text/html", .body = "", .location = "/web/login"};
@@ -143,30 +148,40 @@ void Simulator::check_database(const Json& name) const {
     }
 }
 
+std::int64_t Simulator::user_of(const std::string& key) const {
+    return key == options_.key ? user_id : key == options_.administrator_key ? administrator_id : 0;
+}
+
 Json Simulator::authenticate(const Json& arguments) const {
     check_database(arguments.at(0));
-    const bool is_known = arguments.at(1) == options_.login && arguments.at(2) == options_.key;
-    return is_known ? Json(user_id) : Json(false);
+    const auto user = user_of(arguments.at(2).get<std::string>());
+    const auto& login = user == administrator_id ? options_.administrator : options_.login;
+    return user != 0 && arguments.at(1) == login ? Json(user) : Json(false);
 }
 
 void Simulator::check_login(const Json& arguments) const {
     check_database(arguments.at(0));
-    if (arguments.at(1) != user_id) {
+    if (arguments.at(1) != user_id && arguments.at(1) != administrator_id) {
         throw OdooError{"odoo.exceptions.MissingError",
                         "Record does not exist or has been deleted.\n(Record: res.users(" +
                             arguments.at(1).dump() + ",), User: " + arguments.at(1).dump() + ")"};
     }
-    if (arguments.at(2) != options_.key) {
+    if (user_of(arguments.at(2).get<std::string>()) != arguments.at(1)) {
         throw OdooError{"odoo.exceptions.AccessDenied", "Access Denied"};
     }
 }
 
 Json Simulator::execute(const Json& arguments, HttpReply& reply) {
     check_login(arguments);
-    const MethodCall call{.model = arguments.at(3).get<std::string>(),
-                          .method = arguments.at(4).get<std::string>(),
-                          .positional = arguments.size() > 5 ? arguments[5] : Json::array(),
-                          .keyword = arguments.size() > 6 ? arguments[6] : Json::object()};
+    return run({.model = arguments.at(3).get<std::string>(),
+                .method = arguments.at(4).get<std::string>(),
+                .positional = arguments.size() > 5 ? arguments[5] : Json::array(),
+                .keyword = arguments.size() > 6 ? arguments[6] : Json::object(),
+                .is_administrator = arguments.at(1) == administrator_id},
+               reply);
+}
+
+Json Simulator::run(const MethodCall& call, HttpReply& reply) {
     ++calls_[call.model + "." + call.method];
     if (options_.latency == Latency::measured) {
         reply.busy = measured_latency(call);
@@ -179,10 +194,23 @@ Json Simulator::execute(const Json& arguments, HttpReply& reply) {
         throw OdooError{"psycopg2.errors.SerializationFailure",
                         "could not serialize access due to concurrent update"};
     }
-    if (call.method == "load" && call.context().value("tz", std::string()) != "UTC") {
+    if (call.method == "load" && call.context().value("tz", std::string()) != "UTC" &&
+        call.model != "ir.actions.server") {
         ++loads_without_utc_;
     }
-    return dispatch(database_, call);
+    database_.set_now(clock_.unix_now());
+    const auto before = database_.journal().size();
+    auto result = dispatch(database_, call);
+    std::set<std::string> written;
+    for (auto at = before; at < database_.journal().size(); ++at) {
+        const auto& change = database_.journal()[at];
+        written.insert(change.model + "#" + std::to_string(change.id));
+    }
+    for (const auto& record : written) {
+        concurrent_writes_ += writing_[record]++ > 0 ? 1U : 0U;
+    }
+    reply.written = {written.begin(), written.end()};
+    return result;
 }
 
 bool Simulator::strikes() {

@@ -78,7 +78,9 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange> {
         const HttpRequest plain{.method = std::string(request.method_string()),
                                 .target = std::string(request.target()),
                                 .content_type = std::string(request[http::field::content_type]),
-                                .body = request.body()};
+                                .body = request.body(),
+                                .authorization = std::string(request[http::field::authorization]),
+                                .database = std::string(request["X-Odoo-Database"])};
         if (plain.target.starts_with("/sim/")) {
             write(server_->simulator.answer(plain));
             return;
@@ -88,6 +90,7 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange> {
             self->stream_.expires_never();
             self->timer_.expires_after(reply.busy);
             self->timer_.async_wait([self, reply](const beast::error_code&) {
+                self->server_->simulator.end(reply);
                 self->server_->free_worker();
                 self->write(reply);
             });

@@ -35,8 +35,14 @@ std::string parameter(const std::string& target, const std::string& name) {
 Simulator::Simulator(SimulatorOptions options, const Clock& clock)
     : options_(std::move(options)), clock_(clock), random_(options_.seed) {
     database_.begin();
-    (void)database_.create("res.users", {{"login", "admin"}});
+    (void)database_.create("res.users", {{"login", options_.administrator}});
     (void)database_.create("res.users", {{"login", options_.login}});
+    database_.name_record("base.group_user",
+                          "res.groups",
+                          database_.create("res.groups", {{"name", "Internal User"}}));
+    database_.name_record("base.model_ir_model_data",
+                          "ir.model",
+                          database_.create("ir.model", {{"name", "Model Data"}}));
     database_.commit();
 }
 
@@ -82,6 +88,15 @@ HttpReply Simulator::answer_control(const HttpRequest& request) {
         return {.status = 400, .body = Json{{"error", error.message}}.dump()};
     } catch (const Json::exception& error) {
         return {.status = 400, .body = Json{{"error", error.what()}}.dump()};
+    }
+}
+
+void Simulator::end(const HttpReply& reply) {
+    for (const auto& record : reply.written) {
+        const auto found = writing_.find(record);
+        if (found != writing_.end() && --found->second == 0) {
+            writing_.erase(found);
+        }
     }
 }
 
@@ -177,6 +192,7 @@ Json Simulator::show_stats() const {
             {"changes", database_.journal().size()},
             {"overwritten", overwritten},
             {"loads_without_utc", loads_without_utc_},
+            {"concurrent_writes", concurrent_writes_},
             {"connections", connections_}};
 }
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "tests/stand_ins/odoo_sim/database.hpp"
-#include "tests/stand_ins/odoo_sim/methods.hpp"
+#include "tests/stand_ins/odoo_sim/records/database.hpp"
+#include "tests/stand_ins/odoo_sim/records/methods.hpp"
 
 #include "storage/base/clock.hpp"
 #include "storage/base/random.hpp"
@@ -21,6 +21,9 @@ struct SimulatorOptions {
     std::string database = "plant";
     std::string login = "millrace";
     std::string key = "demo-key";
+    std::string administrator = "admin";  ///< may change server actions
+    std::string administrator_key = "admin-key";
+    int version = 18;  ///< from 19 on there is /json/2
     Latency latency = Latency::none;
     std::uint64_t seed = 1;
 };
@@ -30,15 +33,18 @@ struct HttpRequest {
     std::string target;
     std::string content_type;
     std::string body;
+    std::string authorization = {};
+    std::string database = {};
 };
 struct HttpReply {
     unsigned status = 200;
     std::string content_type = "application/json";
     std::string body;
     std::string location;
-    bool is_dropped = false;           ///< close the connection without an answer
-    bool takes_worker = false;         ///< waits for one of the server's workers
-    std::chrono::milliseconds busy{};  ///< how long it keeps it
+    bool is_dropped = false;                ///< close the connection without an answer
+    bool takes_worker = false;              ///< waits for one of the server's workers
+    std::chrono::milliseconds busy{};       ///< how long it keeps it
+    std::vector<std::string> written = {};  ///< records that the call changed
 };
 
 /// Odoo 18 as its RPC shows it, without sockets: what a request does and what comes back.
@@ -49,6 +55,8 @@ class Simulator {
     Simulator(SimulatorOptions options, const Clock& clock);
 
     [[nodiscard]] HttpReply answer(const HttpRequest& request);
+    /// The worker that made this answer is free: what it wrote is not being written any more.
+    void end(const HttpReply& reply);
     /// The server should refuse connections.
     [[nodiscard]] bool is_down() { return mode() == Mode::down; }
     void count_connection() { ++connections_; }
@@ -58,10 +66,14 @@ class Simulator {
   private:
     [[nodiscard]] Mode mode();
     [[nodiscard]] HttpReply answer_rpc(const std::string& body);
+    [[nodiscard]] HttpReply answer_json2(const HttpRequest& request);
+    /// Who a key belongs to: 0 for nobody.
+    [[nodiscard]] std::int64_t user_of(const std::string& key) const;
     [[nodiscard]] HttpReply answer_control(const HttpRequest& request);
     [[nodiscard]] Json call_service(const Json& params, HttpReply& reply);
     [[nodiscard]] Json authenticate(const Json& arguments) const;
     [[nodiscard]] Json execute(const Json& arguments, HttpReply& reply);
+    [[nodiscard]] Json run(const MethodCall& call, HttpReply& reply);
     void check_login(const Json& arguments) const;
     void check_database(const Json& name) const;
     [[nodiscard]] bool strikes();
@@ -84,6 +96,8 @@ class Simulator {
     SteadyTime mode_ends_{};
     std::uint64_t connections_ = 0;
     std::uint64_t loads_without_utc_ = 0;
+    std::uint64_t concurrent_writes_ = 0;
+    std::map<std::string, std::uint64_t> writing_;  ///< by calls that workers are busy with
     std::map<std::string, std::uint64_t> calls_;
     std::map<std::string, std::uint64_t> errors_;
 };

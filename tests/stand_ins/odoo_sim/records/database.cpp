@@ -1,4 +1,4 @@
-#include "tests/stand_ins/odoo_sim/database.hpp"
+#include "tests/stand_ins/odoo_sim/records/database.hpp"
 
 #include <algorithm>
 
@@ -163,7 +163,10 @@ std::vector<RecordId> Database::by_name(const std::string& name, const std::stri
 void Database::name_record(const std::string& external_id, const std::string& model, RecordId id) {
     keep_for_undo(model, id);
     external_ids_[external_id] = {model, id};
-    tables_[model][id].external_id = external_id;
+    if (tables_[model][id].external_id.empty()) {
+        tables_[model][id].external_id = external_id;
+    }
+    named_at_us_[external_id] = now_us_;
     named_.push_back(external_id);
     for (auto& change : pending_) {
         if (change.model == model && change.id == id) {
@@ -198,12 +201,37 @@ void Database::commit() {
     begin();
 }
 
-void Database::roll_back() {
-    for (const auto& external : named_) {
-        external_ids_.erase(external);
+std::size_t Database::forget_named(const std::string& module,
+                                   std::int64_t before_us,
+                                   std::size_t max) {
+    const auto is_old = [&](const auto& named) {
+        return named.first.starts_with(module + ".") && named_at_us_[named.first] < before_us;
+    };
+    std::size_t count = 0;
+    for (auto at = external_ids_.begin(); at != external_ids_.end() && count < max;) {
+        if (is_old(*at)) {
+            at = external_ids_.erase(at);
+            ++count;
+        } else {
+            ++at;
+        }
     }
-    std::ranges::reverse(undo_);
-    for (auto& undo : undo_) {
+    return count;
+}
+
+void Database::roll_back() {
+    roll_back_to({});
+    begin();
+}
+
+void Database::roll_back_to(const Mark& mark) {
+    for (auto name = mark.named; name < named_.size(); ++name) {
+        external_ids_.erase(named_[name]);
+    }
+    named_.resize(mark.named);
+    while (undo_.size() > mark.undo) {
+        auto undo = std::move(undo_.back());
+        undo_.pop_back();
         if (!undo.existed) {
             tables_[undo.model].erase(undo.id);
             continue;
@@ -213,7 +241,7 @@ void Database::roll_back() {
         }
         tables_[undo.model][undo.id] = std::move(undo.before);
     }
-    begin();
+    pending_.resize(mark.pending);
 }
 
 }  // namespace millrace::stand_ins

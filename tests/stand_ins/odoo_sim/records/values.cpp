@@ -1,4 +1,4 @@
-#include "tests/stand_ins/odoo_sim/values.hpp"
+#include "tests/stand_ins/odoo_sim/records/values.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/stand_ins/odoo_sim/values.hpp"
+#include "tests/stand_ins/odoo_sim/records/values.hpp"
 
 namespace millrace::stand_ins {
 
@@ -50,12 +50,26 @@ class Database {
     void name_record(const std::string& external_id, const std::string& model, RecordId id);
     /// Model and id, or an empty model.
     [[nodiscard]] std::pair<std::string, RecordId> find(const std::string& external_id) const;
+    /// What external ids are given from now on.
+    void set_now(std::int64_t unix_us) { now_us_ = unix_us; }
+    /// Forgets external ids of a module that were given before; at most so many. Gives the count.
+    std::size_t forget_named(const std::string& module, std::int64_t before_us, std::size_t max);
     /// Text that other records show for this one.
     [[nodiscard]] std::string display_name(const std::string& name, RecordId id) const;
 
     void begin();
     void commit();
     void roll_back();
+    /// A place within a transaction, as a savepoint.
+    struct Mark {
+        std::size_t undo = 0;
+        std::size_t pending = 0;
+        std::size_t named = 0;
+    };
+    [[nodiscard]] Mark mark() const {
+        return {.undo = undo_.size(), .pending = pending_.size(), .named = named_.size()};
+    }
+    void roll_back_to(const Mark& mark);
     [[nodiscard]] const std::vector<Change>& journal() const { return journal_; }
 
     /// Products whose every use is refused, as by a business rule.
@@ -77,6 +91,8 @@ class Database {
     std::map<std::string, Table> tables_;
     std::map<std::string, RecordId> last_id_;
     std::map<std::string, std::pair<std::string, RecordId>> external_ids_;
+    std::map<std::string, std::int64_t> named_at_us_;
+    std::int64_t now_us_ = 0;
     std::set<std::string> refused_;
     std::vector<Change> journal_;
     std::vector<Change> pending_;

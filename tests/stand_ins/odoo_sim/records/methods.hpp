@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "tests/stand_ins/odoo_sim/database.hpp"
+#include "tests/stand_ins/odoo_sim/records/database.hpp"
 
 namespace millrace::stand_ins {
 
@@ -12,6 +12,7 @@ struct MethodCall {
     std::string method;
     Json positional = Json::array();
     Json keyword = Json::object();
+    bool is_administrator = false;
 
     /// Positional argument, or the keyword of that name, or null.
     [[nodiscard]] Json argument(std::size_t index, const char* name) const;
@@ -27,6 +28,9 @@ struct MethodCall {
 [[nodiscard]] bool run_record_method(Database& database, const MethodCall& call, Json& result);
 /// Buttons and actions of orders, transfers, scrap.
 [[nodiscard]] bool run_flow(Database& database, const MethodCall& call, Json& result);
+
+/// Server actions: the ledger of `millrace odoo install`, as its code would run in Odoo.
+[[nodiscard]] bool run_server_action(Database& database, const MethodCall& call, Json& result);
 
 /// A count of stock: repeat-safe with inventory_mode in the context, a second quant without.
 [[nodiscard]] Json create_quant(Database& database, const MethodCall& call);

@@ -1,4 +1,4 @@
-#include "tests/stand_ins/odoo_sim/methods.hpp"
+#include "tests/stand_ins/odoo_sim/records/methods.hpp"
 
 #include <algorithm>
 #include <array>

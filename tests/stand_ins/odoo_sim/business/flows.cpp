@@ -2,7 +2,7 @@
 #include <array>
 #include <functional>
 
-#include "tests/stand_ins/odoo_sim/methods.hpp"
+#include "tests/stand_ins/odoo_sim/records/methods.hpp"
 
 // Business methods, with the traps that odoo.md describes: a wizard may come back with nothing
 // done.

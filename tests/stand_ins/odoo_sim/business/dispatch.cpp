@@ -1,4 +1,4 @@
-#include "tests/stand_ins/odoo_sim/methods.hpp"
+#include "tests/stand_ins/odoo_sim/records/methods.hpp"
 
 namespace millrace::stand_ins {
 
@@ -13,10 +13,19 @@ Json dispatch(Database& database, const MethodCall& call) {
         throw OdooError{"odoo.exceptions.AccessError",
                         "You are not allowed to modify 'User' (res.users) records."};
     }
+    const bool changes = call.method == "load" || call.method == "create" ||
+                         call.method == "write" || call.method == "unlink";
+    if (call.model == "ir.actions.server" && changes && !call.is_administrator) {
+        throw OdooError{"odoo.exceptions.AccessError",
+                        "You are not allowed to modify 'Server Action' (ir.actions.server) "
+                        "records.\n\nThis operation is allowed for the following groups:\n\t- "
+                        "Administration/Settings"};
+    }
     database.begin();
     try {
         Json result;
-        if (!run_record_method(database, call, result) && !run_flow(database, call, result)) {
+        if (!run_record_method(database, call, result) && !run_flow(database, call, result) &&
+            !run_server_action(database, call, result)) {
             throw OdooError{"builtins.AttributeError",
                             "The method '" + call.model + "." + call.method + "' does not exist"};
         }

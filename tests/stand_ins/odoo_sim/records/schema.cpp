@@ -1,4 +1,4 @@
-#include "tests/stand_ins/odoo_sim/schema.hpp"
+#include "tests/stand_ins/odoo_sim/records/schema.hpp"
 
 #include <utility>
 
@@ -151,6 +151,14 @@ void add_rest(std::map<std::string, Model, std::less<>>& models) {
          {"partner_id", needed(relation("Vendor", "res.partner"))},
          {"date_planned", moment("Expected Arrival")},
          {"state", choice("Status", {"draft", "purchase", "done", "cancel"})}});
+    add("ir.model", {{"name", needed(text("Name"))}, {"model", text("Model")}});
+    add("res.groups", {{"name", needed(text("Name"))}});
+    add("ir.actions.server",
+        {{"name", needed(text("Action Name"))},
+         {"model_id", needed(relation("Model", "ir.model"))},
+         {"groups_id", relation("Allowed Groups", "res.groups")},
+         {"state", choice("Type", {"object_write", "object_create", "code", "webhook", "multi"})},
+         {"code", text("Python Code")}});
     add("ir.model.data",
         {{"module", text("Module")},
          {"name", text("External Identifier")},

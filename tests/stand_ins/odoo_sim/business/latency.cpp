@@ -1,4 +1,4 @@
-#include "tests/stand_ins/odoo_sim/latency.hpp"
+#include "tests/stand_ins/odoo_sim/business/latency.hpp"
 
 namespace millrace::stand_ins {
 namespace {

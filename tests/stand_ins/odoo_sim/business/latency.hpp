@@ -2,7 +2,7 @@
 
 #include <chrono>
 
-#include "tests/stand_ins/odoo_sim/methods.hpp"
+#include "tests/stand_ins/odoo_sim/records/methods.hpp"
 
 namespace millrace::stand_ins {
 

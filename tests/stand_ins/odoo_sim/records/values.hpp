@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/stand_ins/odoo_sim/schema.hpp"
+#include "tests/stand_ins/odoo_sim/records/schema.hpp"
 
 namespace millrace::stand_ins {
 

@@ -2,7 +2,7 @@
 #include <array>
 #include <optional>
 
-#include "tests/stand_ins/odoo_sim/methods.hpp"
+#include "tests/stand_ins/odoo_sim/records/methods.hpp"
 
 // model.load(columns, rows), with its traps: cells are strings, empty means none, one bad row
 // undoes all and comes back as a result, about ten are reported, the last of equal ids wins.

@@ -1,0 +1,127 @@
+#include <array>
+
+#include "tests/stand_ins/odoo_sim/simulator.hpp"
+
+// `/json/2/<model>/<method>` of Odoo 19: arguments by name, a bearer key, errors with a status.
+
+namespace millrace::stand_ins {
+namespace {
+
+constexpr std::int64_t administrator_id = 1;
+
+HttpReply refusal(unsigned status, const OdooError& error) {
+    return {.status = status,
+            .body = Json{{"name", error.name},
+                         {"message", error.message},
+                         {"arguments", {error.message}},
+                         {"context", Json::object()},
+                         {"debug", "Traceback (most recent call last): ..."}}
+                        .dump(),
+            .takes_worker = true};
+}
+
+unsigned status_of(const OdooError& error) {
+    struct Row {
+        std::string_view name;
+        unsigned status;
+    };
+    constexpr std::array rows{Row{"odoo.exceptions.AccessDenied", 401},
+                              Row{"odoo.exceptions.AccessError", 403},
+                              Row{"odoo.exceptions.MissingError", 404},
+                              Row{"odoo.exceptions.UserError", 422},
+                              Row{"odoo.exceptions.ValidationError", 422},
+                              Row{"builtins.ValueError", 422},
+                              Row{"builtins.TypeError", 422}};
+    for (const auto& row : rows) {
+        if (row.name == error.name) {
+            return row.status;
+        }
+    }
+    return 500;
+}
+
+/// Names of positional arguments, as the methods of models have them.
+std::vector<std::string> names_of(const std::string& method) {
+    if (method == "load") {
+        return {"fields", "data"};
+    }
+    if (method == "create") {
+        return {"vals_list"};
+    }
+    if (method == "write") {
+        return {"vals"};
+    }
+    if (method == "check_object_reference") {
+        return {"module", "xml_id"};
+    }
+    if (method == "search" || method == "search_count") {
+        return {"domain"};
+    }
+    if (method == "search_read") {
+        return {"domain", "fields"};
+    }
+    return method == "read" ? std::vector<std::string>{"fields"} : std::vector<std::string>{};
+}
+
+MethodCall call_of(const std::string& path, Json body) {
+    const auto slash = path.find('/');
+    MethodCall call{.model = path.substr(0, slash),
+                    .method = slash == std::string::npos ? "" : path.substr(slash + 1)};
+    if (body.contains("ids")) {
+        call.positional.push_back(body["ids"]);
+        body.erase("ids");
+    }
+    for (const auto& name : names_of(call.method)) {
+        if (!body.contains(name)) {
+            break;
+        }
+        call.positional.push_back(body[name]);
+        body.erase(name);
+    }
+    call.keyword = std::move(body);
+    return call;
+}
+
+}  // namespace
+
+HttpReply Simulator::answer_json2(const HttpRequest& request) {
+    constexpr std::string_view prefix = "/json/2/";
+    constexpr std::string_view scheme = "bearer ";
+    if (mode() == Mode::pool_full && strikes()) {
+        return {.status = 500,
+                .content_type = "text/html",
+                .body = "<html></html>",
+                .takes_worker = true};
+    }
+    const auto user = request.authorization.starts_with(scheme)
+                          ? user_of(request.authorization.substr(scheme.size()))
+                          : 0;
+    if (user == 0) {
+        return refusal(401, {"werkzeug.exceptions.Unauthorized", "Invalid apikey"});
+    }
+    auto body = Json::parse(request.body, nullptr, false);
+    if (!body.is_object()) {
+        return refusal(400, {"werkzeug.exceptions.BadRequest", "could not parse the body as json"});
+    }
+    HttpReply reply{.takes_worker = true};
+    try {
+        check_database(request.database);
+        if (mode() == Mode::database_down && strikes()) {
+            throw OdooError{"psycopg2.OperationalError",
+                            "connection to server on socket failed: Connection refused"};
+        }
+        auto call = call_of(request.target.substr(prefix.size()), std::move(body));
+        call.is_administrator = user == administrator_id;
+        reply.body = run(call, reply).dump();
+        reply.is_dropped = mode() == Mode::drop_after_commit && strikes();
+        return reply;
+    } catch (const OdooError& error) {
+        ++errors_[error.name];
+        return refusal(status_of(error), error);
+    } catch (const Json::exception& error) {
+        ++errors_["builtins.TypeError"];
+        return refusal(422, {"builtins.TypeError", error.what()});
+    }
+}
+
+}  // namespace millrace::stand_ins
