@@ -10,6 +10,7 @@
 #include "client/cli/app/unknown_word.hpp"
 #include "client/cli/commands/commands.hpp"
 #include "client/cli/jobs/job_commands.hpp"
+#include "client/cli/odoo/odoo_commands.hpp"
 #include "client/cli/text/usage_error.hpp"
 
 namespace millrace::cli {
@@ -80,6 +81,7 @@ CommandLine::CommandLine()
     add_subscription_commands(registry);
     add_letter_commands(registry);
     add_job_commands(registry);
+    add_odoo_commands(registry);
     add_status_commands(registry);
     add_completion_command(registry);
 }

@@ -6,6 +6,7 @@ import tempfile
 import unittest
 import urllib.request
 
+import place  # noqa: F401
 from harness import Broker, binary, eventually
 from stand_ins import OdooSim
 
