@@ -12,6 +12,7 @@
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/delivery/jobs/replay/origin.hpp"
+#include "broker/odoo/ledger/marker_age.hpp"
 #include "broker/odoo/sink/sink.hpp"
 #include "broker/odoo/transport/json2.hpp"
 #include "broker/runtime/runtime.hpp"
@@ -26,6 +27,7 @@ namespace asio = boost::asio;
 constexpr std::chrono::seconds reopen_delay{1};
 constexpr std::chrono::seconds extend_interval{10};
 constexpr std::chrono::seconds extend_by{60};
+constexpr std::chrono::hours forget_interval{1};
 constexpr std::size_t batches_ahead = 4;  ///< credit per connection, in batches
 
 }  // namespace
@@ -37,7 +39,8 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
           metrics(metrics_registry),
           reopen_timer(context),
           extend_timer(context),
-          wake_timer(context) {}
+          wake_timer(context),
+          forget_timer(context) {}
 
     asio::io_context& control;
     Config config;
@@ -48,6 +51,7 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
     asio::steady_timer reopen_timer;
     asio::steady_timer extend_timer;
     asio::steady_timer wake_timer;
+    asio::steady_timer forget_timer;
     std::vector<ShardLink> shards;
     NextId next_id;
     std::map<ShardId, std::uint64_t> sessions;  ///< open ones
@@ -65,6 +69,9 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
     void settle(ShardId shard, std::uint64_t session, delivery::Settlement settlement);
     void extend_held();
     void wake_at(SteadyTime at);
+    /// Markers of the ledger that no replay can need any more are forgotten, now and then.
+    void forget_markers_later();
+    void forget_markers(const std::vector<std::uint64_t>& retentions_ms);
 };
 
 namespace {
@@ -263,6 +270,37 @@ void OdooFeed::Impl::extend_held() {
     });
 }
 
+void OdooFeed::Impl::forget_markers_later() {
+    forget_timer.expires_after(forget_interval);
+    forget_timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+        if (error || self->is_stopped) {
+            return;
+        }
+        const auto link = self->shards.front();
+        link.runtime->post_from_outside([self, link] {
+            std::vector<std::uint64_t> retentions_ms;
+            const auto view = link.shard->catalog().view();
+            const auto found = view->subscriptions.find(self->config.odoo_subscription);
+            if (found == view->subscriptions.end()) {
+                return;
+            }
+            for (const auto& topic : view->matching(found->second->topics)) {
+                retentions_ms.push_back(topic->retention_ms);
+            }
+            asio::post(self->control,
+                       [self, retentions_ms] { self->forget_markers(retentions_ms); });
+        });
+        self->forget_markers_later();
+    });
+}
+
+void OdooFeed::Impl::forget_markers(const std::vector<std::uint64_t>& retentions_ms) {
+    const auto age = odoo::marker_age_max(config.odoo_ledger_keep_days, retentions_ms);
+    if (age && !is_stopped) {
+        sink->forget_markers(clock.unix_now() - age->count());
+    }
+}
+
 Result<void> check_odoo_settings(const Config& config) {
     asio::io_context context;
     MetricsRegistry metrics;
@@ -297,6 +335,7 @@ void OdooFeed::start(std::vector<ShardLink> shards, NextId next_id) {
     asio::post(impl_->control, [impl = impl_] {
         impl->open_wanted();
         impl->extend_held();
+        impl->forget_markers_later();
     });
 }
 
@@ -307,6 +346,7 @@ void OdooFeed::stop() {
     impl_->reopen_timer.cancel();
     impl_->extend_timer.cancel();
     impl_->wake_timer.cancel();
+    impl_->forget_timer.cancel();
     impl_->transport->stop();
 }
 

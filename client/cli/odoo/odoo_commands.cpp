@@ -8,7 +8,7 @@ void add_odoo_commands(Registry& registry) {
     CLI::App& family = add_family(
         registry.app,
         {"odoo",
-         "Check, try and install what feeds Odoo",
+         "Check, try, install, watch and verify what feeds Odoo",
          "millrace odoo check odoo-mrp.yaml\n"
          "millrace odoo try odoo-mrp.yaml --event event.json\n"
          "millrace odoo install --mapping odoo-mrp.yaml --url http://127.0.0.1:8069 --database "
@@ -17,6 +17,8 @@ void add_odoo_commands(Registry& registry) {
     add_odoo_check(inner);
     add_odoo_try(inner);
     add_odoo_install(inner);
+    add_odoo_verify(inner);
+    add_odoo_status(inner);
 }
 
 }  // namespace millrace::cli

@@ -11,5 +11,7 @@ void add_odoo_commands(Registry& registry);
 void add_odoo_check(Registry& registry);
 void add_odoo_try(Registry& registry);
 void add_odoo_install(Registry& registry);
+void add_odoo_verify(Registry& registry);
+void add_odoo_status(Registry& registry);
 
 }  // namespace millrace::cli

@@ -1,0 +1,54 @@
+#include "client/cli/odoo/feed_status.hpp"
+
+namespace millrace::cli {
+namespace {
+
+std::string label(const MetricLine& line, const char* name) {
+    const auto found = line.labels.find(name);
+    return found == line.labels.end() ? std::string() : found->second;
+}
+
+}  // namespace
+
+std::uint64_t FeedStatus::settled() const {
+    std::uint64_t count = 0;
+    for (const char* const outcome : {"applied", "not_wanted"}) {
+        const auto found = events.find(outcome);
+        count += found == events.end() ? 0 : found->second;
+    }
+    return count;
+}
+
+FeedStatus read_feed(const std::vector<MetricLine>& metrics) {
+    FeedStatus status;
+    for (const auto& line : metrics) {
+        const auto value = line.value < 0 ? 0 : static_cast<std::uint64_t>(line.value);
+        if (line.name == "millrace_odoo_calls_total") {
+            auto& model = status.models[label(line, "model")];
+            model.calls += value;
+            model.methods[label(line, "method")] += value;
+        } else if (line.name == "millrace_odoo_call_rows_total") {
+            status.models[label(line, "model")].rows += value;
+        } else if (line.name == "millrace_odoo_call_us_total") {
+            status.models[label(line, "model")].us += value;
+        } else if (line.name == "millrace_odoo_faults_total") {
+            status.models[label(line, "model")].faults[label(line, "cause")] += value;
+        } else if (line.name == "millrace_odoo_events_total") {
+            status.events[label(line, "outcome")] += value;
+        } else if (line.name == "millrace_odoo_events_held") {
+            status.held = value;
+        } else if (line.name == "millrace_odoo_connections_limit") {
+            status.connections = value;
+        }
+    }
+    return status;
+}
+
+double minutes_left(std::uint64_t backlog, double per_second) {
+    if (backlog == 0) {
+        return 0;
+    }
+    return per_second > 0 ? static_cast<double>(backlog) / per_second / 60 : -1;
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,28 @@
+#include "broker/odoo/ledger/marker_age.hpp"
+
+#include <chrono>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace millrace::broker::odoo {
+namespace {
+
+using std::chrono::days;
+
+constexpr std::uint64_t day_ms = 86'400'000;
+
+TEST(MarkerAge, OutlivesTheLongestReplayWindow) {
+    EXPECT_EQ(marker_age_max(400, {}), Duration(days(400)));
+    EXPECT_EQ(marker_age_max(400, std::vector{30 * day_ms}), Duration(days(400)));
+    EXPECT_EQ(marker_age_max(7, std::vector{30 * day_ms, 90 * day_ms}), Duration(days(91)));
+}
+
+TEST(MarkerAge, TopicThatKeepsForEverKeepsMarkersForEver) {
+    EXPECT_FALSE(marker_age_max(400, std::vector<std::uint64_t>{30 * day_ms, 0}));
+    EXPECT_FALSE(marker_age_max(400, std::vector<std::uint64_t>{~0ULL}));
+    EXPECT_FALSE(marker_age_max(0, std::vector{30 * day_ms}));
+}
+
+}  // namespace
+}  // namespace millrace::broker::odoo
