@@ -50,6 +50,7 @@ void add_options(CLI::App& app, CommandLine& line) {
         "  POST /sim/mode    {\"mode\":\"down\",\"for_ms\":2000,\"share\":1.0}\n"
         "                    up down slow conflict database_down pool_full drop_after_commit\n"
         "  POST /sim/records {\"model\":\"product.product\",\"values\":{\"name\":\"CH-9\"}}\n"
+        "  POST /sim/write   {\"model\":\"stock.lot\",\"id\":7,\"values\":{\"note\":\"x\"}}\n"
         "  POST /sim/forget  {\"model\":\"product.product\",\"name\":\"CH-9\"}\n"
         "  POST /sim/refuse  {\"product\":\"CH-9\",\"allow\":false}\n"
         "  GET  /sim/records?model=M   /sim/journal?model=M&after=N   /sim/stats\n"

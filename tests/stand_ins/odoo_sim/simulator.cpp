@@ -72,6 +72,7 @@ HttpReply Simulator::answer_control(const HttpRequest& request) {
         const auto answer =
             path == "/sim/mode" && request.method == "POST"      ? control_mode(body)
             : path == "/sim/records" && request.method == "POST" ? control_records(body)
+            : path == "/sim/write" && request.method == "POST"   ? control_write(body)
             : path == "/sim/forget" && request.method == "POST"  ? control_forget(body)
             : path == "/sim/refuse" && request.method == "POST"  ? control_refuse(body)
             : path == "/sim/records" ? show_records(parameter(request.target, "model"))
@@ -123,6 +124,18 @@ Json Simulator::control_records(const Json& body) {
         }
         database_.commit();
         return {{"id", id}};
+    } catch (const OdooError&) {
+        database_.roll_back();
+        throw;
+    }
+}
+
+Json Simulator::control_write(const Json& body) {
+    database_.begin();
+    try {
+        database_.write(body.at("model"), body.at("id").get<RecordId>(), body.at("values"));
+        database_.commit();
+        return {{"id", body.at("id")}};
     } catch (const OdooError&) {
         database_.roll_back();
         throw;

@@ -80,6 +80,7 @@ class Simulator {
 
     [[nodiscard]] Json control_mode(const Json& body);
     [[nodiscard]] Json control_records(const Json& body);
+    [[nodiscard]] Json control_write(const Json& body);
     [[nodiscard]] Json control_forget(const Json& body);
     [[nodiscard]] Json control_refuse(const Json& body);
     [[nodiscard]] Json show_records(const std::string& model) const;

@@ -129,16 +129,17 @@ Json search_read(const Database& database, const MethodCall& call) {
 }
 
 Json create(Database& database, const MethodCall& call) {
-    if (call.model == "stock.quant") {
-        return create_quant(database, call);
-    }
+    const auto create_one = [&](const Json& values) {
+        return call.model == "stock.quant" ? create_quant(database, call, values)
+                                           : Json(database.create(call.model, values));
+    };
     const auto values = call.argument(0, "vals_list");
     if (!values.is_array()) {
-        return database.create(call.model, values);
+        return create_one(values);
     }
     Json ids = Json::array();
     for (const auto& one : values) {
-        ids.push_back(database.create(call.model, one));
+        ids.push_back(create_one(one));
     }
     return ids;
 }
@@ -173,6 +174,16 @@ Json fields_get(const MethodCall& call) {
                         {"required", field.is_required}};
     }
     return fields;
+}
+
+Json get_metadata(const Database& database, const MethodCall& call) {
+    Json about = Json::array();
+    for (const auto id : call.ids()) {
+        const auto& external_id = database.at(call.model, id).external_id;
+        about.push_back(
+            {{"id", id}, {"xmlid", external_id.empty() ? Json(false) : Json(external_id)}});
+    }
+    return about;
 }
 
 Json check_object_reference(const Database& database, const MethodCall& call) {
@@ -237,6 +248,8 @@ bool run_record_method(Database& database, const MethodCall& call, Json& result)
         result = name_search(database, call);
     } else if (method == "fields_get") {
         result = fields_get(call);
+    } else if (method == "get_metadata") {
+        result = get_metadata(database, call);
     } else if (method == "check_object_reference" && call.model == "ir.model.data") {
         result = check_object_reference(database, call);
     } else {

@@ -33,7 +33,7 @@ struct MethodCall {
 [[nodiscard]] bool run_server_action(Database& database, const MethodCall& call, Json& result);
 
 /// A count of stock: repeat-safe with inventory_mode in the context, a second quant without.
-[[nodiscard]] Json create_quant(Database& database, const MethodCall& call);
+[[nodiscard]] Json create_quant(Database& database, const MethodCall& call, Json values);
 
 /// `load`: upsert by external id. The transaction is undone when a row is refused.
 [[nodiscard]] Json load(Database& database, const MethodCall& call);

@@ -69,6 +69,15 @@ void add_manufacturing(std::map<std::string, Model, std::less<>>& models) {
          {"state", choice("Status", {"ready", "pending", "waiting", "progress", "done", "cancel"})},
          {"date_start", moment("Start")},
          {"date_finished", moment("End")}});
+    add("mrp.bom",
+        {{"code", text("Reference")},
+         {"product_tmpl_id", needed(relation("Product", "product.template"))},
+         {"product_qty", number(real, "Quantity", "1")},
+         {"bom_line_ids", rows("BoM Lines", "mrp.bom.line", "bom_id")}});
+    add("mrp.bom.line",
+        {{"bom_id", needed(relation("Parent BoM", "mrp.bom"))},
+         {"product_id", needed(relation("Component", "product.product"))},
+         {"product_qty", number(real, "Quantity", "1")}});
     add("mrp.workcenter.productivity.loss",
         {{"name", needed(text("Blocking Reason"))}, {"manual", flag("Is a Blocking Reason")}});
     add("mrp.workcenter.productivity",
@@ -109,6 +118,12 @@ void add_stock(std::map<std::string, Model, std::less<>>& models) {
          {"origin", text("Source Document")},
          {"times_scrapped", number(integer, "Times Scrapped")},
          {"state", choice("Status", {"draft", "done"})}});
+}
+
+void add_transfers(std::map<std::string, Model, std::less<>>& models) {
+    const auto add = [&](const char* name, Fields fields) {
+        models[name] = {.name = name, .fields = std::move(fields)};
+    };
     add("stock.picking.type", {{"name", needed(text("Operation Type"))}});
     add("stock.picking",
         {{"name", text("Reference")},
@@ -117,9 +132,17 @@ void add_stock(std::map<std::string, Model, std::less<>>& models) {
          {"partner_id", relation("Contact", "res.partner")},
          {"location_id", relation("Source Location", "stock.location")},
          {"location_dest_id", relation("Destination Location", "stock.location")},
+         {"purchase_id", relation("Purchase Order", "purchase.order")},
          {"carrier_tracking_ref", text("Tracking Reference")},
+         {"move_line_ids", rows("Operations", "stock.move.line", "picking_id")},
          {"state", choice("Status", {"draft", "confirmed", "assigned", "done", "cancel"})},
          {"move_ids", rows("Stock Moves", "stock.move", "picking_id")}});
+    add("stock.move.line",
+        {{"picking_id", relation("Transfer", "stock.picking")},
+         {"product_id", relation("Product", "product.product")},
+         {"lot_name", text("Lot/Serial Number Name")},
+         {"quantity", number(real, "Quantity")},
+         {"picked", flag("Picked")}});
     add("stock.move",
         {{"name", text("Description")},
          {"picking_id", relation("Transfer", "stock.picking")},
@@ -140,17 +163,58 @@ void add_rest(std::map<std::string, Model, std::less<>>& models) {
          {"type", choice("Address Type", {"contact", "invoice", "delivery", "other"})},
          {"color", number(integer, "Color Index")}});
     add("res.users", {{"login", needed(text("Login"))}, {"name", text("Name")}});
+    add("sale.order.line",
+        {{"order_id", relation("Order Reference", "sale.order")},
+         {"product_id", relation("Product", "product.product")},
+         {"name", text("Description")},
+         {"product_uom_qty", number(real, "Quantity", "1")},
+         {"price_unit", number(real, "Unit Price")}});
     add("sale.order",
         {{"name", text("Order Reference")},
+         {"order_line", rows("Order Lines", "sale.order.line", "order_id")},
          {"partner_id", needed(relation("Customer", "res.partner"))},
          {"client_order_ref", text("Customer Reference")},
          {"date_order", moment("Order Date")},
          {"state", choice("Status", {"draft", "sent", "sale", "cancel"})}});
+    add("purchase.order.line",
+        {{"order_id", relation("Order Reference", "purchase.order")},
+         {"product_id", relation("Product", "product.product")},
+         {"product_qty", number(real, "Quantity", "1")}});
     add("purchase.order",
         {{"name", text("Order Reference")},
+         {"order_line", rows("Order Lines", "purchase.order.line", "order_id")},
+         {"picking_ids", rows("Receptions", "stock.picking", "purchase_id")},
          {"partner_id", needed(relation("Vendor", "res.partner"))},
          {"date_planned", moment("Expected Arrival")},
          {"state", choice("Status", {"draft", "purchase", "done", "cancel"})}});
+}
+
+void add_system(std::map<std::string, Model, std::less<>>& models) {
+    const auto add = [&](const char* name, Fields fields) {
+        models[name] = {.name = name, .fields = std::move(fields)};
+    };
+    add("mail.message",
+        {{"model", text("Related Document Model")},
+         {"res_id", number(integer, "Related Document ID")},
+         {"body", text("Contents")}});
+    add("crm.lead",
+        {{"name", needed(text("Opportunity"))},
+         {"partner_id", relation("Customer", "res.partner")},
+         {"contact_name", text("Contact Name")},
+         {"email_from", text("Email")},
+         {"expected_revenue", number(real, "Expected Revenue")},
+         {"probability", number(real, "Probability")}});
+    add("account.move",
+        {{"name", text("Number")},
+         {"ref", text("Reference")},
+         {"payment_reference", text("Payment Reference")},
+         {"partner_id", relation("Partner", "res.partner")},
+         {"state", choice("Status", {"draft", "posted", "cancel"})}});
+    add("maintenance.request",
+        {{"name", needed(text("Subjects"))},
+         {"workcenter_id", relation("Work Center", "mrp.workcenter")},
+         {"request_date", {.type = FieldType::date, .label = "Request Date"}},
+         {"maintenance_type", choice("Maintenance Type", {"corrective", "preventive"})}});
     add("ir.model", {{"name", needed(text("Name"))}, {"model", text("Model")}});
     add("res.groups", {{"name", needed(text("Name"))}});
     add("ir.actions.server",
@@ -173,6 +237,8 @@ const std::map<std::string, Model, std::less<>>& schema() {
         std::map<std::string, Model, std::less<>> made;
         add_manufacturing(made);
         add_stock(made);
+        add_transfers(made);
+        add_system(made);
         add_rest(made);
         return made;
     }();
