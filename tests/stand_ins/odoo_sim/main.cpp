@@ -48,7 +48,8 @@ void add_options(CLI::App& app, CommandLine& line) {
     app.footer(
         "Controls, as JSON on the control port:\n"
         "  POST /sim/mode    {\"mode\":\"down\",\"for_ms\":2000,\"share\":1.0}\n"
-        "                    up down slow conflict database_down pool_full drop_after_commit\n"
+        "                    up down slow conflict database_down pool_full drop_after_commit "
+        "worker_killed\n"
         "  POST /sim/records {\"model\":\"product.product\",\"values\":{\"name\":\"CH-9\"}}\n"
         "  POST /sim/write   {\"model\":\"stock.lot\",\"id\":7,\"values\":{\"note\":\"x\"}}\n"
         "  POST /sim/forget  {\"model\":\"product.product\",\"name\":\"CH-9\"}\n"

@@ -100,12 +100,15 @@ HttpReply Simulator::answer_rpc(const std::string& body) {
     if (mode() == Mode::pool_full && strikes()) {
         return internal_error();
     }
+    if (mode() == Mode::worker_killed && strikes()) {
+        return {.is_dropped = true, .takes_worker = true};
+    }
     const auto id = request.value("id", Json());
     HttpReply reply{.takes_worker = true};
     try {
         if (mode() == Mode::database_down && strikes()) {
             reply.busy = database_down_busy;
-            throw OdooError{"psycopg2.OperationalError",
+            throw OdooError{class_.empty() ? "psycopg2.OperationalError" : class_,
                             "connection to server on socket failed: Connection refused"};
         }
         const auto result = call_service(request["params"], reply);
@@ -191,7 +194,7 @@ Json Simulator::run(const MethodCall& call, HttpReply& reply) {
             ++errors_["conflict in load"];
             return conflict_result();
         }
-        throw OdooError{"psycopg2.errors.SerializationFailure",
+        throw OdooError{class_.empty() ? "psycopg2.errors.SerializationFailure" : class_,
                         "could not serialize access due to concurrent update"};
     }
     if (call.method == "load" && call.context().value("tz", std::string()) != "UTC" &&

@@ -10,14 +10,15 @@
 namespace millrace::stand_ins {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Mode>, 7> mode_names{
+constexpr std::array<std::pair<std::string_view, Mode>, 8> mode_names{
     {{"up", Mode::up},
      {"down", Mode::down},
      {"slow", Mode::slow},
      {"conflict", Mode::conflict},
      {"database_down", Mode::database_down},
      {"pool_full", Mode::pool_full},
-     {"drop_after_commit", Mode::drop_after_commit}}};
+     {"drop_after_commit", Mode::drop_after_commit},
+     {"worker_killed", Mode::worker_killed}}};
 
 /// The value of a parameter of a query, as it stands; model names need no decoding.
 std::string parameter(const std::string& target, const std::string& name) {
@@ -103,6 +104,7 @@ void Simulator::end(const HttpReply& reply) {
 
 Json Simulator::control_mode(const Json& body) {
     const auto wanted = body.at("mode").get<std::string>();
+    set_class(body.value("class", std::string()));
     for (const auto& [name, mode] : mode_names) {
         if (name == wanted) {
             set_mode(

@@ -14,7 +14,16 @@
 
 namespace millrace::stand_ins {
 
-enum class Mode { up, down, slow, conflict, database_down, pool_full, drop_after_commit };
+enum class Mode {
+    up,
+    down,
+    slow,
+    conflict,
+    database_down,
+    pool_full,
+    drop_after_commit,
+    worker_killed,  ///< the connection ends without an answer and nothing stays
+};
 enum class Latency { none, measured };
 
 struct SimulatorOptions {
@@ -62,6 +71,8 @@ class Simulator {
     void count_connection() { ++connections_; }
     [[nodiscard]] Database& database() { return database_; }
     void set_mode(Mode mode, double share, std::chrono::milliseconds duration);
+    /// The class of what `conflict` and `database_down` answer; empty: the usual one.
+    void set_class(std::string name) { class_ = std::move(name); }
 
   private:
     [[nodiscard]] Mode mode();
@@ -93,6 +104,7 @@ class Simulator {
     Database database_;
     Mode mode_ = Mode::up;
     double share_ = 1;
+    std::string class_;
     bool has_end_ = false;
     SteadyTime mode_ends_{};
     std::uint64_t connections_ = 0;

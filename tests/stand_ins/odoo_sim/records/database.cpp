@@ -57,6 +57,20 @@ void Database::check(const Model& model, const Json& values) const {
     }
 }
 
+void Database::check_unique(const Model& model, RecordId id, const Json& values) const {
+    for (const auto& [name, field] : model.fields) {
+        if (!field.is_unique || is_empty(values.value(name, Json()))) {
+            continue;
+        }
+        for (const auto& [other, record] : all(model.name)) {
+            if (other != id && record.values.value(name, Json()) == values.at(name)) {
+                throw validation_error(field.label +
+                                       " already assigned: " + values.at(name).dump());
+            }
+        }
+    }
+}
+
 void Database::write_rows(const Field& field, RecordId id, const Json& commands) {
     for (const auto& command : commands) {
         if (!command.is_array() || command.size() < 3 || command[0] != 0) {
@@ -106,6 +120,7 @@ void Database::write(const std::string& name, RecordId id, const Json& values) {
         }
     }
     check(described, stored);
+    check_unique(described, id, stored);
     auto& record = tables_[name][id];
     record.values = std::move(stored);
     ++record.writes;

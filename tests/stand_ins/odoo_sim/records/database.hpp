@@ -86,6 +86,7 @@ class Database {
     };
     void keep_for_undo(const std::string& model, RecordId id);
     void check(const Model& model, const Json& values) const;
+    void check_unique(const Model& model, RecordId id, const Json& values) const;
     void write_rows(const Field& field, RecordId id, const Json& commands);
 
     std::map<std::string, Table> tables_;

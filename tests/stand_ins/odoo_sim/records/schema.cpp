@@ -98,6 +98,7 @@ void add_stock(std::map<std::string, Model, std::less<>>& models) {
     add("product.product",
         {{"name", needed(text("Name"))},
          {"default_code", text("Internal Reference")},
+         {"barcode", {.type = FieldType::text, .label = "Barcode", .is_unique = true}},
          {"active", number(FieldType::boolean, "Active", "True")}});
     add("stock.location", {{"name", needed(text("Location Name"))}});
     add("stock.lot",

@@ -23,6 +23,7 @@ struct Field {
     FieldType type = FieldType::text;
     std::string label;  ///< as messages to people show it
     bool is_required = false;
+    bool is_unique = false;
     std::vector<std::string> choices;  ///< of a selection
     std::string comodel;               ///< of a relation
     std::string inverse;               ///< of a one2many: the many2one on the other side
