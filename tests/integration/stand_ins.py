@@ -14,6 +14,7 @@ class OdooSim:
 
     def __init__(self, *arguments: str):
         self.arguments = arguments
+        self.database = "plant"
         self.process = None
         self.url = ""
         self.control = ""
@@ -35,7 +36,7 @@ class OdooSim:
             self.process.stdout.close()
 
     def broker_arguments(self, mapping, subscription: str) -> list[str]:
-        return ["--odoo-url", self.url, "--odoo-database", "plant", "--odoo-login", "millrace", "--odoo-mapping", str(mapping),
+        return ["--odoo-url", self.url, "--odoo-database", self.database, "--odoo-login", "millrace", "--odoo-mapping", str(mapping),
                 "--odoo-subscription", subscription]
 
     def broker_environment(self) -> dict:

@@ -27,15 +27,16 @@ QUEUE = "odoo-parts"
 class Feed:
     """A broker that feeds a stand-in; parts with a product that Odoo knows become lots."""
 
-    def __init__(self, *sim_arguments: str, broker_arguments: tuple = ()):
+    def __init__(self, *sim_arguments: str, broker_arguments: tuple = (), mapping: str = MAPPING):
         self.directory = tempfile.TemporaryDirectory(prefix="millrace-odoo-")
         self.odoo = OdooSim(*sim_arguments)
         self.broker_arguments = broker_arguments
+        self.mapping = mapping
         self.broker = None
 
     def __enter__(self):
         folder = pathlib.Path(self.directory.name)
-        (folder / "mapping.yaml").write_text(MAPPING)
+        (folder / "mapping.yaml").write_text(self.mapping)
         self.odoo.start()
         self.odoo.create("product.product", "Nut", "Bolt")
         self.broker = Broker(directory=str(folder), environment=self.odoo.broker_environment(),

@@ -1,0 +1,153 @@
+"""Every cause of a failure, produced by the stand-in and handled by the broker and the sink."""
+import json
+import unittest
+
+import place  # noqa: F401
+from feed_test import Feed, some
+from harness import eventually
+
+FINISH = """mappings:
+  - topics: [plant1.part.>]
+    lane: .value.product
+    steps:
+      - {name: product, action: lookup, model: product.product, domain: '[["name", "=", .value.product]]', cache_missing_s: 0}
+      - name: order
+        model: mrp.production
+        external_id: '"wo_" + (.value.id | external_name)'
+        fields: {product_id/.id: .steps.product.id, product_qty: '10', origin: .value.id}
+      - {action: call, model: mrp.production, method: action_confirm, id: .steps.order.id, expect: {state: [confirmed, progress, to_close, done]}}
+      - {action: write, model: mrp.production, only_if: .value.note == "in part", id: .steps.order.id, fields: {qty_producing: '6'}}
+      - {action: call, model: mrp.production, method: button_mark_done, id: .steps.order.id, expect: {state: done}}
+"""
+USERS = """mappings:
+  - topics: [plant1.part.>]
+    steps: [{model: res.users, external_id: .value.id | external_name, fields: {login: .value.id}}]
+"""
+
+
+class Causes(unittest.TestCase):
+    def orders(self, feed) -> dict:
+        return {record["values"]["origin"]: record["values"] for record in feed.odoo.records("mrp.production")}
+
+    def test_configuration_unknown_database_stops_the_feed_and_says_so(self):
+        feed = Feed()
+        feed.odoo.database = "no-such-plant"
+        with feed:
+            feed.publish(*some(5))
+            status = eventually(30, lambda: (s := feed.status())["circuit"] != "closed" and s, "the circuit is open")
+            self.assertIn('database "no-such-plant" does not exist', status["reason"])
+            self.assertEqual(feed.letters(), [])
+            self.assertEqual(feed.status()["lag_records"], 5)
+
+    def test_authorization_no_right_on_a_model_stops_and_loses_nothing(self):
+        with Feed(mapping=USERS) as feed:
+            feed.publish(*some(3))
+            status = eventually(30, lambda: (s := feed.status())["circuit"] != "closed" and s, "the circuit is open")
+            self.assertIn("AccessError", status["reason"])
+            self.assertEqual(feed.letters(), [])
+
+    def test_mapping_a_wizard_is_no_success_and_becomes_a_letter_after_a_few_tries(self):
+        with Feed(mapping=FINISH) as feed:
+            feed.publish(("whole", "Nut", "A"), ("a part", "Bolt", "B"))
+            lines = json.dumps({"topic": "plant1.part.made", "key": "C", "value": {"id": "part", "product": "Nut", "note": "in part"}}) + "\n"
+            feed.broker.millrace("publish", "--jsonl", text=lines)
+            letter = eventually(60, feed.letters, "a letter")[0]
+            self.assertEqual(letter["cause"], "mapping")
+            self.assertIn("button_mark_done has not done what is expected", letter["error"])
+            self.assertEqual(letter["attempts"], 3)
+            self.assertEqual(self.orders(feed)["whole"]["state"], "done")
+            self.assertEqual(self.orders(feed)["a part"]["state"], "done")
+            self.assertEqual(self.orders(feed)["part"]["state"], "confirmed")
+
+    def test_mapping_a_lookup_that_finds_nothing_waits_as_a_letter(self):
+        with Feed(mapping=FINISH) as feed:
+            feed.publish(("one", "Gear", "A"))
+            letter = eventually(30, feed.letters, "a letter")[0]
+            self.assertIn('no product.product is found by [["name","=","Gear"]]', letter["error"])
+            feed.odoo.create("product.product", "Gear")
+            feed.broker.millrace("dlq", "redrive", "odoo-parts", "--all")
+            eventually(30, lambda: self.orders(feed).get("one", {}).get("state") == "done", "applied after the redrive")
+
+    def test_transient_classes_are_tried_again(self):
+        for name in ("psycopg2.errors.DeadlockDetected", "psycopg2.errors.LockNotAvailable"):
+            with self.subTest(name), Feed("--seed", "3", mapping=FINISH) as feed:
+                feed.odoo.tell("mode", mode="conflict", share=0.3, **{"class": name})
+                feed.publish(*some(20))
+                feed.all_settled(90)
+                self.assertEqual(feed.letters(), [])
+                self.assertEqual({order["state"] for order in self.orders(feed).values()}, {"done"})
+
+    def test_outcome_unknown_timeouts_and_killed_workers_are_resolved(self):
+        with Feed("--seed", "11", mapping=FINISH, broker_arguments=("--odoo-timeout-ms", "1000")) as feed:
+            feed.publish(*some(1))
+            feed.all_settled(30)  # logged in
+            feed.odoo.tell("mode", mode="slow", for_ms=4000)  # answers take 1.5 s, and are committed
+            feed.publish(*some(9, start=1))
+            eventually(60, lambda: feed.metric('millrace_odoo_events_total{outcome="outcome_unknown"}') > 0, "timeouts")
+            feed.odoo.tell("mode", mode="worker_killed", share=0.3, for_ms=2000)
+            feed.all_settled(90)
+            self.assertEqual(len(feed.odoo.records("mrp.production")), 10)
+            self.assertEqual({order["qty_produced"] for order in self.orders(feed).values()}, {10.0})
+            self.assertEqual(feed.letters(), [])
+
+    def test_poison_what_never_gets_an_answer_becomes_a_letter_in_the_end(self):
+        with Feed() as feed:
+            feed.broker.millrace("subscription", "delete", "odoo-parts")
+            feed.broker.millrace("subscription", "create", "odoo-parts", "--topic", "plant1.part.>", "--backoff-min", "10ms", "--backoff-max", "20ms",
+                                 "--attempts", "5")
+            feed.odoo.tell("mode", mode="pool_full")
+            feed.publish(("stuck", "Nut", "A"))
+            letter = eventually(60, feed.letters, "a letter")[0]
+            self.assertEqual(letter["cause"], "poison")
+            self.assertEqual(letter["attempts"], 5)
+            self.assertIn("HTTP status 500", letter["error"])
+
+    def test_outage_interface_error_makes_no_letters(self):
+        with Feed() as feed:
+            feed.odoo.tell("mode", mode="database_down", for_ms=1500, **{"class": "psycopg2.InterfaceError"})
+            feed.publish(*some(20))
+            feed.all_settled(60)
+            self.assertEqual(len(feed.lots()), 20)
+            self.assertEqual(feed.letters(), [])
+
+
+class Interfaces(unittest.TestCase):
+    def test_json2_does_the_same_with_a_bearer_key(self):
+        with Feed("--odoo-version", "19", broker_arguments=("--odoo-api", "json2")) as feed:
+            feed.publish(*some(50), ("bad", "Gear", "x"))
+            eventually(30, lambda: len(feed.lots()) == 50 and feed.letters(), "50 lots and a letter")
+            self.assertIn("No matching record found for name 'Gear'", feed.letters()[0]["error"])
+            feed.odoo.tell("mode", mode="down", for_ms=1000)
+            feed.publish(*some(20, start=100))
+            eventually(60, lambda: len(feed.lots()) == 70, "all applied after the outage")
+
+    def test_json2_of_an_odoo_that_has_none_is_a_matter_of_configuration(self):
+        with Feed(broker_arguments=("--odoo-api", "json2")) as feed:
+            feed.publish(*some(3))
+            status = eventually(30, lambda: (s := feed.status())["circuit"] != "closed" and s, "the circuit is open")
+            self.assertIn("HTTP status 303", status["reason"])
+
+    def test_json2_with_a_wrong_key_stops_and_shows_no_key(self):
+        feed = Feed("--odoo-version", "19", broker_arguments=("--odoo-api", "json2"))
+        feed.odoo.broker_environment = lambda: {"MILLRACE_ODOO_KEY": "sesame-42"}
+        with feed:
+            feed.publish(*some(3))
+            status = eventually(30, lambda: (s := feed.status())["circuit"] != "closed" and s, "the circuit is open")
+            self.assertIn("refuses the API key", status["reason"])
+            self.assertNotIn("sesame-42", json.dumps(status) + feed.broker.log_tail(1000))
+
+    def test_four_connections_never_write_one_record_at_a_time(self):
+        with Feed("--workers", "4", "--latency", "measured", mapping=FINISH, broker_arguments=("--odoo-connections-max", "4")) as feed:
+            feed.publish(*some(12), *some(12, product="Bolt", start=100))
+            feed.all_settled(240)
+            stats = feed.odoo.ask("stats")
+            self.assertEqual(stats["concurrent_writes"], 0)
+            self.assertEqual({order["state"] for order in self.orders(feed)}, {"done"})
+            self.assertGreater(stats["records"]["mrp.production"] / stats["calls"]["mrp.production.load"], 1)
+
+    def orders(self, feed) -> list:
+        return [record["values"] for record in feed.odoo.records("mrp.production")]
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
