@@ -230,7 +230,7 @@ void Node::Impl::open_door() {
                           .delivery = host->delivery.get(),
                           .waiters = &host->server->waiters()});
     }
-    door->open(std::move(shards));
+    door->open(std::move(shards), services.next_id);
 }
 
 void Node::Impl::start_odoo() {

@@ -15,6 +15,7 @@
 #include "broker/gateways/http/routing/openapi.hpp"
 #include "broker/gateways/http/routing/router.hpp"
 #include "broker/gateways/http/server/http_server.hpp"
+#include "broker/gateways/http/targets/webhook_sender.hpp"
 
 namespace millrace::broker::http {
 
@@ -31,7 +32,11 @@ struct HttpDoor::Impl {
           router(make_routes(), registry),
           server(control, options.limits, registry, [this](RequestPtr request, Respond respond) {
               router.handle(std::move(request), std::move(respond));
-          }) {}
+          }) {
+        for (const auto& target : options.hooks.targets) {
+            senders.push_back(std::make_unique<WebhookSender>(control, target, registry));
+        }
+    }
 
     [[nodiscard]] Routes make_routes() {
         Routes routes;
@@ -65,6 +70,7 @@ struct HttpDoor::Impl {
     Publisher publisher;
     Router router;
     HttpServer server;
+    std::vector<std::unique_ptr<WebhookSender>> senders;
 };
 
 HttpDoor::HttpDoor(boost::asio::io_context& control, DoorOptions options, MetricsRegistry& metrics)
@@ -76,13 +82,23 @@ Result<std::uint16_t> HttpDoor::listen(const std::string& address, std::uint16_t
     return impl_->server.listen(address, port);
 }
 
-void HttpDoor::open(std::vector<ShardLink> shards) {
+void HttpDoor::open(std::vector<ShardLink> shards, std::function<std::uint64_t()> next_id) {
+    std::vector<SubscriptionFeed::Link> links;
+    for (const auto& one : shards) {
+        links.push_back({.runtime = one.runtime, .shard = one.shard, .delivery = one.delivery});
+    }
     impl_->gate.open(std::move(shards));
+    for (const auto& sender : impl_->senders) {
+        sender->start(links, next_id);
+    }
 }
 
 void HttpDoor::stop() {
     impl_->server.stop();
     impl_->gate.close();
+    for (const auto& sender : impl_->senders) {
+        sender->stop();
+    }
 }
 
 }  // namespace millrace::broker::http

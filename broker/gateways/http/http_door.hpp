@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,7 +41,8 @@ class HttpDoor {
     /// Returns the port that was bound. Errors: configuration, io.
     [[nodiscard]] Result<std::uint16_t> listen(const std::string& address, std::uint16_t port);
     /// The shards serve. Waits for the first look at the catalog; before the control thread's loop.
-    void open(std::vector<ShardLink> shards);
+    /// `next_id` gives numbers that are unique in the node.
+    void open(std::vector<ShardLink> shards, std::function<std::uint64_t()> next_id);
     /// Before the shards stop.
     void stop();
 

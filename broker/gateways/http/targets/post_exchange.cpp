@@ -1,0 +1,142 @@
+#include "broker/gateways/http/targets/post_exchange.hpp"
+
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+
+namespace millrace::broker::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace bhttp = beast::http;
+using Tcp = asio::ip::tcp;
+
+constexpr unsigned http_1_1 = 11;
+constexpr std::uint64_t answer_bytes_max = 64 * 1024;
+constexpr std::chrono::seconds connect_timeout{5};
+
+std::string lower(std::string_view text) {
+    std::string made(text);
+    for (char& c : made) {
+        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    }
+    return made;
+}
+
+class Exchange final : public PostExchange, public std::enable_shared_from_this<Exchange> {
+  public:
+    Exchange(asio::io_context& control, const WebhookTarget& target, PostDone done)
+        : target_(target), resolver_(control), stream_(control), done_(std::move(done)) {}
+
+    void start(PostRequest post) {
+        request_.method(bhttp::verb::post);
+        request_.target(target_.path);
+        request_.version(http_1_1);
+        request_.set(bhttp::field::host, target_.host + ":" + target_.port);
+        request_.set(bhttp::field::user_agent, "millrace");
+        request_.set(bhttp::field::connection, "close");
+        for (const auto& [name, value] : post.headers) {
+            request_.set(name, value);
+        }
+        request_.body() = std::move(post.body);
+        request_.prepare_payload();
+        resolver_.async_resolve(
+            target_.host,
+            target_.port,
+            [self = shared_from_this()](beast::error_code error, const auto& found) {
+                error ? self->end_unreachable(error) : self->connect(found);
+            });
+    }
+    void stop() override {
+        done_ = nullptr;
+        resolver_.cancel();
+        stream_.close();
+    }
+
+  private:
+    void connect(const Tcp::resolver::results_type& found) {
+        stream_.expires_after(connect_timeout);
+        stream_.async_connect(
+            found, [self = shared_from_this()](beast::error_code error, const Tcp::endpoint&) {
+                error ? self->end_unreachable(error) : self->write();
+            });
+    }
+    void write() {
+        stream_.expires_after(target_.timeout);
+        bhttp::async_write(
+            stream_, request_, [self = shared_from_this()](beast::error_code, std::size_t) {
+                // A target that refuses early answers before it has read all.
+                self->read();
+            });
+    }
+    void read() {
+        parser_.body_limit(answer_bytes_max);
+        bhttp::async_read(stream_,
+                          buffer_,
+                          parser_,
+                          [self = shared_from_this()](beast::error_code error, std::size_t) {
+                              self->end_read(error);
+                          });
+    }
+    void end_read(beast::error_code error) {
+        // An answer whose body is too long, or cut off, has said what counts.
+        if (error && !parser_.is_header_done()) {
+            end_unknown(error);
+            return;
+        }
+        PostAnswer answer;
+        answer.status = parser_.get().result_int();
+        for (const auto& field : parser_.get().base()) {
+            const auto name = field.name_string();
+            const auto value = field.value();
+            answer.headers.emplace_back(lower({name.data(), name.size()}),
+                                        std::string(value.data(), value.size()));
+        }
+        answer.body = std::move(parser_.get().body());
+        end(std::move(answer));
+    }
+    void end_unreachable(beast::error_code error) {
+        end({.kind = PostAnswer::Kind::unreachable,
+             .error =
+                 "cannot reach " + target_.host + ":" + target_.port + ": " + error.message()});
+    }
+    void end_unknown(beast::error_code error) {
+        end({.kind = PostAnswer::Kind::unknown,
+             .error = error == beast::error::timeout
+                          ? "no answer within timeout_ms; the post may have had its effect"
+                          : "the connection ended before an answer (" + error.message() +
+                                "); the post may have had its effect"});
+    }
+    void end(PostAnswer answer) {
+        stream_.close();
+        if (auto done = std::exchange(done_, nullptr)) {
+            done(std::move(answer));
+        }
+    }
+
+    const WebhookTarget& target_;
+    Tcp::resolver resolver_;
+    beast::tcp_stream stream_;
+    PostDone done_;
+    bhttp::request<bhttp::string_body> request_;
+    bhttp::response_parser<bhttp::string_body> parser_;
+    beast::flat_buffer buffer_;
+};
+
+}  // namespace
+
+std::shared_ptr<PostExchange> start_post(asio::io_context& control,
+                                         const WebhookTarget& target,
+                                         PostRequest post,
+                                         PostDone done) {
+    auto exchange = std::make_shared<Exchange>(control, target, std::move(done));
+    exchange->start(std::move(post));
+    return exchange;
+}
+
+}  // namespace millrace::broker::http

@@ -1,0 +1,172 @@
+"""Webhook targets: records of a subscription are posted, and what cannot be taken is handled as elsewhere."""
+import hashlib
+import hmac
+import http.server
+import json
+import threading
+import unittest
+
+from door import Broker, ask, metric
+from harness import eventually
+
+SECRET = "s3cret-of-crm"
+TOPIC = "plant1.crm.lead"
+QUEUE = "crm"
+
+
+class Target:
+    """A server that answers posts as it is told and keeps what it got."""
+
+    def __init__(self):
+        self.posts: list = []
+        self.answers = lambda number, post: (200, {}, b"")
+        self.busy = 0
+        self.busiest = 0
+        lock = threading.Lock()
+        target = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                with lock:
+                    target.busy += 1
+                    target.busiest = max(target.busiest, target.busy)
+                    number = len(target.posts)
+                    post = {"path": self.path, "headers": dict(self.headers), "body": body}
+                    target.posts.append(post)
+                answer = target.answers(number, post)
+                with lock:
+                    target.busy -= 1
+                if answer is None:
+                    self.close_connection = True
+                    self.connection.close()
+                    return
+                status, headers, body = answer
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self.handler = Handler
+        self.server = None
+        self.port = 0
+        self.start()
+
+    def start(self):
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self.handler)
+        self.server.handle_error = lambda *_: None
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def values(self) -> list:
+        return [json.loads(post["body"])["n"] for post in list(self.posts)]
+
+
+class Targets(unittest.TestCase):
+    def setUp(self):
+        self.target = Target()
+        self.addCleanup(lambda: self.target.stop())
+        self.broker = Broker(environment={"CRM_SECRET": SECRET})
+        self.addCleanup(self.broker.close)
+        file = self.broker.directory / "hooks.yaml"
+        file.write_text(f"""
+targets:
+  - subscription: {QUEUE}
+    url: http://127.0.0.1:{self.target.port}/events?from=millrace
+    headers: {{X-Plant: one}}
+    signature: {{secret_env: CRM_SECRET}}
+    timeout_ms: 20000
+    concurrency: 3
+""")
+        self.broker.arguments = ["--shards", "2", "--hooks-file", str(file)]
+        self.broker.start()
+        self.broker.millrace("topic", "create", TOPIC, "--partitions", "4")
+        self.broker.millrace("subscription", "create", QUEUE, "--topic", TOPIC, "--backoff-min", "20ms", "--backoff-max", "100ms", "--attempts", "1000")
+
+    def publish(self, *numbers: int, key=None):
+        records = [{"key": key or f"K{n % 7}", "value": {"n": n}, "headers": {"event-id": f"e{n}"}} for n in numbers]
+        self.assertEqual(ask(self.broker, "POST", f"/v1/topics/{TOPIC}/records", records).status, 200)
+
+    def status(self) -> dict:
+        return ask(self.broker, "GET", f"/v1/subscriptions/{QUEUE}").json
+
+    def letters(self) -> list:
+        return ask(self.broker, "GET", f"/v1/subscriptions/{QUEUE}/letters?state=open").json["letters"]
+
+    def all_settled(self):
+        eventually(100, lambda: self.status()["lag_records"] == 0, f"all settled: {self.status()}\n{self.broker.log_tail()}")
+
+    def test_every_record_is_posted_signed_once_and_in_order_by_key(self):
+        self.publish(*range(100))
+        self.all_settled()
+        self.assertEqual(sorted(self.target.values()), list(range(100)))
+        for key in range(7):
+            numbers = [n for n in self.target.values() if n % 7 == key]
+            self.assertEqual(numbers, sorted(numbers))
+        self.assertLessEqual(self.target.busiest, 3)
+        post = self.target.posts[0]
+        headers, number = post["headers"], json.loads(post["body"])["n"]
+        self.assertEqual((post["path"], headers["X-Plant"], headers["Content-Type"]), ("/events?from=millrace", "one", "application/json"))
+        self.assertEqual((headers["Millrace-Topic"], headers["Millrace-Key"], headers["Millrace-Event-Id"]), (TOPIC, f"K{number % 7}", f"e{number}"))
+        signed = f"{headers['Millrace-Timestamp']}.".encode() + post["body"]
+        self.assertEqual(headers["Millrace-Signature"], "sha256=" + hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest())
+        self.assertEqual(metric(self.broker, 'millrace_webhook_posts_total{subscription="crm",outcome="taken"}'), 100)
+        self.assertNotIn(SECRET, self.broker.log_tail(1000))
+
+    def test_what_may_pass_is_tried_again_and_makes_no_letters(self):
+        self.target.answers = lambda number, post: (503, {"Retry-After": "0"}, b"busy") if number % 3 == 0 else (204, {}, b"")
+        self.publish(*range(30))
+        self.all_settled()
+        self.assertEqual(set(self.target.values()), set(range(30)))
+        self.assertEqual(self.letters(), [])
+
+    def test_what_the_target_refuses_becomes_a_letter_with_its_answer(self):
+        self.target.answers = lambda number, post: (422, {}, b"no such customer") if json.loads(post["body"])["n"] == 3 else (200, {}, b"")
+        self.publish(3, 10, key="same")
+        self.publish(1, 2, 4)
+        letter = eventually(60, self.letters, "a letter")[0]
+        self.assertEqual((letter["cause"], letter["error"], letter["response"]), ("mapping", "the target answers 422", "no such customer"))
+        eventually(60, lambda: set(self.target.values()) == {1, 2, 3, 4}, "the others are taken")
+        self.target.answers = lambda number, post: (200, {}, b"")
+        ask(self.broker, "POST", f"/v1/subscriptions/{QUEUE}/letters/redrive", {"ids": [letter["id"]]})
+        self.all_settled()
+        self.assertEqual(self.target.values()[-2:], [3, 10])
+
+    def test_a_target_that_is_out_opens_the_circuit_and_loses_nothing(self):
+        self.target.stop()
+        self.publish(*range(20))
+        status = eventually(60, lambda: (one := self.status())["circuit"] != "closed" and one, "the circuit is open")
+        self.assertIn("cannot reach", status["reason"])
+        self.target.start()
+        self.all_settled()
+        self.assertEqual(set(self.target.values()), set(range(20)))
+        self.assertEqual(self.letters(), [])
+
+    def test_an_answer_that_is_lost_leads_to_another_post(self):
+        self.target.answers = lambda number, post: None if number < 5 else (200, {}, b"")
+        self.publish(*range(10))
+        self.all_settled()
+        self.assertEqual(set(self.target.values()), set(range(10)))
+        self.assertEqual(self.letters(), [])
+        self.assertEqual(metric(self.broker, 'millrace_webhook_posts_total{subscription="crm",outcome="outcome_unknown"}'), 5)
+
+    def test_a_broker_that_was_killed_goes_on(self):
+        self.publish(*range(200))
+        eventually(60, lambda: len(self.target.posts) > 20, "posts are under way")
+        self.broker.kill()
+        self.broker.start()
+        self.all_settled()
+        self.assertEqual(set(self.target.values()), set(range(200)))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
