@@ -176,6 +176,8 @@ class Document(unittest.TestCase):
     def test_every_route_stands_in_the_document_and_in_the_docs(self):
         with Broker() as broker:
             document = ask(broker, "GET", "/v1/openapi.json").json
+            page = (ROOT / "docs" / "http.md").read_text()
+            self.assertEqual([path for path in document["paths"] if f"`{path}`" not in page], [])
             self.assertEqual(document["openapi"], "3.1.0")
             sources = (ROOT / "broker" / "gateways" / "http").rglob("*.cpp")
             written = {name for source in sources for name in re.findall(r'\.pattern = "([^"]+)"', pathlib.Path(source).read_text())}
