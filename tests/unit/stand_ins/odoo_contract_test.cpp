@@ -72,8 +72,8 @@ Json partner_with(const char* field, const Json& value) {
 }
 constexpr const char* json_type = "application/json";
 
-const std::vector<Row>& rows() {
-    static const std::vector<Row> table{
+std::vector<Row> rows_of_rights_and_calls() {
+    return {
         {"wrong key",
          as("plant", 2, "wrong"),
          200,
@@ -119,6 +119,11 @@ const std::vector<Row>& rows() {
          200,
          "builtins.TypeError",
          Cause::mapping},
+    };
+}
+
+std::vector<Row> rows_of_values() {
+    return {
         {"unknown field",
          creating("res.partner", partner_with("no_field", 1)),
          200,
@@ -165,6 +170,11 @@ const std::vector<Row>& rows() {
          "psycopg2.errors.NumericValueOutOfRange",
          Cause::mapping},
         {"business rule", use_refused_product, 200, "odoo.exceptions.UserError", Cause::mapping},
+    };
+}
+
+std::vector<Row> rows_of_the_server() {
+    return {
         {"row conflict",
          in_mode(Mode::conflict),
          200,
@@ -204,6 +214,19 @@ const std::vector<Row>& rows() {
         {"malformed JSON", posting("{\"jsonrpc\":", json_type), 400, "", Cause::mapping},
         {"wrong content type", posting("{}", "text/plain"), 400, "", Cause::mapping},
     };
+}
+
+const std::vector<Row>& rows() {
+    static const auto table = [] {
+        auto all = rows_of_rights_and_calls();
+        for (const auto& row : rows_of_values()) {
+            all.push_back(row);
+        }
+        for (const auto& row : rows_of_the_server()) {
+            all.push_back(row);
+        }
+        return all;
+    }();
     return table;
 }
 
