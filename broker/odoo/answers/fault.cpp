@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "broker/odoo/answers/json_text.hpp"
+
 namespace millrace::broker::odoo {
 namespace {
 
@@ -54,8 +56,9 @@ bool is_conflict(std::string_view text) {
 
 Fault classify_error(std::string_view name, std::string_view message) {
     Fault fault{.cause = Cause::mapping,
-                .error = std::string(name) + ": " + std::string(message),
-                .response = std::string(message.substr(0, response_bytes_max))};
+                .error = readable_text(name, response_bytes_max) + ": " +
+                         readable_text(message, response_bytes_max),
+                .response = readable_text(message, response_bytes_max)};
     const auto* const rule =
         std::ranges::find_if(rules, [&](const Rule& one) { return name.ends_with(one.name); });
     if (rule != rules.end()) {
@@ -79,7 +82,7 @@ Fault classify_error(std::string_view name, std::string_view message) {
 Fault classify_status(unsigned status, std::string_view body) {
     Fault fault{.cause = Cause::transient,
                 .error = "Odoo answered with HTTP status " + std::to_string(status),
-                .response = std::string(body.substr(0, response_bytes_max))};
+                .response = readable_text(body, response_bytes_max)};
     if (status == too_many_requests) {
         return fault;
     }
@@ -95,10 +98,11 @@ Fault classify_status(unsigned status, std::string_view body) {
 }
 
 Fault classify_row(std::string_view field, std::string_view message) {
-    return {.cause = is_conflict(message) ? Cause::transient : Cause::mapping,
-            .error = (field.empty() ? std::string() : std::string(field) + ": ") +
-                     std::string(message.substr(0, response_bytes_max)),
-            .response = std::string(message.substr(0, response_bytes_max))};
+    return {
+        .cause = is_conflict(message) ? Cause::transient : Cause::mapping,
+        .error = (field.empty() ? std::string() : readable_text(field, response_bytes_max) + ": ") +
+                 readable_text(message, response_bytes_max),
+        .response = readable_text(message, response_bytes_max)};
 }
 
 }  // namespace millrace::broker::odoo

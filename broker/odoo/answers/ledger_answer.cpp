@@ -1,5 +1,7 @@
 #include "broker/odoo/answers/ledger_answer.hpp"
 
+#include "broker/odoo/answers/json_text.hpp"
+
 namespace millrace::broker::odoo {
 namespace {
 
@@ -10,7 +12,7 @@ Fault unexpected(std::string_view result) {
             .error =
                 "the action of the ledger answers in a shape that is not known: run millrace "
                 "odoo install again",
-            .response = std::string(result.substr(0, response_bytes_max))};
+            .response = readable_text(result, response_bytes_max)};
 }
 
 std::string text_at(const Json& object, const char* name) {
@@ -37,7 +39,7 @@ Fault refusal(const Json& event) {
 }  // namespace
 
 LedgerAnswer parse_ledger_answer(std::string_view result, std::size_t event_count) {
-    const auto json = Json::parse(result, nullptr, false);
+    const auto json = parse_outside_json(result);
     const auto events = json.is_object() ? json.find("millrace") : json.end();
     if (!json.is_object() || events == json.end() || !events->is_array() ||
         events->size() != event_count) {

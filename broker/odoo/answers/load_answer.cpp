@@ -5,13 +5,15 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/odoo/answers/json_text.hpp"
+
 namespace millrace::broker::odoo {
 namespace {
 
 Fault unexpected(std::string_view result) {
     return {.cause = Cause::mapping,
             .error = "load answered in a shape that is not known",
-            .response = std::string(result.substr(0, response_bytes_max))};
+            .response = readable_text(result, response_bytes_max)};
 }
 
 std::string text_of(const nlohmann::json& object, const char* name) {
@@ -43,7 +45,7 @@ std::pair<std::size_t, std::size_t> rows_of(const nlohmann::json& message) {
 }  // namespace
 
 LoadAnswer parse_load_answer(std::string_view result, std::size_t row_count) {
-    const auto json = nlohmann::json::parse(result, nullptr, false);
+    const auto json = parse_outside_json(result);
     if (!json.is_object()) {
         return unexpected(result);
     }

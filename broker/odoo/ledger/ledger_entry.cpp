@@ -32,11 +32,10 @@ Call action_call(std::int64_t action_id, Json context) {
 
 }  // namespace
 
-std::string marker_name(const Step& step, const LedgerPlace& place) {
+std::string marker_name(const Step& step, const std::string& event_id) {
     auto model = step.model;
     std::ranges::replace(model, '.', '_');
-    const auto name = step.name.empty() ? "step" + std::to_string(place.step) : step.name;
-    return external_name(place.event_id) + "__" + name + "__" + model;
+    return external_name(event_id) + "__" + step.label() + "__" + model;
 }
 
 std::size_t block_length(std::span<const Step> steps, std::size_t first) {
@@ -62,7 +61,7 @@ LedgerEvaluated evaluate_block(std::span<const Step> steps, const LedgerPlace& p
         }
         const auto& work = std::get<Work>(evaluated);
         auto json = step_json(step, work);
-        json["marker"] = marker_name(step, {.event_id = place.event_id, .step = at});
+        json["marker"] = marker_name(step, place.event_id);
         entry.json["steps"].push_back(std::move(json));
         entry.records.insert(entry.records.end(), work.records.begin(), work.records.end());
         scope.add_step(step.name, reference_to(step.name));

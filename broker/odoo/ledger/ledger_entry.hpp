@@ -22,12 +22,14 @@ struct LedgerEntry {
 };
 using LedgerEvaluated = std::variant<LedgerEntry, Skipped, Fault>;
 
-/// The place of a step and what its marker is called.
+/// Where a block begins, and for which event.
 struct LedgerPlace {
     std::string event_id;
     std::size_t step = 0;  ///< within the rule
 };
-[[nodiscard]] std::string marker_name(const Step& step, const LedgerPlace& place);
+/// What it is called says what the step does and not where it stands, so that a file may be
+/// rearranged.
+[[nodiscard]] std::string marker_name(const Step& step, const std::string& event_id);
 
 /// How many steps from `first` on belong to one block.
 [[nodiscard]] std::size_t block_length(std::span<const Step> steps, std::size_t first);

@@ -12,6 +12,10 @@ std::string_view name_of(Action action) noexcept {
     return names[static_cast<std::size_t>(action)];
 }
 
+std::string Step::label() const {
+    return !name.empty() ? name : !method.empty() ? method : std::string(name_of(action));
+}
+
 const Rule* Mapping::rule_of(std::string_view topic) const {
     const auto rule = std::ranges::find_if(rules_, [&](const Rule& one) {
         return std::ranges::any_of(

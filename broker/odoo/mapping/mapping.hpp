@@ -44,6 +44,9 @@ struct Step {
     std::chrono::milliseconds linger{0};
     std::chrono::seconds cache{300};
     std::chrono::seconds cache_missing{5};
+
+    /// Its name, or what it does.
+    [[nodiscard]] std::string label() const;
 };
 
 /// What events of some topics become.

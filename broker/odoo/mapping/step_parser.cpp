@@ -251,6 +251,23 @@ Result<void> check_parts(const YamlReader& reader, const YAML::Node& node, Step&
     return ok();
 }
 
+/// Two steps of the ledger that did the same of the same model would share their marker.
+Result<void> check_marker(const YamlReader& reader,
+                          const YAML::Node& node,
+                          const Step& step,
+                          std::span<const Step> before) {
+    const bool is_taken = std::ranges::any_of(before, [&](const Step& other) {
+        return other.proof == Proof::ledger && other.model == step.model &&
+               other.label() == step.label();
+    });
+    if (step.proof == Proof::ledger && is_taken) {
+        return reader.error(node,
+                            "a step above does the same in the ledger: give one of them a name, "
+                            "markers are called after it");
+    }
+    return ok();
+}
+
 Result<void> parse_programs(const YamlReader& reader, const YAML::Node& node, Step& step) {
     MILLRACE_TRY(step.only_if, reader.optional_expression(node, "only_if"));
     MILLRACE_TRY(step.unless, reader.optional_expression(node, "unless"));
@@ -300,6 +317,9 @@ Result<Step> parse_step(const YamlReader& reader,
     MILLRACE_TRY(step.action, parse_action(reader, node));
     MILLRACE_TRY(reader.check_keys(node, keys_of(step.action)));
     MILLRACE_TRY(step.model, reader.text(node, "model"));
+    if (step.model.find('/') != std::string::npos) {
+        return reader.error(node["model"], "model takes a name such as mrp.production");
+    }
     MILLRACE_TRY(step.name, parse_name(reader, node, before));
     MILLRACE_TRY(step.proof, parse_mode(reader, node));
     if (step.action == Action::call) {
@@ -318,6 +338,7 @@ Result<Step> parse_step(const YamlReader& reader,
                  reader.number(node, "linger_ms", {.otherwise = 0, .max = linger_ms_max}));
     step.linger = std::chrono::milliseconds(linger);
     MILLRACE_TRY(check_parts(reader, node, step));
+    MILLRACE_TRY(check_marker(reader, node, step, before));
     return step;
 }
 

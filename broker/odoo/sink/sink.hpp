@@ -94,6 +94,7 @@ class Sink {
     void end_lookup(const BatchPtr& batch, const Json& found);
     void drop_rows(const BatchPtr& batch, const std::vector<RefusedRow>& refused);
     void refuse_all(const BatchPtr& batch, const Fault& fault);
+    void forget_missing(const Flow& flow, const Fault& fault);
     void finish(FlowPtr flow, const LedgerDone& done);
     void remember_ids(const BatchPtr& batch, const Json& ids);
 

@@ -2,6 +2,7 @@
 #include <iterator>
 #include <utility>
 
+#include "broker/odoo/answers/json_text.hpp"
 #include "broker/odoo/plan/calls.hpp"
 #include "broker/odoo/sink/sink.hpp"
 #include "storage/base/logging.hpp"
@@ -23,7 +24,7 @@ std::vector<const Work*> works_of(const Batch& batch) {
 Fault unexpected(const Batch& batch, const std::string& result) {
     return {.cause = Cause::mapping,
             .error = batch.station->kind + " answered in a shape that is not known",
-            .response = result.substr(0, response_bytes_max)};
+            .response = readable_text(result, response_bytes_max)};
 }
 
 Fault no_ledger() {
@@ -274,10 +275,7 @@ void Sink::refuse_all(const BatchPtr& batch, const Fault& fault) {
         refuse_all(batch, no_ledger());
         return;
     }
-    if (fault.is_record_missing) {
-        cache_.forget_model(batch->station->step->model);
-        ledger_action_id_ = options_.ledger_action_id;
-    }
+    forget_missing(*batch->flows.front(), fault);
     auto flows = std::exchange(batch->flows, {});
     const bool is_shared = fault.cause == Cause::mapping && flows.size() > 1;
     if (!is_shared || is_lookup) {
@@ -293,6 +291,17 @@ void Sink::refuse_all(const BatchPtr& batch, const Fault& fault) {
     flows.erase(middle, flows.end());
     stations_.add_again(*batch->station, std::move(flows));
     stations_.add_again(*batch->station, std::move(second));
+}
+
+void Sink::forget_missing(const Flow& flow, const Fault& fault) {
+    if (!fault.is_record_missing) {
+        return;
+    }
+    // Which of its records is gone is not said; what lookups found of any of them is not believed.
+    for (const auto& step : flow.rule->steps) {
+        cache_.forget_model(step.model);
+    }
+    ledger_action_id_ = options_.ledger_action_id;
 }
 
 void Sink::start_ledger(const BatchPtr& batch) {
@@ -333,6 +342,7 @@ void Sink::on_ledger(const BatchPtr& batch, const std::string& result) {
         auto& flow = batch->flows[at];
         if (const auto* const fault = std::get_if<Fault>(&outcomes[at])) {
             metrics_.rows_refused.add();
+            forget_missing(*flow, *fault);
             nack(*flow, *fault);
         } else {
             finish(std::move(flow), std::get<LedgerDone>(outcomes[at]));

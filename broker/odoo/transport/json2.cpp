@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "broker/odoo/answers/json_text.hpp"
+
 namespace millrace::broker::odoo {
 namespace {
 
@@ -25,14 +27,14 @@ Json json2_body(const Call& call) {
 }
 
 Reply parse_json2_answer(unsigned status, std::string_view body) {
-    const auto json = Json::parse(body, nullptr, false);
+    const auto json = parse_outside_json(body);
     if (status == http_ok) {
         if (!json.is_discarded()) {
             return json.dump();
         }
         return Fault{.cause = Cause::configuration,
                      .error = "the answer is not JSON: is odoo_url the address of Odoo itself?",
-                     .response = std::string(body.substr(0, response_bytes_max))};
+                     .response = readable_text(body, response_bytes_max)};
     }
     if (status == unauthorized) {
         return Fault{.cause = Cause::authorization, .error = "Odoo refuses the API key"};

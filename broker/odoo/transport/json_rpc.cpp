@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "broker/odoo/answers/json_text.hpp"
+
 namespace millrace::broker::odoo {
 namespace {
 
@@ -15,11 +17,11 @@ std::string text_at(const Json& object, const char* name) {
 }  // namespace
 
 Reply parse_rpc_answer(std::string_view body) {
-    const auto json = Json::parse(body, nullptr, false);
+    const auto json = parse_outside_json(body);
     if (!json.is_object()) {
         return Fault{.cause = Cause::configuration,
                      .error = "the answer is not JSON-RPC: is odoo_url the address of Odoo itself?",
-                     .response = std::string(body.substr(0, response_bytes_max))};
+                     .response = readable_text(body, response_bytes_max)};
     }
     const auto error = json.find("error");
     if (error == json.end()) {
@@ -30,7 +32,7 @@ Reply parse_rpc_answer(std::string_view body) {
     if (!error->is_object() || data == error->end() || !data->is_object()) {
         return Fault{.cause = Cause::mapping,
                      .error = "Odoo refused the call without saying why",
-                     .response = error->dump().substr(0, response_bytes_max)};
+                     .response = readable_text(error->dump(), response_bytes_max)};
     }
     return classify_error(text_at(*data, "name"), text_at(*data, "message"));
 }

@@ -78,5 +78,14 @@ TEST(RowOfLoad, IsTransientWhenItIsAConflict) {
               "product_id: No matching record found");
 }
 
+TEST(Fault, WhatIsKeptOfAnAnswerIsBoundedAndUtf8) {
+    const auto fault = classify_error("builtins.ValueError", std::string(5'000, 'x') + "\xc3");
+    EXPECT_EQ(fault.response.size(), response_bytes_max);
+    EXPECT_LE(fault.error.size(), 2 * response_bytes_max + 2);
+    EXPECT_EQ(classify_status(500, "a\xff\xfe b").response, "a b");
+    const auto cut = classify_row("", std::string(response_bytes_max - 1, 'x') + "\xc3\xa4");
+    EXPECT_EQ(cut.response, std::string(response_bytes_max - 1, 'x'));
+}
+
 }  // namespace
 }  // namespace millrace::broker::odoo

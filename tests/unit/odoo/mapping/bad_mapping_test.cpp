@@ -116,6 +116,22 @@ TEST(BadMapping, StepNamesAreTakenOnce) {
     EXPECT_THAT(parsed.error().text, HasSubstr("m.yaml:5: a step above is named \"one\" already"));
 }
 
+TEST(BadMapping, StepsOfTheLedgerHaveMarkersOfTheirOwn) {
+    const auto parsed = parse_mapping("m.yaml", R"(mappings:
+  - topics: [a]
+    steps:
+      - {action: create, mode: ledger, model: m, fields: {a: .key}}
+      - {action: create, mode: ledger, model: m, fields: {a: .key}}
+)");
+    ASSERT_FALSE(parsed);
+    EXPECT_THAT(parsed.error().text, HasSubstr("m.yaml:5: a step above does the same"));
+}
+
+TEST(BadMapping, FileHasALimit) {
+    EXPECT_THAT(parse_mapping("m.yaml", std::string((4U << 20U) + 1, '#')).error().text,
+                HasSubstr("more than 4194304 bytes"));
+}
+
 TEST(BadMapping, StepsOfARuleHaveALimit) {
     std::string text = "mappings:\n  - topics: [a]\n    steps:\n";
     for (int step = 0; step < 33; ++step) {

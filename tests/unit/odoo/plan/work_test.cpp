@@ -155,6 +155,21 @@ TEST(Scope, ValueThatIsNoJsonIsATextAndOtherBytesAreAnError) {
     EXPECT_THAT(Scope::of({.topic = "a", .record = bytes}).error().text, HasSubstr("not UTF-8"));
 }
 
+TEST(Scope, JsonNestedTooDeepIsATextAndHarmsNobody) {
+    const auto nested = [](std::size_t levels) {
+        return std::string(levels, '[') + std::string(levels, ']');
+    };
+    const auto value = [](const std::string& text) {
+        return scope_of(record(text)).json().at("value");
+    };
+    EXPECT_TRUE(value(nested(200)).is_array());
+    EXPECT_TRUE(value(nested(201)).is_string());
+    EXPECT_TRUE(value(nested(500'000)).is_string());
+    EXPECT_EQ(value("[\"" + std::string(500, '[') + "\\\"[\"]").at(0).get<std::string>().size(),
+              502U);
+    EXPECT_FALSE(Scope::of_json("{\"topic\":\"a\",\"value\":" + nested(201) + "}"));
+}
+
 constexpr const char* scrap = R"(mappings:
   - topics: [a]
     steps:
@@ -183,7 +198,7 @@ TEST(Ledger, BlockIsOneEntryWithReferencesAndMarkers) {
     EXPECT_EQ(entry.json.at("steps").at(0).at("marker"), "e_32_7__scrap__stock_scrap");
     EXPECT_EQ(entry.json.at("steps").at(0).at("values").dump(), R"({"scrap_qty":2})");
     EXPECT_EQ(entry.json.at("steps").at(1).at("id").dump(), R"({"millrace_step":"scrap"})");
-    EXPECT_EQ(entry.json.at("steps").at(1).at("marker"), "e_32_7__step1__stock_scrap");
+    EXPECT_EQ(entry.json.at("steps").at(1).at("marker"), "e_32_7__action_validate__stock_scrap");
     EXPECT_EQ(entry.json.at("steps").at(1).at("expect").dump(), R"({"state":["done"]})");
 }
 
