@@ -1,7 +1,6 @@
 #include "broker/protocol/jobs/job_messages.hpp"
 
 #include "broker/delivery/jobs/job_share.hpp"
-
 #include "client/wire/same_members.hpp"
 
 namespace millrace::broker::protocol {
