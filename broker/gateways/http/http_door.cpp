@@ -24,9 +24,10 @@ struct HttpDoor::Impl {
         : options(std::move(given)),
           metrics(registry),
           server_metrics(registry),
-          streams({.streams_max = options.streams_max,
-                   .gauge = &registry.gauge("millrace_http_streams", "Open event streams."),
-                   .reached = &server_metrics.reached(streams_limit)}),
+          streams(std::make_shared<StreamOffice>(
+              StreamOffice{.streams_max = options.streams_max,
+                           .gauge = &registry.gauge("millrace_http_streams", "Open event streams."),
+                           .reached = &server_metrics.reached(streams_limit)})),
           gate(control),
           publisher(gate, clock, options.record_batch_bytes_max),
           router(make_routes(), registry),
@@ -65,7 +66,7 @@ struct HttpDoor::Impl {
     MetricsRegistry& metrics;
     ServerMetrics server_metrics;
     SystemClock clock;
-    StreamOffice streams;
+    std::shared_ptr<StreamOffice> streams;
     ShardGate gate;
     Publisher publisher;
     Router router;

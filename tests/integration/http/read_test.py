@@ -1,5 +1,6 @@
 """GET of records: pages, long polls, lines, and server-sent events."""
 import json
+import socket
 import threading
 import unittest
 
@@ -220,6 +221,23 @@ class Read(unittest.TestCase):
             answer = ask(self.broker, "GET", f"{path}?{query}")
             self.assertEqual((answer.status, answer.json["error"]), (status, name), query)
         self.assertEqual(ask(self.broker, "GET", "/v1/topics/no.such/records").json["error"], "unknown_topic")
+
+
+class StuckReader(unittest.TestCase):
+    def test_a_reader_that_takes_nothing_is_closed_after_its_time(self):
+        with Broker(arguments=["--http-write-timeout-ms", "1000"]) as broker:
+            broker.millrace("topic", "create", "a.b")
+            for _ in range(16):
+                answer = ask(broker, "POST", "/v1/topics/a.b/records", [{"value": "x" * 100_000}] * 16)
+                self.assertEqual(answer.status, 200)
+            host, _, port = broker.http.rpartition(":")
+            with socket.socket() as stuck:
+                # What the system takes for it has to be less than what there is.
+                stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                stuck.connect((host, int(port)))
+                stuck.sendall(b"GET /v1/topics/a.b/records HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
+                eventually(60, lambda: reached(broker, "http_write_timeout_ms") == 1, "the limit is reached")
+                eventually(30, lambda: metric(broker, "millrace_http_streams") == 0, "the stream is over")
 
 
 class Stop(unittest.TestCase):

@@ -20,15 +20,15 @@ std::string dumped(const Json& json) {
 
 class EventStream final : public BodySource, public std::enable_shared_from_this<EventStream> {
   public:
-    EventStream(std::shared_ptr<TopicReader> reader, StreamOffice& office)
-        : reader_(std::move(reader)), office_(office) {
-        office_.gauge->set(static_cast<std::int64_t>(++office_.open));
+    EventStream(std::shared_ptr<TopicReader> reader, std::shared_ptr<StreamOffice> office)
+        : reader_(std::move(reader)), office_(std::move(office)) {
+        office_->gauge->set(static_cast<std::int64_t>(++office_->open));
     }
     EventStream(const EventStream&) = delete;
     EventStream& operator=(const EventStream&) = delete;
     EventStream(EventStream&&) = delete;
     EventStream& operator=(EventStream&&) = delete;
-    ~EventStream() override { office_.gauge->set(static_cast<std::int64_t>(--office_.open)); }
+    ~EventStream() override { office_->gauge->set(static_cast<std::int64_t>(--office_->open)); }
 
     void next(PieceDone done) override {
         if (is_over_ || reader_->is_outdated()) {
@@ -75,7 +75,7 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
     }
 
     std::shared_ptr<TopicReader> reader_;
-    StreamOffice& office_;
+    std::shared_ptr<StreamOffice> office_;
     bool has_begun_ = false;
     bool is_over_ = false;
 };
@@ -83,8 +83,8 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
 }  // namespace
 
 std::shared_ptr<BodySource> make_event_stream(std::shared_ptr<TopicReader> reader,
-                                              StreamOffice& office) {
-    return std::make_shared<EventStream>(std::move(reader), office);
+                                              std::shared_ptr<StreamOffice> office) {
+    return std::make_shared<EventStream>(std::move(reader), std::move(office));
 }
 
 }  // namespace millrace::broker::http

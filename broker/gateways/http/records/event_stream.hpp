@@ -7,7 +7,7 @@
 
 namespace millrace::broker::http {
 
-/// Counts the streams that are open, and how many may be.
+/// Counts the streams that are open, and how many may be. A stream may be the last that knows it.
 struct StreamOffice {
     std::size_t streams_max = 64;
     std::size_t open = 0;
@@ -21,6 +21,6 @@ struct StreamOffice {
 ///
 /// Threads:  the control thread.
 [[nodiscard]] std::shared_ptr<BodySource> make_event_stream(std::shared_ptr<TopicReader> reader,
-                                                            StreamOffice& office);
+                                                            std::shared_ptr<StreamOffice> office);
 
 }  // namespace millrace::broker::http

@@ -86,7 +86,7 @@ void poll(const ShardGate& gate,
 }
 
 void stream(const ShardGate& gate,
-            StreamOffice& office,
+            const std::shared_ptr<StreamOffice>& office,
             std::shared_ptr<const TopicInfo> topic,
             Positions positions,
             const Respond& respond) {
@@ -98,12 +98,12 @@ void stream(const ShardGate& gate,
                                  ": choose a \"partition\"")));
         return;
     }
-    if (office.open >= office.streams_max) {
-        office.reached->add();
+    if (office->open >= office->streams_max) {
+        office->reached->add();
         respond(problem(
             503,
             fail(Errc::limit_reached,
-                 "http_streams_max (" + std::to_string(office.streams_max) + ") is reached")));
+                 "http_streams_max (" + std::to_string(office->streams_max) + ") is reached")));
         return;
     }
     auto reader = std::make_shared<TopicReader>(
@@ -113,7 +113,7 @@ void stream(const ShardGate& gate,
              .source = make_event_stream(std::move(reader), office)});
 }
 
-void read(const ShardGate& gate, StreamOffice& office, const Call& call) {
+void read(const ShardGate& gate, const std::shared_ptr<StreamOffice>& office, const Call& call) {
     if (!gate.is_open()) {
         call.refuse(ShardGate::closed());
         return;
@@ -131,7 +131,7 @@ void read(const ShardGate& gate, StreamOffice& office, const Call& call) {
         call.refuse(start.error());
         return;
     }
-    resolve(gate, topic, start.value(), [&gate, &office, topic, call](Result<Positions> positions) {
+    resolve(gate, topic, start.value(), [&gate, office, topic, call](Result<Positions> positions) {
         if (!positions) {
             call.refuse(positions.error());
         } else if (accepts(call, stream_type)) {
@@ -144,10 +144,11 @@ void read(const ShardGate& gate, StreamOffice& office, const Call& call) {
 
 }  // namespace
 
-Routes read_routes(const ShardGate& gate, StreamOffice& office) {
+Routes read_routes(const ShardGate& gate, std::shared_ptr<StreamOffice> office) {
     return {{.pattern = "/v1/topics/{topic}/records",
              .summary = "Reads records: a page, a long poll, or a stream of server-sent events.",
-             .handle = [&gate, &office](const Call& call) { read(gate, office, call); },
+             .handle = [&gate,
+                        office = std::move(office)](const Call& call) { read(gate, office, call); },
              .query = {
                  {.name = "partition",
                   .type = FieldType::integer,

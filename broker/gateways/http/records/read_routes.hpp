@@ -6,8 +6,8 @@
 
 namespace millrace::broker::http {
 
-/// GET of records: JSON or lines after a poll, or a stream of events, as Accept says. What is given
-/// must outlive the routes.
-[[nodiscard]] Routes read_routes(const ShardGate& gate, StreamOffice& office);
+/// GET of records: JSON or lines after a poll, or a stream of events, as Accept says. The gate must
+/// outlive the routes.
+[[nodiscard]] Routes read_routes(const ShardGate& gate, std::shared_ptr<StreamOffice> office);
 
 }  // namespace millrace::broker::http

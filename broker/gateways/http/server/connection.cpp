@@ -266,6 +266,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     void watch_peer() {
         socket_.async_read_some(buffer_.prepare(1), [self = shared_from_this()](Code, std::size_t) {
             if (self->source_ != nullptr) {
+                self->count_if_late(write_limit);
                 self->end_stream();
             }
         });
