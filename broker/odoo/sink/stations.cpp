@@ -60,6 +60,11 @@ const std::vector<std::string>& records_of(const Flow& flow) {
     return flow.current().proof == Proof::ledger ? flow.entry.records : flow.work.records;
 }
 
+/// Lanes are for what writes: a lookup neither waits for one nor keeps others waiting.
+bool only_reads(const Flow& flow) {
+    return flow.current().action == Action::lookup;
+}
+
 }  // namespace
 
 Stations::Stations(StationLimits limits, const Mapping& mapping) : limits_(limits) {
@@ -103,12 +108,18 @@ std::size_t Stations::waiting() const {
 }
 
 bool Stations::is_free(const Flow& flow) const {
+    if (only_reads(flow)) {
+        return true;
+    }
     const auto is_held = [this](const std::string& name) { return locks_.is_held(name); };
     return std::ranges::none_of(flow.lanes, is_held) &&
            std::ranges::none_of(records_of(flow), is_held);
 }
 
 void Stations::lock(const Flow& flow, Batch& batch) const {
+    if (only_reads(flow)) {
+        return;
+    }
     for (const auto& lane : flow.lanes) {
         batch.locks.add(lane);
     }

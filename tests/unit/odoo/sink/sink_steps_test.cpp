@@ -145,6 +145,21 @@ TEST_F(SinkSteps, EventsOfOneLaneAreNeverInTwoCallsAtATime) {
     EXPECT_EQ(acked.size(), 5U);
 }
 
+TEST_F(SinkSteps, LookupsOfOneLaneGoSideBySide) {
+    options.connections_max = 4;
+    steps(R"(
+      - {name: it, action: lookup, model: m, domain: '[["name", "=", .value]]'}
+      - {model: m, external_id: .value, fields: {name: .value}}
+)",
+          "    lane: '\"same\"'\n");
+    give({"a", "b"});
+    ASSERT_EQ(transport.waiting.size(), 2U);
+    transport.reply({{{"id", 1}}});
+    transport.reply({{{"id", 2}}});
+    ASSERT_EQ(transport.waiting.size(), 1U) << "what writes waits for its turn";
+    EXPECT_THAT(transport.waiting[0].names(), ElementsAre("a"));
+}
+
 TEST_F(SinkSteps, OneRecordIsNeverInTwoCallsAtATimeWithoutALaneToo) {
     options.connections_max = 4;
     steps("      - {model: m, external_id: '\"same\"', fields: {name: .value}}\n");
