@@ -117,7 +117,7 @@ Result<std::uint64_t> YamlReader::number(const YAML::Node& map,
 }
 
 Result<Expression> YamlReader::expression(const std::string& name, const YAML::Node& node) const {
-    if (!node.IsScalar()) {
+    if (!node.IsScalar() || node.Scalar().find('\0') != std::string::npos) {
         return error(node, name + " takes a jq program as text");
     }
     auto program = JqProgram::compile(expression_prelude() + node.Scalar());

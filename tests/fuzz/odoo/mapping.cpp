@@ -38,6 +38,13 @@ void parse_event(const std::string& text) {
 }  // namespace
 }  // namespace millrace::broker::odoo
 
+// libjq 1.6 leaks a few bytes of a program that it does not accept; the process that reads a bad
+// mapping ends anyway.
+// NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer's name
+extern "C" const char* __lsan_default_suppressions() {
+    return "leak:libjq";
+}
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const auto input = millrace::fuzz::bytes_of(data, size);
     const std::string text(reinterpret_cast<const char*>(input.data()), input.size());

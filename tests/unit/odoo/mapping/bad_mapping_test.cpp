@@ -127,6 +127,16 @@ TEST(BadMapping, StepsOfTheLedgerHaveMarkersOfTheirOwn) {
     EXPECT_THAT(parsed.error().text, HasSubstr("m.yaml:5: a step above does the same"));
 }
 
+TEST(BadMapping, ProgramWithANulIsRefusedAndNotCut) {
+    const auto parsed = parse_mapping("m.yaml", R"(mappings:
+  - topics: [a]
+    when: "true\0 and false"
+    steps: []
+)");
+    ASSERT_FALSE(parsed);
+    EXPECT_THAT(parsed.error().text, HasSubstr("m.yaml:3: when takes a jq program as text"));
+}
+
 TEST(BadMapping, FileHasALimit) {
     EXPECT_THAT(parse_mapping("m.yaml", std::string((4U << 20U) + 1, '#')).error().text,
                 HasSubstr("more than 4194304 bytes"));
