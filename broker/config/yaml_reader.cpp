@@ -24,7 +24,8 @@ Result<void> YamlReader::check_keys(const YAML::Node& map,
         }
         std::string list;
         for (const auto& word : known) {
-            list += (list.empty() ? "" : ", ") + std::string(word);
+            list += list.empty() ? "" : ", ";
+            list += word;
         }
         return error(entry.first, "unknown key \"" + key + "\"; known here: " + list);
     }

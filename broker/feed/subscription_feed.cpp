@@ -94,6 +94,7 @@ struct SubscriptionFeed::Impl : std::enable_shared_from_this<SubscriptionFeed::I
     void extend_held();
     /// Runs on the control thread, as long as the feed is there; what a shard holds of it is weak.
     template <class Work>
+    // NOLINTNEXTLINE(readability-function-size): what runs there and what runs here stand together
     auto to_control(Work work) {
         return [&io = control, weak = weak_from_this(), work = std::move(work)](auto... arguments) {
             asio::post(io, [weak, work, ... taken = std::move(arguments)]() mutable {

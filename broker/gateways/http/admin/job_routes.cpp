@@ -17,24 +17,24 @@ using delivery::JobState;
 constexpr ShardId owner{0};
 constexpr unsigned accepted = 202;
 
-void list(const ShardGate& gate, const Call& call) {
+void answer_jobs(const Call& call, const std::vector<Job>& jobs) {
     const auto state = find_named(job_state_names, call.target.param("state").value_or(""));
     const auto kind = find_named(job_kind_names, call.target.param("kind").value_or(""));
+    Json found = Json::array();
+    for (const auto& job : jobs) {
+        if ((!state || job.state == *state) && (!kind || job.kind == *kind)) {
+            found.push_back(to_json(job));
+        }
+    }
+    call.answer({{"jobs", std::move(found)}});
+}
+
+void list(const ShardGate& gate, const Call& call) {
     gate.ask<std::vector<Job>>(
         owner,
         [](const ShardLink& link, const auto& done) { done(link.delivery->jobs().list()); },
-        [call, state, kind](const Result<std::vector<Job>>& jobs) {
-            if (!jobs) {
-                call.refuse(jobs.error());
-                return;
-            }
-            Json found = Json::array();
-            for (const auto& job : jobs.value()) {
-                if ((!state || job.state == *state) && (!kind || job.kind == *kind)) {
-                    found.push_back(to_json(job));
-                }
-            }
-            call.answer({{"jobs", std::move(found)}});
+        [call](const Result<std::vector<Job>>& jobs) {
+            jobs ? answer_jobs(call, jobs.value()) : call.refuse(jobs.error());
         });
 }
 

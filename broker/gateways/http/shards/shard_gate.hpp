@@ -68,6 +68,7 @@ class ShardGate {
     /// Runs `start(link, done)` on a shard; `done` takes a Result<T>, there, once; `then` gets it
     /// here.
     template <class T, class Start, class Then>
+    // NOLINTNEXTLINE(readability-function-size): what runs there and what runs here stand together
     void ask(ShardId shard, Start start, Then then) const {
         auto& core = *core_;
         if (!core.is_open) {
@@ -104,6 +105,7 @@ class ShardGate {
     }
     /// The same for work that answers later.
     template <class T, class Start, class Then>
+    // NOLINTNEXTLINE(readability-function-size): what runs there and what runs here stand together
     void gather_started(Start start, Then then) const {
         struct State {
             std::vector<T> results;
