@@ -4,6 +4,7 @@
 #include "broker/gateways/http/hooks/hook_file.hpp"
 #include "broker/node.hpp"
 #include "broker/odoo_feed.hpp"
+#include "broker/odoo_source.hpp"
 
 namespace {
 
@@ -11,6 +12,9 @@ constexpr int usage_exit_code = 2;
 
 int check(const millrace::broker::Config& config) {
     auto checked = millrace::broker::check_odoo_settings(config);
+    if (checked) {
+        checked = millrace::broker::check_odoo_source(config);
+    }
     if (checked && !config.hooks_file.empty()) {
         if (const auto hooks = millrace::broker::http::load_hook_file(config.hooks_file); !hooks) {
             checked = hooks.error();

@@ -22,6 +22,7 @@
 #include "broker/delivery/jobs/job_runner.hpp"
 #include "broker/gateways/http/http_door.hpp"
 #include "broker/odoo_feed.hpp"
+#include "broker/odoo_source.hpp"
 #include "broker/part_options.hpp"
 #include "broker/protocol/server.hpp"
 #include "broker/runtime/thread_turns.hpp"
@@ -81,6 +82,7 @@ struct Node::Impl {
     boost::asio::io_context control{1};
     std::unique_ptr<http::HttpDoor> door;
     std::unique_ptr<OdooFeed> odoo;
+    std::unique_ptr<OdooSource> odoo_source;
     std::unique_ptr<delivery::JobShards> job_shards;
     std::unique_ptr<delivery::JobRunner> jobs;
     Endpoint native;
@@ -91,6 +93,7 @@ struct Node::Impl {
     Result<void> listen_everywhere();
     Result<void> start_shards(const NodeIdentity& identity);
     Result<void> start_http();
+    [[nodiscard]] std::vector<http::ShardLink> http_links() const;
     void open_door();
     /// The shards as others outside reach them.
     template <class Link>
@@ -222,7 +225,7 @@ Result<void> Node::Impl::start_http() {
     return ok();
 }
 
-void Node::Impl::open_door() {
+std::vector<http::ShardLink> Node::Impl::http_links() const {
     std::vector<http::ShardLink> shards;
     for (const auto& host : hosts) {
         shards.push_back({.runtime = host->runtime.get(),
@@ -230,12 +233,19 @@ void Node::Impl::open_door() {
                           .delivery = host->delivery.get(),
                           .waiters = &host->server->waiters()});
     }
-    door->open(std::move(shards), services.next_id);
+    return shards;
+}
+
+void Node::Impl::open_door() {
+    door->open(http_links(), services.next_id);
 }
 
 void Node::Impl::start_odoo() {
     if (odoo) {
         odoo->start(links<OdooFeed::ShardLink>(), services.next_id);
+    }
+    if (odoo_source) {
+        odoo_source->start(http_links(), services.next_id);
     }
 }
 
@@ -315,6 +325,7 @@ Result<void> Node::run() {
     boost::asio::signal_set signals(self.control, SIGTERM, SIGINT);
     MILLRACE_TRY(self.start_http());
     MILLRACE_TRY(self.odoo, OdooFeed::create(self.control, self.config, self.metrics));
+    MILLRACE_TRY(self.odoo_source, OdooSource::create(self.control, self.config, self.metrics));
     MILLRACE_TRY(self.start_shards(identity));
     self.start_odoo();
     self.start_jobs();
@@ -328,6 +339,9 @@ Result<void> Node::run() {
         self.door->stop();
         if (self.odoo) {
             self.odoo->stop();
+        }
+        if (self.odoo_source) {
+            self.odoo_source->stop();
         }
         // Signals are still heard while the shards stop.
         stopping = std::jthread([&self] {

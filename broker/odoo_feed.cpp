@@ -14,7 +14,7 @@
 #include "broker/delivery/jobs/replay/origin.hpp"
 #include "broker/odoo/ledger/marker_age.hpp"
 #include "broker/odoo/sink/sink.hpp"
-#include "broker/odoo/transport/json2.hpp"
+#include "broker/odoo_settings.hpp"
 #include "broker/runtime/runtime.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/base/logging.hpp"
@@ -117,19 +117,12 @@ class FeedTarget final : public delivery::DeliveryTarget {
 }  // namespace
 
 Result<void> OdooFeed::Impl::prepare() {
-    odoo::OdooTarget target;
-    MILLRACE_TRY(target.url, odoo::parse_odoo_url(config.odoo_url));
-    if (config.odoo_database.empty() || config.odoo_login.empty() || config.odoo_mapping.empty()) {
+    if (config.odoo_mapping.empty()) {
         return fail(Errc::configuration,
-                    "odoo_url is set, so odoo_database, odoo_login and odoo_mapping are needed");
+                    "odoo_url is set, so odoo_mapping or odoo_source is needed");
     }
-    MILLRACE_TRY(const auto api, odoo::parse_odoo_api(config.odoo_api));
-    MILLRACE_TRY(auto key, odoo::load_key(config.odoo_key_file));
     MILLRACE_TRY(auto mapping, odoo::parse_mapping_file(config.odoo_mapping));
-    target.login = {
-        .database = config.odoo_database, .login = config.odoo_login, .key = std::move(key)};
-    target.limits.call_timeout = std::chrono::milliseconds(config.odoo_timeout_ms);
-    transport = odoo::make_transport(api, control, std::move(target));
+    MILLRACE_TRY(transport, make_odoo_transport(control, config));
     odoo::SinkOptions options;
     options.connections_max = config.odoo_connections_max;
     options.stations.batch_records_max = config.odoo_batch_records_max;
@@ -311,7 +304,7 @@ Result<void> check_odoo_settings(const Config& config) {
 Result<std::unique_ptr<OdooFeed>> OdooFeed::create(asio::io_context& control,
                                                    const Config& config,
                                                    MetricsRegistry& metrics) {
-    if (config.odoo_url.empty()) {
+    if (config.odoo_url.empty() || (config.odoo_mapping.empty() && !config.odoo_source.empty())) {
         return std::unique_ptr<OdooFeed>();
     }
     auto impl = std::make_shared<Impl>(control, config, metrics);

@@ -38,7 +38,8 @@ class OdooFeed {
     };
     using NextId = std::function<std::uint64_t()>;
 
-    /// Null when no odoo_url is set. Errors: configuration, for the mapping, the address, the key.
+    /// Null when no odoo_url is set, or only an odoo_source. Errors: configuration, for the
+    /// mapping, the address, the key.
     [[nodiscard]] static Result<std::unique_ptr<OdooFeed>> create(boost::asio::io_context& control,
                                                                   const Config& config,
                                                                   MetricsRegistry& metrics);

@@ -63,6 +63,7 @@ struct Config {
     std::string odoo_api = "jsonrpc";
     std::uint64_t odoo_ledger_action = 0;
     std::uint64_t odoo_ledger_keep_days = 400;
+    std::string odoo_source;  ///< empty: no records of Odoo become events
     std::string log_level = "info";
     std::string ready_file;
     bool rebuild_index = false;
