@@ -75,13 +75,19 @@ Result<void> read_check(const YamlReader& reader,
                         HookCheck& check) {
     constexpr std::array<std::string_view, 5> signature_keys{
         "header", "prefix", "encoding", "secret_file", "secret_env"};
-    constexpr std::array<std::string_view, 4> token_keys{
-        "header", "prefix", "secret_file", "secret_env"};
+    constexpr std::array<std::string_view, 5> token_keys{
+        "header", "query", "prefix", "secret_file", "secret_env"};
     MILLRACE_TRY(reader.check_keys(
         node, kind == HookCheck::Kind::signature ? Words(signature_keys) : Words(token_keys)));
     check.kind = kind;
-    MILLRACE_TRY(auto header, reader.text(node, "header"));
-    check.header = lower(std::move(header));
+    if (node["query"] && node["header"]) {
+        return reader.error(node, "a token is in a \"header\" or in the \"query\"; one of them");
+    }
+    MILLRACE_TRY(check.query, reader.optional_text(node, "query"));
+    if (check.query.empty()) {
+        MILLRACE_TRY(auto header, reader.text(node, "header"));
+        check.header = lower(std::move(header));
+    }
     MILLRACE_TRY(check.prefix, reader.optional_text(node, "prefix"));
     MILLRACE_TRY(const auto encoding, reader.optional_text(node, "encoding"));
     if (!encoding.empty() && encoding != "hex" && encoding != "base64") {

@@ -23,7 +23,8 @@ struct HookCheck {
     enum class Kind : std::uint8_t { none, signature, token };
     enum class Encoding : std::uint8_t { hex, base64 };
     Kind kind = Kind::none;
-    std::string header;  ///< lower case
+    std::string header;  ///< lower case; empty: the query has it
+    std::string query;   ///< parameter with the token, for those who can send no header
     std::string prefix;  ///< before the signature or the token, "sha256="
     Encoding encoding = Encoding::hex;
     std::vector<std::string> secrets;

@@ -81,7 +81,13 @@ bool is_admitted(const HookCheck& check, const Request& request) {
     if (check.kind == HookCheck::Kind::none) {
         return true;
     }
-    auto given = request.header(check.header).value_or("");
+    const auto target = parse_target(request.target);
+    auto given = std::string_view();
+    if (check.query.empty()) {
+        given = request.header(check.header).value_or("");
+    } else if (target) {
+        given = target.value().param(check.query).value_or("");
+    }
     if (!given.starts_with(check.prefix)) {
         return false;
     }
@@ -106,7 +112,9 @@ std::string hook_document(const Request& request, const Target& target) {
 Result<std::optional<HookRecord>> record_of_hook(const Hook& hook,
                                                  const Request& request,
                                                  const Target& target) {
-    const auto document = hook_document(request, target);
+    auto shown = target;
+    std::erase_if(shown.query, [&](const auto& one) { return one.first == hook.check.query; });
+    const auto document = hook_document(request, shown);
     MILLRACE_TRY(const auto wanted, evaluate(hook.when, document));
     if (hook.when && (!wanted || *wanted == "false")) {
         return std::optional<HookRecord>();

@@ -29,7 +29,9 @@ class Intake {
             call.respond(
                 problem(unauthorized,
                         fail(Errc::invalid_argument,
-                             "the header \"" + hook.check.header + "\" does not prove who posts")));
+                             (hook.check.query.empty() ? "the header \"" + hook.check.header
+                                                       : "the parameter \"" + hook.check.query) +
+                                 "\" does not prove who posts")));
             return;
         }
         auto record = record_of_hook(hook, *call.request, call.target);

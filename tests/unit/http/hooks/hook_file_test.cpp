@@ -76,6 +76,8 @@ TEST_F(HookFiles, WhatIsWrongIsSaidWithItsLine) {
           {good + "    open: perhaps", "true or false"},
           {good + "    open: true\n    token: {header: a, secret_env: HOOK_SECRET}", "one of them"},
           {good + "    token: {header: a}", "name one"},
+          {good + "    token: {header: a, query: b, secret_env: HOOK_SECRET}", "one of them"},
+          {good + "    token: {secret_env: HOOK_SECRET}", "\"header\" is missing"},
           {good + "    token: {header: a, secret_env: NO_SUCH_VARIABLE}", "NO_SUCH_VARIABLE"},
           {good + "    token: {header: a, encoding: hex, secret_env: HOOK_SECRET}", "unknown key"},
           {good + "    signature: {header: a, encoding: rot13, secret_env: HOOK_SECRET}",

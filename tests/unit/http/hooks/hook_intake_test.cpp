@@ -34,6 +34,25 @@ HookCheck signature(std::string prefix, HookCheck::Encoding encoding) {
             .secrets = {"new", "old"}};
 }
 
+TEST(HookCheck, ATokenMayStandInTheQueryAndIsNotShownToPrograms) {
+    auto hook = hook_of("    topic: '.query | keys | join(\",\")'\n");
+    hook.check = {.kind = HookCheck::Kind::token, .query = "token", .secrets = {"new", "o&d"}};
+    auto request = post("{}");
+    for (const char* const good : {"?token=new", "?a=1&token=o%26d"}) {
+        request.target = std::string("/v1/hooks/x") + good;
+        EXPECT_TRUE(is_admitted(hook.check, request)) << good;
+    }
+    for (const char* const bad : {"", "?token=", "?token=old", "?tokens=new", "?token=%"}) {
+        request.target = std::string("/v1/hooks/x") + bad;
+        EXPECT_FALSE(is_admitted(hook.check, request)) << bad;
+    }
+    const auto target = parse_target("/v1/hooks/x?a=1&token=new");
+    ASSERT_TRUE(target);
+    const auto record = record_of_hook(hook, request, target.value());
+    ASSERT_TRUE(record && record.value());
+    EXPECT_EQ(record.value()->topic, "a");
+}
+
 TEST(HookCheck, ASignatureOfAnySecretOverTheWholeBodyIsAdmitted) {
     const auto check = signature("sha256=", HookCheck::Encoding::hex);
     const std::string body = R"({"a":1})";
