@@ -7,6 +7,7 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "tests/stand_ins/odoo_sim/server.hpp"
+#include "tests/stand_ins/odoo_sim/webhook_post.hpp"
 
 namespace {
 
@@ -52,6 +53,10 @@ void add_options(CLI::App& app, CommandLine& line) {
         "worker_killed\n"
         "  POST /sim/records {\"model\":\"product.product\",\"values\":{\"name\":\"CH-9\"}}\n"
         "  POST /sim/write   {\"model\":\"stock.lot\",\"id\":7,\"values\":{\"note\":\"x\"}}\n"
+        "  POST /sim/unlink  {\"model\":\"sale.order\",\"id\":7}; these take \"roll_back\":true\n"
+        "  POST /sim/webhooks "
+        "{\"model\":\"sale.order\",\"url\":\"http://127.0.0.1:7118/v1/hooks/odoo\","
+        "\"fields\":[\"write_date\"],\"on_unlink\":false,\"trigger_fields\":false}\n"
         "  POST /sim/forget  {\"model\":\"product.product\",\"name\":\"CH-9\"}\n"
         "  POST /sim/refuse  {\"product\":\"CH-9\",\"allow\":false}\n"
         "  GET  /sim/records?model=M   /sim/journal?model=M&after=N   /sim/stats\n"
@@ -70,6 +75,7 @@ void seed(Simulator& simulator, const char* model, const std::vector<std::string
 int serve(const CommandLine& line) {
     const millrace::SystemClock clock;
     Simulator simulator(line.simulator, clock);
+    simulator.use_webhooks(post_webhook);
     seed(simulator, "product.product", line.products);
     seed(simulator, "mrp.workcenter", line.workcenters);
     boost::asio::io_context context(1);

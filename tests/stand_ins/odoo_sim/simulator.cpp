@@ -45,6 +45,7 @@ Simulator::Simulator(SimulatorOptions options, const Clock& clock)
                           "ir.model",
                           database_.create("ir.model", {{"name", "Model Data"}}));
     database_.commit();
+    database_.watch([this](const RecordChange& change) { webhooks_.on_change(database_, change); });
 }
 
 Mode Simulator::mode() {
@@ -71,11 +72,13 @@ HttpReply Simulator::answer_control(const HttpRequest& request) {
     try {
         const auto after = parameter(request.target, "after");
         const auto answer =
-            path == "/sim/mode" && request.method == "POST"      ? control_mode(body)
-            : path == "/sim/records" && request.method == "POST" ? control_records(body)
-            : path == "/sim/write" && request.method == "POST"   ? control_write(body)
-            : path == "/sim/forget" && request.method == "POST"  ? control_forget(body)
-            : path == "/sim/refuse" && request.method == "POST"  ? control_refuse(body)
+            path == "/sim/mode" && request.method == "POST"       ? control_mode(body)
+            : path == "/sim/records" && request.method == "POST"  ? control_records(body)
+            : path == "/sim/write" && request.method == "POST"    ? control_write(body)
+            : path == "/sim/unlink" && request.method == "POST"   ? control_unlink(body)
+            : path == "/sim/webhooks" && request.method == "POST" ? control_webhooks(body)
+            : path == "/sim/forget" && request.method == "POST"   ? control_forget(body)
+            : path == "/sim/refuse" && request.method == "POST"   ? control_refuse(body)
             : path == "/sim/records" ? show_records(parameter(request.target, "model"))
             : path == "/sim/journal"
                 ? show_journal(parameter(request.target, "model"),
@@ -115,16 +118,17 @@ Json Simulator::control_mode(const Json& body) {
     throw user_error("there is no mode \"" + wanted + "\"");
 }
 
-Json Simulator::control_records(const Json& body) {
-    const auto model = body.at("model").get<std::string>();
-    const auto external_id = body.value("external_id", std::string());
+template <class Change>
+Json Simulator::change(const Json& body, Change work) {
+    database_.set_now(clock_.unix_now());
     database_.begin();
     try {
-        const auto id = database_.create(model, body.value("values", Json::object()));
-        if (!external_id.empty()) {
-            database_.name_record(external_id, model, id);
+        const auto id = work();
+        if (body.value("roll_back", false)) {
+            database_.roll_back();
+        } else {
+            database_.commit();
         }
-        database_.commit();
         return {{"id", id}};
     } catch (const OdooError&) {
         database_.roll_back();
@@ -132,16 +136,47 @@ Json Simulator::control_records(const Json& body) {
     }
 }
 
+Json Simulator::control_records(const Json& body) {
+    return change(body, [&] {
+        const auto model = body.at("model").get<std::string>();
+        const auto external_id = body.value("external_id", std::string());
+        const auto id = database_.create(model, body.value("values", Json::object()));
+        if (!external_id.empty()) {
+            database_.name_record(external_id, model, id);
+        }
+        return id;
+    });
+}
+
 Json Simulator::control_write(const Json& body) {
-    database_.begin();
-    try {
-        database_.write(body.at("model"), body.at("id").get<RecordId>(), body.at("values"));
-        database_.commit();
-        return {{"id", body.at("id")}};
-    } catch (const OdooError&) {
-        database_.roll_back();
-        throw;
+    return change(body, [&] {
+        const auto id = body.at("id").get<RecordId>();
+        database_.write(body.at("model"), id, body.at("values"));
+        return id;
+    });
+}
+
+Json Simulator::control_unlink(const Json& body) {
+    return change(body, [&] {
+        const auto id = body.at("id").get<RecordId>();
+        database_.unlink(body.at("model"), id);
+        return id;
+    });
+}
+
+Json Simulator::control_webhooks(const Json& body) {
+    if (body.value("clear", false)) {
+        webhooks_.clear();
+        return {{"webhooks", "none"}};
     }
+    Webhook webhook{.model = body.at("model"), .url = body.at("url"), .fields = {}};
+    webhook.action = body.value("action", webhook.action);
+    webhook.fields = body.value("fields", std::vector<std::string>());
+    webhook.has_trigger_fields = body.value("trigger_fields", false);
+    webhook.is_on_unlink = body.value("on_unlink", false);
+    (void)Database::model(webhook.model);
+    webhooks_.add(webhook);
+    return {{"url", webhook.url}};
 }
 
 Json Simulator::control_forget(const Json& body) {
@@ -208,6 +243,7 @@ Json Simulator::show_stats() const {
             {"overwritten", overwritten},
             {"loads_without_utc", loads_without_utc_},
             {"concurrent_writes", concurrent_writes_},
+            {"webhook_posts", webhooks_.posts()},
             {"connections", connections_}};
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "tests/stand_ins/odoo_sim/business/webhooks.hpp"
 #include "tests/stand_ins/odoo_sim/records/database.hpp"
 #include "tests/stand_ins/odoo_sim/records/methods.hpp"
 
@@ -71,6 +72,8 @@ class Simulator {
     void count_connection() { ++connections_; }
     [[nodiscard]] Database& database() { return database_; }
     void set_mode(Mode mode, double share, std::chrono::milliseconds duration);
+    /// How webhooks leave; without it they go nowhere.
+    void use_webhooks(PostWebhook post) { webhooks_.use(std::move(post)); }
     /// The class of what `conflict` and `database_down` answer; empty: the usual one.
     void set_class(std::string name) { class_ = std::move(name); }
 
@@ -93,6 +96,11 @@ class Simulator {
     [[nodiscard]] Json control_records(const Json& body);
     [[nodiscard]] Json control_write(const Json& body);
     [[nodiscard]] Json control_forget(const Json& body);
+    [[nodiscard]] Json control_unlink(const Json& body);
+    [[nodiscard]] Json control_webhooks(const Json& body);
+    /// Runs a change of a control as a transaction.
+    template <class Change>
+    [[nodiscard]] Json change(const Json& body, Change work);
     [[nodiscard]] Json control_refuse(const Json& body);
     [[nodiscard]] Json show_records(const std::string& model) const;
     [[nodiscard]] Json show_journal(const std::string& model, std::uint64_t after) const;
@@ -102,6 +110,7 @@ class Simulator {
     const Clock& clock_;
     Random random_;
     Database database_;
+    Webhooks webhooks_;
     Mode mode_ = Mode::up;
     double share_ = 1;
     std::string class_;

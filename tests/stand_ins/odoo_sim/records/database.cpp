@@ -1,6 +1,8 @@
 #include "tests/stand_ins/odoo_sim/records/database.hpp"
 
 #include <algorithm>
+#include <array>
+#include <ctime>
 
 namespace millrace::stand_ins {
 namespace {
@@ -13,6 +15,19 @@ OdooError missing(const std::string& model, RecordId id) {
 
 bool is_empty(const Json& value) {
     return value.is_null() || value == false || value == Json("");
+}
+
+/// As the database keeps it: finer than RPC tells.
+std::string format_moment(std::int64_t unix_us) {
+    constexpr std::int64_t second_us = 1'000'000;
+    const auto time = static_cast<std::time_t>(unix_us / second_us);
+    std::tm parts{};
+    ::gmtime_r(&time, &parts);
+    std::array<char, 64> text{};
+    const auto length = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S", &parts);
+    auto fraction = std::to_string(second_us + unix_us % second_us);
+    fraction.front() = '.';
+    return std::string(text.data(), length) + fraction;
 }
 
 }  // namespace
@@ -93,8 +108,9 @@ RecordId Database::create(const std::string& name, const Json& values) {
         }
     }
     tables_[name][id] = {.values = std::move(stored), .external_id = {}, .writes = 0};
-    write(name, id, values);
+    store(described, id, values);
     pending_.back().method = "create";
+    tell({.model = name, .id = id, .kind = RecordChange::Kind::create});
     return id;
 }
 
@@ -103,6 +119,18 @@ void Database::write(const std::string& name, RecordId id, const Json& values) {
     if (!has(name, id)) {
         throw missing(name, id);
     }
+    store(described, id, values);
+    tell({.model = name, .id = id, .kind = RecordChange::Kind::write});
+}
+
+void Database::tell(const RecordChange& change) const {
+    if (watcher_) {
+        watcher_(change);
+    }
+}
+
+void Database::store(const Model& described, RecordId id, const Json& values) {
+    const auto& name = described.name;
     keep_for_undo(name, id);
     auto stored = tables_[name][id].values;
     std::vector<std::pair<const Field*, const Json*>> rows;
@@ -119,6 +147,7 @@ void Database::write(const std::string& name, RecordId id, const Json& values) {
             stored[field_name] = convert_value(field_name, field->second, value);
         }
     }
+    stored["write_date"] = format_moment(now_us_);
     check(described, stored);
     check_unique(described, id, stored);
     auto& record = tables_[name][id];
@@ -139,6 +168,7 @@ void Database::unlink(const std::string& name, RecordId id) {
     if (!has(name, id)) {
         throw missing(name, id);
     }
+    tell({.model = name, .id = id, .kind = RecordChange::Kind::unlink});
     keep_for_undo(name, id);
     if (const auto& external = tables_[name][id].external_id; !external.empty()) {
         external_ids_.erase(external);

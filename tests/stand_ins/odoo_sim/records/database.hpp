@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -30,6 +31,14 @@ struct Change {
     Json values;
 };
 
+/// A change as it happens, inside its transaction.
+struct RecordChange {
+    enum class Kind : std::uint8_t { create, write, unlink };
+    std::string model;
+    RecordId id = 0;
+    Kind kind = Kind::write;
+};
+
 /// Records by model and by external id, with transactions: all of a call or nothing.
 class Database {
   public:
@@ -57,6 +66,10 @@ class Database {
     /// Text that other records show for this one.
     [[nodiscard]] std::string display_name(const std::string& name, RecordId id) const;
 
+    /// Is told of every change while its transaction is open; of an end before the record is gone.
+    void watch(std::function<void(const RecordChange&)> watcher) { watcher_ = std::move(watcher); }
+
+    /// The time of a transaction's beginning becomes `write_date` of what it changes.
     void begin();
     void commit();
     void roll_back();
@@ -87,6 +100,8 @@ class Database {
     void keep_for_undo(const std::string& model, RecordId id);
     void check(const Model& model, const Json& values) const;
     void check_unique(const Model& model, RecordId id, const Json& values) const;
+    void store(const Model& model, RecordId id, const Json& values);
+    void tell(const RecordChange& change) const;
     void write_rows(const Field& field, RecordId id, const Json& commands);
 
     std::map<std::string, Table> tables_;
@@ -94,6 +109,7 @@ class Database {
     std::map<std::string, std::pair<std::string, RecordId>> external_ids_;
     std::map<std::string, std::int64_t> named_at_us_;
     std::int64_t now_us_ = 0;
+    std::function<void(const RecordChange&)> watcher_;
     std::set<std::string> refused_;
     std::vector<Change> journal_;
     std::vector<Change> pending_;

@@ -19,6 +19,11 @@ Json read_value(const Database& database, const Field& field, RecordId id, const
     if (field.type == FieldType::many2one && stored.is_number_integer()) {
         return {stored, database.display_name(field.comodel, stored.get<RecordId>())};
     }
+    // RPC tells whole seconds of what the database keeps finer.
+    constexpr std::size_t second_chars = 19;
+    if (field.type == FieldType::datetime && stored.is_string()) {
+        return stored.get<std::string>().substr(0, second_chars);
+    }
     return stored;
 }
 
@@ -84,14 +89,31 @@ bool is_match(const Database& database,
     throw value_error("Invalid leaf " + condition.dump());
 }
 
+/// Ids in the order that the call wants: "id", or "write_date desc, id desc" and the like.
+std::vector<RecordId> in_order(const Database& database, const MethodCall& call) {
+    std::vector<RecordId> ids;
+    for (const auto& [id, record] : database.all(call.model)) {
+        ids.push_back(id);
+    }
+    const auto order = call.keyword.value("order", std::string("id"));
+    if (order.starts_with("write_date")) {
+        std::ranges::stable_sort(ids, {}, [&](RecordId id) {
+            return database.at(call.model, id).values.at("write_date").get<std::string>();
+        });
+    }
+    if (order.ends_with("desc")) {
+        std::ranges::reverse(ids);
+    }
+    return ids;
+}
+
 std::vector<RecordId> search(const Database& database, const MethodCall& call) {
     const auto domain = call.argument(0, "domain");
     const auto limit = call.keyword.value("limit", Json(false));
     const auto offset = call.keyword.value("offset", std::size_t{0});
     std::vector<RecordId> found;
     std::size_t passed = 0;
-    for (const auto& entry : database.all(call.model)) {
-        const auto id = entry.first;
+    for (const auto id : in_order(database, call)) {
         const bool is_wanted = std::ranges::all_of(domain, [&](const Json& condition) {
             return is_match(database, call.model, id, condition);
         });

@@ -241,6 +241,9 @@ const std::map<std::string, Model, std::less<>>& schema() {
         add_transfers(made);
         add_system(made);
         add_rest(made);
+        for (auto& [name, model] : made) {
+            model.fields["write_date"] = moment("Last Updated on");
+        }
         return made;
     }();
     return models;
