@@ -37,10 +37,14 @@ Result<Hint> parse_hint(std::string_view text) {
     return hint;
 }
 
-SweptHint swept_hint(const std::string& model, std::int64_t id, const std::string& write_date) {
-    const Json body{
-        {"_action", sweep_action}, {"_model", model}, {"_id", id}, {"write_date", write_date}};
-    return {.text = body.dump(), .event_id = "sweep," + reference_of(model, id) + "," + write_date};
+SweptHint swept_hint(const Hint& seen, const std::string& sweep) {
+    const Json body{{"_action", sweep_action},
+                    {"_model", seen.model},
+                    {"_id", seen.id},
+                    {"write_date", seen.write_date}};
+    return {.text = body.dump(),
+            .event_id =
+                "sweep," + reference_of(seen.model, seen.id) + "," + seen.write_date + "," + sweep};
 }
 
 std::string whole_seconds(std::string_view moment) {

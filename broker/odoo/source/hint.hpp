@@ -26,11 +26,10 @@ struct Hint {
 /// A hint of the sweep.
 struct SweptHint {
     std::string text;
-    std::string event_id;  ///< the same for the same change
+    std::string event_id;  ///< the same for the same change, as one sweep has seen it
 };
-[[nodiscard]] SweptHint swept_hint(const std::string& model,
-                                   std::int64_t id,
-                                   const std::string& write_date);
+/// A record as a sweep has seen it; `sweep` names that sweep.
+[[nodiscard]] SweptHint swept_hint(const Hint& seen, const std::string& sweep);
 
 /// A moment as RPC tells it, "2026-11-25 10:00:00", from that or with a T or fractions.
 /// Empty for anything else.

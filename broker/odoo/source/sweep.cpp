@@ -114,9 +114,21 @@ void Sweep::ask(OfModel& of, Json domain, Json options, Next next) {
         });
 }
 
+/// Two changes of one second look the same, so a sweep sees anew what the one before has seen, as
+/// long as something may still commit; then its hints are repeats, or nothing would ever rest.
+void Sweep::name_sweep(OfModel& of) {
+    if (std::exchange(of.newest, cursor(of).upto) != cursor(of).upto) {
+        of.newest_since = of.began_at;
+    }
+    of.name = of.began_at - of.newest_since > file_.sweep.overlap
+                  ? "rest"
+                  : std::to_string(parts_.clock.unix_now());
+}
+
 void Sweep::look(OfModel& of) {
     of.began_at = parts_.clock.steady_now();
     if (!cursor(of).upto.empty()) {
+        name_sweep(of);
         ask_page(of);  // it goes on where it was before a restart or a failure
         return;
     }
@@ -139,6 +151,7 @@ void Sweep::take_newest(OfModel& of, const Json& rows) {
     }
     at.upto = newest;
     at.last_id = 0;
+    name_sweep(of);
     keep_cursors();
     ask_page(of);
 }
@@ -170,8 +183,11 @@ void Sweep::take_page(OfModel& of, const Json& rows) {
             return;
         }
         last_id = std::max(last_id, id->get<std::int64_t>());
-        hints.push_back(
-            swept_hint(of.model->model, id->get<std::int64_t>(), moment_at(row, "write_date")));
+        hints.push_back(swept_hint({.model = of.model->model,
+                                    .id = id->get<std::int64_t>(),
+                                    .write_date = moment_at(row, "write_date"),
+                                    .body = {}},
+                                   of.name));
     }
     parts_.metrics.count_swept(of.model->model, rows.size());
     if (hints.empty()) {

@@ -70,6 +70,9 @@ class Sweep {
         SteadyTime due{};
         SteadyTime began_at{};        ///< the sweep under way
         SteadyTime complete_as_of{};  ///< the last one that came to its end began
+        std::string newest;           ///< change that there was when it began
+        SteadyTime newest_since{};
+        std::string name;  ///< of the sweep under way, for its hints
         std::uint32_t failures = 0;
         bool is_busy = false;
         Gauge* lag = nullptr;
@@ -84,6 +87,7 @@ class Sweep {
     void take_page(OfModel& of, const Json& rows);
     void end_page(OfModel& of, std::int64_t last_id, std::size_t rows);
     void keep_cursors();
+    void name_sweep(OfModel& of);
     void fail_sweep(OfModel& of, const Fault& fault);
     [[nodiscard]] SweepCursor& cursor(const OfModel& of) { return cursors_[of.model->model]; }
 

@@ -53,8 +53,10 @@ TEST(Hint, WhatIsNoneIsMalformed) {
 }
 
 TEST(Hint, OfTheSweepIsTheSameForTheSameChange) {
-    const auto hint = swept_hint("sale.order", 7, "2026-11-25 10:00:00");
-    EXPECT_EQ(hint.event_id, "sweep,sale.order,7,2026-11-25 10:00:00");
+    const Hint seen{
+        .model = "sale.order", .id = 7, .write_date = "2026-11-25 10:00:00", .body = {}};
+    const auto hint = swept_hint(seen, "one");
+    EXPECT_EQ(hint.event_id, "sweep,sale.order,7,2026-11-25 10:00:00,one");
     const auto read = parse_hint(hint.text);
     ASSERT_TRUE(read);
     EXPECT_TRUE(read.value().is_swept);
