@@ -84,6 +84,7 @@ struct Node::Impl {
     std::unique_ptr<OdooFeed> odoo;
     std::unique_ptr<OdooSource> odoo_source;
     std::unique_ptr<delivery::JobShards> job_shards;
+    std::unique_ptr<delivery::JobThreads> job_threads = delivery::make_job_threads();
     std::unique_ptr<delivery::JobRunner> jobs;
     Endpoint native;
     std::uint16_t http_port = 0;
@@ -254,7 +255,8 @@ void Node::Impl::start_jobs() {
     const delivery::JobRunner::Options options{
         .jobs_running_max = config.jobs_running_max,
         .read_bytes_per_second = config.replay_read_bytes_per_second};
-    jobs = std::make_unique<delivery::JobRunner>(options, *job_shards, clock, metrics);
+    jobs =
+        std::make_unique<delivery::JobRunner>(options, *job_shards, *job_threads, clock, metrics);
     hosts.front()->runtime->post_from_outside([this] {
         hosts.front()->delivery->jobs().watch([this](const delivery::Job& job) { jobs->see(job); });
     });

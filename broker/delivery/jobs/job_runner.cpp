@@ -2,21 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
-#include <vector>
-
-#include <pthread.h>
 
 #include "broker/delivery/jobs/redrive_job.hpp"
 #include "broker/delivery/jobs/replay/replay_job.hpp"
-#include "broker/runtime/thread_turns.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::delivery {
@@ -49,9 +43,14 @@ struct KindMetrics {
 }  // namespace
 
 struct JobRunner::Impl {
-    Impl(Options given, JobShards& made_shards, const Clock& made_clock, MetricsRegistry& metrics)
+    Impl(Options given,
+         JobShards& made_shards,
+         JobThreads& made_threads,
+         const Clock& made_clock,
+         MetricsRegistry& metrics)
         : options(given),
           shards(made_shards),
+          threads(made_threads),
           clock(made_clock),
           kinds{KindMetrics(metrics, JobKind::replay), KindMetrics(metrics, JobKind::redrive)},
           running(metrics.gauge("millrace_jobs_running", "Jobs that run now.")),
@@ -76,19 +75,18 @@ struct JobRunner::Impl {
 
     Options options;
     JobShards& shards;
+    JobThreads& threads;
     const Clock& clock;
     std::array<KindMetrics, 2> kinds;
     Gauge& running;
     Gauge& waiting;
     Counter& failed;
     mutable std::mutex mutex;
-    std::condition_variable changed;
     std::map<std::uint64_t, std::uint64_t> wanted;  ///< the turn of each job in state running
     std::set<std::uint64_t> taken;                  ///< jobs that a thread has
     std::uint64_t last_turn = 0;
     bool is_stopping = false;
     SteadyTime budget_from{};  ///< what is read before this moment is paid for
-    std::vector<std::thread> threads;
 };
 
 /// One job on its thread.
@@ -110,7 +108,7 @@ class JobRunner::Impl::Run final : public JobControl {
     }
     bool wait(Duration time) override {
         std::unique_lock lock(runner_.mutex);
-        return !runner_.changed.wait_for(lock, time, [this] { return runner_.must_stop(turn_); });
+        return !runner_.threads.wait(lock, time, [this] { return runner_.must_stop(turn_); });
     }
     bool wait_for_budget(std::size_t bytes) override {
         const auto time = runner_.reserve(bytes);
@@ -176,18 +174,19 @@ void JobRunner::Impl::show_counts() {
 /// The job that has waited longest; nothing at the end.
 std::optional<JobRunner::Impl::Turn> JobRunner::Impl::take_waiting(
     std::unique_lock<std::mutex>& lock) {
-    for (;; changed.wait(lock)) {
-        if (is_stopping) {
-            return std::nullopt;
-        }
-        const auto found = std::ranges::find_if(
-            wanted, [this](const auto& one) { return !taken.contains(one.first); });
-        if (found != wanted.end()) {
-            taken.insert(found->first);
-            show_counts();
-            return Turn{.job = found->first, .number = found->second};
-        }
+    const auto first_waiting = [this] {
+        return std::ranges::find_if(wanted,
+                                    [this](const auto& one) { return !taken.contains(one.first); });
+    };
+    threads.wait(
+        lock, std::nullopt, [&] { return is_stopping || first_waiting() != wanted.end(); });
+    if (is_stopping) {
+        return std::nullopt;
     }
+    const auto found = first_waiting();
+    taken.insert(found->first);
+    show_counts();
+    return Turn{.job = found->first, .number = found->second};
 }
 
 void JobRunner::Impl::run_one(const Turn& turn) {
@@ -199,9 +198,12 @@ void JobRunner::Impl::run_one(const Turn& turn) {
     const auto name = std::string(name_of(job.value().kind)) + " " + std::to_string(id);
     log_info("jobs", name + " runs");
     Run control(*this, turn, job.value());
-    const auto end = job.value().kind == JobKind::replay
-                         ? run_replay(job.value(), shards, control)
-                         : run_redrive(job.value(), shards, control);
+    auto end = job.value().kind == JobKind::replay ? run_replay(job.value(), shards, control)
+                                                   : run_redrive(job.value(), shards, control);
+    if (end.state == JobState::failed && control.must_stop()) {
+        // A call that failed because the node ends, say: after the next start it goes on.
+        end.state = JobState::running;
+    }
     log_info("jobs",
              name +
                  (end.state == JobState::running ? " stops for now"
@@ -219,8 +221,6 @@ void JobRunner::Impl::run_one(const Turn& turn) {
 }
 
 void JobRunner::Impl::work() {
-    (void)::pthread_setname_np(::pthread_self(), "job");
-    give_way_to_shards();
     std::unique_lock lock(mutex);
     while (const auto turn = take_waiting(lock)) {
         lock.unlock();
@@ -232,17 +232,18 @@ void JobRunner::Impl::work() {
             wanted.erase(found);
         }
         show_counts();
-        changed.notify_all();
+        threads.wake();
     }
 }
 
 JobRunner::JobRunner(Options options,
                      JobShards& shards,
+                     JobThreads& threads,
                      const Clock& clock,
                      MetricsRegistry& metrics)
-    : impl_(std::make_unique<Impl>(options, shards, clock, metrics)) {
+    : impl_(std::make_unique<Impl>(options, shards, threads, clock, metrics)) {
     for (std::size_t i = 0; i < options.jobs_running_max; ++i) {
-        impl_->threads.emplace_back([impl = impl_.get()] { impl->work(); });
+        threads.start([impl = impl_.get()] { impl->work(); });
     }
 }
 
@@ -260,20 +261,16 @@ void JobRunner::see(const Job& job) {
         impl_->wanted.erase(job.id);
     }
     impl_->show_counts();
-    impl_->changed.notify_all();
+    impl_->threads.wake();
 }
 
 void JobRunner::stop() {
     {
         const std::lock_guard lock(impl_->mutex);
         impl_->is_stopping = true;
-        impl_->changed.notify_all();
+        impl_->threads.wake();
     }
-    for (auto& thread : impl_->threads) {
-        if (thread.joinable()) {
-            thread.join();
-        }
-    }
+    impl_->threads.join();
 }
 
 }  // namespace millrace::broker::delivery

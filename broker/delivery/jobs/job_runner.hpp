@@ -5,6 +5,7 @@
 
 #include "broker/delivery/jobs/job_control.hpp"
 #include "broker/delivery/jobs/job_shards.hpp"
+#include "broker/delivery/jobs/job_threads.hpp"
 #include "storage/base/metrics.hpp"
 
 namespace millrace::broker::delivery {
@@ -22,8 +23,12 @@ class JobRunner {
         std::size_t jobs_running_max = 2;
         std::uint64_t read_bytes_per_second = std::uint64_t{64} << 20U;
     };
-    /// **Requires** `shards`, `clock` and `metrics` to outlive it.
-    JobRunner(Options options, JobShards& shards, const Clock& clock, MetricsRegistry& metrics);
+    /// **Requires** all that it is given to outlive it, and `threads` to have nothing else to do.
+    JobRunner(Options options,
+              JobShards& shards,
+              JobThreads& threads,
+              const Clock& clock,
+              MetricsRegistry& metrics);
     JobRunner(const JobRunner&) = delete;
     JobRunner& operator=(const JobRunner&) = delete;
     JobRunner(JobRunner&&) = delete;

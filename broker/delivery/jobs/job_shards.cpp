@@ -1,6 +1,7 @@
 #include "broker/delivery/jobs/job_shards.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <future>
 #include <map>
@@ -15,13 +16,19 @@ constexpr ShardId owner{0};  ///< of catalog and jobs
 
 /// Runs `start` on a shard's thread and waits for what it answers.
 template <class T, class Start>
-Result<T> ask(const JobShardLink& link, Start start) {
+Result<T> ask_on(const JobShardLink& link, const AnswerWait& wait, Start start) {
     auto promise = std::make_shared<std::promise<Result<T>>>();
     auto answer = promise->get_future();
     link.runtime->post_from_outside(
         [link, start = std::move(start), promise = std::move(promise)]() mutable {
             start(link, [promise](Result<T> result) { promise->set_value(std::move(result)); });
         });
+    const auto is_there = [&answer] {
+        return answer.wait_for(std::chrono::seconds{0}) == std::future_status::ready;
+    };
+    if (wait && !wait(is_there)) {
+        return fail(Errc::shutting_down, "the shard ended before it answered");
+    }
     // The library reports a promise that nobody kept by an exception; this is the adapter.
     try {
         return answer.get();
@@ -32,7 +39,8 @@ Result<T> ask(const JobShardLink& link, Start start) {
 
 class ShardCalls final : public JobShards {
   public:
-    explicit ShardCalls(std::vector<JobShardLink> links) : links_(std::move(links)) {}
+    ShardCalls(std::vector<JobShardLink> links, AnswerWait wait)
+        : links_(std::move(links)), wait_(std::move(wait)) {}
 
     std::uint32_t shard_count() const override { return static_cast<std::uint32_t>(links_.size()); }
 
@@ -160,14 +168,19 @@ class ShardCalls final : public JobShards {
     }
 
   private:
+    template <class T, class Start>
+    [[nodiscard]] Result<T> ask(const JobShardLink& link, Start start) const {
+        return ask_on<T>(link, wait_, std::move(start));
+    }
     [[nodiscard]] const JobShardLink& at(ShardId shard) const { return links_[shard.value]; }
     std::vector<JobShardLink> links_;
+    AnswerWait wait_;
 };
 
 }  // namespace
 
-std::unique_ptr<JobShards> make_job_shards(std::vector<JobShardLink> links) {
-    return std::make_unique<ShardCalls>(std::move(links));
+std::unique_ptr<JobShards> make_job_shards(std::vector<JobShardLink> links, AnswerWait wait) {
+    return std::make_unique<ShardCalls>(std::move(links), std::move(wait));
 }
 
 }  // namespace millrace::broker::delivery

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -83,7 +84,11 @@ struct JobShardLink {
     Shard* shard = nullptr;
     DeliveryShard* delivery = nullptr;
 };
-/// Asks the shards themselves. **Requires** that they run until the last call has returned.
-[[nodiscard]] std::unique_ptr<JobShards> make_job_shards(std::vector<JobShardLink> links);
+/// Waits until `is_there`; false when it never will be.
+using AnswerWait = std::function<bool(const std::function<bool()>& is_there)>;
+/// Asks the shards themselves. Without `wait` a call blocks its thread until its answer is there.
+/// **Requires** that the shards run until the last call has returned.
+[[nodiscard]] std::unique_ptr<JobShards> make_job_shards(std::vector<JobShardLink> links,
+                                                         AnswerWait wait = {});
 
 }  // namespace millrace::broker::delivery

@@ -74,7 +74,8 @@ void put_in_order(std::vector<PlannedLetter>& letters) {
 Result<RedrivePlan> plan_redrive(const Job& job, JobShards& shards, JobControl& control) {
     const auto& spec = job.redrive;
     MILLRACE_TRY(const auto filter, LetterFilter::make(spec.query));
-    const bool is_fresh = job.progress.sent == 0 && job.progress.active_us == 0;
+    // What was found is committed before the first goes out.
+    const bool is_fresh = job.progress.total == 0;
     RedrivePlan plan;
     for (ShardId shard{0}; shard.value < shards.shard_count(); ++shard) {
         LetterQuery query{.subscription = spec.query.subscription,

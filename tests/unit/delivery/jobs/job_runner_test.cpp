@@ -102,7 +102,8 @@ struct JobRunnerTest : ::testing::Test {
 };
 
 TEST_F(JobRunnerTest, OneThreadRunsJobsInTheOrderOfTheirIds) {
-    JobRunner runner(options, shards, clock, metrics);
+    const auto threads = make_job_threads();
+    JobRunner runner(options, shards, *threads, clock, metrics);
     shards.let_go();
     const auto second = shards.add(2);
     runner.see(shards.add(1));
@@ -114,7 +115,8 @@ TEST_F(JobRunnerTest, OneThreadRunsJobsInTheOrderOfTheirIds) {
 }
 
 TEST_F(JobRunnerTest, APausedJobMakesRoomAndGoesOnWhenResumed) {
-    JobRunner runner(options, shards, clock, metrics);
+    const auto threads = make_job_threads();
+    JobRunner runner(options, shards, *threads, clock, metrics);
     auto first = shards.add(1);
     runner.see(first);
     ASSERT_TRUE(shards.eventually([this] { return shards.scans_ > 0; }));
@@ -133,7 +135,8 @@ TEST_F(JobRunnerTest, APausedJobMakesRoomAndGoesOnWhenResumed) {
 }
 
 TEST_F(JobRunnerTest, StopEndsWhatRunsAndLeavesItsStateForTheNextStart) {
-    JobRunner runner(options, shards, clock, metrics);
+    const auto threads = make_job_threads();
+    JobRunner runner(options, shards, *threads, clock, metrics);
     runner.see(shards.add(1));
     ASSERT_TRUE(shards.eventually([this] { return shards.scans_ > 0; }));
     runner.stop();
@@ -142,7 +145,8 @@ TEST_F(JobRunnerTest, StopEndsWhatRunsAndLeavesItsStateForTheNextStart) {
 
 TEST_F(JobRunnerTest, ReadsStayWithinTheBudget) {
     options.read_bytes_per_second = 64ULL << 20U;  // a page in 31 ms
-    JobRunner runner(options, shards, clock, metrics);
+    const auto threads = make_job_threads();
+    JobRunner runner(options, shards, *threads, clock, metrics);
     const auto begin = clock.steady_now();
     runner.see(shards.add(1));
     ASSERT_TRUE(shards.eventually([this] { return shards.scans_ >= 3; }));

@@ -137,7 +137,8 @@ TEST_F(RedriveJobTest, AfterALostCommitNothingGoesOutTwice) {
     control.stops_after_commits = 1;
     (void)run_redrive(job, shards, control);
     FakeControl next;
-    job.progress = {.sent = 0, .active_us = 1};  // it ran, and its progress was lost
+    job.progress = control.committed.front();  // of before the first went out
+    EXPECT_EQ(job.progress.sent, 0U);
     EXPECT_EQ(run_redrive(job, shards, next).state, JobState::done);
     EXPECT_EQ(shards.redriven_ids.size(), 100U);
     EXPECT_EQ(next.committed.back().settled, 100U);
