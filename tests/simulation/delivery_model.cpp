@@ -1,6 +1,7 @@
 #include "tests/simulation/delivery_model.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::simulation {
 
@@ -125,6 +126,9 @@ void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyT
         entry.delay = Duration{0};
         fail(entry, Cause::transient, now);
     }
+    if (entry.state == State::letter && entry.may_be_redriven) {
+        take_redrive(entry);
+    }
     if (entry.state != State::waiting && entry.state != State::redriven) {
         complain(id, "delivered in state " + std::to_string(static_cast<int>(entry.state)));
     }
@@ -139,6 +143,7 @@ void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyT
                      std::to_string(attempt));
     }
     check_order(id, entry, now);
+    check_record(id, entry, delivery);
     entry.may_be_settled = false;
     entry.may_have_failed = false;
     entry.state = State::in_flight;
@@ -147,6 +152,12 @@ void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyT
     const auto end = (now + rules_.ack_timeout).time_since_epoch();
     entry.deadline = SteadyTime((end + rules_.tick - Duration{1}) / rules_.tick * rules_.tick);
     by_delivery_[delivery.delivery_id] = id;
+}
+
+void DeliveryModel::check_record(RecordId id, const Entry& entry, const Delivery& delivery) {
+    if (!entry.edited.empty() && !std::ranges::equal(entry.edited, delivery.record)) {
+        complain(id, "delivered without what its letter was mended to");
+    }
 }
 
 void DeliveryModel::ask_ack(std::uint64_t delivery) {
@@ -215,6 +226,22 @@ void DeliveryModel::redrive(RecordId id) {
     }
 }
 
+void DeliveryModel::ask_redrive(RecordId id, std::vector<std::byte> edited) {
+    auto& entry = entries_.at(id);
+    entry.may_be_redriven = true;
+    entry.edited_then = std::move(edited);
+}
+
+void DeliveryModel::take_redrive(Entry& entry) {
+    entry.state = State::redriven;
+    entry.attempts_before = entry.attempts;
+    entry.not_before = {};
+    entry.may_be_redriven = false;
+    if (!entry.edited_then.empty()) {
+        entry.edited = std::exchange(entry.edited_then, {});
+    }
+}
+
 void DeliveryModel::discard(RecordId id) {
     auto& entry = entries_.at(id);
     if (entry.state == State::letter) {
@@ -243,65 +270,100 @@ void DeliveryModel::seek(PartitionId partition, Offset origin) {
     }
 }
 
-void DeliveryModel::recover(RecordId id, Entry& entry, const Letters& letters) {
-    const auto letter = letters.find(id);
+bool DeliveryModel::recover_letter(RecordId id,
+                                   Entry& entry,
+                                   const Letters& letters,
+                                   SteadyTime now) {
+    const auto found = letters.find(id);
+    const bool may_have_failed =
+        entry.state == State::asked || (entry.state == State::in_flight && entry.deadline <= now);
+    if (found == letters.end()) {
+        return false;
+    }
+    const auto& letter = found->second;
     // A letter of the time before a seek says nothing of what was asked since.
-    const bool is_of_now = letter != letters.end() && letter->second.epoch >= epochs_[id.partition];
-    const bool may_be_letter = entry.is_letter || (entry.state == State::asked && is_of_now);
-    if (letter != letters.end() && may_be_letter &&
-        (entry.is_letter || letter->second.state != LetterState::discarded)) {
-        entry.is_letter = true;
-        entry.attempts = entry.letter_attempts = entry.attempts_before = letter->second.attempts;
-        entry.state = letter->second.state == LetterState::open       ? State::letter
-                      : letter->second.state == LetterState::redriven ? State::redriven
-                                                                      : State::ended;
+    const bool is_new = may_have_failed && letter.epoch >= epochs_[id.partition] &&
+                        letter.state != LetterState::discarded;
+    if (!entry.is_letter && !is_new) {
+        return false;
+    }
+    const bool is_out = letter.state == LetterState::redriven;
+    if (is_out && entry.state == State::letter) {
+        if (!entry.may_be_redriven) {
+            complain(id, "its letter is redriven, and nobody asked for it");
+        }
+        take_redrive(entry);
+    }
+    entry.is_letter = true;
+    entry.attempts = entry.letter_attempts = entry.attempts_before = letter.attempts;
+    entry.state = is_out                              ? State::redriven
+                  : letter.state == LetterState::open ? State::letter
+                                                      : State::ended;
+    return true;
+}
+
+void DeliveryModel::recover(RecordId id, Entry& entry, const Letters& letters, SteadyTime now) {
+    if (recover_letter(id, entry, letters, now)) {
         return;
     }
+    const bool is_late = entry.deadline <= now;
     if (entry.is_letter) {
         complain(id, "its dead letter is lost");
     } else if (entry.state == State::asked) {
         entry.may_be_settled = entry.asked == Cause::none;
-        entry.may_have_failed = entry.asked != Cause::none;
+        entry.may_have_failed = entry.asked != Cause::none || is_late;
         entry.state = State::waiting;
     } else if (entry.state == State::in_flight) {
+        entry.may_have_failed = is_late;
         entry.state = State::waiting;
     }
 }
 
-void DeliveryModel::restart(const Letters& letters) {
+void DeliveryModel::restart(const Letters& letters, SteadyTime now) {
     by_delivery_.clear();
     circuit_open_until_ = {};
     for (auto& [id, entry] : entries_) {
         if (entry.state != State::waiting) {
             entry.not_before = {};  // the delay of a retry is durable, that of a redrive is not
         }
-        recover(id, entry, letters);
+        recover(id, entry, letters, now);
+        entry.may_be_redriven = false;
     }
 }
 
 void DeliveryModel::check_letters(const Letters& letters) {
-    for (const auto& [id, entry] : entries_) {
+    for (auto& [id, entry] : entries_) {
         const auto found = letters.find(id);
-        if (found == letters.end() && entry.is_letter) {
+        if (entry.state == State::letter && entry.may_be_redriven && found != letters.end() &&
+            found->second.state == LetterState::redriven) {
+            take_redrive(entry);
+        }
+        entry.may_be_redriven = false;
+        check_letter(id, entry, letters);
+    }
+}
+
+void DeliveryModel::check_letter(RecordId id, const Entry& entry, const Letters& letters) {
+    const auto found = letters.find(id);
+    if (found == letters.end()) {
+        if (entry.is_letter) {
             complain(id, "its dead letter is missing");
         }
-        if (found == letters.end()) {
-            continue;
-        }
-        const auto& letter = found->second;
-        const bool is_out = entry.is_letter && !is_over(entry) && entry.state != State::letter;
-        if ((letter.state == LetterState::open) != (entry.state == State::letter)) {
-            complain(id,
-                     "its letter should be " +
-                         std::string(entry.state == State::letter ? "open" : "closed"));
-        } else if ((letter.state == LetterState::redriven) != is_out) {
-            complain(id, "its letter should " + std::string(is_out ? "" : "not ") + "be redriven");
-        }
-        if (entry.state == State::letter && letter.attempts != entry.letter_attempts) {
-            complain(id,
-                     "its letter tells " + std::to_string(letter.attempts) +
-                         " attempts instead of " + std::to_string(entry.letter_attempts));
-        }
+        return;
+    }
+    const auto& letter = found->second;
+    const bool is_out = entry.is_letter && !is_over(entry) && entry.state != State::letter;
+    if ((letter.state == LetterState::open) != (entry.state == State::letter)) {
+        complain(id,
+                 "its letter should be " +
+                     std::string(entry.state == State::letter ? "open" : "closed"));
+    } else if ((letter.state == LetterState::redriven) != is_out) {
+        complain(id, "its letter should " + std::string(is_out ? "" : "not ") + "be redriven");
+    }
+    if (entry.state == State::letter && letter.attempts != entry.letter_attempts) {
+        complain(id,
+                 "its letter tells " + std::to_string(letter.attempts) + " attempts instead of " +
+                     std::to_string(entry.letter_attempts));
     }
 }
 

@@ -65,10 +65,14 @@ class DeliveryModel {
     void hold() { is_held_ = true; }
     void resume() { is_held_ = false; }
     void redrive(RecordId id);
+    /// A job is about to send the letter, `edited` where its record is mended. It has an effect
+    /// only where the letter is open by then.
+    void ask_redrive(RecordId id, std::vector<std::byte> edited);
     void discard(RecordId id);
     void seek(PartitionId partition, Offset origin);
     /// All consumers are gone with the power; `letters` is what stands after the next start.
-    void restart(const Letters& letters);
+    void restart(const Letters& letters, SteadyTime now);
+    /// Nothing is under way: what was asked of letters has happened or never will.
     void check_letters(const Letters& letters);
     /// Everything must be settled.
     void check_drained(SteadyTime now);
@@ -95,6 +99,9 @@ class DeliveryModel {
         Cause asked = Cause::none;  ///< none: ack
         Duration delay{0};
         SteadyTime not_before{};
+        bool may_be_redriven = false;  ///< a job has asked for it
+        std::vector<std::byte> edited_then;
+        std::vector<std::byte> edited;  ///< what goes out instead of the record
     };
 
     void complain(RecordId id, const std::string& text);
@@ -102,7 +109,12 @@ class DeliveryModel {
     void check_order(RecordId id, const Entry& entry, SteadyTime now);
     void check_times(RecordId id, const Entry& entry, SteadyTime now);
     void check_concurrency(RecordId id, SteadyTime now);
-    void recover(RecordId id, Entry& entry, const Letters& letters);
+    void check_record(RecordId id, const Entry& entry, const Delivery& delivery);
+    static void take_redrive(Entry& entry);
+    void recover(RecordId id, Entry& entry, const Letters& letters, SteadyTime now);
+    /// False where the record is no letter.
+    bool recover_letter(RecordId id, Entry& entry, const Letters& letters, SteadyTime now);
+    void check_letter(RecordId id, const Entry& entry, const Letters& letters);
     /// Null when the delivery has ended.
     [[nodiscard]] Entry* find(std::uint64_t delivery);
     [[nodiscard]] static bool is_over(const Entry& entry) {

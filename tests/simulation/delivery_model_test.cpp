@@ -5,6 +5,8 @@
 
 #include "tests/simulation/delivery_world.hpp"
 
+#include "storage/base/logging.hpp"
+
 namespace millrace::simulation {
 namespace {
 
@@ -24,7 +26,7 @@ std::string report(const DeliveryWorld& world, std::uint64_t seed) {
     for (auto at = story.size() - std::min(story.size(), lines_max); at < story.size(); ++at) {
         text += story[at] + "\n";
     }
-    for (const auto& violation : world.model().violations()) {
+    for (const auto& violation : world.violations()) {
         text += "VIOLATION " + violation + "\n";
     }
     return text;
@@ -33,17 +35,18 @@ std::string report(const DeliveryWorld& world, std::uint64_t seed) {
 /// Returns how many records were delivered.
 std::uint64_t run(std::uint64_t seed) {
     DeliveryWorld world(seed);
-    for (int step = 0; step < steps && world.model().violations().empty(); ++step) {
+    for (int step = 0; step < steps && world.violations().empty(); ++step) {
         world.step();
     }
-    if (world.model().violations().empty()) {
+    if (world.violations().empty()) {
         world.drain();
     }
-    EXPECT_TRUE(world.model().violations().empty()) << report(world, seed);
+    EXPECT_TRUE(world.violations().empty()) << report(world, seed);
     return world.model().deliveries();
 }
 
 TEST(DeliveryModel, RandomOperationsKeepEveryPromise) {
+    set_log_level(LogLevel::error);  // jobs begin and end by the thousand
     // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
     if (const auto* const one = std::getenv("MILLRACE_SEED")) {
         // A world may be paused for most of its life and deliver nothing.

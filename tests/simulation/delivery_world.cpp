@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 #include <gtest/gtest.h>
 
+#include "tests/simulation/log_records.hpp"
+
+#include "broker/catalog/replay_topic.hpp"
 #include "client/wire/record_batch.hpp"
 
 namespace millrace::simulation {
@@ -17,7 +19,7 @@ using broker::delivery::LetterSelection;
 using broker::delivery::Nack;
 using broker::delivery::Settlement;
 
-const std::string subscription = "sink";
+const std::string subscription = WorldJobs::subscription;
 constexpr std::uint32_t partition_count = 2;
 constexpr std::uint64_t key_count = 4;  ///< one more has no key
 constexpr DeliveryModel::Rules rules{.attempts_max = 3, .ack_timeout = Duration{5'000'000}};
@@ -51,6 +53,7 @@ class DeliveryWorld::Consumer final : public broker::delivery::DeliveryTarget {
             world_.tell("  delivered " +
                         text_of({.partition = delivery.partition, .offset = delivery.offset}) +
                         " attempt " + std::to_string(delivery.attempt));
+            world_.learn_replayed(delivery);
             world_.model_.deliver(session_, delivery, world_.now());
         }
     }
@@ -72,11 +75,30 @@ DeliveryWorld::DeliveryWorld(std::uint64_t seed)
               shard, delivery_table_, {.parked_bytes_max = parked_bytes_of(seed)});
       }) {
     partitions_ = fixture_.make_topic("a.b", partition_count);
+    fixture_.make_topic(WorldJobs::copy_topic, partition_count);
     create_subscription();
+    onlooker_ = std::make_unique<Onlooker>(fixture_, partitions_);
+    onlooker_->create_subscription();
+    onlooker_->start(*delivery_);
+    jobs_ = std::make_unique<WorldJobs>(
+        WorldJobs::World{.fixture = fixture_,
+                         .model = model_,
+                         .random = random_,
+                         .tell = [this](std::string what) { tell(std::move(what)); },
+                         .sources = partitions_});
+    jobs_->start(*delivery_);
 }
 
 DeliveryWorld::~DeliveryWorld() {
+    jobs_.reset();
     delivery_.reset();
+}
+
+std::vector<std::string> DeliveryWorld::violations() const {
+    auto all = model_.violations();
+    std::ranges::copy(jobs_->violations(), std::back_inserter(all));
+    std::ranges::copy(onlooker_->violations(), std::back_inserter(all));
+    return all;
 }
 
 void DeliveryWorld::create_subscription() const {
@@ -101,15 +123,8 @@ broker::delivery::Subscriptions& DeliveryWorld::subscriptions() {
 
 DeliveryModel::Letters DeliveryWorld::letters() {
     DeliveryModel::Letters newest;
-    broker::delivery::LetterQuery query{.subscription = subscription, .limit = 100'000};
-    for (bool is_end = false; !is_end;) {
-        const auto page = delivery_->letters().list(query);
-        EXPECT_TRUE(page);
-        for (const auto& letter : page.value().letters) {
-            newest[{.partition = letter.partition, .offset = letter.offset}] = letter;
-        }
-        query.after_id = page.value().examined_upto;
-        is_end = page.value().is_end;
+    for (auto& letter : all_letters(*delivery_, subscription)) {
+        newest[{.partition = letter.partition, .offset = letter.offset}] = std::move(letter);
     }
     return newest;
 }
@@ -127,7 +142,7 @@ void DeliveryWorld::settle_down() {
         fixture_.runtime->run_until_idle();
         return;
     }
-    for (auto turns = random_.below(4); turns > 0; --turns) {
+    for (auto turns = random_.below(6); turns > 0; --turns) {
         fixture_.runtime->turn();
     }
 }
@@ -436,140 +451,27 @@ void DeliveryWorld::seek() {
     fixture_.runtime->run_until_idle();
 }
 
-/// What was published and not answered may be in the log.
+/// What was published and not answered may be in the log, and what a job has replayed is.
 void DeliveryWorld::learn_log() {
-    for (const auto partition : partitions_) {
-        const auto limits = fixture_.shard->bounds(partition);
-        if (!limits) {
-            continue;
-        }
-        fixture_.shard->read({.partition = partition, .from = limits->first},
-                             [this](const Result<storage::ReadResult>& result) {
-                                 ASSERT_TRUE(result) << result.error().text;
-                                 learn_runs(result.value().runs);
-                             });
-        fixture_.runtime->run_until_idle();
-    }
-}
-
-void DeliveryWorld::learn_runs(std::span<const std::byte> runs) {
-    while (const auto header = load_batch_header(runs)) {
-        (void)wire::visit_records(runs.subspan(BatchHeader::bytes, header->batch_bytes),
-                                  [&](std::uint32_t number, const wire::RecordView& record) {
-                                      model_.publish({.partition = header->partition,
-                                                      .offset = header->base_offset + number},
-                                                     traits_of(record));
-                                      return true;
-                                  });
-        runs = runs.subspan(header->run_bytes());
-    }
-}
-
-void DeliveryWorld::start_delivery() {
-    consumers_.clear();
-    last_settled_ = 0;
-    fixture_.open();
-    learn_log();
-    model_.restart(letters());
-}
-
-void DeliveryWorld::lose_power() {
-    is_hasty_ = true;
-    const std::array<void (DeliveryWorld::*)(), 3> under_way{
-        &DeliveryWorld::publish, &DeliveryWorld::ack_some, &DeliveryWorld::nack_one};
-    for (auto count = random_.below(4); count > 0; --count) {
-        (this->*under_way[random_.below(under_way.size())])();
-    }
-    is_hasty_ = false;
-    ++life_;
-    delivery_.reset();
-    fixture_.crash();
-    start_delivery();
-}
-
-void DeliveryWorld::restart() {
-    for (const auto& [session, consumer] : consumers_) {
-        model_.close(session);
-    }
-    ++life_;
-    ASSERT_TRUE(fixture_.shard->stop());
-    delivery_.reset();
-    start_delivery();
-}
-
-void DeliveryWorld::step() {
-    static constexpr std::array names{"publish",
-                                      "open",
-                                      "close",
-                                      "ack",
-                                      "ack again",
-                                      "nack",
-                                      "time",
-                                      "redrive",
-                                      "discard",
-                                      "pause or resume",
-                                      "drain or resume",
-                                      "seek",
-                                      "power loss",
-                                      "restart"};
-    static constexpr std::array<Operation, names.size()> operations{
-        {{20, &DeliveryWorld::publish},
-         {8, &DeliveryWorld::open_consumer},
-         {3, &DeliveryWorld::close_consumer},
-         {30, &DeliveryWorld::ack_some},
-         {3, &DeliveryWorld::ack_again},
-         {16, &DeliveryWorld::nack_one},
-         {12, &DeliveryWorld::let_time_pass},
-         {8, &DeliveryWorld::redrive_some},
-         {2, &DeliveryWorld::discard_one},
-         {2, &DeliveryWorld::pause_or_resume},
-         {1, &DeliveryWorld::drain_or_resume},
-         {1, &DeliveryWorld::seek},
-         {3, &DeliveryWorld::lose_power},
-         {2, &DeliveryWorld::restart}}};
-    const auto total = std::accumulate(
-        operations.begin(), operations.end(), 0U, [](unsigned sum, const Operation& one) {
-            return sum + one.weight;
-        });
-    auto chosen = random_.below(total);
-    for (std::size_t i = 0; i < operations.size(); ++i) {
-        if (chosen < operations[i].weight) {
-            tell(names[i]);
-            (this->*operations[i].run)();
-            break;
-        }
-        chosen -= operations[i].weight;
-    }
-    fixture_.runtime->run_until_idle();
-    model_.check_letters(letters());
-}
-
-void DeliveryWorld::drain() {
-    tell("drain");
-    if (is_held_) {
-        pause_or_resume();
-    }
-    open_consumer();
-    constexpr int rounds_max = 200;
-    constexpr int idle_max = 3;  // each longer than any delay
-    int idle = 0;
-    for (int round = 0; round < rounds_max && idle < idle_max; ++round) {
-        bool has_acked = false;
-        for (const auto& [session, consumer] : consumers_) {
-            Settlement settlement;
-            settlement.acks = model_.in_flight(session);
-            has_acked = has_acked || !settlement.acks.empty();
-            send_acks(session, std::move(settlement));
-        }
-        idle = has_acked ? 0 : idle + 1;
-        if (!has_acked) {
-            fixture_.runtime->advance(Duration{40'000'000});
-            pass();
-            redrive(1.0);
+    auto partitions = partitions_;
+    std::ranges::copy(partitions_of(fixture_, broker::replay_topic_of(subscription)),
+                      std::back_inserter(partitions));
+    for (const auto partition : partitions) {
+        for (const auto& record : read_log(fixture_, partition)) {
+            model_.publish({.partition = partition, .offset = record.offset},
+                           traits_of(record.view()));
         }
     }
-    model_.check_letters(letters());
-    model_.check_drained(now());
+}
+
+/// Its publisher is the broker, which tells nobody.
+void DeliveryWorld::learn_replayed(const Delivery& delivery) {
+    if (std::ranges::find(partitions_, delivery.partition) == partitions_.end()) {
+        const auto record = wire::parse_plain_record(delivery.record);
+        ASSERT_TRUE(record) << record.error().text;
+        model_.publish({.partition = delivery.partition, .offset = delivery.offset},
+                       traits_of(record.value()));
+    }
 }
 
 }  // namespace millrace::simulation

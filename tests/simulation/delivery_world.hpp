@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "tests/simulation/delivery_model.hpp"
+#include "tests/simulation/onlooker.hpp"
+#include "tests/simulation/world_jobs.hpp"
 #include "tests/unit/broker/shard_fixture.hpp"
 
 #include "broker/delivery/delivery_shard.hpp"
@@ -36,6 +38,8 @@ class DeliveryWorld {
     void drain();
 
     [[nodiscard]] const DeliveryModel& model() const { return model_; }
+    /// What was wrong, of everybody.
+    [[nodiscard]] std::vector<std::string> violations() const;
     [[nodiscard]] const std::vector<std::string>& story() const { return story_; }
 
   private:
@@ -61,14 +65,18 @@ class DeliveryWorld {
     enum class Hold : std::uint8_t { pause, drain };
     void hold(Hold kind);
     void seek();
+    void redrive_job() { jobs_->redrive(); }
+    void replay_job() { jobs_->replay(); }
+    void change_job() { jobs_->change_one(); }
+    void wake_jobs();
     void lose_power();
     void restart();
 
     void start_delivery();
     void create_subscription() const;
     void learn_log();
-    void learn_runs(std::span<const std::byte> runs);
-    void settle();
+    void learn_replayed(const Delivery& delivery);
+    void look();
     void tell(std::string what) { story_.push_back(std::move(what)); }
     [[nodiscard]] SteadyTime now() const { return fixture_.clock.steady_now(); }
     [[nodiscard]] broker::delivery::Subscriptions& subscriptions();
@@ -93,6 +101,8 @@ class DeliveryWorld {
     std::unique_ptr<broker::delivery::DeliveryShard> delivery_;  ///< made anew with every shard
     broker::testing::ShardFixture fixture_;
     std::vector<PartitionId> partitions_;
+    std::unique_ptr<WorldJobs> jobs_;
+    std::unique_ptr<Onlooker> onlooker_;
     std::map<SessionId, std::shared_ptr<Consumer>> consumers_;
     SessionId last_session_ = 0;
     std::uint64_t last_value_ = 0;

@@ -1,0 +1,86 @@
+#include "tests/simulation/log_records.hpp"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+#include "client/wire/record_batch.hpp"
+
+namespace millrace::simulation {
+namespace {
+
+/// A batch may begin before the record that was asked for.
+void take_runs(std::span<const std::byte> runs, Offset from, std::vector<LogRecord>& found) {
+    while (const auto header = load_batch_header(runs)) {
+        const auto take = [&](std::uint32_t number, const wire::RecordView& record) {
+            const auto offset = header->base_offset + number;
+            if (offset < from) {
+                return true;
+            }
+            LogRecord taken{.partition = header->partition,
+                            .offset = offset,
+                            .append_time_us = header->append_time_us,
+                            .key = {},
+                            .value = std::string(record.value),
+                            .headers = {}};
+            if (record.key) {
+                taken.key = std::string(*record.key);
+            }
+            for (const auto& one : record.headers) {
+                taken.headers.emplace_back(one.key, one.value);
+            }
+            found.push_back(std::move(taken));
+            return true;
+        };
+        EXPECT_TRUE(
+            wire::visit_records(runs.subspan(BatchHeader::bytes, header->batch_bytes), take));
+        runs = runs.subspan(header->run_bytes());
+    }
+}
+
+}  // namespace
+
+wire::RecordView LogRecord::view() const {
+    wire::RecordView made{.key = key, .value = value, .headers = {}, .event_time_us = 1};
+    for (const auto& [name, text] : headers) {
+        made.headers.push_back({.key = name, .value = text});
+    }
+    return made;
+}
+
+std::vector<LogRecord> read_log(const broker::testing::ShardFixture& fixture,
+                                PartitionId partition,
+                                Offset from) {
+    std::vector<LogRecord> found;
+    for (;;) {
+        const auto limits = fixture.shard->bounds(partition);
+        const auto next = found.empty() ? from : found.back().offset + 1;
+        if (!limits || next >= limits->next) {
+            return found;
+        }
+        const auto before = found.size();
+        fixture.shard->read({.partition = partition, .from = std::max(next, limits->first)},
+                            [&found, next](const Result<storage::ReadResult>& result) {
+                                ASSERT_TRUE(result) << result.error().text;
+                                take_runs(result.value().runs, next, found);
+                            });
+        fixture.runtime->run_until_idle();
+        if (found.size() == before) {
+            return found;
+        }
+    }
+}
+
+std::vector<PartitionId> partitions_of(const broker::testing::ShardFixture& fixture,
+                                       const std::string& topic) {
+    std::vector<PartitionId> found;
+    const auto view = fixture.shard->catalog().view();
+    if (const auto at = view->topics.find(topic); at != view->topics.end()) {
+        for (const auto& partition : at->second->partitions) {
+            found.push_back(partition.id);
+        }
+    }
+    return found;
+}
+
+}  // namespace millrace::simulation
