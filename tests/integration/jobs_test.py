@@ -167,6 +167,24 @@ class ReplayToTopic(JobsCase):
         old = self.broker.millrace("replay", "--topic", "plant1.>", "--from", "-1h", "--format", "json", "--key", "WO-5").stdout
         self.assertEqual(len(old.splitlines()), self.records // 20)
 
+    def test_what_is_printed_is_chosen_as_what_is_sent(self):
+        number = self.replay("--to-topic", COPY, "--where", '.value.machine == "M1"', "--header", "line=1", "--wait")
+        sent = {record["headers"]["millrace-origin"] for record in self.copied()}
+        self.assertEqual(len(sent), self.job(number)["progress"]["sent"])
+        lines = self.broker.millrace("replay", "print", "--topic", "plant1.>", "--from", "-1h", "--format", "json",
+                                     "--where", '.value.machine == "M1"', "--header", "line=1").stdout.splitlines()
+        printed = [json.loads(line) for line in lines]
+        self.assertEqual({f'{one["topic"]}/{one["partition"]}@{one["offset"]}' for one in printed}, sent)
+
+    def test_a_program_that_fails_on_records_leaves_them_out_and_says_so(self):
+        self.broker.millrace("publish", OTHER, text="no json\n")
+        done = self.broker.millrace("replay", "print", "--topic", "plant1.>", "--from", "-1h", "--where", ".value.n == 7")
+        self.assertEqual(len(done.stdout.splitlines()), 1)
+        self.assertIn("--where failed on 1 record", done.stderr)
+        bad = self.broker.millrace("replay", "print", "--topic", "plant1.>", "--from", "-1h", "--where", ".value.n ==", check=False)
+        self.assertEqual(bad.returncode, 2)
+        self.assertIn("--where: jq: error: syntax error", bad.stderr)
+
 
 class ReplayToSubscription(JobsCase):
     records = 120

@@ -57,7 +57,7 @@ class RedriveRun {
 
     Result<void> prepare() {
         if (!job_.redrive.transform.empty()) {
-            MILLRACE_TRY(transform_, JqProgram::compile(job_.redrive.transform));
+            MILLRACE_TRY(transform_, expressions::JqProgram::compile(job_.redrive.transform));
         }
         return control_.commit(progress_);
     }
@@ -299,7 +299,7 @@ class RedriveRun {
     JobControl& control_;
     JobProgress progress_;
     Pacer pacer_;
-    std::optional<JqProgram> transform_;
+    std::optional<expressions::JqProgram> transform_;
     std::deque<PlannedLetter> waiting_;
     std::map<std::uint64_t, PlannedLetter> in_flight_;
     std::unordered_map<std::uint64_t, std::deque<PlannedLetter>> keys_;  ///< in flight, and behind

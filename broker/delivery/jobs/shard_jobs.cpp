@@ -7,7 +7,7 @@
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/catalog/replay_topic.hpp"
 #include "broker/delivery/commands.hpp"
-#include "broker/expressions/jq_program.hpp"
+#include "client/expressions/jq_program.hpp"
 #include "client/wire/topic_pattern.hpp"
 
 namespace millrace::broker::delivery {
@@ -37,7 +37,7 @@ Result<void> check_program(const std::string& name, const std::string& program) 
     if (program.empty()) {
         return ok();
     }
-    if (const auto compiled = JqProgram::compile(program); !compiled) {
+    if (const auto compiled = expressions::JqProgram::compile(program); !compiled) {
         return refuse(name + ": " + compiled.error().text);
     }
     return ok();

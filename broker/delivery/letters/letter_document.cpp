@@ -79,7 +79,7 @@ std::string letter_document(const Letter& letter) {
 Result<LetterFilter> LetterFilter::make(const LetterQuery& query) {
     LetterFilter filter(query);
     if (!query.where.empty()) {
-        auto program = JqProgram::compile(query.where);
+        auto program = expressions::JqProgram::compile(query.where);
         if (!program) {
             return refuse("where: " + program.error().text);
         }
@@ -109,7 +109,8 @@ Result<std::vector<std::byte>> replace_value(const Letter& letter, std::string_v
     return format_mended(letter, record);
 }
 
-Result<std::vector<std::byte>> transform_record(const JqProgram& program, const Letter& letter) {
+Result<std::vector<std::byte>> transform_record(const expressions::JqProgram& program,
+                                                const Letter& letter) {
     const auto name = "letter " + std::to_string(letter.id) + ": ";
     const auto document = letter_document(letter);
     const auto outputs = program.run(document);

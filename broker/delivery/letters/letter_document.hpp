@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "broker/delivery/letters/letters.hpp"
-#include "broker/expressions/jq_program.hpp"
+#include "client/expressions/jq_program.hpp"
 #include "storage/base/result.hpp"
 
 namespace millrace::broker::delivery {
@@ -26,7 +26,7 @@ class LetterFilter {
   private:
     explicit LetterFilter(LetterQuery query) : query_(std::move(query)) {}
     LetterQuery query_;
-    std::optional<JqProgram> where_;
+    std::optional<expressions::JqProgram> where_;
 };
 
 /// The record of a letter with another value. Errors: record_too_large above
@@ -36,7 +36,7 @@ class LetterFilter {
 /// What a program makes of the letter's document: its `value` and `headers` become the record's.
 /// Errors: invalid_argument where the program fails, gives not one object, or changes the key, on
 /// which the order rests; record_too_large above letter_record_bytes_max.
-[[nodiscard]] Result<std::vector<std::byte>> transform_record(const JqProgram& program,
+[[nodiscard]] Result<std::vector<std::byte>> transform_record(const expressions::JqProgram& program,
                                                               const Letter& letter);
 
 }  // namespace millrace::broker::delivery

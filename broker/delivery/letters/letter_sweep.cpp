@@ -66,7 +66,7 @@ void LetterSweep::run() {
     }
     filter_ = std::move(filter).value();
     if (!edit_.transform.empty()) {
-        auto program = JqProgram::compile(edit_.transform);
+        auto program = expressions::JqProgram::compile(edit_.transform);
         if (!program) {
             return end(fail(Errc::invalid_argument, "transform: " + program.error().text));
         }

@@ -43,7 +43,7 @@ class LetterSweep : public std::enable_shared_from_this<LetterSweep> {
     LetterEdit edit_;
     Done done_;
     std::optional<LetterFilter> filter_;
-    std::optional<JqProgram> transform_;
+    std::optional<expressions::JqProgram> transform_;
     std::uint64_t after_id_ = 0;
     bool is_last_page_ = false;
     std::optional<Error> error_;

@@ -1,41 +1,32 @@
 #include "broker/delivery/rules/subscription_filter.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "broker/delivery/subscriptions.hpp"
+#include "client/expressions/record_document.hpp"
 
 namespace millrace::broker::delivery {
 namespace {
 
-using Json = nlohmann::ordered_json;
-constexpr auto replace_bad_utf8 = Json::error_handler_t::replace;
-
-std::string quoted(std::string_view text) {
-    return Json(text).dump(-1, ' ', false, replace_bad_utf8);
-}
-
-/// The value goes in as it came when it is JSON: jq parses it anyway.
-std::string document_of(const wire::RecordView& record, const RecordPlacement& placement) {
-    std::string text = "{\"topic\":" + quoted(placement.topic) +
-                       ",\"partition\":" + std::to_string(placement.partition_index) +
-                       ",\"offset\":" + std::to_string(placement.offset.value) +
-                       ",\"append_time_us\":" + std::to_string(placement.append_time_us) +
-                       ",\"event_time_us\":" + std::to_string(record.event_time_us) +
-                       ",\"key\":" + quoted(record.key.value_or("")) + ",\"headers\":{";
-    const char* separator = "";
+expressions::RecordFacts facts_of(const wire::RecordView& record,
+                                  const RecordPlacement& placement) {
+    expressions::RecordFacts facts{.topic = placement.topic,
+                                   .partition_index = placement.partition_index,
+                                   .offset = placement.offset.value,
+                                   .append_time_us = placement.append_time_us,
+                                   .event_time_us = record.event_time_us,
+                                   .key = record.key.value_or(""),
+                                   .headers = {},
+                                   .value = record.value};
+    facts.headers.reserve(record.headers.size());
     for (const auto& header : record.headers) {
-        text += separator + quoted(header.key) + ":" + quoted(header.value);
-        separator = ",";
+        facts.headers.emplace_back(header.key, header.value);
     }
-    text += "},\"value\":";
-    text += Json::accept(record.value) ? std::string(record.value) : quoted(record.value);
-    return text + "}";
+    return facts;
 }
 
 }  // namespace
 
 Result<SubscriptionFilter> SubscriptionFilter::make(const std::string& program) {
-    auto compiled = JqProgram::compile(program);
+    auto compiled = expressions::JqProgram::compile(program);
     if (!compiled) {
         return fail(Errc::invalid_argument, "filter: " + compiled.error().text);
     }
@@ -51,13 +42,11 @@ Result<void> check_filter(const std::string& program) {
 
 SubscriptionFilter::Verdict SubscriptionFilter::judge(const wire::RecordView& record,
                                                       const RecordPlacement& placement) const {
-    const auto outputs = program_.run(document_of(record, placement));
-    if (!outputs) {
+    const auto is_wanted = expressions::is_wanted(program_, facts_of(record, placement));
+    if (!is_wanted) {
         return Verdict::failed;
     }
-    const bool is_wanted = !outputs.value().empty() && outputs.value().front() != "false" &&
-                           outputs.value().front() != "null";
-    return is_wanted ? Verdict::wanted : Verdict::unwanted;
+    return is_wanted.value() ? Verdict::wanted : Verdict::unwanted;
 }
 
 }  // namespace millrace::broker::delivery

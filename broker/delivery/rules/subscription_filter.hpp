@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include "broker/expressions/jq_program.hpp"
+#include "client/expressions/jq_program.hpp"
 #include "client/wire/record.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/ids.hpp"
@@ -36,8 +36,8 @@ class SubscriptionFilter {
                                 const RecordPlacement& placement) const;
 
   private:
-    explicit SubscriptionFilter(JqProgram program) : program_(std::move(program)) {}
-    JqProgram program_;
+    explicit SubscriptionFilter(expressions::JqProgram program) : program_(std::move(program)) {}
+    expressions::JqProgram program_;
 };
 
 }  // namespace millrace::broker::delivery

@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "broker/expressions/jq_program.hpp"
+#include "client/expressions/jq_program.hpp"
 #include "broker/odoo/answers/fault.hpp"
 
 namespace millrace::broker::odoo {
@@ -15,7 +15,7 @@ using Json = nlohmann::json;
 struct Expression {
     std::string name;   ///< "external_id", "when", or the field
     std::string place;  ///< file:line
-    JqProgram program;
+    expressions::JqProgram program;
 
     /// The one value that it gives. Errors: as the program raises them; invalid_argument for more
     /// or fewer values than one.

@@ -120,7 +120,7 @@ Result<Expression> YamlReader::expression(const std::string& name, const YAML::N
     if (!node.IsScalar() || node.Scalar().find('\0') != std::string::npos) {
         return error(node, name + " takes a jq program as text");
     }
-    auto program = JqProgram::compile(expression_prelude() + node.Scalar());
+    auto program = expressions::JqProgram::compile(expression_prelude() + node.Scalar());
     if (!program) {
         return error(node,
                      name + ": not a jq program: " + program.error().text +

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <chrono>
 #include <ranges>
+#include <utility>
 
 #include "client/cli/app/progress.hpp"
 #include "client/cli/app/record_printer.hpp"
 #include "client/cli/app/stop_signal.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/time_text.hpp"
+#include "client/cli/text/usage_error.hpp"
+#include "client/expressions/record_document.hpp"
 #include "millrace/client.hpp"
 
 namespace millrace::cli {
@@ -25,14 +28,76 @@ double share_of(const TimeWindow& window, std::int64_t time_us) {
     return std::clamp(share, 0.0, 1.0);
 }
 
-bool is_wanted(const Record& record, const WindowOptions& options) {
-    const auto has_header = [&record](const Header& header) {
-        return std::ranges::find(record.headers, header) != record.headers.end();
-    };
-    return record.partition == options.partition.value_or(record.partition) &&
-           (options.key.empty() || record.key == options.key) &&
-           std::ranges::all_of(options.headers, has_header);
+expressions::RecordFacts facts_of(const Record& record) {
+    expressions::RecordFacts facts{.topic = record.topic,
+                                   .partition_index = record.partition,
+                                   .offset = record.offset,
+                                   .append_time_us = record.append_time_us,
+                                   .event_time_us = record.event_time_us,
+                                   .key = {},
+                                   .headers = {},
+                                   .value = record.value};
+    if (record.key) {
+        facts.key = *record.key;
+    }
+    for (const Header& header : record.headers) {
+        facts.headers.emplace_back(header.key, header.value);
+    }
+    return facts;
 }
+
+/// Which records of the window are printed.
+class Filter {
+  public:
+    explicit Filter(const WindowOptions& options) : options_(options) {
+        if (options.where.empty()) {
+            return;
+        }
+        auto program = expressions::JqProgram::compile(options.where);
+        if (!program) {
+            throw UsageError("--where: " + program.error().text);
+        }
+        where_ = std::move(program).value();
+    }
+
+    [[nodiscard]] bool wants(const Record& record) {
+        const auto has_header = [&record](const Header& header) {
+            return std::ranges::find(record.headers, header) != record.headers.end();
+        };
+        if (record.partition != options_.partition.value_or(record.partition) ||
+            (!options_.key.empty() && record.key != options_.key) ||
+            !std::ranges::all_of(options_.headers, has_header)) {
+            return false;
+        }
+        return !where_ || where_wants(record);
+    }
+    /// Says what the program failed on.
+    void report(Session& session) const {
+        if (failed_count_ > 0) {
+            session.warn("--where failed on " + format_count(failed_count_) +
+                         (failed_count_ == 1 ? " record" : " records") +
+                         ", left out; the first: " + first_failure_);
+        }
+    }
+
+  private:
+    [[nodiscard]] bool where_wants(const Record& record) {
+        const auto wanted = expressions::is_wanted(*where_, facts_of(record));
+        if (wanted) {
+            return wanted.value();
+        }
+        if (failed_count_++ == 0) {
+            first_failure_ = record.topic + "/" + std::to_string(record.partition) + "@" +
+                             std::to_string(record.offset) + ": " + wanted.error().text;
+        }
+        return false;
+    }
+
+    const WindowOptions& options_;
+    std::optional<expressions::JqProgram> where_;
+    std::uint64_t failed_count_ = 0;
+    std::string first_failure_;
+};
 
 /// When each record is due, as the speed has it.
 class Pace {
@@ -62,6 +127,7 @@ class Pace {
 }  // namespace
 
 ExitCode read_window(Session& session, const WindowOptions& options) {
+    Filter filter(options);
     RecordPrinter printer(session, options.format);
     Replay replay = session.client().replay({.topics = options.topics,
                                              .from_us = options.window.from_us,
@@ -87,7 +153,7 @@ ExitCode read_window(Session& session, const WindowOptions& options) {
             break;
         }
         const auto is_next = [&](const Record& record) {
-            return !has_enough() && is_wanted(record, options);
+            return !has_enough() && filter.wants(record);
         };
         for (const Record& record : records | std::views::filter(is_next)) {
             print(record);
@@ -96,6 +162,7 @@ ExitCode read_window(Session& session, const WindowOptions& options) {
         progress.update({.count = printer.count(),
                          .share = share_of(options.window, records.back().append_time_us)});
     }
+    filter.report(session);
     session.note("replayed " + format_count(printer.count()) +
                  (printer.count() == 1 ? " record" : " records"));
     return ExitCode::ok;

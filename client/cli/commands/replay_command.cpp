@@ -18,6 +18,7 @@ struct PrintOptions {
     std::optional<std::uint64_t> count;
     std::string key;
     std::vector<std::string> headers;
+    std::string where;
     std::string speed = "max";
 };
 
@@ -40,6 +41,7 @@ ExitCode print(Session& session, const PrintOptions& options) {
                          .format = options.format,
                          .key = options.key,
                          .headers = {},
+                         .where = options.where,
                          .records_per_second = speed.records_per_second,
                          .time_scale = speed.time_scale};
     for (const std::string& header : options.headers) {
@@ -63,6 +65,8 @@ void add_print_options(CLI::App& command, PrintOptions& options) {
     command.add_option("-H,--header", options.headers, "Only with this header; may come again")
         ->allow_extra_args(false)
         ->type_name("NAME=VALUE");
+    command.add_option("--where", options.where, "Only where this jq program says true")
+        ->type_name("JQ");
     command.add_option("--speed", options.speed, "max, a rate, or a multiple of the original's")
         ->type_name("max|N/s|Nx")
         ->capture_default_str();

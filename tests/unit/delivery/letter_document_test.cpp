@@ -25,8 +25,8 @@ std::string value_of(std::span<const std::byte> record) {
     return std::string(wire::parse_plain_record(record).value().value);
 }
 
-JqProgram program(const std::string& text) {
-    return JqProgram::compile(text).value();
+expressions::JqProgram program(const std::string& text) {
+    return expressions::JqProgram::compile(text).value();
 }
 
 TEST(LetterDocument, ShowsFactsHeadersAndTheValueAsJson) {

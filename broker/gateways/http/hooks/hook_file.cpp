@@ -39,7 +39,7 @@ Result<HookExpression> compile(const YamlReader& reader,
     if (!node.IsScalar()) {
         return reader.error(node, name + " takes a jq program as text");
     }
-    auto program = JqProgram::compile(node.as<std::string>());
+    auto program = expressions::JqProgram::compile(node.as<std::string>());
     if (!program) {
         return reader.error(node,
                             name + ": not a jq program: " + program.error().text +

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "broker/expressions/jq_program.hpp"
 #include "broker/gateways/http/server/message.hpp"
+#include "client/expressions/jq_program.hpp"
 #include "storage/base/result.hpp"
 
 namespace millrace::broker::http {
@@ -15,7 +15,7 @@ namespace millrace::broker::http {
 /// A jq program of the file, and what it is for.
 struct HookExpression {
     std::string name;
-    JqProgram program;
+    expressions::JqProgram program;
 };
 
 /// How a hook knows who posts.

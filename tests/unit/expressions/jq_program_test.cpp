@@ -1,9 +1,9 @@
-#include "broker/expressions/jq_program.hpp"
+#include "client/expressions/jq_program.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace millrace::broker {
+namespace millrace::expressions {
 namespace {
 
 using testing::ElementsAre;
@@ -43,4 +43,4 @@ TEST(JqProgram, StopsAfterALimitOfOutputs) {
 }
 
 }  // namespace
-}  // namespace millrace::broker
+}  // namespace millrace::expressions

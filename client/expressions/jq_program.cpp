@@ -1,4 +1,4 @@
-#include "broker/expressions/jq_program.hpp"
+#include "client/expressions/jq_program.hpp"
 
 #include <cmath>
 #include <utility>
@@ -8,7 +8,7 @@ extern "C" {
 #include <jv.h>
 }
 
-namespace millrace::broker {
+namespace millrace::expressions {
 namespace {
 
 constexpr std::size_t outputs_max = 1'000;
@@ -85,4 +85,4 @@ Result<std::vector<std::string>> JqProgram::run(const std::string& input) const 
     return outputs;
 }
 
-}  // namespace millrace::broker
+}  // namespace millrace::expressions

@@ -6,7 +6,7 @@
 
 #include "storage/base/result.hpp"
 
-namespace millrace::broker {
+namespace millrace::expressions {
 
 /// A compiled jq program.
 ///
@@ -27,4 +27,4 @@ class JqProgram {
     std::shared_ptr<State> state_;
 };
 
-}  // namespace millrace::broker
+}  // namespace millrace::expressions
