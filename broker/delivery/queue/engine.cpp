@@ -1,6 +1,7 @@
 #include "broker/delivery/queue/engine.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -132,7 +133,7 @@ void Engine::start(std::shared_ptr<const SubscriptionInfo> info) {
         }
     }
     see_catalog(info_);
-    take_letters();
+    take_letters([](PartitionId) { return true; });
     has_started_ = true;
     pump();
 }
@@ -141,7 +142,7 @@ void Engine::see_catalog(std::shared_ptr<const SubscriptionInfo> info) {
     flush_settlings();
     info_ = std::move(info);
     take_definition();
-    bool has_sought = false;
+    std::set<PartitionId> sought;
     for (const auto partition : partitions()) {
         auto& flow = flow_of(partition);
         if (!flow.progress.is_known()) {
@@ -149,12 +150,12 @@ void Engine::see_catalog(std::shared_ptr<const SubscriptionInfo> info) {
         } else if (flow.progress.epoch() < info_->seek_epoch && !is_replayed(partition)) {
             drop_flow(partition, flow);
             find_origin(partition, flow);
-            has_sought = true;
+            sought.insert(partition);
         }
         want_read(partition, flow);
     }
-    if (has_sought && has_started_) {
-        take_letters();
+    if (!sought.empty() && has_started_) {
+        take_letters([&sought](PartitionId partition) { return sought.contains(partition); });
     }
     pump();
 }

@@ -272,8 +272,8 @@ class Engine {
                        const std::shared_ptr<Pending>& pending);
     void retry_letter(const Item& item, Duration delay);
     /// Keys of open letters are busy, redriven ones go out. What a seek delivers anew is no letter
-    /// any more.
-    void take_letters();
+    /// any more. Letters of partitions that are not taken stay as they are, on their way or not.
+    void take_letters(const std::function<bool(PartitionId)>& is_taken);
     void supersede(std::uint64_t letter);
     /// A seek has gone back behind the record of a letter, which is delivered anew.
     [[nodiscard]] bool is_superseded(PartitionId partition,

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -133,15 +134,23 @@ Item Engine::item_of(const Letter& letter) const {
         .record = letter.edited.empty() ? letter.record : letter.edited};
 }
 
-void Engine::take_letters() {
+void Engine::take_letters(const std::function<bool(PartitionId)>& is_taken) {
     letters_open_ = 0;
-    redriven_.clear();
-    letter_failures_.clear();
-    wheel_.erase_if([](const WaitRef& ref) { return ref.is_letter; });
-    drop_flights([](const Item& item) { return item.letter.has_value(); });
+    const auto waiting = std::exchange(redriven_, {});
+    const std::set<std::uint64_t> before(waiting.begin(), waiting.end());
+    wheel_.erase_if([&](const WaitRef& ref) { return ref.is_letter && is_taken(ref.partition); });
+    drop_flights(
+        [&](const Item& item) { return item.letter.has_value() && is_taken(item.partition); });
     std::vector<std::uint64_t> redelivered;
     const auto visited = letters_.visit_active(info_->id, [&](const LetterBrief& letter) {
         ++letters_open_;
+        if (!is_taken(letter.partition)) {
+            if (before.contains(letter.id)) {
+                redriven_.push_back(letter.id);
+            }
+            return true;
+        }
+        letter_failures_.erase(letter.id);
         if (is_superseded(letter.partition, letter.offset, letter.epoch)) {
             redelivered.push_back(letter.id);
             return true;

@@ -88,5 +88,26 @@ TEST_F(EngineSeek, LetterOfARecordThatASeekDeliversAnewIsDiscarded) {
     EXPECT_EQ(letters()[0].actions.back().action, "superseded");
 }
 
+TEST_F(EngineSeek, ARedrivenLetterOfAReplayStaysWithItsConsumer) {
+    const auto replayed = fixture_.make_topic("millrace.replay.sink").front();
+    const auto inbox = open(1);
+    ack(1, inbox->take());
+    publish(replayed, {{.key = "K", .value = "again"}});
+    const auto first = inbox->take();
+    ASSERT_THAT(first, SizeIs(1));
+    nack(1, first[0], Cause::mapping);
+    delivery_->letters().change(
+        {.query = {.subscription = "sink"}, .ids = {letters().at(0).id}, .by = "me"},
+        {},
+        [](const Result<std::uint64_t>& changed) { ASSERT_EQ(changed.value(), 1U); });
+    run();
+    const auto got = inbox->take();
+    ASSERT_THAT(got, SizeIs(1));
+    seek(fixture_.clock.unix_now());
+    EXPECT_THAT(inbox->take(), IsEmpty()) << "a seek leaves what is replayed alone";
+    ack(1, got);
+    EXPECT_EQ(letters()[0].state, LetterState::resolved);
+}
+
 }  // namespace
 }  // namespace millrace::broker::delivery
