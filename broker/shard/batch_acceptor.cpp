@@ -74,6 +74,7 @@ void BatchAcceptor::accept(const CatalogView& catalog,
         const PublishQueue::Waiter waiter{.call = call, .index = i};
         const auto criticality = criticality_of(catalog, batches[i]);
         call->outcomes[i].partition = batches[i].partition;
+        gate_.measure(*call, criticality);
         const auto verdict = gate_.judge(batches[i], criticality);
         if (!verdict) {
             refuse(waiter, verdict.error());

@@ -80,7 +80,10 @@ PublishGate::Lane::Lane(MetricsRegistry& metrics, ShardId shard, Criticality cri
                                  labels_of(shard, criticality))),
       refused_total(metrics.counter("millrace_shard_publish_over_share_total",
                                     "Batches refused because their class had used up its share.",
-                                    labels_of(shard, criticality))) {}
+                                    labels_of(shard, criticality))),
+      latency_us(metrics.histogram("millrace_shard_publish_latency_us",
+                                   "From the arrival of a publish to its answer.",
+                                   labels_of(shard, criticality))) {}
 
 PublishGate::PublishGate(const ShardOptions& options,
                          const Clock& clock,
@@ -92,6 +95,13 @@ PublishGate::PublishGate(const ShardOptions& options,
       lanes_{Lane(metrics, options.id, Criticality::bulk),
              Lane(metrics, options.id, Criticality::standard),
              Lane(metrics, options.id, Criticality::critical)} {}
+
+void PublishGate::measure(PublishCall& call, Criticality criticality) {
+    call.begin = now_;
+    call.clock = &clock_;
+    call.criticality = std::min(call.criticality, criticality);
+    call.latency_us = &lane_of(call.criticality).latency_us;
+}
 
 Criticality PublishGate::place_of(PartitionId partition, Criticality criticality) const {
     const auto found = std::ranges::find_if(classes, [&](Criticality other) {

@@ -52,6 +52,9 @@ class PublishGate {
     void look_at_clock() { now_ = clock_.steady_now(); }
     /// What to do with a batch that has come. Errors: limit_reached.
     [[nodiscard]] Result<Verdict> judge(const PublishBatch& batch, Criticality criticality);
+    /// Once the call is answered, its time from now counts for the least critical class of those
+    /// that are named.
+    void measure(PublishCall& call, Criticality criticality);
     void hold(const PublishBatch& batch, Criticality criticality, PublishQueue::Waiter waiter);
     /// The next one that may go on.
     [[nodiscard]] std::optional<Held> take();
@@ -77,6 +80,7 @@ class PublishGate {
         Gauge& held_bytes;
         Counter& held_total;
         Counter& refused_total;
+        Histogram& latency_us;
     };
     [[nodiscard]] Lane& lane_of(Criticality criticality) {
         return lanes_[static_cast<std::size_t>(criticality)];

@@ -22,6 +22,10 @@ void PublishCall::refuse(std::size_t index, const Error& error) {
 
 void PublishCall::end_one() {
     if (--outstanding == 0) {
+        if (latency_us != nullptr) {
+            const auto time = clock->steady_now() - begin;
+            latency_us->observe(static_cast<std::uint64_t>(time.count()));
+        }
         done(std::move(outcomes), std::move(text));
     }
 }

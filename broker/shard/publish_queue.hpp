@@ -19,6 +19,10 @@ struct PublishCall {
     std::string text;
     std::size_t outstanding = 0;
     PublishDone done;
+    SteadyTime begin{};
+    const Clock* clock = nullptr;  ///< with the next: where its time is noted once it is answered
+    Histogram* latency_us = nullptr;
+    Criticality criticality = Criticality::critical;  ///< the least critical of its batches
 
     void refuse(std::size_t index, const Error& error);
     /// One batch has its outcome; the last one answers.

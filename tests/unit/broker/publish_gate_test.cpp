@@ -90,6 +90,27 @@ TEST_F(PublishGateTest, ClassFillsItsWayToTheDiskAndWaitsThen) {
     EXPECT_THAT(take_all(), ElementsAre(10));
 }
 
+TEST_F(PublishGateTest, TheTimeOfACallCountsForItsLeastCriticalClass) {
+    const auto of = [this](const char* criticality) -> Histogram& {
+        return metrics.histogram("millrace_shard_publish_latency_us",
+                                 "",
+                                 {{"shard", "0"}, {"criticality", criticality}});
+    };
+    call->outstanding = 2;
+    call->done = [](const std::vector<PublishOutcome>&, const std::string&) {};
+    gate.look_at_clock();
+    gate.measure(*call, Criticality::critical);
+    gate.measure(*call, Criticality::bulk);
+    gate.measure(*call, Criticality::standard);
+    clock.advance(std::chrono::milliseconds(3));
+    call->end_one();
+    EXPECT_EQ(of("bulk").count(), 0U) << "a batch is still under way";
+    call->end_one();
+    EXPECT_EQ(of("bulk").count(), 1U);
+    EXPECT_EQ(of("bulk").sum(), 3'000U);
+    EXPECT_EQ(of("standard").count() + of("critical").count(), 0U);
+}
+
 TEST_F(PublishGateTest, BulkYieldsWhileSomethingMoreCriticalIsAbout) {
     (void)come(2, Criticality::standard);
     EXPECT_EQ(count_entering(Criticality::bulk), 2);
