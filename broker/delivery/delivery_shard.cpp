@@ -60,7 +60,8 @@ class DeliveryShardImpl final : public DeliveryShard,
     // Letters
     Result<LetterPage> list(const LetterQuery& query) const override;
     Result<LetterPage> find(const LetterQuery& query) const override;
-    Result<LetterGroups> group(const LetterQuery& query, LetterGroupBy by) const override;
+    Result<LetterGroups> group(const LetterQuery& query,
+                               const LetterGrouping& grouping) const override;
     Result<Letter> show(const std::string& subscription, std::uint64_t id) const override;
     void change(LetterSelection selection,
                 LetterEdit edit,
@@ -328,15 +329,12 @@ Result<LetterPage> DeliveryShardImpl::find(const LetterQuery& query) const {
         engine->info().id, query, [&filter](const Letter& letter) { return filter.wants(letter); });
 }
 
-Result<LetterGroups> DeliveryShardImpl::group(const LetterQuery& query, LetterGroupBy by) const {
+Result<LetterGroups> DeliveryShardImpl::group(const LetterQuery& query,
+                                              const LetterGrouping& grouping) const {
     auto step = query;
-    step.limit = LetterStore::examined_max;
+    step.limit = group_step_letters(grouping);
     MILLRACE_TRY(const auto page, find(step));
-    LetterGroups groups{.groups = {}, .examined_upto = page.examined_upto, .is_end = page.is_end};
-    for (const auto& letter : page.letters) {
-        add_letter(groups, letter, by);
-    }
-    return groups;
+    return group_letters(page, grouping);
 }
 
 Result<LetterPage> DeliveryShardImpl::list(const LetterQuery& query) const {

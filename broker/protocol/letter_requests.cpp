@@ -80,6 +80,20 @@ void list(const Request& request) {
 using GroupPart = std::shared_ptr<Result<delivery::LetterGroups>>;
 constexpr auto shard_is_done = std::numeric_limits<std::uint64_t>::max();
 
+std::unique_ptr<wire::LetterGroupT> to_wire(delivery::Cause cause,
+                                            const std::string& name,
+                                            const delivery::LetterGroup& group) {
+    auto one = std::make_unique<wire::LetterGroupT>();
+    one->cause = static_cast<wire::Cause>(cause);
+    one->name = name;
+    one->count = group.count;
+    one->first_failure_us = group.first_failure_us;
+    one->last_failure_us = group.last_failure_us;
+    one->example_id = group.example_id;
+    one->example = group.example;
+    return one;
+}
+
 wire::LetterGroupAnswerT join(const std::vector<GroupPart>& shards) {
     wire::LetterGroupAnswerT answer;
     bool is_end = true;
@@ -88,15 +102,11 @@ wire::LetterGroupAnswerT join(const std::vector<GroupPart>& shards) {
         is_end &= page.is_end;
         answer.after_ids.push_back(page.is_end ? shard_is_done : page.examined_upto);
         for (const auto& [name, group] : page.groups) {
-            auto one = std::make_unique<wire::LetterGroupT>();
-            one->cause = static_cast<wire::Cause>(name.first);
-            one->name = name.second;
-            one->count = group.count;
-            one->first_failure_us = group.first_failure_us;
-            one->last_failure_us = group.last_failure_us;
-            one->example_id = group.example_id;
-            one->example = group.example;
-            answer.groups.push_back(std::move(one));
+            answer.groups.push_back(to_wire(name.first, name.second, group));
+        }
+        answer.mended += page.mended;
+        for (const auto& [name, group] : page.refusals) {
+            answer.refusals.push_back(to_wire(delivery::Cause::none, name, group));
         }
     }
     if (is_end) {
@@ -123,14 +133,16 @@ void group(const Request& request) {
         request.session->table(),
         request.session->shard_id(),
         [query = query_of(*message.query),
-         by = static_cast<delivery::LetterGroupBy>(message.by),
+         grouping = delivery::LetterGrouping{.by = static_cast<delivery::LetterGroupBy>(message.by),
+                                             .transform = message.transform},
          after = message.after_ids](const ShardServices& services) {
             auto step = query;
             const auto shard = services.shard->id().value;
             step.after_id = shard < after.size() ? after[shard] : 0;
             return std::make_shared<Result<delivery::LetterGroups>>(
-                step.after_id == shard_is_done ? Result<delivery::LetterGroups>(nothing_more())
-                                               : services.delivery->letters().group(step, by));
+                step.after_id == shard_is_done
+                    ? Result<delivery::LetterGroups>(nothing_more())
+                    : services.delivery->letters().group(step, grouping));
         },
         [session = request.session, header = request.header](const std::vector<GroupPart>& shards) {
             const auto failed = std::ranges::find_if(shards, [](const auto& one) { return !*one; });

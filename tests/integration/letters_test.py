@@ -78,6 +78,21 @@ class Letters(unittest.TestCase):
             self.assertIn(word, done.stderr, program)
         self.assertNotIn("edited", self.letter(0))
 
+    def test_a_dry_run_tries_the_transform_and_changes_nothing(self):
+        program = 'if .value.order > 1 then error("no unit for \\(.value.order)") else .value.fixed = true end'
+        trial = self.broker.ask("dlq", "redrive", QUEUE, "--all", "--transform", program, "--dry-run")
+        self.assertEqual((trial["mended"], trial["failed"]), (2, 2))
+        (failure,) = trial["failures"]
+        self.assertEqual((failure["count"], failure["example_id"] in {self.letter(2)["id"], self.letter(3)["id"]}), (2, True))
+        self.assertIn("no unit for", failure["example"])
+        shown = self.broker.millrace("dlq", "redrive", QUEUE, str(self.letter(0)["id"]), "--transform", program, "--dry-run").stdout
+        self.assertIn("the transform mends 1 of 1\n", shown)
+        self.assertEqual(self.orders(), [0, 1, 2, 3])
+        self.assertNotIn("edited", self.letter(0))
+        bad = self.broker.millrace("dlq", "redrive", QUEUE, "--all", "--transform", ".value |=", "--dry-run", check=False)
+        self.assertEqual(bad.returncode, 1)
+        self.assertIn("transform: jq: error: syntax error", bad.stderr)
+
     def test_export_is_mended_in_an_editor_and_comes_back(self):
         exported = self.broker.millrace("dlq", "export", QUEUE).stdout
         same = self.broker.millrace("dlq", "import", QUEUE, text=exported)

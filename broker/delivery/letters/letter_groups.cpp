@@ -2,11 +2,17 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
+
+#include "broker/delivery/letters/letter_document.hpp"
 
 namespace millrace::broker::delivery {
 namespace {
 
 constexpr std::size_t pattern_bytes_max = 200;
+constexpr std::uint32_t counted_letters_max = 1'000;
+constexpr std::uint32_t tried_letters_max = 64;
 constexpr std::array<std::string_view, 4> state_names{"open", "redriven", "resolved", "discarded"};
 
 /// What ids, numbers, times and paths are made of; bytes above ASCII are letters.
@@ -45,6 +51,39 @@ std::string property_of(const Letter& letter, LetterGroupBy by) {
     return std::string(state_names[static_cast<std::size_t>(letter.state)]);
 }
 
+void add(LetterGroup& group, const Letter& letter, const std::string& error) {
+    if (group.count++ == 0) {
+        group.first_failure_us = letter.first_failure_us;
+        group.last_failure_us = letter.last_failure_us;
+        group.example_id = letter.id;
+        group.example = error;
+    }
+    group.first_failure_us = std::min(group.first_failure_us, letter.first_failure_us);
+    group.last_failure_us = std::max(group.last_failure_us, letter.last_failure_us);
+}
+
+void add_letter(LetterGroups& groups, const Letter& letter, LetterGroupBy by) {
+    const bool has_cause = by == LetterGroupBy::cause || by == LetterGroupBy::error;
+    const LetterGroupName name{has_cause ? letter.cause : Cause::none, property_of(letter, by)};
+    add(groups.groups[name], letter, letter.error);
+}
+
+void try_letter(LetterGroups& groups,
+                const Letter& letter,
+                const expressions::JqProgram& transform) {
+    const auto mended = transform_record(transform, letter);
+    if (mended) {
+        ++groups.mended;
+        return;
+    }
+    // The example's id stands beside it.
+    auto text = mended.error().text;
+    if (const auto name = "letter " + std::to_string(letter.id) + ": "; text.starts_with(name)) {
+        text.erase(0, name.size());
+    }
+    add(groups.refusals[error_pattern(text)], letter, text);
+}
+
 }  // namespace
 
 std::string error_pattern(std::string_view error) {
@@ -70,20 +109,29 @@ std::string error_pattern(std::string_view error) {
     return made;
 }
 
-void add_letter(LetterGroups& groups, const Letter& letter, LetterGroupBy by) {
-    const bool has_cause = by == LetterGroupBy::cause || by == LetterGroupBy::error;
-    const LetterGroupName name{has_cause ? letter.cause : Cause::none, property_of(letter, by)};
-    auto [found, is_new] = groups.groups.try_emplace(name);
-    auto& group = found->second;
-    if (is_new) {
-        group = {.first_failure_us = letter.first_failure_us,
-                 .last_failure_us = letter.last_failure_us,
-                 .example_id = letter.id,
-                 .example = letter.error};
+Result<LetterGroups> group_letters(const LetterPage& page, const LetterGrouping& grouping) {
+    std::optional<expressions::JqProgram> transform;
+    if (!grouping.transform.empty()) {
+        auto program = expressions::JqProgram::compile(grouping.transform);
+        if (!program) {
+            return fail(Errc::invalid_argument, "transform: " + program.error().text);
+        }
+        transform = std::move(program).value();
     }
-    ++group.count;
-    group.first_failure_us = std::min(group.first_failure_us, letter.first_failure_us);
-    group.last_failure_us = std::max(group.last_failure_us, letter.last_failure_us);
+    LetterGroups groups;
+    groups.examined_upto = page.examined_upto;
+    groups.is_end = page.is_end;
+    for (const auto& letter : page.letters) {
+        add_letter(groups, letter, grouping.by);
+        if (transform) {
+            try_letter(groups, letter, *transform);
+        }
+    }
+    return groups;
+}
+
+std::uint32_t group_step_letters(const LetterGrouping& grouping) {
+    return grouping.transform.empty() ? counted_letters_max : tried_letters_max;
 }
 
 }  // namespace millrace::broker::delivery

@@ -12,6 +12,11 @@ namespace millrace::broker::delivery {
 
 enum class LetterGroupBy : std::uint8_t { cause, error, key, topic, state };
 
+struct LetterGrouping {
+    LetterGroupBy by = LetterGroupBy::error;
+    std::string transform;  ///< a jq program that is tried on each letter; empty: none
+};
+
 /// Letters that share a property.
 struct LetterGroup {
     std::uint64_t count = 0;
@@ -24,6 +29,8 @@ struct LetterGroup {
 using LetterGroupName = std::pair<Cause, std::string>;
 struct LetterGroups {
     std::map<LetterGroupName, LetterGroup> groups;
+    std::uint64_t mended = 0;                     ///< letters that the transform mends
+    std::map<std::string, LetterGroup> refusals;  ///< the others, by what its errors share
     std::uint64_t examined_upto = 0;
     bool is_end = false;
 };
@@ -32,6 +39,12 @@ struct LetterGroups {
 /// become `#`, so that "no product CH-9" and "no product CH-10" are one.
 [[nodiscard]] std::string error_pattern(std::string_view error);
 
-void add_letter(LetterGroups& groups, const Letter& letter, LetterGroupBy by);
+/// Puts the letters of a page into their groups. Nothing is changed. Errors: invalid_argument for a
+/// transform that jq does not accept.
+[[nodiscard]] Result<LetterGroups> group_letters(const LetterPage& page,
+                                                 const LetterGrouping& grouping);
+
+/// Letters that are looked at in one go: fewer with a transform, which takes its time on each.
+[[nodiscard]] std::uint32_t group_step_letters(const LetterGrouping& grouping);
 
 }  // namespace millrace::broker::delivery

@@ -93,7 +93,7 @@ struct LetterEdit {
 };
 
 struct LetterGroups;
-enum class LetterGroupBy : std::uint8_t;
+struct LetterGrouping;
 
 /// The dead letters of this shard's partitions.
 ///
@@ -115,9 +115,10 @@ class Letters {
     [[nodiscard]] virtual Result<LetterPage> list(const LetterQuery& query) const = 0;
     /// The same with records.
     [[nodiscard]] virtual Result<LetterPage> find(const LetterQuery& query) const = 0;
-    /// Counts the letters of some steps of the query, from `query.after_id` on.
+    /// Counts the letters of some steps of the query, from `query.after_id` on, and tries a
+    /// transform on each. Errors: those of `list`; invalid_argument for a transform that is none.
     [[nodiscard]] virtual Result<LetterGroups> group(const LetterQuery& query,
-                                                     LetterGroupBy by) const = 0;
+                                                     const LetterGrouping& grouping) const = 0;
     [[nodiscard]] virtual Result<Letter> show(const std::string& subscription,
                                               std::uint64_t id) const = 0;
     /// `done` when durable, with the count that changed.

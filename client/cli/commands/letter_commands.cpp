@@ -159,20 +159,50 @@ LetterMend mend_of(const SettleOptions& options) {
     return mend;
 }
 
-/// What a redrive, edit or discard would touch.
-ExitCode preview(Session& session, const LetterSelection& selection) {
+void show_selected(Session& session, const LetterSelection& selection) {
     if (!selection.ids.empty()) {
         std::vector<Letter> letters;
         for (const std::uint64_t id : selection.ids) {
             letters.push_back(session.admin().show_letter(selection.query.subscription, id));
         }
         print_letters(session, letters);
-        return ExitCode::ok;
+        return;
     }
     LetterQuery query = selection.query;
     query.state = LetterState::open;
     print_letter_groups(
         session, session.admin().group_letters(query, LetterGroupBy::error), LetterGroupBy::error);
+}
+
+/// The letters of a selection as a query.
+LetterQuery query_of(const LetterSelection& selection) {
+    LetterQuery query = selection.query;
+    query.state = LetterState::open;
+    const char* separator = "";
+    for (const std::uint64_t id : selection.ids) {
+        query.where += separator + (".id == " + std::to_string(id));
+        separator = " or ";
+    }
+    return query;
+}
+
+/// What a redrive, edit or discard would touch, and what the transform would make of it.
+ExitCode preview(Session& session,
+                 const LetterSelection& selection,
+                 const std::string& transform = {}) {
+    const auto trial = [&] {
+        return transform.empty()
+                   ? std::nullopt
+                   : std::optional(session.admin().try_transform(query_of(selection), transform));
+    }();
+    if (trial && session.is_json()) {
+        print_letter_trial(session, *trial);
+        return ExitCode::ok;
+    }
+    show_selected(session, selection);
+    if (trial) {
+        print_letter_trial(session, *trial);
+    }
     return ExitCode::ok;
 }
 
@@ -208,7 +238,7 @@ ExitCode start_redrive(Session& session,
 ExitCode redrive(Session& session, const SettleOptions& options) {
     const LetterSelection selection = selection_of(options);
     if (options.dry_run) {
-        return preview(session, selection);
+        return preview(session, selection, options.mend.transform);
     }
     if (selection.ids.empty()) {
         return start_redrive(session, options, selection);
@@ -227,7 +257,7 @@ ExitCode edit(Session& session, const SettleOptions& options) {
         throw UsageError("edit what? Give --transform or --value-file");
     }
     if (options.dry_run) {
-        return preview(session, selection);
+        return preview(session, selection, options.mend.transform);
     }
     return report(session, selection, "edited", session.admin().edit_letters(selection, mend));
 }

@@ -107,6 +107,37 @@ void print_letter_groups(Session& session,
     table.print(session.out());
 }
 
+void print_letter_trial(Session& session, const LetterTrial& trial) {
+    std::uint64_t failed = 0;
+    auto list = nlohmann::ordered_json::array();
+    Table table({{"COUNT", Align::right},
+                 {"TRANSFORM ERROR", Align::left, 60},
+                 {"EXAMPLE", Align::right},
+                 {"ITS ERROR", Align::left, 60}});
+    for (const LetterGroup& group : trial.failures) {
+        failed += group.count;
+        list.push_back({{"error", group.name},
+                        {"count", group.count},
+                        {"example_id", group.example_id},
+                        {"example", group.example}});
+        table.append({format_count(group.count),
+                      group.name,
+                      std::to_string(group.example_id),
+                      group.example});
+    }
+    if (session.is_json()) {
+        print_json(session,
+                   {{"mended", trial.mended}, {"failed", failed}, {"failures", std::move(list)}});
+        return;
+    }
+    session.out() << "the transform mends " << format_count(trial.mended) << " of "
+                  << format_count(trial.mended + failed)
+                  << (failed == 0 ? "" : ", and fails on the others:") << '\n';
+    if (failed > 0) {
+        table.print(session.out());
+    }
+}
+
 void print_letters(Session& session, const std::vector<Letter>& letters) {
     if (session.is_json()) {
         print_json_list(session, letters);

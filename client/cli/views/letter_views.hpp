@@ -19,6 +19,9 @@ void print_letter_groups(Session& session,
                          const std::vector<LetterGroup>& groups,
                          LetterGroupBy by);
 
+/// What a transform would make of letters.
+void print_letter_trial(Session& session, const LetterTrial& trial);
+
 void print_letters(Session& session, const std::vector<Letter>& letters);
 void print_letter(Session& session, const Letter& letter);
 

@@ -133,6 +133,13 @@ struct LetterGroup {
     std::uint64_t example_id = 0;
     std::string example;  ///< its error as it came
 };
+/// What a transform would make of letters.
+struct LetterTrial {
+    std::uint64_t mended = 0;
+    std::vector<LetterGroup>
+        failures;  ///< most frequent first; `name` and `example` are its errors
+};
+
 /// The ids, or all open letters that the query wants; its state and limits do not matter.
 struct LetterSelection {
     LetterQuery query;
@@ -220,6 +227,8 @@ class Admin {
     /// do not matter.
     [[nodiscard]] std::vector<LetterGroup> group_letters(const LetterQuery& query,
                                                          LetterGroupBy by);
+    /// Tries a jq program on every letter of a query and changes nothing.
+    [[nodiscard]] LetterTrial try_transform(const LetterQuery& query, const std::string& transform);
     [[nodiscard]] Letter show_letter(const std::string& subscription, std::uint64_t id);
     /// Sends letters again; returns how many.
     std::uint64_t redrive_letters(const LetterSelection& selection, const LetterMend& mend = {});

@@ -75,6 +75,47 @@ void add_group(LetterGroup& total, const wire::LetterGroupT& part) {
     total.last_failure_us = std::max(total.last_failure_us, part.last_failure_us);
 }
 
+using Groups = std::map<std::pair<wire::Cause, std::string>, LetterGroup>;
+
+void add_groups(Groups& total, const std::vector<std::unique_ptr<wire::LetterGroupT>>& parts) {
+    for (const auto& part : parts) {
+        add_group(total[{part->cause, part->name}], *part);
+    }
+}
+
+std::vector<LetterGroup> by_count(Groups groups) {
+    std::vector<LetterGroup> all;
+    for (auto& [name, group] : groups) {
+        all.push_back(std::move(group));
+    }
+    std::ranges::stable_sort(all, std::greater{}, &LetterGroup::count);
+    return all;
+}
+
+struct Grouping {
+    LetterGroupBy by = LetterGroupBy::error;
+    std::string transform;
+};
+
+/// The answers to all steps of a query.
+void visit_groups(client::Core& core,
+                  const LetterQuery& query,
+                  const Grouping& grouping,
+                  const std::function<void(const wire::LetterGroupAnswerT&)>& visit) {
+    std::vector<std::uint64_t> after;
+    do {
+        wire::LetterGroupRequestT request;
+        request.query = std::make_unique<wire::LetterListRequestT>(list_request(query));
+        request.by = static_cast<wire::LetterGroupBy>(grouping.by);
+        request.transform = grouping.transform;
+        request.after_ids = after;
+        const auto answer =
+            core.call<wire::LetterGroupAnswer>(Api::letter_group, std::move(request));
+        visit(answer);
+        after = answer.after_ids;
+    } while (!after.empty());
+}
+
 std::uint64_t change_letters(client::Core& core, wire::LetterChangeRequestT request) {
     // A million letters change in one request.
     constexpr auto timeout = std::chrono::minutes(15);
@@ -105,26 +146,25 @@ std::vector<Letter> Admin::list_letters(const LetterQuery& query) {
 }
 
 std::vector<LetterGroup> Admin::group_letters(const LetterQuery& query, LetterGroupBy by) {
-    std::map<std::pair<wire::Cause, std::string>, LetterGroup> groups;
-    std::vector<std::uint64_t> after;
-    do {
-        wire::LetterGroupRequestT request;
-        request.query = std::make_unique<wire::LetterListRequestT>(list_request(query));
-        request.by = static_cast<wire::LetterGroupBy>(by);
-        request.after_ids = after;
-        const auto answer =
-            impl_->core->call<wire::LetterGroupAnswer>(Api::letter_group, std::move(request));
-        for (const auto& group : answer.groups) {
-            add_group(groups[{group->cause, group->name}], *group);
-        }
-        after = answer.after_ids;
-    } while (!after.empty());
-    std::vector<LetterGroup> all;
-    for (auto& [name, group] : groups) {
-        all.push_back(std::move(group));
-    }
-    std::ranges::stable_sort(all, std::greater{}, &LetterGroup::count);
-    return all;
+    Groups groups;
+    visit_groups(*impl_->core, query, {by, {}}, [&groups](const wire::LetterGroupAnswerT& answer) {
+        add_groups(groups, answer.groups);
+    });
+    return by_count(std::move(groups));
+}
+
+LetterTrial Admin::try_transform(const LetterQuery& query, const std::string& transform) {
+    LetterTrial trial;
+    Groups failures;
+    visit_groups(*impl_->core,
+                 query,
+                 {LetterGroupBy::cause, transform},
+                 [&](const wire::LetterGroupAnswerT& answer) {
+                     trial.mended += answer.mended;
+                     add_groups(failures, answer.refusals);
+                 });
+    trial.failures = by_count(std::move(failures));
+    return trial;
 }
 
 Letter Admin::show_letter(const std::string& subscription, std::uint64_t id) {
