@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "client/expressions/jq_program.hpp"
 #include "broker/odoo/answers/fault.hpp"
+#include "client/expressions/jq_program.hpp"
 
 namespace millrace::broker::odoo {
 

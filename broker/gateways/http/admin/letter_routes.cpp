@@ -60,7 +60,7 @@ class Grouping : public std::enable_shared_from_this<Grouping> {
                     return delivery::LetterGroups{.groups = {}, .examined_upto = 0, .is_end = true};
                 }
                 part.after_id = found == after.end() ? 0 : *found->second;
-                return link.delivery->letters().group(part, by);
+                return link.delivery->letters().group(part, {.by = by, .transform = {}});
             },
             [self = shared_from_this()](Result<std::vector<delivery::LetterGroups>> parts) {
                 self->take(std::move(parts));
