@@ -24,6 +24,8 @@
 namespace millrace::broker::http {
 namespace {
 
+constexpr std::size_t fixed_header_bytes_max = std::size_t{8} * 1024;
+
 using Words = std::span<const std::string_view>;
 
 std::string lower(std::string text) {
@@ -178,6 +180,11 @@ Result<NamedTexts> fixed_headers(const YamlReader& reader, const YAML::Node& nod
                              name.find_first_of("\r\n: ") == std::string::npos;
         if (!is_line || !entry.second.IsScalar()) {
             return reader.error(entry.first, "a header is a name and a text on one line");
+        }
+        if (name.size() + value.size() > fixed_header_bytes_max) {
+            return reader.error(entry.first,
+                                "a header has up to " + std::to_string(fixed_header_bytes_max) +
+                                    " bytes with its name");
         }
         headers.emplace_back(name, value);
     }

@@ -1,6 +1,15 @@
 #include "broker/gateways/http/server/limits.hpp"
 
 namespace millrace::broker::http {
+namespace {
+
+Counter& counter_of(MetricsRegistry& metrics, std::string_view limit) {
+    return metrics.counter("millrace_http_limit_reached_total",
+                           "HTTP requests, posts or connections that a limit refused or ended.",
+                           {{"limit", std::string(limit)}});
+}
+
+}  // namespace
 
 ServerMetrics::ServerMetrics(MetricsRegistry& registry)
     : metrics(registry),
@@ -12,9 +21,11 @@ ServerMetrics::ServerMetrics(MetricsRegistry& registry)
                                  "Bytes on the HTTP port that were no request.")) {}
 
 Counter& ServerMetrics::reached(std::string_view limit) {
-    return metrics.counter("millrace_http_limit_reached_total",
-                           "HTTP requests or connections that a limit refused or ended.",
-                           {{"limit", std::string(limit)}});
+    return counter_of(metrics, limit);
+}
+
+void count_limit(MetricsRegistry& metrics, std::string_view limit) {
+    counter_of(metrics, limit).add();
 }
 
 }  // namespace millrace::broker::http

@@ -33,6 +33,11 @@ inline constexpr std::string_view streams_limit = "http_streams_max";
 inline constexpr std::string_view request_time_limit = "http_request_timeout_ms";
 inline constexpr std::string_view idle_limit = "http_idle_timeout_ms";
 inline constexpr std::string_view write_limit = "http_write_timeout_ms";
+/// No setting: what a header of a post to a target may hold.
+inline constexpr std::string_view post_header_limit = "post_header_bytes_max";
+
+/// Counts that a limit refused or ended something.
+void count_limit(MetricsRegistry& metrics, std::string_view limit);
 
 /// What the server counts.
 struct ServerMetrics {

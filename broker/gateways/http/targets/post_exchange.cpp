@@ -18,6 +18,9 @@ using Tcp = asio::ip::tcp;
 
 constexpr unsigned http_1_1 = 11;
 constexpr std::uint64_t answer_bytes_max = 64 * 1024;
+/// The library has no limit of its own for what stands in and behind chunks, and fails on a field
+/// beyond 64 KiB.
+constexpr std::size_t buffer_bytes_max = std::size_t{60} * 1024;
 constexpr std::chrono::seconds connect_timeout{5};
 
 std::string lower(std::string_view text) {
@@ -125,7 +128,7 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
     PostDone done_;
     bhttp::request<bhttp::string_body> request_;
     bhttp::response_parser<bhttp::string_body> parser_;
-    beast::flat_buffer buffer_;
+    beast::flat_buffer buffer_{buffer_bytes_max};
 };
 
 }  // namespace

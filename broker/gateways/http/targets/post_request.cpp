@@ -1,7 +1,6 @@
 #include "broker/gateways/http/targets/post_request.hpp"
 
-#include <nlohmann/json.hpp>
-
+#include "broker/expressions/outside_json.hpp"
 #include "broker/security/digest.hpp"
 #include "client/wire/event_id.hpp"
 #include "client/wire/record.hpp"
@@ -29,7 +28,19 @@ std::string content_type_of(const wire::RecordView& record) {
         said && said->find_first_of("\r\n") == std::string_view::npos) {
         return std::string(*said);
     }
-    return nlohmann::json::accept(record.value) ? "application/json" : "application/octet-stream";
+    return is_outside_json(record.value) ? "application/json" : "application/octet-stream";
+}
+
+Result<void> check_headers(const NamedTexts& headers) {
+    for (const auto& [name, value] : headers) {
+        if (value.size() > post_header_bytes_max) {
+            return fail(Errc::frame_too_large,
+                        "the header " + name + " would have " + std::to_string(value.size()) +
+                            " bytes; limit post_header_bytes_max is " +
+                            std::to_string(post_header_bytes_max));
+        }
+    }
+    return ok();
 }
 
 }  // namespace
@@ -51,6 +62,7 @@ Result<PostRequest> post_of(const FeedEvent& event,
     if (const auto id = record.header(wire::event_id_header)) {
         headers.emplace_back("Millrace-Event-Id", header_text(*id));
     }
+    MILLRACE_TRY(check_headers(headers));
     if (!target.secrets.empty()) {
         const auto timestamp = std::to_string(now_us / microseconds);
         headers.emplace_back("Millrace-Timestamp", timestamp);

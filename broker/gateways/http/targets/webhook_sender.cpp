@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "broker/gateways/http/server/limits.hpp"
 #include "broker/gateways/http/targets/post_exchange.hpp"
 #include "storage/base/clock.hpp"
 
@@ -60,7 +61,13 @@ void WebhookSender::Impl::post_more() {
 void WebhookSender::Impl::post(const FeedEvent& event) {
     auto made = post_of(event, target, clock.unix_now());
     if (!made) {
-        nack(event.ref, {.cause = delivery::Cause::poison, .error = made.error().text});
+        const bool is_too_large = made.error().code == Errc::frame_too_large;
+        if (is_too_large) {
+            count_limit(metrics, post_header_limit);
+        }
+        nack(event.ref,
+             {.cause = is_too_large ? delivery::Cause::mapping : delivery::Cause::poison,
+              .error = made.error().text});
         return;
     }
     posts[event.ref] =

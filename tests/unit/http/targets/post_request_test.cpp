@@ -10,6 +10,7 @@ namespace millrace::broker::http {
 namespace {
 
 using ::testing::Contains;
+using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::Pair;
 
@@ -69,6 +70,27 @@ TEST(PostRequest, ARecordThatDoesNotParseIsRefused) {
     FeedEvent event;
     event.record = {std::byte{0xff}, std::byte{0xff}};
     EXPECT_EQ(post_of(event, {}, now_us).error().code, Errc::malformed);
+}
+
+TEST(PostRequest, AHeaderBeyondTheLimitIsRefusedAndOneAtItGoesOut) {
+    const std::string fits(post_header_bytes_max, 'k');
+    const auto post = post_of(event_of({.key = fits, .value = "x"}), {}, now_us);
+    ASSERT_TRUE(post);
+    EXPECT_THAT(post.value().headers, Contains(Pair("Millrace-Key", fits)));
+    const std::string is_longer = fits + "k";
+    const std::string is_longer_written(post_header_bytes_max / 2, '\n');
+    for (const wire::RecordView& record :
+         {wire::RecordView{.key = is_longer, .value = "x"},
+          wire::RecordView{
+              .key = {}, .value = "x", .headers = {{.key = "event-id", .value = is_longer}}},
+          wire::RecordView{
+              .key = {}, .value = "x", .headers = {{.key = "content-type", .value = is_longer}}},
+          wire::RecordView{.key = is_longer_written, .value = "x"}}) {
+        const auto refused = post_of(event_of(record), {}, now_us);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, Errc::frame_too_large);
+        EXPECT_THAT(refused.error().text, HasSubstr("limit post_header_bytes_max is 8192"));
+    }
 }
 
 }  // namespace
