@@ -82,6 +82,20 @@ class Server(unittest.TestCase):
         self.assertEqual(reached(self.broker, "http_body_bytes_max"), before + 2)
         self.assertEqual(ask(self.broker, "POST", "/readyz", b"x" * 65536).status, 405)
 
+    def test_what_chunks_carry_besides_their_bytes_has_the_limit_of_headers(self):
+        before = reached(self.broker, "http_header_bytes_max")
+        head = b"POST /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for rest in (b"2\r\n{}\r\n0\r\nX-Much: " + b"x" * 100_000 + b"\r\n\r\n", b"2;" + b"e" * 100_000 + b"\r\n{}\r\n0\r\n\r\n"):
+            with raw(self.broker) as connection:
+                connection.sendall(head + rest)
+                received = read_all(connection)
+            self.assertIn(b"431 Request Header Fields Too Large", received)
+            self.assertEqual(problem_of(received)["limit"], "http_header_bytes_max")
+        self.assertEqual(reached(self.broker, "http_header_bytes_max"), before + 2)
+        with raw(self.broker) as connection:
+            connection.sendall(head + b"2;name=value\r\n{}\r\n0\r\nX-Few: x\r\n\r\n")
+            self.assertIn(b"405 Method Not Allowed", read_all(connection))
+
     def test_bodies_of_all_requests_together_have_a_limit(self):
         head = b"POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n"
         with raw(self.broker) as first:

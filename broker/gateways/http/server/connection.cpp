@@ -1,5 +1,7 @@
 #include "broker/gateways/http/server/connection.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include <boost/asio/steady_timer.hpp>
@@ -20,6 +22,11 @@ using Tcp = asio::ip::tcp;
 using Code = beast::error_code;
 
 constexpr std::size_t first_read_bytes = 4096;
+/// Beyond the longest header, for what came with its end.
+constexpr std::size_t read_ahead_bytes = 4096;
+/// The library has no limit of its own for what stands in and behind chunks, and fails on a field
+/// beyond 64 KiB.
+constexpr std::size_t buffer_bytes_max = std::size_t{60} * 1024;
 /// What a peer may still send after it was refused, so that it reads the answer instead of a reset.
 constexpr std::size_t linger_bytes_max = std::size_t{64} << 20U;
 constexpr std::chrono::seconds linger_time{2};
@@ -32,7 +39,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
         : world_(std::move(world)),
           socket_(std::move(socket)),
           timer_(socket_.get_executor()),
-          welcome_(welcome) {
+          welcome_(welcome),
+          buffer_(std::min(world_->limits.header_bytes_max + read_ahead_bytes, buffer_bytes_max)) {
         ++world_->open;
         world_->metrics.connections.set(static_cast<std::int64_t>(world_->open));
         Code ignored;
@@ -113,7 +121,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
             refuse(
                 408,
                 fail(Errc::timed_out, "the request did not arrive within http_request_timeout_ms"));
-        } else if (error == bhttp::error::header_limit) {
+        } else if (error == bhttp::error::header_limit || error == bhttp::error::buffer_overflow) {
             refuse_limit(431, Errc::frame_too_large, header_limit, world_->limits.header_bytes_max);
         } else if (error == bhttp::error::body_limit) {
             refuse_limit(413, Errc::frame_too_large, body_limit, world_->limits.body_bytes_max);
@@ -264,12 +272,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
             });
     }
     void watch_peer() {
-        socket_.async_read_some(buffer_.prepare(1), [self = shared_from_this()](Code, std::size_t) {
-            if (self->source_ != nullptr) {
-                self->count_if_late(write_limit);
-                self->end_stream();
-            }
-        });
+        socket_.async_read_some(asio::buffer(watched_),
+                                [self = shared_from_this()](Code, std::size_t) {
+                                    if (self->source_ != nullptr) {
+                                        self->count_if_late(write_limit);
+                                        self->end_stream();
+                                    }
+                                });
     }
     void end_stream() {
         stop_timer();
@@ -337,8 +346,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
         if (bytes > linger_bytes_max) {
             return;
         }
-        constexpr std::size_t piece_bytes = 65'536;
-        socket_.async_read_some(buffer_.prepare(piece_bytes),
+        socket_.async_read_some(buffer_.prepare(buffer_.max_size()),
                                 [self = shared_from_this(), bytes](Code error, std::size_t more) {
                                     if (!error && !self->is_late_) {
                                         self->discard(bytes + more);
@@ -362,6 +370,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     std::optional<bhttp::response_serializer<Strings>> serializer_;
     std::shared_ptr<BodySource> source_;
     std::string piece_;
+    std::array<char, 1> watched_{};
     std::uint64_t promised_ = 0;
     std::uint64_t timer_round_ = 0;
     unsigned version_ = http_1_1;
