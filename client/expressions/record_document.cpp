@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "client/expressions/outside_json.hpp"
+
 namespace millrace::expressions {
 namespace {
 
@@ -28,7 +30,7 @@ std::string record_document(const RecordFacts& facts) {
     }
     // The value goes in as it came when it is JSON: jq parses it anyway.
     text += "},\"value\":";
-    text += Json::accept(facts.value) ? std::string(facts.value) : quoted(facts.value);
+    text += is_outside_json(facts.value) ? std::string(facts.value) : quoted(facts.value);
     return text + "}";
 }
 

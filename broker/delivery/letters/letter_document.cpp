@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/delivery/letters/letter_limits.hpp"
+#include "client/expressions/outside_json.hpp"
 #include "client/wire/record.hpp"
 
 namespace millrace::broker::delivery {
@@ -17,7 +18,7 @@ std::span<const std::byte> current_record(const Letter& letter) {
 }
 
 Json value_of(std::string_view text) {
-    auto parsed = Json::parse(text, nullptr, false);
+    auto parsed = expressions::parse_outside_json<Json>(text);
     return parsed.is_discarded() ? Json(text) : parsed;
 }
 
@@ -121,7 +122,7 @@ Result<std::vector<std::byte>> transform_record(const expressions::JqProgram& pr
         return refuse(name + "the transform gives " + std::to_string(outputs.value().size()) +
                       " results instead of one");
     }
-    const auto made = Json::parse(outputs.value().front(), nullptr, false);
+    const auto made = expressions::parse_outside_json<Json>(outputs.value().front());
     if (!made.is_object() || !made.contains("value")) {
         return refuse(name + "the transform must give the letter back, changed; it gives " +
                       outputs.value().front().substr(0, 100));

@@ -1,6 +1,7 @@
 #include "broker/odoo/answers/ledger_answer.hpp"
 
 #include "broker/odoo/answers/json_text.hpp"
+#include "client/expressions/outside_json.hpp"
 
 namespace millrace::broker::odoo {
 namespace {
@@ -39,7 +40,7 @@ Fault refusal(const Json& event) {
 }  // namespace
 
 LedgerAnswer parse_ledger_answer(std::string_view result, std::size_t event_count) {
-    const auto json = parse_outside_json(result);
+    const auto json = expressions::parse_outside_json(result);
     const auto events = json.is_object() ? json.find("millrace") : json.end();
     if (!json.is_object() || events == json.end() || !events->is_array() ||
         events->size() != event_count) {

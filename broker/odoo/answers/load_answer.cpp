@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/odoo/answers/json_text.hpp"
+#include "client/expressions/outside_json.hpp"
 
 namespace millrace::broker::odoo {
 namespace {
@@ -45,7 +46,7 @@ std::pair<std::size_t, std::size_t> rows_of(const nlohmann::json& message) {
 }  // namespace
 
 LoadAnswer parse_load_answer(std::string_view result, std::size_t row_count) {
-    const auto json = parse_outside_json(result);
+    const auto json = expressions::parse_outside_json(result);
     if (!json.is_object()) {
         return unexpected(result);
     }

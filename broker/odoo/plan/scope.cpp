@@ -1,6 +1,6 @@
 #include "broker/odoo/plan/scope.hpp"
 
-#include "broker/odoo/answers/json_text.hpp"
+#include "client/expressions/outside_json.hpp"
 #include "client/wire/record.hpp"
 
 namespace millrace::broker::odoo {
@@ -40,7 +40,7 @@ Result<Scope> Scope::of(const EventView& event) {
     for (const auto& header : record.headers) {
         json["headers"][std::string(header.key)] = header.value;
     }
-    auto value = parse_outside_json(record.value);
+    auto value = expressions::parse_outside_json(record.value);
     json["value"] = value.is_discarded() ? Json(record.value) : std::move(value);
     try {
         return Scope(std::move(json));
@@ -50,7 +50,7 @@ Result<Scope> Scope::of(const EventView& event) {
 }
 
 Result<Scope> Scope::of_json(const std::string& text) {
-    auto json = parse_outside_json(text);
+    auto json = expressions::parse_outside_json(text);
     if (!json.is_object() || !json.contains("value")) {
         return fail(Errc::malformed,
                     "an event is a JSON object with topic, key, value and headers: {\"topic\": "

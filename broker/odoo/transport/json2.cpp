@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "broker/odoo/answers/json_text.hpp"
+#include "client/expressions/outside_json.hpp"
 
 namespace millrace::broker::odoo {
 namespace {
@@ -27,7 +28,7 @@ Json json2_body(const Call& call) {
 }
 
 Reply parse_json2_answer(unsigned status, std::string_view body) {
-    const auto json = parse_outside_json(body);
+    const auto json = expressions::parse_outside_json(body);
     if (status == http_ok) {
         if (!json.is_discarded()) {
             return json.dump();

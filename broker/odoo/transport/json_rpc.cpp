@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "broker/odoo/answers/json_text.hpp"
+#include "client/expressions/outside_json.hpp"
 
 namespace millrace::broker::odoo {
 namespace {
@@ -17,7 +18,7 @@ std::string text_at(const Json& object, const char* name) {
 }  // namespace
 
 Reply parse_rpc_answer(std::string_view body) {
-    const auto json = parse_outside_json(body);
+    const auto json = expressions::parse_outside_json(body);
     if (!json.is_object()) {
         return Fault{.cause = Cause::configuration,
                      .error = "the answer is not JSON-RPC: is odoo_url the address of Odoo itself?",

@@ -100,5 +100,13 @@ TEST(ReplaceValue, KeepsKeyAndHeaders) {
     EXPECT_EQ(wire::parse_plain_record(record).value().header("event-id"), "e1");
 }
 
+TEST(LetterDocument, ValueThatHarmsAParserIsAString) {
+    for (const auto& value :
+         {std::string(100'000, '[') + std::string(100'000, ']'), std::string("{}\0rest", 7)}) {
+        const auto json = nlohmann::json::parse(letter_document(letter_with(value)));
+        EXPECT_EQ(json.at("value"), value);
+    }
+}
+
 }  // namespace
 }  // namespace millrace::broker::delivery

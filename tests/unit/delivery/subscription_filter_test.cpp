@@ -54,5 +54,12 @@ TEST(SubscriptionFilter, AProgramThatJqRefusesIsNamed) {
     EXPECT_NE(filter.error().text.find("syntax error"), std::string::npos) << filter.error().text;
 }
 
+TEST(SubscriptionFilter, AValueThatHarmsAParserIsAString) {
+    const std::string deep = std::string(201, '[') + std::string(201, ']');
+    EXPECT_EQ(judge(".value | type == \"string\"", deep), Verdict::wanted);
+    EXPECT_EQ(judge(".value | type == \"string\"", std::string_view("{}\0", 3)), Verdict::wanted);
+    EXPECT_EQ(judge(".value | type == \"array\"", deep.substr(1, 400)), Verdict::wanted);
+}
+
 }  // namespace
 }  // namespace millrace::broker::delivery

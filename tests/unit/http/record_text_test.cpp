@@ -88,5 +88,16 @@ TEST(RecordText, WhatIsShownIsReadBack) {
     }
 }
 
+TEST(RecordText, AValueThatOnlyBeginsAsJsonStaysText) {
+    const std::string deep = std::string(201, '[') + std::string(201, ']');
+    const std::string cut("{}\0,\"forged\":1", 14);
+    for (const auto& value : {deep, cut}) {
+        const auto line = record_to_json({.key = {}, .value = value}, {.topic = "a.b"});
+        const auto json = Json::parse(line, nullptr, false);
+        ASSERT_TRUE(json.is_object()) << line;
+        EXPECT_EQ(json.at("value"), value);
+    }
+}
+
 }  // namespace
 }  // namespace millrace::broker::http

@@ -163,5 +163,12 @@ TEST_F(Routing, EveryRouteStandsInTheDocument) {
     EXPECT_EQ(schema.at("properties").at("kind").at("enum"), Json::array({"a", "b"}));
 }
 
+TEST_F(Routing, ANulDoesNotEndABody) {
+    const auto parsed = parse_json(std::string_view("{}\0,", 4));
+    ASSERT_FALSE(parsed);
+    EXPECT_EQ(parsed.error().code, Errc::malformed);
+    EXPECT_THAT(parsed.error().text, HasSubstr("NUL"));
+}
+
 }  // namespace
 }  // namespace millrace::broker::http

@@ -36,11 +36,15 @@ Json record_json(const std::vector<std::byte>& bytes, const delivery::Letter& le
     if (!record) {
         return {{"error", record.error().text}};
     }
-    return Json::parse(record_to_json(record.value(),
-                                      {.topic = letter.topic,
-                                       .partition_index = letter.partition_index,
-                                       .offset = letter.shown_offset(),
-                                       .append_time_us = letter.append_time_us}));
+    auto json = Json::parse(record_to_json(record.value(),
+                                           {.topic = letter.topic,
+                                            .partition_index = letter.partition_index,
+                                            .offset = letter.shown_offset(),
+                                            .append_time_us = letter.append_time_us}),
+                            nullptr,
+                            false);
+    return json.is_discarded() ? Json{{"error", "the record can't be shown as JSON"}}
+                               : std::move(json);
 }
 
 }  // namespace

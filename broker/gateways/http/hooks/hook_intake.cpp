@@ -7,6 +7,7 @@
 #include "broker/delivery/rules/record_times.hpp"
 #include "broker/gateways/http/routing/body_check.hpp"
 #include "broker/security/digest.hpp"
+#include "client/expressions/outside_json.hpp"
 #include "client/wire/event_id.hpp"
 #include "storage/base/text/base64.hpp"
 
@@ -40,7 +41,7 @@ Result<std::optional<std::string>> evaluate(const HookExpression& expression,
     if (outputs.value().empty() || outputs.value().front() == "null") {
         return std::optional<std::string>();
     }
-    const auto output = Json::parse(outputs.value().front(), nullptr, false);
+    const auto output = expressions::parse_outside_json<Json>(outputs.value().front());
     return std::optional(output.is_string() ? output.get<std::string>() : outputs.value().front());
 }
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/delivery/rules/record_times.hpp"
+#include "client/expressions/outside_json.hpp"
 #include "storage/base/text/base64.hpp"
 
 namespace millrace::broker::http {
@@ -113,11 +114,11 @@ Result<void> take_member(IncomingRecord& record, const std::string& name, const 
     return ok();
 }
 
-/// The value as it stands when it is a JSON object or list.
+/// The value as it stands when it is a JSON object or list that its reader can parse.
 std::optional<std::string> embedded_json(std::string_view value) {
     const auto first = value.find_first_not_of(" \t\r\n");
     if (first == std::string_view::npos || (value[first] != '{' && value[first] != '[') ||
-        !Json::accept(value)) {
+        !expressions::is_outside_json(value)) {
         return std::nullopt;
     }
     std::string text(value);

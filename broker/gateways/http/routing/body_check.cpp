@@ -4,12 +4,12 @@
 #include <charconv>
 
 #include "broker/delivery/rules/record_times.hpp"
+#include "client/expressions/outside_json.hpp"
 
 namespace millrace::broker::http {
 namespace {
 
-/// Values that are made of values are freed one inside the other: a deep one would end the stack.
-constexpr int depth_max = 256;
+constexpr int depth_max = expressions::json_levels_max;
 
 std::string listed(const std::vector<std::string_view>& words) {
     std::string list;
@@ -129,6 +129,9 @@ Result<void> check_query(const Route& route, const Target& target) {
 }
 
 Result<Json> parse_json(std::string_view text) {
+    if (text.find('\0') != std::string_view::npos) {
+        return fail(Errc::malformed, "no JSON: a NUL stands in it");
+    }
     bool is_deep = false;
     std::string why;
     // The library's text of an error says where; it comes as an exception, and this is the adapter.

@@ -1,7 +1,7 @@
 #include "broker/gateways/http/targets/post_request.hpp"
 
-#include "broker/expressions/outside_json.hpp"
 #include "broker/security/digest.hpp"
+#include "client/expressions/outside_json.hpp"
 #include "client/wire/event_id.hpp"
 #include "client/wire/record.hpp"
 
@@ -28,7 +28,8 @@ std::string content_type_of(const wire::RecordView& record) {
         said && said->find_first_of("\r\n") == std::string_view::npos) {
         return std::string(*said);
     }
-    return is_outside_json(record.value) ? "application/json" : "application/octet-stream";
+    return expressions::is_outside_json(record.value) ? "application/json"
+                                                      : "application/octet-stream";
 }
 
 Result<void> check_headers(const NamedTexts& headers) {
