@@ -118,8 +118,10 @@ class FeedTarget final : public delivery::DeliveryTarget {
 
 Result<void> OdooFeed::Impl::prepare() {
     if (config.odoo_mapping.empty()) {
-        return fail(Errc::configuration,
-                    "odoo_url is set, so odoo_mapping or odoo_source is needed");
+        return fail(
+            Errc::configuration,
+            "odoo_url is set, so odoo_database, odoo_login, and odoo_mapping or odoo_source "
+            "are needed");
     }
     MILLRACE_TRY(auto mapping, odoo::parse_mapping_file(config.odoo_mapping));
     MILLRACE_TRY(transport, make_odoo_transport(control, config));
