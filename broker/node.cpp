@@ -243,7 +243,7 @@ void Node::Impl::open_door() {
 
 void Node::Impl::start_odoo() {
     if (odoo) {
-        odoo->start(links<OdooFeed::ShardLink>(), services.next_id);
+        odoo->start(links<SubscriptionFeed::Link>(), services.next_id);
     }
     if (odoo_source) {
         odoo_source->start(http_links(), services.next_id);

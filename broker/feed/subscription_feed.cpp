@@ -90,7 +90,7 @@ struct SubscriptionFeed::Impl : std::enable_shared_from_this<SubscriptionFeed::I
     void end_open(ShardId shard, std::uint64_t session, const Result<void>& opened);
     void end_session(ShardId shard, std::uint64_t session);
     void reopen_later();
-    void settle(const FeedRef& ref, delivery::Settlement settlement);
+    void settle(ShardId shard, std::uint64_t session, delivery::Settlement settlement);
     void extend_held();
     /// Runs on the control thread, as long as the feed is there; what a shard holds of it is weak.
     template <class Work>
@@ -142,9 +142,9 @@ void SubscriptionFeed::Impl::end_open(ShardId shard,
     if (opened) {
         last_reason.clear();
         sessions[shard] = session;
-        log_info(
-            options.consumer,
-            "shard " + std::to_string(shard.value) + " feeds \"" + options.subscription + "\"");
+        log_info(options.consumer,
+                 "shard " + std::to_string(shard.value) + " feeds \"" + options.subscription +
+                     "\"" + (options.destination.empty() ? "" : " to " + options.destination));
         return;
     }
     if (std::exchange(last_reason, opened.error().text) != opened.error().text) {
@@ -172,17 +172,18 @@ void SubscriptionFeed::Impl::reopen_later() {
     });
 }
 
-void SubscriptionFeed::Impl::settle(const FeedRef& ref, delivery::Settlement settlement) {
+void SubscriptionFeed::Impl::settle(ShardId shard,
+                                    std::uint64_t session,
+                                    delivery::Settlement settlement) {
     if (is_stopped) {
-        return;
+        return;  // the shards may have ended; they deliver again after the next start
     }
-    const auto link = shards[ref.shard.value];
-    link.runtime->post_from_outside(
-        [link, session = ref.session, settlement = std::move(settlement)]() mutable {
-            // What is stale was delivered again, and is settled then.
-            link.delivery->subscriptions().settle(
-                session, std::move(settlement), [](const Result<std::vector<std::uint64_t>>&) {});
-        });
+    const auto link = shards[shard.value];
+    link.runtime->post_from_outside([link, session, settlement = std::move(settlement)]() mutable {
+        // What is stale was delivered again, and is settled then.
+        link.delivery->subscriptions().settle(
+            session, std::move(settlement), [](const Result<std::vector<std::uint64_t>>&) {});
+    });
 }
 
 void SubscriptionFeed::Impl::extend_held() {
@@ -198,8 +199,7 @@ void SubscriptionFeed::Impl::extend_held() {
         }
         for (auto& [session, settlement] : extensions) {
             settlement.extend_by = extend_by;
-            self->settle({.shard = session.first, .session = session.second},
-                         std::move(settlement));
+            self->settle(session.first, session.second, std::move(settlement));
         }
         self->extend_held();
     });
@@ -231,15 +231,21 @@ void SubscriptionFeed::stop() {
     impl_->extend_timer.cancel();
 }
 
+void SubscriptionFeed::settle(ShardId shard,
+                              std::uint64_t session,
+                              delivery::Settlement settlement) {
+    impl_->settle(shard, session, std::move(settlement));
+}
+
 void SubscriptionFeed::ack(const FeedRef& ref) {
-    impl_->settle(ref, {.acks = {ref.delivery_id}, .nacks = {}, .extends = {}});
+    settle(ref.shard, ref.session, {.acks = {ref.delivery_id}, .nacks = {}, .extends = {}});
 }
 
 void SubscriptionFeed::nack(const FeedRef& ref, delivery::Nack nack) {
     nack.delivery_id = ref.delivery_id;
     delivery::Settlement settlement;
     settlement.nacks.push_back(std::move(nack));
-    impl_->settle(ref, std::move(settlement));
+    settle(ref.shard, ref.session, std::move(settlement));
 }
 
 }  // namespace millrace::broker

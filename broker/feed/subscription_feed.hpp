@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/delivery/subscriptions.hpp"
+#include "broker/feed/feed_event.hpp"
 
 namespace boost::asio {
 class io_context;
@@ -19,24 +20,6 @@ class Shard;
 namespace delivery {
 class DeliveryShard;
 }
-
-/// A delivery that somebody owes an answer for.
-struct FeedRef {
-    ShardId shard;
-    std::uint64_t session = 0;
-    std::uint64_t delivery_id = 0;
-    auto operator<=>(const FeedRef&) const = default;
-};
-/// One delivered record, with bytes of its own.
-struct FeedEvent {
-    FeedRef ref;
-    std::string topic;
-    std::uint32_t partition_index = 0;
-    Offset offset;
-    UnixMicros append_time_us = 0;
-    std::uint32_t attempt = 1;
-    std::vector<std::byte> record;
-};
 
 /// Brings the records of a subscription from all shards to the control thread, and settlements
 /// back.
@@ -54,8 +37,9 @@ class SubscriptionFeed {
     };
     struct Options {
         std::string subscription;
-        std::string consumer;      ///< how it shows among the consumers
-        std::uint32_t credit = 1;  ///< deliveries that are not settled, of each shard
+        std::string consumer;          ///< how it shows among the consumers
+        std::uint32_t credit = 1;      ///< deliveries that are not settled, of each shard
+        std::string destination = {};  ///< for the log, where one is worth a word
     };
     struct User {
         std::function<void(std::vector<FeedEvent>)> take;
@@ -73,6 +57,8 @@ class SubscriptionFeed {
     /// Before the shards stop. What is held is delivered again after the next start.
     void stop();
 
+    /// Several of one session at once.
+    void settle(ShardId shard, std::uint64_t session, delivery::Settlement settlement);
     void ack(const FeedRef& ref);
     /// `nack.delivery_id` is filled in.
     void nack(const FeedRef& ref, delivery::Nack nack);

@@ -30,7 +30,7 @@ Sink::~Sink() {
     *is_alive_ = false;
 }
 
-void Sink::accept(const std::vector<Event>& events) {
+void Sink::accept(const std::vector<FeedEvent>& events) {
     for (const auto& event : events) {
         held_[{{event.ref.shard, event.ref.session}, event.ref.delivery_id}] = event.attempt;
         begin(event);
@@ -42,8 +42,8 @@ void Sink::wake() {
     run();
 }
 
-std::vector<DeliveryRef> Sink::held() const {
-    std::vector<DeliveryRef> refs;
+std::vector<FeedRef> Sink::held() const {
+    std::vector<FeedRef> refs;
     refs.reserve(held_.size());
     for (const auto& [id, attempt] : held_) {
         refs.push_back(
@@ -52,7 +52,7 @@ std::vector<DeliveryRef> Sink::held() const {
     return refs;
 }
 
-void Sink::begin(const Event& event) {
+void Sink::begin(const FeedEvent& event) {
     const auto refuse = [&](const std::string& why) {
         nack(event.ref, event.attempt, {.cause = Cause::mapping, .error = why});
     };
@@ -233,7 +233,7 @@ void Sink::nack(const Flow& flow, const Fault& fault) {
     nack(flow.ref, flow.attempt, fault);
 }
 
-void Sink::nack(const DeliveryRef& ref, std::uint32_t attempt, const Fault& fault) {
+void Sink::nack(const FeedRef& ref, std::uint32_t attempt, const Fault& fault) {
     delivery::Nack nack{.delivery_id = ref.delivery_id,
                         .cause = fault.cause,
                         .delay = {},
@@ -248,7 +248,7 @@ void Sink::nack(const DeliveryRef& ref, std::uint32_t attempt, const Fault& faul
     settlements_[{ref.shard, ref.session}].nacks.push_back(std::move(nack));
 }
 
-void Sink::ack(const DeliveryRef& ref, const char* outcome) {
+void Sink::ack(const FeedRef& ref, const char* outcome) {
     metrics_.count_event(outcome);
     held_.erase({{ref.shard, ref.session}, ref.delivery_id});
     settlements_[{ref.shard, ref.session}].acks.push_back(ref.delivery_id);

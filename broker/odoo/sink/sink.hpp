@@ -56,17 +56,17 @@ class Sink {
     Sink& operator=(Sink&&) = delete;
     ~Sink();
 
-    void accept(const std::vector<Event>& events);
+    void accept(const std::vector<FeedEvent>& events);
     void wake();
     /// What is not settled yet: its ack timeouts must be extended.
-    [[nodiscard]] std::vector<DeliveryRef> held() const;
+    [[nodiscard]] std::vector<FeedRef> held() const;
     /// Forgets markers of the ledger that are older than that, some at a time.
     void forget_markers(UnixMicros before);
 
   private:
     using Next = void (Sink::*)(const BatchPtr&, const std::string& result);
 
-    void begin(const Event& event);
+    void begin(const FeedEvent& event);
     void enter(FlowPtr flow);
     /// Brings the flow over the step it stands at; false when it waits, or is settled.
     [[nodiscard]] bool pass(FlowPtr& flow);
@@ -99,8 +99,8 @@ class Sink {
     void remember_ids(const BatchPtr& batch, const Json& ids);
 
     void nack(const Flow& flow, const Fault& fault);
-    void nack(const DeliveryRef& ref, std::uint32_t attempt, const Fault& fault);
-    void ack(const DeliveryRef& ref, const char* outcome);
+    void nack(const FeedRef& ref, std::uint32_t attempt, const Fault& fault);
+    void ack(const FeedRef& ref, const char* outcome);
     void send_settlements();
 
     using SessionOfShard = std::pair<ShardId, std::uint64_t>;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "broker/odoo/sink/event.hpp"
+#include "broker/odoo/sink/flow.hpp"
 #include "broker/odoo/sink/lock_table.hpp"
 
 namespace millrace::broker::odoo {

@@ -75,7 +75,7 @@ class SinkFixture : public testing::Test {
     SinkFixture() { options.connections_max = 1; }
 
     void give(const std::vector<std::string>& values, std::uint32_t attempt = 1) {
-        std::vector<Event> events;
+        std::vector<FeedEvent> events;
         for (const auto& value : values) {
             ids[++last_id] = value;
             events.push_back({.ref = {.shard = ShardId{1}, .session = 5, .delivery_id = last_id},

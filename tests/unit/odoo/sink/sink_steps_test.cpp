@@ -178,7 +178,7 @@ TEST_F(SinkSteps, StepsOfTwoRulesThatAskTheSameShareCalls) {
     steps: [{model: m, external_id: '"a" + .value', fields: {name: .value}}]
 )";
     give({"busy"});
-    std::vector<Event> others;
+    std::vector<FeedEvent> others;
     for (const char* const topic : {"a", "b"}) {
         ids[++last_id] = topic;
         others.push_back({.ref = {.shard = ShardId{1}, .session = 5, .delivery_id = last_id},

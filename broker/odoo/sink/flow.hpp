@@ -5,34 +5,16 @@
 #include <string>
 #include <vector>
 
+#include "broker/feed/feed_event.hpp"
 #include "broker/odoo/ledger/ledger_entry.hpp"
 #include "broker/odoo/plan/work.hpp"
-#include "storage/base/ids.hpp"
 
 namespace millrace::broker::odoo {
-
-/// A delivery that the sink owes an answer for.
-struct DeliveryRef {
-    ShardId shard;
-    std::uint64_t session = 0;
-    std::uint64_t delivery_id = 0;
-};
-
-/// One delivered record, with bytes of its own.
-struct Event {
-    DeliveryRef ref;
-    std::string topic;
-    std::uint32_t partition_index = 0;
-    Offset offset;
-    UnixMicros append_time_us = 0;
-    std::uint32_t attempt = 1;
-    std::vector<std::byte> record;
-};
 
 /// An event on its way through the steps of its rule.
 // NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann::json, whose moves do not throw
 struct Flow {
-    DeliveryRef ref;
+    FeedRef ref;
     std::uint32_t attempt = 1;
     const Rule* rule = nullptr;
     std::size_t step = 0;  ///< the next one
