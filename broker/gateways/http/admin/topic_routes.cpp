@@ -144,28 +144,9 @@ void show(const ShardGate& gate, const Call& call) {
     });
 }
 
-/// What an alteration gives, in the words of the catalog.
-TopicAlteration alteration_of(const std::string& name, const Json& body) {
-    TopicAlteration change;
-    change.name = name;
-    take(body, "partition_count", change.partition_count);
-    take(body, "retention_ms", change.retention_ms);
-    take(body, "retention_bytes", change.retention_bytes);
-    take_named(body, "criticality", criticality_names, change.criticality);
-    take_named(body, "lifecycle", lifecycle_names, change.lifecycle);
-    take(body, "owner", change.owner);
-    take(body, "description", change.description);
-    take(body, "record_bytes_max", change.record_bytes_max);
-    take(body, "replaced_by", change.replaced_by);
-    take(body, "duplicate_window_ms", change.duplicate_window_ms);
-    return change;
-}
-
-TopicSpec spec_of(const Json& body) {
-    TopicSpec spec;
-    auto& settings = spec.settings;
-    take(body, "name", spec.name);
-    take(body, "partition_count", spec.partition_count);
+/// What a topic is made with and what an alteration gives have the same names.
+template <class Settings>
+void take_settings(const Json& body, Settings& settings) {
     take(body, "retention_ms", settings.retention_ms);
     take(body, "retention_bytes", settings.retention_bytes);
     take_named(body, "criticality", criticality_names, settings.criticality);
@@ -175,6 +156,21 @@ TopicSpec spec_of(const Json& body) {
     take(body, "record_bytes_max", settings.record_bytes_max);
     take(body, "replaced_by", settings.replaced_by);
     take(body, "duplicate_window_ms", settings.duplicate_window_ms);
+}
+
+TopicAlteration alteration_of(const std::string& name, const Json& body) {
+    TopicAlteration change;
+    change.name = name;
+    take(body, "partition_count", change.partition_count);
+    take_settings(body, change);
+    return change;
+}
+
+TopicSpec spec_of(const Json& body) {
+    TopicSpec spec;
+    take(body, "name", spec.name);
+    take(body, "partition_count", spec.partition_count);
+    take_settings(body, spec.settings);
     return spec;
 }
 
