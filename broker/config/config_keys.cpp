@@ -5,6 +5,8 @@
 #include <charconv>
 #include <vector>
 
+#include "storage/base/text/edit_distance.hpp"
+
 namespace millrace::broker {
 namespace {
 
@@ -256,23 +258,6 @@ Result<std::uint64_t> parse_number(const ConfigKey& key, std::string_view text) 
     return value;
 }
 
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-        row[j] = j;
-    }
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        auto diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const auto replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-        }
-    }
-    return row.back();
-}
-
 }  // namespace
 
 std::span<const ConfigKey> config_keys() {
@@ -281,7 +266,7 @@ std::span<const ConfigKey> config_keys() {
 
 std::string_view nearest_key(std::string_view name) {
     return std::ranges::min_element(
-               keys, {}, [&](const ConfigKey& key) { return distance(name, key.name); })
+               keys, {}, [&](const ConfigKey& key) { return edit_distance(name, key.name); })
         ->name;
 }
 

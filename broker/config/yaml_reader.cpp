@@ -94,26 +94,14 @@ Result<void> YamlReader::each(const YAML::Node& map,
     return ok();
 }
 
-Result<void> read_yaml_text(const std::string& name,
-                            const std::string& text,
-                            const std::function<Result<void>(const YAML::Node&)>& take) {
-    try {
-        return take(YAML::Load(text));
-    } catch (const YAML::Exception& error) {
-        return fail(Errc::configuration,
-                    name + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);
-    }
-}
-
-Result<void> read_yaml_file(const std::string& path,
-                            const std::function<Result<void>(const YAML::Node&)>& take) {
-    const std::ifstream file(path);
-    if (!file) {
-        return fail(Errc::configuration, "cannot read " + path);
-    }
+Result<std::string> load_text(const std::string& path, const std::string& what) {
+    std::ifstream file(path);
     std::ostringstream text;
     text << file.rdbuf();
-    return read_yaml_text(path, text.str(), take);
+    if (!file) {
+        return fail(Errc::configuration, "cannot read " + what + path);
+    }
+    return text.str();
 }
 
 }  // namespace millrace::broker

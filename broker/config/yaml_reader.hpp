@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <yaml-cpp/yaml.h>
 
@@ -45,13 +46,21 @@ class YamlReader {
     std::string name_;
 };
 
-/// Hands a file, or its text under a name, to `take`. The library reports by exceptions; this is
-/// the adapter. Errors: configuration.
-[[nodiscard]] Result<void> read_yaml_file(
-    const std::string& path, const std::function<Result<void>(const YAML::Node&)>& take);
-[[nodiscard]] Result<void> read_yaml_text(
-    const std::string& name,
-    const std::string& text,
-    const std::function<Result<void>(const YAML::Node&)>& take);
+/// What `take` makes of a text; `name` stands in errors. The library reports by exceptions; this is
+/// the one adapter. Errors: configuration.
+template <class Take>
+[[nodiscard]] std::invoke_result_t<const Take&, const YAML::Node&> read_yaml(
+    const std::string& name, const std::string& text, const Take& take) {
+    try {
+        return take(YAML::Load(text));
+    } catch (const YAML::Exception& error) {
+        return fail(Errc::configuration,
+                    name + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);
+    }
+}
+
+/// The text of a file; `what` says in the error what it was to be, with a blank behind it, or is
+/// empty. Errors: configuration.
+[[nodiscard]] Result<std::string> load_text(const std::string& path, const std::string& what);
 
 }  // namespace millrace::broker

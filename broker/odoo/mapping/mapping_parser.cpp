@@ -1,7 +1,6 @@
 #include <array>
-#include <fstream>
-#include <sstream>
 
+#include "broker/config/yaml_reader.hpp"
 #include "broker/odoo/mapping/mapping.hpp"
 #include "broker/odoo/mapping/step_parser.hpp"
 #include "client/wire/topic_pattern.hpp"
@@ -94,23 +93,12 @@ Result<Mapping> parse_mapping(const std::string& name, const std::string& text) 
         return fail(Errc::configuration,
                     name + ": more than " + std::to_string(file_bytes_max) + " bytes");
     }
-    // The library reports by exceptions; this is its one adapter.
-    try {
-        return parse_root(name, YAML::Load(text));
-    } catch (const YAML::Exception& error) {
-        return fail(Errc::configuration,
-                    name + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);
-    }
+    return read_yaml(name, text, [&](const YAML::Node& root) { return parse_root(name, root); });
 }
 
 Result<Mapping> parse_mapping_file(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) {
-        return fail(Errc::configuration, "cannot read the mapping " + path);
-    }
-    return parse_mapping(path, text.str());
+    MILLRACE_TRY(const auto text, load_text(path, "the mapping "));
+    return parse_mapping(path, text);
 }
 
 }  // namespace millrace::broker::odoo

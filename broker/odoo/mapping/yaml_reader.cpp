@@ -3,37 +3,23 @@
 #include <algorithm>
 #include <charconv>
 
+#include "storage/base/text/edit_distance.hpp"
+
 namespace millrace::broker::odoo {
 namespace {
 
 constexpr std::size_t near_letters_max = 3;
 
-std::size_t distance(std::string_view a, std::string_view b) {
-    std::vector<std::size_t> row(b.size() + 1);
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-        row[j] = j;
-    }
-    for (std::size_t i = 1; i <= a.size(); ++i) {
-        auto diagonal = row[0];
-        row[0] = i;
-        for (std::size_t j = 1; j <= b.size(); ++j) {
-            const auto replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-            diagonal = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-        }
-    }
-    return row.back();
-}
-
 std::string nearest(std::string_view word, std::span<const std::string_view> known) {
     std::string_view best;
     for (const auto one : known) {
-        if (best.empty() || distance(word, one) < distance(word, best)) {
+        if (best.empty() || edit_distance(word, one) < edit_distance(word, best)) {
             best = one;
         }
     }
-    return distance(word, best) < near_letters_max ? "did you mean \"" + std::string(best) + "\"? "
-                                                   : "";
+    return edit_distance(word, best) < near_letters_max
+               ? "did you mean \"" + std::string(best) + "\"? "
+               : "";
 }
 
 }  // namespace

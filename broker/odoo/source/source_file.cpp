@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <set>
-#include <sstream>
 
+#include "broker/config/yaml_reader.hpp"
 #include "broker/odoo/mapping/yaml_reader.hpp"
 #include "client/wire/topic_pattern.hpp"
 
@@ -212,23 +211,12 @@ Result<SourceFile> parse_source_file(const std::string& name, const std::string&
         return fail(Errc::configuration,
                     name + ": more than " + std::to_string(file_bytes_max) + " bytes");
     }
-    // The library reports by exceptions; this is its one adapter.
-    try {
-        return parse_root(name, YAML::Load(text));
-    } catch (const YAML::Exception& error) {
-        return fail(Errc::configuration,
-                    name + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);
-    }
+    return read_yaml(name, text, [&](const YAML::Node& root) { return parse_root(name, root); });
 }
 
 Result<SourceFile> load_source_file(const std::string& path) {
-    std::ifstream file(path);
-    std::ostringstream text;
-    text << file.rdbuf();
-    if (!file) {
-        return fail(Errc::configuration, "cannot read the source file " + path);
-    }
-    return parse_source_file(path, text.str());
+    MILLRACE_TRY(const auto text, load_text(path, "the source file "));
+    return parse_source_file(path, text);
 }
 
 }  // namespace millrace::broker::odoo

@@ -252,21 +252,12 @@ Result<HookFile> file_of(const std::string& name, const YAML::Node& root) {
 }  // namespace
 
 Result<HookFile> load_hook_file(const std::string& path) {
-    HookFile file;
-    MILLRACE_TRY(read_yaml_file(path, [&](const YAML::Node& root) -> Result<void> {
-        MILLRACE_TRY(file, file_of(path, root));
-        return ok();
-    }));
-    return file;
+    MILLRACE_TRY(const auto text, load_text(path, ""));
+    return parse_hook_file(path, text);
 }
 
 Result<HookFile> parse_hook_file(const std::string& name, const std::string& text) {
-    HookFile file;
-    MILLRACE_TRY(read_yaml_text(name, text, [&](const YAML::Node& root) -> Result<void> {
-        MILLRACE_TRY(file, file_of(name, root));
-        return ok();
-    }));
-    return file;
+    return read_yaml(name, text, [&](const YAML::Node& root) { return file_of(name, root); });
 }
 
 }  // namespace millrace::broker::http
