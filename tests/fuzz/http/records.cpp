@@ -17,19 +17,8 @@ using fuzz::check;
 
 constexpr std::uint64_t records_max = 1000;
 
-wire::RecordView view_of(const IncomingRecord& record) {
-    wire::RecordView view{.key = record.key,
-                          .value = record.value,
-                          .headers = {},
-                          .event_time_us = record.event_time_us};
-    for (const auto& [name, value] : record.headers) {
-        view.headers.push_back({.key = name, .value = value});
-    }
-    return view;
-}
-
 void check_record(const IncomingRecord& record) {
-    const auto line = record_to_json(view_of(record), {.topic = "a.b"});
+    const auto line = record_to_json(record.view(), {.topic = "a.b"});
     check(line.find('\n') == std::string::npos, "a record is one line");
     const auto json = Json::parse(line, nullptr, false);
     check(!json.is_discarded(), "a record that is shown is JSON");

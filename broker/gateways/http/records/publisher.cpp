@@ -28,17 +28,6 @@ struct Published {
     std::string text;
 };
 
-wire::RecordView view_of(const IncomingRecord& record) {
-    wire::RecordView view{.key = record.key,
-                          .value = record.value,
-                          .headers = {},
-                          .event_time_us = record.event_time_us};
-    for (const auto& [name, value] : record.headers) {
-        view.headers.push_back({.key = name, .value = value});
-    }
-    return view;
-}
-
 std::uint32_t partition_of(const IncomingRecord& record, std::uint32_t count, std::uint64_t turn) {
     if (record.partition) {
         return *record.partition;
@@ -57,7 +46,7 @@ std::vector<EncodedBatch> encode(const ParsedRecords& records,
     for (const auto& batch : batches) {
         wire::RecordBatchBuilder builder;
         for (const auto number : batch.records) {
-            builder.add(view_of(records[number].value()));
+            builder.add(records[number].value().view());
         }
         // Without compression a batch that has records can't fail.
         encoded.push_back({.partition = topic.partitions[batch.partition_index].id,
@@ -139,7 +128,7 @@ class Publisher::Run : public std::enable_shared_from_this<Publisher::Run> {
                                      std::to_string(partition_count));
             return;
         }
-        const auto bytes = wire::record_bytes(view_of(records_[number].value())) + margin_bytes;
+        const auto bytes = wire::record_bytes(records_[number].value().view()) + margin_bytes;
         if (wire::batch_header_bytes + bytes > batch_bytes_max + margin_bytes) {
             const bool is_topics = topic_->record_bytes_max != 0;
             outcome.error = fail(

@@ -165,6 +165,15 @@ std::optional<std::string_view> IncomingRecord::header(std::string_view name) co
     return found == headers.end() ? std::nullopt : std::optional<std::string_view>(found->second);
 }
 
+wire::RecordView IncomingRecord::view() const {
+    wire::RecordView shown{
+        .key = key, .value = value, .headers = {}, .event_time_us = event_time_us};
+    for (const auto& [name, text] : headers) {
+        shown.headers.push_back({.key = name, .value = text});
+    }
+    return shown;
+}
+
 Result<IncomingRecord> record_from_json(const Json& json) {
     if (!json.is_object()) {
         return refuse(

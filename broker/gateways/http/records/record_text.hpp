@@ -24,6 +24,8 @@ struct IncomingRecord {
     std::optional<std::uint32_t> partition;
 
     [[nodiscard]] std::optional<std::string_view> header(std::string_view name) const;
+    /// As record batches take it; good while this is there and is not changed.
+    [[nodiscard]] wire::RecordView view() const;
 };
 
 /// Reads `{"key", "value", "headers", "event_time", "partition"}`; also "key_base64",
