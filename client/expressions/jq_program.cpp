@@ -1,6 +1,7 @@
 #include "client/expressions/jq_program.hpp"
 
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 extern "C" {
@@ -12,6 +13,9 @@ namespace millrace::expressions {
 namespace {
 
 constexpr std::size_t outputs_max = 1'000;
+/// Secrets stand in the environment, and programs come from whoever may ask for letters. On the
+/// line of the program, so that lines in jq's words stay right.
+constexpr std::string_view without_environment = "def env: {}; {} as $ENV | ";
 
 std::string text_of(jv value) {
     jv text = jv_dump_string(value, 0);
@@ -35,7 +39,11 @@ struct JqProgram::State {
     jq_state* jq = jq_init();
     std::string errors;
 
-    State() { jq_set_error_cb(jq, collect_error, &errors); }
+    State() {
+        jq_set_error_cb(jq, collect_error, &errors);
+        // Without a path `include` ends the process; with this one it finds nothing.
+        jq_set_attr(jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
+    }
     State(const State&) = delete;
     State& operator=(const State&) = delete;
     State(State&&) = delete;
@@ -45,12 +53,18 @@ struct JqProgram::State {
 
 Result<JqProgram> JqProgram::compile(const std::string& program) {
     auto state = std::make_shared<State>();
-    if (jq_compile(state->jq, program.c_str()) == 0) {
-        auto text = state->errors.empty() ? std::string("jq does not accept it") : state->errors;
-        text = text.substr(0, text.find('\n'));
-        return fail(Errc::configuration, text);
+    const auto compiles = [&state](const std::string& text) {
+        state->errors.clear();
+        return jq_compile(state->jq, text.c_str()) != 0;
+    };
+    const std::string bare(without_environment);
+    // Nothing, or a remark alone, is a program too. What fails is said of the program as it came.
+    if (compiles(bare + program) || (compiles(program) && compiles(bare + program + "\n."))) {
+        return JqProgram(std::move(state));
     }
-    return JqProgram(std::move(state));
+    auto text = state->errors.empty() ? std::string("jq does not accept it") : state->errors;
+    text = text.substr(0, text.find('\n'));
+    return fail(Errc::configuration, text);
 }
 
 Result<std::vector<std::string>> JqProgram::run(const std::string& input) const {

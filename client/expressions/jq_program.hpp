@@ -8,8 +8,9 @@
 
 namespace millrace::expressions {
 
-/// A compiled jq program.
+/// A compiled jq program. The environment is empty for it, and it includes no files.
 ///
+/// Promise:  none on its time: a program that never ends keeps its thread.
 /// Threads:  one at a time.
 class JqProgram {
   public:

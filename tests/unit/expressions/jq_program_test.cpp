@@ -1,5 +1,7 @@
 #include "client/expressions/jq_program.hpp"
 
+#include <cstdlib>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,6 +42,35 @@ TEST(JqProgram, StopsAfterALimitOfOutputs) {
     const auto outputs = JqProgram::compile("range(1000000)").value().run("null");
     ASSERT_TRUE(outputs);
     EXPECT_EQ(outputs.value().size(), 1000U);
+}
+
+TEST(JqProgram, DoesNotSeeTheEnvironment) {
+    ASSERT_EQ(::setenv("MILLRACE_TEST_SECRET", "s3cret", 1), 0);
+    for (const char* const text :
+         {"$ENV", "env", "def f: env; f", "def f: $ENV; f", ". as $x | [1] | map(env)[0]"}) {
+        const auto program = JqProgram::compile(text);
+        ASSERT_TRUE(program) << text;
+        EXPECT_THAT(program.value().run("null").value(), ElementsAre("{}")) << text;
+    }
+}
+
+TEST(JqProgram, NothingAndARemarkAlonePassTheInputOn) {
+    for (const char* const text : {"", " ", "# all of it"}) {
+        const auto program = JqProgram::compile(text);
+        ASSERT_TRUE(program) << text;
+        EXPECT_THAT(program.value().run("7").value(), ElementsAre("7")) << text;
+    }
+    EXPECT_THAT(JqProgram::compile("def f: 1; f, 2 # two").value().run("null").value(),
+                ElementsAre("1", "2"));
+}
+
+TEST(JqProgram, IncludesNoFiles) {
+    for (const char* const text : {"include \"a\"; .",
+                                   "import \"a\" as a; .",
+                                   "import \"a\" as $a; .",
+                                   "include \"a\" {search: \"./\"}; ."}) {
+        EXPECT_FALSE(JqProgram::compile(text)) << text;
+    }
 }
 
 }  // namespace
