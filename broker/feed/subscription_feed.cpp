@@ -24,22 +24,39 @@ namespace asio = boost::asio;
 constexpr std::chrono::seconds reopen_delay{1};
 constexpr std::chrono::seconds extend_interval{10};
 constexpr std::chrono::seconds extend_by{60};
+/// Below this a record may be given up before the next round of extensions.
+constexpr std::chrono::milliseconds ack_timeout_short{3 * extend_interval};
+
+/// Deliveries of one call.
+struct FeedBatch {
+    std::vector<FeedEvent> events;
+    bool is_short_of_time = false;  ///< extended at once
+};
 
 /// Copies deliveries of one shard and brings them to the control thread.
 class FeedTarget final : public delivery::DeliveryTarget {
   public:
-    using OnEvents = std::function<void(std::vector<FeedEvent>)>;
+    using OnEvents = std::function<void(FeedBatch)>;
     using OnEnded = std::function<void(ShardId, std::uint64_t)>;
 
-    FeedTarget(Shard& shard, std::uint64_t session, OnEvents on_events, OnEnded on_ended)
+    FeedTarget(Shard& shard,
+               const SubscriptionFeed::Options& options,
+               std::uint64_t session,
+               OnEvents on_events,
+               OnEnded on_ended)
         : shard_(shard),
+          subscription_(options.subscription),
           session_(session),
           on_events_(std::move(on_events)),
           on_ended_(std::move(on_ended)) {}
 
     void on_deliveries(ShardId shard, std::span<const delivery::Delivery> deliveries) override {
         const auto view = shard_.catalog().view();
-        std::vector<FeedEvent> events;
+        const auto found = view->subscriptions.find(subscription_);
+        FeedBatch batch{.is_short_of_time = found != view->subscriptions.end() &&
+                                            std::chrono::milliseconds(
+                                                found->second->ack_timeout_ms) < ack_timeout_short};
+        auto& events = batch.events;
         events.reserve(deliveries.size());
         for (const auto& one : deliveries) {
             auto origin = delivery::origin_of(*view, one.partition, one.offset, one.record);
@@ -52,12 +69,13 @@ class FeedTarget final : public delivery::DeliveryTarget {
                  .attempt = one.attempt,
                  .record = {one.record.begin(), one.record.end()}});
         }
-        on_events_(std::move(events));
+        on_events_(std::move(batch));
     }
     void on_ended(ShardId shard, const Error& /*reason*/) override { on_ended_(shard, session_); }
 
   private:
     Shard& shard_;
+    std::string subscription_;
     std::uint64_t session_;
     OnEvents on_events_;
     OnEnded on_ended_;
@@ -91,6 +109,8 @@ struct SubscriptionFeed::Impl : std::enable_shared_from_this<SubscriptionFeed::I
     void end_session(ShardId shard, std::uint64_t session);
     void reopen_later();
     void settle(ShardId shard, std::uint64_t session, delivery::Settlement settlement);
+    void take(FeedBatch batch);
+    void extend(const std::vector<FeedRef>& refs);
     void extend_held();
     /// Runs on the control thread, as long as the feed is there; what a shard holds of it is weak.
     template <class Work>
@@ -117,9 +137,9 @@ void SubscriptionFeed::Impl::open_on(ShardId shard) {
     const auto link = shards[shard.value];
     auto target = std::make_shared<FeedTarget>(
         *link.shard,
+        options,
         session,
-        to_control(
-            [](Impl& self, std::vector<FeedEvent> events) { self.user.take(std::move(events)); }),
+        to_control([](Impl& self, FeedBatch batch) { self.take(std::move(batch)); }),
         to_control([](Impl& self, ShardId ended, std::uint64_t of_session) {
             self.end_session(ended, of_session);
         }));
@@ -186,6 +206,28 @@ void SubscriptionFeed::Impl::settle(ShardId shard,
     });
 }
 
+void SubscriptionFeed::Impl::take(FeedBatch batch) {
+    if (batch.is_short_of_time) {
+        std::vector<FeedRef> refs;
+        for (const auto& event : batch.events) {
+            refs.push_back(event.ref);
+        }
+        extend(refs);
+    }
+    user.take(std::move(batch.events));
+}
+
+void SubscriptionFeed::Impl::extend(const std::vector<FeedRef>& refs) {
+    std::map<std::pair<ShardId, std::uint64_t>, delivery::Settlement> extensions;
+    for (const auto& ref : refs) {
+        extensions[{ref.shard, ref.session}].extends.push_back(ref.delivery_id);
+    }
+    for (auto& [session, settlement] : extensions) {
+        settlement.extend_by = extend_by;
+        settle(session.first, session.second, std::move(settlement));
+    }
+}
+
 void SubscriptionFeed::Impl::extend_held() {
     extend_timer.expires_after(extend_interval);
     extend_timer.async_wait([weak = weak_from_this()](const boost::system::error_code& error) {
@@ -193,14 +235,7 @@ void SubscriptionFeed::Impl::extend_held() {
         if (error || !self || self->is_stopped) {
             return;
         }
-        std::map<std::pair<ShardId, std::uint64_t>, delivery::Settlement> extensions;
-        for (const auto& ref : self->user.held()) {
-            extensions[{ref.shard, ref.session}].extends.push_back(ref.delivery_id);
-        }
-        for (auto& [session, settlement] : extensions) {
-            settlement.extend_by = extend_by;
-            self->settle(session.first, session.second, std::move(settlement));
-        }
+        self->extend(self->user.held());
         self->extend_held();
     });
 }
