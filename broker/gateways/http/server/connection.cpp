@@ -30,6 +30,7 @@ constexpr std::size_t buffer_bytes_max = std::size_t{60} * 1024;
 /// What a peer may still send after it was refused, so that it reads the answer instead of a reset.
 constexpr std::size_t linger_bytes_max = std::size_t{64} << 20U;
 constexpr std::chrono::seconds linger_time{2};
+constexpr std::chrono::milliseconds cancel_interval{100};
 constexpr unsigned http_1_1 = 11;
 
 /// One connection: a request, its answer, the next request.
@@ -80,9 +81,10 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     using Strings = bhttp::string_body;
 
     /// Ends the operation under way when it takes longer.
-    void limit_time(std::chrono::milliseconds time) {
+    void limit_time(std::chrono::milliseconds time) { end_after(time, ++timer_round_); }
+    void end_after(std::chrono::milliseconds time, std::uint64_t round) {
         timer_.expires_after(time);
-        timer_.async_wait([weak = weak_from_this(), round = ++timer_round_](Code error) {
+        timer_.async_wait([weak = weak_from_this(), round](Code error) {
             const auto self = weak.lock();
             if (error || !self || self->timer_round_ != round) {
                 return;
@@ -90,6 +92,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
             self->is_late_ = true;
             Code ignored;
             self->socket_.cancel(ignored);
+            // A step that has ended already is not cancelled, and the next one would have no limit.
+            self->end_after(cancel_interval, round);
         });
     }
     void stop_timer() {
@@ -105,6 +109,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
     void read_header() {
         parser_.emplace();
+        version_ = http_1_1;
+        is_head_ = false;
         parser_->header_limit(world_->limits.header_bytes_max);
         parser_->body_limit(world_->limits.body_bytes_max);
         limit_time(world_->limits.request_timeout);

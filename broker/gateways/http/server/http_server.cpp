@@ -2,6 +2,7 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
 
 #include "broker/gateways/http/server/connection.hpp"
 
@@ -13,17 +14,20 @@ using Tcp = asio::ip::tcp;
 
 /// Beyond the limit so many are told why; the next ones are closed at once.
 constexpr std::size_t turned_away_max = 32;
+constexpr std::chrono::milliseconds accept_pause{100};
 
 }  // namespace
 
 struct HttpServer::Impl : std::enable_shared_from_this<HttpServer::Impl> {
     Impl(asio::io_context& io, std::shared_ptr<ConnectionWorld> given_world)
-        : acceptor(io), world(std::move(given_world)) {}
+        : acceptor(io), pause(io), world(std::move(given_world)) {}
 
     Tcp::acceptor acceptor;
+    asio::steady_timer pause;
     std::shared_ptr<ConnectionWorld> world;
 
     void accept();
+    void accept_later();
     void welcome(Tcp::socket socket) const;
 };
 
@@ -45,11 +49,23 @@ void HttpServer::Impl::accept() {
             if (error == asio::error::operation_aborted || !self->acceptor.is_open()) {
                 return;
             }
-            if (!error) {
-                self->welcome(std::move(socket));
+            if (error) {
+                self->accept_later();
+                return;
             }
+            self->welcome(std::move(socket));
             self->accept();
         });
+}
+
+void HttpServer::Impl::accept_later() {
+    // Most likely there is no descriptor left; asking at once would only ask again.
+    pause.expires_after(accept_pause);
+    pause.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+        if (const auto self = weak.lock(); self && !error && self->acceptor.is_open()) {
+            self->accept();
+        }
+    });
 }
 
 HttpServer::HttpServer(asio::io_context& context,
@@ -91,6 +107,7 @@ void HttpServer::stop() {
     impl_->world->is_stopping = true;
     boost::system::error_code ignored;
     impl_->acceptor.close(ignored);
+    impl_->pause.cancel();
 }
 
 }  // namespace millrace::broker::http
