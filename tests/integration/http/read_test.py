@@ -127,6 +127,30 @@ class Read(unittest.TestCase):
         waiting.join()
         self.assertEqual({record["value"] for record in answers[0].json["records"]}, {"now"})
 
+    def test_a_page_reads_as_many_partitions_as_its_answer_can_name(self):
+        wide = self.topic("read.wide", 1000)
+        self.publish(wide, {"value": "a", "partition": 999})
+        answer = ask(self.broker, "GET", wide, headers={"Accept": "application/x-ndjson"})
+        self.assertEqual((answer.status, answer.headers["millrace-next"].count(":")), (200, 1000))
+        path = self.topic("read.wider", 1001)
+        answer = ask(self.broker, "GET", path)
+        self.assertEqual((answer.status, answer.json["error"]), (400, "invalid_argument"))
+        self.assertIn("choose a \"partition\"", answer.json["detail"])
+        self.assertEqual(ask(self.broker, "GET", f"{path}?partition=1000").status, 200)
+
+    def test_a_partition_beside_a_position_is_the_one_that_it_names(self):
+        path = self.topic("read.both", 2)
+        self.publish(path, {"value": "a", "partition": 1}, {"value": "b", "partition": 1})
+        answer = ask(self.broker, "GET", f"{path}?partition=1&position=1:1")
+        self.assertEqual([record["value"] for record in answer.json["records"]], ["b"])
+        for position in ("0:0", "0:0,1:0", "0:0,1:0,*", "1:0,*"):
+            answer = ask(self.broker, "GET", f"{path}?partition=1&position={position}")
+            self.assertEqual((answer.status, answer.json["error"]), (400, "invalid_argument"), position)
+            answer = ask(self.broker, "GET", f"{path}?partition=1", headers={"Last-Event-ID": position})
+            self.assertEqual(answer.status, 400, position)
+        with Events(self.broker, f"{path}?partition=1", {"Last-Event-ID": "1:1"}) as events:
+            self.assertEqual(events.record()["value"], "b")
+
     def test_a_long_poll_ends_with_its_time(self):
         answer = ask(self.broker, "GET", f"{self.topic('read.nothing', 3)}?wait_ms=50")
         self.assertEqual((answer.status, answer.json["records"]), (200, []))
@@ -154,7 +178,7 @@ class Read(unittest.TestCase):
 
     def test_streams_have_a_limit_and_give_their_place_back(self):
         path = self.topic("read.many")
-        eventually(30, lambda: metric(self.broker, "millrace_http_streams") == 0, "streams of other tests are over")
+        eventually(60, lambda: metric(self.broker, "millrace_http_streams") == 0, "streams of other tests are over")
         held = [Events(self.broker, path) for _ in range(3)]
         self.assertEqual(metric(self.broker, "millrace_http_streams"), 3)
         refused = ask(self.broker, "GET", path, headers={"Accept": "text/event-stream"})
@@ -162,7 +186,7 @@ class Read(unittest.TestCase):
         self.assertGreaterEqual(reached(self.broker, "http_streams_max"), 1)
         for events in held:
             events.close()
-        eventually(30, lambda: metric(self.broker, "millrace_http_streams") == 0, "the places are free")
+        eventually(60, lambda: metric(self.broker, "millrace_http_streams") == 0, "the places are free")
 
     def test_a_stream_ends_when_its_topic_grows_so_that_the_new_partition_is_read(self):
         path = self.topic("read.grows")
@@ -237,7 +261,7 @@ class StuckReader(unittest.TestCase):
                 stuck.connect((host, int(port)))
                 stuck.sendall(b"GET /v1/topics/a.b/records HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n")
                 eventually(60, lambda: reached(broker, "http_write_timeout_ms") == 1, "the limit is reached")
-                eventually(30, lambda: metric(broker, "millrace_http_streams") == 0, "the stream is over")
+                eventually(60, lambda: metric(broker, "millrace_http_streams") == 0, "the stream is over")
 
 
 class Stop(unittest.TestCase):

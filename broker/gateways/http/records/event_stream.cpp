@@ -20,15 +20,7 @@ std::string dumped(const Json& json) {
 
 class EventStream final : public BodySource, public std::enable_shared_from_this<EventStream> {
   public:
-    EventStream(std::shared_ptr<TopicReader> reader, std::shared_ptr<StreamOffice> office)
-        : reader_(std::move(reader)), office_(std::move(office)) {
-        office_->gauge->set(static_cast<std::int64_t>(++office_->open));
-    }
-    EventStream(const EventStream&) = delete;
-    EventStream& operator=(const EventStream&) = delete;
-    EventStream(EventStream&&) = delete;
-    EventStream& operator=(EventStream&&) = delete;
-    ~EventStream() override { office_->gauge->set(static_cast<std::int64_t>(--office_->open)); }
+    explicit EventStream(std::shared_ptr<TopicReader> reader) : reader_(std::move(reader)) {}
 
     void next(PieceDone done) override {
         if (is_over_ || reader_->is_outdated()) {
@@ -75,16 +67,22 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
     }
 
     std::shared_ptr<TopicReader> reader_;
-    std::shared_ptr<StreamOffice> office_;
     bool has_begun_ = false;
     bool is_over_ = false;
 };
 
 }  // namespace
 
-std::shared_ptr<BodySource> make_event_stream(std::shared_ptr<TopicReader> reader,
-                                              std::shared_ptr<StreamOffice> office) {
-    return std::make_shared<EventStream>(std::move(reader), std::move(office));
+std::shared_ptr<const void> take_place(std::shared_ptr<StreamOffice> office) {
+    auto& places = *office;
+    places.gauge->set(static_cast<std::int64_t>(++places.open));
+    return {&places, [office = std::move(office)](const void*) {
+                office->gauge->set(static_cast<std::int64_t>(--office->open));
+            }};
+}
+
+std::shared_ptr<BodySource> make_event_stream(std::shared_ptr<TopicReader> reader) {
+    return std::make_shared<EventStream>(std::move(reader));
 }
 
 }  // namespace millrace::broker::http

@@ -182,13 +182,20 @@ class Publisher::Run : public std::enable_shared_from_this<Publisher::Run> {
                                  Result<Published> published) { self->take(batches, published); });
     }
 
+    /// The shard gives the text of its first refusal alone.
+    static Error error_of(const Published& published, Errc code) {
+        const auto first = std::ranges::find_if(
+            published.outcomes, [](const auto& one) { return one.code != Errc::ok; });
+        return fail(code, first->code == code ? published.text : std::string(name_of(code)));
+    }
+
     void take(const std::vector<DoorBatch>& batches, const Result<Published>& published) {
         for (std::size_t i = 0; i < batches.size(); ++i) {
             if (!published) {
                 refuse(batches[i], published.error());
             } else if (const auto& outcome = published.value().outcomes[i];
                        outcome.code != Errc::ok) {
-                refuse(batches[i], fail(outcome.code, published.value().text));
+                refuse(batches[i], error_of(published.value(), outcome.code));
             } else {
                 accept(batches[i], outcome);
             }

@@ -13,7 +13,9 @@ constexpr std::uint64_t records_max_limit = 10'000;
 constexpr std::uint64_t wait_ms_limit = 60'000;
 constexpr std::chrono::milliseconds no_time{0};
 constexpr std::size_t poll_bytes = std::size_t{1} << 20U;
-/// Each event names the place in every partition that is read.
+/// An answer names the place in every partition that is read, in a header where lines are wanted;
+/// each event of a stream does.
+constexpr std::size_t poll_partitions_max = 1'000;
 constexpr std::size_t stream_partitions_max = 64;
 constexpr std::string_view lines_type = "application/x-ndjson";
 constexpr std::string_view stream_type = "text/event-stream";
@@ -49,6 +51,18 @@ Response as_json(const ReadPiece& piece, const Positions& positions) {
     body += "],\"gaps\":" + gaps.dump(-1, ' ', false, Json::error_handler_t::replace) +
             ",\"next\":" + Json(format_positions(positions)).dump() + "}";
     return {.body = std::move(body)};
+}
+
+/// What refuses a reader of more partitions than it may have at a time.
+Result<void> check_breadth(const TopicInfo& topic, const Positions& positions, bool is_stream) {
+    const auto max = is_stream ? stream_partitions_max : poll_partitions_max;
+    if (positions.offsets.size() > max) {
+        return fail(Errc::invalid_argument,
+                    std::string(is_stream ? "a stream" : "a page") + " reads up to " +
+                        std::to_string(max) + " partitions, and " + topic.name + " has " +
+                        std::to_string(positions.offsets.size()) + ": choose a \"partition\"");
+    }
+    return ok();
 }
 
 void poll(const ShardGate& gate,
@@ -90,14 +104,6 @@ void stream(const ShardGate& gate,
             std::shared_ptr<const TopicInfo> topic,
             Positions positions,
             const Respond& respond) {
-    if (positions.offsets.size() > stream_partitions_max) {
-        respond(problem(fail(Errc::invalid_argument,
-                             "a stream reads up to " + std::to_string(stream_partitions_max) +
-                                 " partitions, and " + topic->name + " has " +
-                                 std::to_string(positions.offsets.size()) +
-                                 ": choose a \"partition\"")));
-        return;
-    }
     if (office->open >= office->streams_max) {
         office->reached->add();
         respond(problem(
@@ -107,10 +113,13 @@ void stream(const ShardGate& gate,
         return;
     }
     auto reader = std::make_shared<TopicReader>(
-        gate, std::move(topic), std::move(positions), TopicReader::Options{});
+        gate,
+        std::move(topic),
+        std::move(positions),
+        TopicReader::Options{.has_positions = true, .place = take_place(office)});
     respond({.content_type = std::string(stream_type),
              .headers = {{"Cache-Control", "no-store"}},
-             .source = make_event_stream(std::move(reader), office)});
+             .source = make_event_stream(std::move(reader))});
 }
 
 void read(const ShardGate& gate, const std::shared_ptr<StreamOffice>& office, const Call& call) {
@@ -132,9 +141,13 @@ void read(const ShardGate& gate, const std::shared_ptr<StreamOffice>& office, co
         return;
     }
     resolve(gate, topic, start.value(), [&gate, office, topic, call](Result<Positions> positions) {
+        const bool is_stream = accepts(call, stream_type);
         if (!positions) {
             call.refuse(positions.error());
-        } else if (accepts(call, stream_type)) {
+        } else if (const auto checked = check_breadth(*topic, positions.value(), is_stream);
+                   !checked) {
+            call.refuse(checked.error());
+        } else if (is_stream) {
             stream(gate, office, topic, std::move(positions).value(), call.respond);
         } else {
             poll(gate, topic, std::move(positions).value(), call);

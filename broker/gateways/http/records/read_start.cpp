@@ -38,6 +38,13 @@ Result<void> take_position(ReadStart& start, std::string_view text, const TopicI
     for (const auto& [index, offset] : start.positions.offsets) {
         MILLRACE_TRY(check_partition(topic, index));
     }
+    const bool is_alone = start.positions.offsets.size() == 1 && !start.positions.has_all;
+    if (start.partition &&
+        (!is_alone || start.positions.offsets.begin()->first != *start.partition)) {
+        return fail(Errc::invalid_argument,
+                    "the position is not one of \"partition\" " + std::to_string(*start.partition) +
+                        " alone: leave the parameter out, or the position");
+    }
     return ok();
 }
 

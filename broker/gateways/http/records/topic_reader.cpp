@@ -12,7 +12,10 @@ TopicReader::TopicReader(const ShardGate& gate,
                          std::shared_ptr<const TopicInfo> topic,
                          Positions positions,
                          Options options)
-    : gate_(gate), topic_(std::move(topic)), positions_(std::move(positions)), options_(options) {
+    : gate_(gate),
+      topic_(std::move(topic)),
+      positions_(std::move(positions)),
+      options_(std::move(options)) {
     for (const auto& [index, offset] : positions_.offsets) {
         shards_[topic_->partitions[index].shard].partitions.push_back(index);
     }
@@ -62,9 +65,8 @@ void TopicReader::fetch(ShardId shard, ShardPart& part, std::chrono::millisecond
 void TopicReader::take(ShardId shard, Result<Parts> parts) {
     auto& part = shards_.at(shard);
     part.is_fetching = false;
-    if (!parts || !parts.value().empty()) {
-        part.ready = std::move(parts);
-    }
+    // Nothing is an answer too: while others are waited for, this shard would not be asked again.
+    part.ready = std::move(parts);
     if (done_ != nullptr && !must_wait()) {
         answer();
     }
@@ -154,7 +156,9 @@ void TopicReader::add_batch(std::uint32_t partition_index,
                                                 .offset = offset,
                                                 .append_time_us = header.append_time_us}));
         position = offset + 1;
-        piece.positions.push_back(format_positions(positions_));
+        if (options_.has_positions) {
+            piece.positions.push_back(format_positions(positions_));
+        }
         return piece.records.size() < options_.records_max;
     };
     if (const auto visited = wire::visit_records(batch, take); !visited) {

@@ -24,7 +24,7 @@ struct ReadGap {
 /// What a piece of reading gave.
 struct ReadPiece {
     std::vector<std::string> records;    ///< a line of JSON each
-    std::vector<std::string> positions;  ///< behind each record
+    std::vector<std::string> positions;  ///< behind each record, where they are wanted
     std::vector<ReadGap> gaps;
 };
 
@@ -37,6 +37,8 @@ class TopicReader : public std::enable_shared_from_this<TopicReader> {
     struct Options {
         std::size_t fetch_bytes = std::size_t{256} * 1024;  ///< of one shard; a batch may be larger
         std::size_t records_max = SIZE_MAX;                 ///< of one piece
+        bool has_positions = false;                         ///< a piece says where each record ends
+        std::shared_ptr<const void> place;  ///< held as long as a fetch may be under way
     };
     /// **Requires** that the positions name partitions of the topic.
     TopicReader(const ShardGate& gate,
