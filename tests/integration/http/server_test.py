@@ -37,6 +37,15 @@ class Server(unittest.TestCase):
         self.assertIn(b"Content-Length: 6", head)
         self.assertEqual(body, b"")
 
+    def test_a_refusal_after_head_has_its_body(self):
+        with raw(self.broker) as connection:
+            connection.sendall(b"HEAD /readyz HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n")
+            received = read_all(connection)
+        self.assertTrue(received.startswith(b"HTTP/1.1 200 OK"))
+        refusal = received[received.index(b"\r\n\r\n") + 4:]
+        self.assertTrue(refusal.startswith(b"HTTP/1.1 400 Bad Request"), refusal)
+        self.assertEqual(problem_of(refusal)["error"], "malformed")
+
     def test_old_http_is_answered_and_closed(self):
         with raw(self.broker) as connection:
             connection.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")

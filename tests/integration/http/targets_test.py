@@ -20,6 +20,7 @@ class Target:
     def __init__(self):
         self.posts: list = []
         self.answers = lambda number, post: (200, {}, b"")
+        self.interim = 0
         self.busy = 0
         self.busiest = 0
         lock = threading.Lock()
@@ -42,6 +43,8 @@ class Target:
                     self.connection.close()
                     return
                 status, headers, body = answer
+                for _ in range(target.interim):
+                    self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n")
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
@@ -121,6 +124,36 @@ targets:
         self.assertEqual(headers["Millrace-Signature"], "sha256=" + hmac.new(SECRET.encode(), signed, hashlib.sha256).hexdigest())
         self.assertEqual(metric(self.broker, 'millrace_webhook_posts_total{subscription="crm",outcome="taken"}'), 100)
         self.assertNotIn(SECRET, self.broker.log_tail(1000))
+
+    def test_an_interim_answer_is_not_the_answer(self):
+        self.target.interim = 2
+        self.target.answers = lambda number, post: (422, {}, b"no") if json.loads(post["body"])["n"] == 3 else (200, {}, b"")
+        self.publish(*range(5))
+        letter = eventually(60, self.letters, "a letter")[0]
+        self.assertEqual(letter["error"], "the target answers 422")
+        eventually(60, lambda: set(self.target.values()) == set(range(5)), "all are posted")
+        self.assertEqual(len(self.letters()), 1)
+
+    def test_a_key_that_no_header_can_carry_becomes_a_letter_and_the_others_go_on(self):
+        self.publish(1, key="k" * 9000)
+        self.publish(2)
+        letter = eventually(60, self.letters, "a letter")[0]
+        self.assertEqual(letter["cause"], "mapping")
+        self.assertIn("limit post_header_bytes_max is 8192", letter["error"])
+        eventually(60, lambda: self.target.values() == [2], "the other one is posted")
+        self.assertEqual(metric(self.broker, 'millrace_http_limit_reached_total{limit="post_header_bytes_max"}'), 1)
+
+    def test_a_slow_target_keeps_a_record_beyond_a_short_ack_timeout(self):
+        self.broker.millrace("subscription", "alter", QUEUE, "--ack-timeout", "2s", "--attempts", "1")
+        late = threading.Event()
+        self.target.answers = lambda number, post: late.wait(6) or (200, {}, b"")
+        self.publish(1)
+        self.all_settled()
+        self.assertEqual((self.target.values(), self.letters()), ([1], []))
+
+    def test_the_list_of_targets_has_no_query(self):
+        target = ask(self.broker, "GET", "/v1/hooks").json["targets"][0]
+        self.assertEqual(target["url"], f"http://127.0.0.1:{self.target.port}/events")
 
     def test_what_may_pass_is_tried_again_and_makes_no_letters(self):
         self.target.answers = lambda number, post: (503, {"Retry-After": "0"}, b"busy") if number % 3 == 0 else (204, {}, b"")

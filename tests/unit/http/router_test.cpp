@@ -170,5 +170,27 @@ TEST_F(Routing, ANulDoesNotEndABody) {
     EXPECT_THAT(parsed.error().text, HasSubstr("NUL"));
 }
 
+TEST_F(Routing, APageOfAnotherSiteChangesNothing) {
+    const auto ask_from = [this](Method method, const std::string& origin) {
+        auto request = std::make_shared<Request>();
+        request->method = method;
+        request->target = "/things/x";
+        request->headers = {{"host", "mill:7118"}, {"content-type", "application/json"}};
+        if (!origin.empty()) {
+            request->headers.emplace_back("origin", origin);
+        }
+        request->has_length = true;
+        request->body = R"({"kind":"a"})";
+        return ask(std::move(request)).status;
+    };
+    EXPECT_EQ(ask_from(Method::put, ""), 200U);
+    EXPECT_EQ(ask_from(Method::put, "http://Mill:7118"), 200U);
+    EXPECT_EQ(ask_from(Method::get, "http://elsewhere"), 200U);
+    for (const char* const origin :
+         {"http://elsewhere", "null", "http://mill", "http://mill:7118.elsewhere", "mill:7118"}) {
+        EXPECT_EQ(ask_from(Method::put, origin), 403U) << origin;
+    }
+}
+
 }  // namespace
 }  // namespace millrace::broker::http

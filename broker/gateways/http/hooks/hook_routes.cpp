@@ -58,8 +58,10 @@ class Intake {
         }
         Json targets = Json::array();
         for (const auto& target : file_.targets) {
+            // Behind the question mark stands what many use as a password.
+            const auto path = target.path.substr(0, target.path.find('?'));
             targets.push_back({{"subscription", target.subscription},
-                               {"url", "http://" + target.host + ":" + target.port + target.path},
+                               {"url", "http://" + target.host + ":" + target.port + path},
                                {"signed", !target.secrets.empty()}});
         }
         call.answer({{"hooks", std::move(hooks)}, {"targets", std::move(targets)}});

@@ -1,8 +1,18 @@
 #include "broker/gateways/http/hooks/target_url.hpp"
 
 #include <algorithm>
+#include <charconv>
 
 namespace millrace::broker::http {
+namespace {
+
+bool is_port(std::string_view text) {
+    std::uint16_t port = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), port);
+    return code == std::errc{} && end == text.data() + text.size() && port > 0;
+}
+
+}  // namespace
 
 Result<TargetUrl> parse_target_url(std::string_view text) {
     constexpr std::string_view scheme = "http://";
@@ -20,11 +30,12 @@ Result<TargetUrl> parse_target_url(std::string_view text) {
     const auto authority = rest.substr(0, rest.find_first_of("/?"));
     const auto colon = std::min(authority.rfind(':'), authority.size());
     const auto port = authority.substr(std::min(colon + 1, authority.size()));
-    const bool is_number =
-        std::ranges::all_of(port, [](char c) { return c >= '0' && c <= '9'; }) && port.size() <= 5;
-    const bool has_bad_port = colon != authority.size() && (port.empty() || !is_number);
+    if (authority.find_first_of("[]") != std::string_view::npos) {
+        return refuse("has an IPv6 address: give the host a name");
+    }
+    const bool has_bad_port = colon != authority.size() && !is_port(port);
     if (colon == 0 || authority.empty() || has_bad_port ||
-        authority.find('@') != std::string_view::npos) {
+        authority.substr(0, colon).find_first_of("@:") != std::string_view::npos) {
         return refuse("has no host, or a port that is none");
     }
     const auto path = rest.substr(authority.size());

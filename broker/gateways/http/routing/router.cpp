@@ -9,6 +9,7 @@ namespace millrace::broker::http {
 namespace {
 
 constexpr unsigned first_error_status = 400;
+constexpr unsigned forbidden = 403;
 
 std::string lower(std::string_view text) {
     std::string made(text);
@@ -71,6 +72,20 @@ Response refuse_type(const BodyRule& rule, const std::string& type) {
     return response;
 }
 
+/// Whether a page of another site makes a browser ask. Programs send no origin.
+bool is_foreign(const Request& request) {
+    if (request.method == Method::get || request.method == Method::head) {
+        return false;
+    }
+    const auto origin = request.header("origin");
+    if (!origin) {
+        return false;
+    }
+    const auto host = origin->find("://");
+    return host == std::string_view::npos ||
+           lower(origin->substr(host + 3)) != lower(request.header("host").value_or(""));
+}
+
 }  // namespace
 
 struct Router::Match {
@@ -130,6 +145,12 @@ Router::Match Router::find(Method method, const std::vector<std::string>& segmen
 }
 
 void Router::handle(RequestPtr request, Respond respond) const {
+    if (is_foreign(*request)) {
+        respond(problem(forbidden,
+                        fail(Errc::invalid_argument,
+                             "the \"Origin\" is another site's; from there one can only read")));
+        return;
+    }
     auto target = parse_target(request->target);
     if (!target) {
         respond(problem(target.error()));

@@ -1,5 +1,6 @@
 #include "broker/gateways/http/targets/post_exchange.hpp"
 
+#include <optional>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -78,29 +79,37 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
             });
     }
     void read() {
-        parser_.body_limit(answer_bytes_max);
+        parser_.emplace();
+        parser_->body_limit(answer_bytes_max);
         bhttp::async_read(stream_,
                           buffer_,
-                          parser_,
+                          *parser_,
                           [self = shared_from_this()](beast::error_code error, std::size_t) {
                               self->end_read(error);
                           });
     }
     void end_read(beast::error_code error) {
         // An answer whose body is too long, or cut off, has said what counts.
-        if (error && !parser_.is_header_done()) {
+        if (error && !parser_->is_header_done()) {
             end_unknown(error);
             return;
         }
+        auto& message = parser_->get();
+        if (!error && message.result_int() / 100 == 1 &&
+            message.result() != bhttp::status::switching_protocols) {
+            // An interim answer; the one that counts comes within the same time.
+            read();
+            return;
+        }
         PostAnswer answer;
-        answer.status = parser_.get().result_int();
-        for (const auto& field : parser_.get().base()) {
+        answer.status = message.result_int();
+        for (const auto& field : message.base()) {
             const auto name = field.name_string();
             const auto value = field.value();
             answer.headers.emplace_back(lower({name.data(), name.size()}),
                                         std::string(value.data(), value.size()));
         }
-        answer.body = std::move(parser_.get().body());
+        answer.body = std::move(message.body());
         end(std::move(answer));
     }
     void end_unreachable(beast::error_code error) {
@@ -127,7 +136,7 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
     beast::tcp_stream stream_;
     PostDone done_;
     bhttp::request<bhttp::string_body> request_;
-    bhttp::response_parser<bhttp::string_body> parser_;
+    std::optional<bhttp::response_parser<bhttp::string_body>> parser_;
     beast::flat_buffer buffer_{buffer_bytes_max};
 };
 

@@ -103,6 +103,7 @@ TEST_F(HookFiles, WhatIsWrongIsSaidWithItsLine) {
 
 TEST(TargetUrl, IsTakenApart) {
     EXPECT_EQ(parse_target_url("http://h").value().port, "80");
+    EXPECT_EQ(parse_target_url("http://h:65535/").value().port, "65535");
     EXPECT_EQ(parse_target_url("http://h?q=1").value().path, "/?q=1");
     for (const char* const text : {"",
                                    "h",
@@ -113,7 +114,11 @@ TEST(TargetUrl, IsTakenApart) {
                                    "http://h:x",
                                    "http://u@h",
                                    "http://h/a b",
-                                   "http://h:123456"}) {
+                                   "http://h:123456",
+                                   "http://h:0",
+                                   "http://h:65536",
+                                   "http://[::1]:80/",
+                                   "http://::1/"}) {
         EXPECT_FALSE(parse_target_url(text)) << text;
     }
 }
