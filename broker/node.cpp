@@ -21,6 +21,7 @@
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/delivery/jobs/job_runner.hpp"
 #include "broker/gateways/http/http_door.hpp"
+#include "broker/node_control.hpp"
 #include "broker/odoo_feed.hpp"
 #include "broker/odoo_source.hpp"
 #include "broker/part_options.hpp"
@@ -93,7 +94,9 @@ struct Node::Impl {
     /// The shards share one port; the first may pick it.
     Result<void> listen_everywhere();
     Result<void> start_shards(const NodeIdentity& identity);
-    Result<void> start_http();
+    Result<void> make_door();
+    /// Only once it can be answered, else a probe would hang while the shards recover.
+    Result<void> listen_http();
     [[nodiscard]] std::vector<http::ShardLink> http_links() const;
     void open_door();
     /// The shards as others outside reach them.
@@ -215,12 +218,16 @@ Result<void> Node::Impl::listen_everywhere() {
     return ok();
 }
 
-Result<void> Node::Impl::start_http() {
+Result<void> Node::Impl::make_door() {
     auto options = door_options_of(config, program_version);
     if (!config.hooks_file.empty()) {
         MILLRACE_TRY(options.hooks, http::load_hook_file(config.hooks_file));
     }
     door = std::make_unique<http::HttpDoor>(control, std::move(options), metrics);
+    return ok();
+}
+
+Result<void> Node::Impl::listen_http() {
     MILLRACE_TRY(http_port,
                  door->listen(config.http_address, static_cast<std::uint16_t>(config.http_port)));
     return ok();
@@ -325,10 +332,11 @@ Result<void> Node::run() {
     MILLRACE_TRY(const auto identity,
                  directory.identify(static_cast<std::uint32_t>(self.config.shards), cores));
     boost::asio::signal_set signals(self.control, SIGTERM, SIGINT);
-    MILLRACE_TRY(self.start_http());
+    MILLRACE_TRY(self.make_door());
     MILLRACE_TRY(self.odoo, OdooFeed::create(self.control, self.config, self.metrics));
     MILLRACE_TRY(self.odoo_source, OdooSource::create(self.control, self.config, self.metrics));
     MILLRACE_TRY(self.start_shards(identity));
+    MILLRACE_TRY(self.listen_http());
     self.start_odoo();
     self.start_jobs();
     self.open_door();
@@ -351,7 +359,7 @@ Result<void> Node::run() {
             self.control.stop();
         });
     });
-    self.control.run();
+    run_control(self.control, self.metrics);
     log_info("node", "stopped");
     return ok();
 }
