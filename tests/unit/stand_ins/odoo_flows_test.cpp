@@ -46,6 +46,17 @@ TEST(OdooFlows, PartOfAnOrderAsksWithAWizardAndHasDoneNothing) {
     EXPECT_EQ(odoo.value_of("mrp.production", order, "state"), "confirmed");
 }
 
+TEST(OdooFlows, WizardForOneOfSeveralOrdersHasDoneNothingForAny) {
+    OdooCalls odoo;
+    const auto whole = confirmed_order(odoo, 10);
+    const auto part = confirmed_order(odoo, 10);
+    (void)odoo.call("mrp.production", "write", list({list({part}), {{"qty_producing", 6}}}));
+    const auto both = list({list({whole, part})});
+    EXPECT_TRUE(odoo.call("mrp.production", "button_mark_done", both).is_object());
+    EXPECT_EQ(odoo.value_of("mrp.production", whole, "state"), "confirmed");
+    EXPECT_EQ(odoo.value_of("mrp.production", part, "state"), "confirmed");
+}
+
 TEST(OdooFlows, PartOfAnOrderWithoutTheMiddleCallUsesNoComponents) {
     OdooCalls odoo;
     const auto finish = [&](bool sets_quantity) {

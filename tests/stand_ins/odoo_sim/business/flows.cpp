@@ -251,8 +251,13 @@ bool run_flow(Database& database, const MethodCall& call, Json& result) {
         return false;
     }
     result = true;
+    const auto before = database.mark();
     for (const auto id : call.ids()) {
         result = flow->action(database, call, id);
+        if (result.is_object() && call.ids().size() > 1) {
+            database.roll_back_to(before);  // the wizard is for all, and nothing is done for any
+            return true;
+        }
     }
     return true;
 }
