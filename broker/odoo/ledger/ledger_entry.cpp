@@ -24,6 +24,14 @@ Json step_json(const Step& step, const Work& work) {
     return json;
 }
 
+/// Whether something looks like a reference to a step: the action would fill it in.
+bool has_reference(const Json& json) {
+    if (json.is_object() && json.contains("millrace_step")) {
+        return true;
+    }
+    return json.is_structured() && std::ranges::any_of(json, has_reference);
+}
+
 Call action_call(std::int64_t action_id, Json context) {
     Call call{.model = "ir.actions.server", .method = "run", .ids = Json::array({action_id})};
     call.context = std::move(context);
@@ -47,6 +55,11 @@ std::size_t block_length(std::span<const Step> steps, std::size_t first) {
 }
 
 LedgerEvaluated evaluate_block(std::span<const Step> steps, const LedgerPlace& place, Scope scope) {
+    if (has_reference(scope.json())) {
+        return Fault{.cause = Cause::mapping,
+                     .error = steps[place.step].place +
+                              ": the event has a \"millrace_step\", which is a name of the ledger"};
+    }
     LedgerEntry entry{.json = {{"id", place.event_id}, {"steps", Json::array()}}, .records = {}};
     const auto end = place.step + block_length(steps, place.step);
     for (auto at = place.step; at < end; ++at) {

@@ -18,7 +18,7 @@ Fault Expression::fault(const std::string& text) const {
 const char* expression_prelude() noexcept {
     return R"(
 def external_name:
-  tostring | explode
+  if . == null or . == "" then error("external_name of nothing") else tostring end | explode
   | map(if (. >= 48 and . <= 57) or (. >= 65 and . <= 90) or (. >= 97 and . <= 122) or . == 45
         then [.] | implode else "_" + tostring + "_" end)
   | add // "";

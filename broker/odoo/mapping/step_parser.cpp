@@ -327,6 +327,10 @@ Result<Step> parse_step(const YamlReader& reader,
         if (step.method.starts_with('_')) {
             return reader.error(node["method"], "Odoo lets nobody call a private method");
         }
+        static const std::regex shape("[a-z][a-z0-9_]*");  // it becomes code of the ledger
+        if (!std::regex_match(step.method, shape)) {
+            return reader.error(node["method"], "method takes lower-case letters, digits and _");
+        }
     }
     MILLRACE_TRY(parse_programs(reader, node, step));
     MILLRACE_TRY(check_step_names(reader, node, before));

@@ -97,7 +97,8 @@ Result<std::string> event_id_of(const Rule& rule, const Scope& scope) {
     }
     const auto& headers = scope.json().at("headers");
     const auto found = headers.find("event-id");
-    if (found != headers.end() && found->is_string()) {
+    if (found != headers.end() && found->is_string() &&
+        !found->get_ref<const std::string&>().empty()) {
         return found->get<std::string>();
     }
     return scope.topic() + "/" + scope.json().at("partition").dump() + "@" +

@@ -138,6 +138,27 @@ std::optional<Fault> set_domain(const Step& step, const Scope& scope, Work& work
     return std::nullopt;
 }
 
+/// Whether a value has commands that make records of their own: a repeat would make them again.
+bool makes_rows(const Json& value) {
+    return value.is_array() && std::ranges::any_of(value, [](const Json& command) {
+               return command.is_array() && !command.empty() && command.front() == 0;
+           });
+}
+
+std::optional<Fault> find_unsafe_write(const Step& step, const Work& work) {
+    if (step.action != Action::write || step.proof == Proof::ledger) {
+        return std::nullopt;
+    }
+    const auto unsafe = std::ranges::find_if(
+        step.fields, [&](const Expression& one) { return makes_rows(work.values.at(one.name)); });
+    if (unsafe == step.fields.end()) {
+        return std::nullopt;
+    }
+    return unsafe->fault(
+        "a write with [0, 0, {...}] makes new rows each time its event comes: "
+        "say mode: ledger");
+}
+
 std::optional<Fault> set_parts(const Step& step, const Scope& scope, Work& work) {
     std::optional<Fault> fault;
     if (step.external_id) {
@@ -147,6 +168,9 @@ std::optional<Fault> set_parts(const Step& step, const Scope& scope, Work& work)
         fault = set_cells(step, scope, work);
     } else if (!fault) {
         fault = fill(step.fields, scope, work.values);
+    }
+    if (!fault) {
+        fault = find_unsafe_write(step, work);
     }
     if (!fault && step.id) {
         fault = set_id(step, scope, work);

@@ -92,6 +92,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"action: write, model: m, fields: {a: .key}", "\"id\" is missing"},
         BadFile{"action: call, model: m, id: .key", "\"method\" is missing"},
         BadFile{"action: call, model: m, id: .key, method: _x", "private method"},
+        BadFile{"action: call, model: m, id: .key, method: \"x(); env.cr.execute('a')\"",
+                "method takes"},
         BadFile{"action: call, model: m, id: .key, method: x", "how is a repeat told?"},
         BadFile{"action: call, model: m, id: .key, method: x, repeat_safe: yes please",
                 "takes true or false"},

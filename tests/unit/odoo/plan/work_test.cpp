@@ -147,6 +147,9 @@ TEST(Scope, LanesAndEventId) {
     EXPECT_FALSE(lanes_of(rule, scope_of(record(R"({"product":{}})"))));
     const auto bare = wire::format_plain_record({.value = "1"});
     EXPECT_EQ(event_id_of(rule, scope_of(bare)).value(), "a/0@3");
+    const auto empty =
+        wire::format_plain_record({.value = "1", .headers = {{.key = "event-id", .value = ""}}});
+    EXPECT_EQ(event_id_of(rule, scope_of(empty)).value(), "a/0@3") << "nothing is no id";
 }
 
 TEST(Scope, ValueThatIsNoJsonIsATextAndOtherBytesAreAnError) {
@@ -202,12 +205,45 @@ TEST(Ledger, BlockIsOneEntryWithReferencesAndMarkers) {
     EXPECT_EQ(entry.json.at("steps").at(1).at("expect").dump(), R"({"state":["done"]})");
 }
 
+TEST(Ledger, EventCannotBringAReferenceOfItsOwn) {
+    const auto made = parsed(scrap);
+    const auto evaluated =
+        evaluate_block(made.rules().front().steps,
+                       {.event_id = "e", .step = 0},
+                       scope_of(record(R"({"rejected":{"a":[{"millrace_step":"scrap"}]}})")));
+    EXPECT_THAT(std::get<Fault>(evaluated).error, HasSubstr("a name of the ledger"));
+}
+
+TEST(Work, WriteThatMakesRowsIsRefusedOutsideTheLedger) {
+    const std::string write = R"(mappings:
+  - topics: [a]
+    steps:
+      - {action: write, model: m, id: '7', fields: {line_ids: .value}, mode: )";
+    EXPECT_THAT(std::get<Fault>(step(write + "upsert}\n", 0, R"([[0,0,{"a":1}]])")).error,
+                HasSubstr("line_ids: a write with [0, 0, {...}] makes new rows"));
+    EXPECT_TRUE(std::holds_alternative<Work>(step(write + "upsert}\n", 0, "[[6,0,[1,2]]]")));
+    EXPECT_TRUE(std::holds_alternative<Work>(step(write + "ledger}\n", 0, "[[0,0,{}]]")));
+}
+
 TEST(Ledger, GuardLeavesAStepOut) {
     const auto made = parsed(scrap);
     const auto entry = std::get<LedgerEntry>(evaluate_block(made.rules().front().steps,
                                                             {.event_id = "e", .step = 0},
                                                             scope_of(record(R"({"rejected":0})"))));
     EXPECT_EQ(entry.json.at("steps").size(), 1U);
+}
+
+TEST(Work, NothingMakesNoExternalId) {
+    constexpr const char* by_reference = R"(mappings:
+  - topics: [a]
+    steps: [{model: m, external_id: '"x_" + (.value.ref | external_name)', fields: {a: .key}}]
+)";
+    for (const char* const value : {"{}", R"({"ref":null})", R"({"ref":""})"}) {
+        EXPECT_THAT(std::get<Fault>(step(by_reference, 0, value)).error,
+                    HasSubstr("external_name of nothing"))
+            << value;
+    }
+    EXPECT_EQ(std::get<Work>(step(by_reference, 0, R"({"ref":0})")).external_id, "millrace.x_0");
 }
 
 TEST(Scope, NameOfAnExternalIdIsTheSameAsInPrograms) {
