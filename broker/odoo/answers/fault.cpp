@@ -10,7 +10,10 @@ namespace {
 
 constexpr unsigned first_redirect = 300;
 constexpr unsigned bad_request = 400;
+constexpr unsigned unauthorized = 401;
+constexpr unsigned forbidden = 403;
 constexpr unsigned not_found = 404;
+constexpr unsigned request_timeout = 408;
 constexpr unsigned too_many_requests = 429;
 constexpr unsigned first_server_error = 500;
 constexpr unsigned bad_gateway = 502;
@@ -29,10 +32,18 @@ constexpr std::array rules{
     Rule{"LockNotAvailable", Cause::transient},
     Rule{"LockError", Cause::transient},
     Rule{"ConcurrencyError", Cause::transient},
-    Rule{"UniqueViolation", Cause::transient},
+    Rule{"TransactionRollbackError", Cause::transient},
+    Rule{"InFailedSqlTransaction", Cause::transient},
+    Rule{"QueryCanceled", Cause::transient},
+    Rule{"PoolError", Cause::transient},
+    Rule{"UniqueViolation", Cause::mapping},
+    Rule{"AdminShutdown", Cause::outage},
+    Rule{"CrashShutdown", Cause::outage},
+    Rule{"CannotConnectNow", Cause::outage},
     Rule{"OperationalError", Cause::outage},
     Rule{"InterfaceError", Cause::outage},
     Rule{"MissingError", Cause::mapping},
+    Rule{"NotFound", Cause::mapping},  // of /json/2: the model or the method
     Rule{"UserError", Cause::mapping},
     Rule{"ValidationError", Cause::mapping},
     Rule{"ValueError", Cause::mapping},
@@ -52,22 +63,43 @@ bool is_conflict(std::string_view text) {
            contains(text, "could not obtain lock");
 }
 
+/// "(Record: res.users(99,), User: 99)": who calls is not there; others may be an event's matter.
+bool is_caller_missing(std::string_view message) {
+    constexpr std::string_view record = "res.users(";
+    const auto at = message.find(record);
+    if (at == std::string_view::npos) {
+        return false;
+    }
+    const auto rest = message.substr(at + record.size());
+    const auto id = rest.substr(0, rest.find_first_not_of("0123456789"));
+    return !id.empty() && contains(rest, "User: " + std::string(id) + ")");
+}
+
+const Rule* rule_of(std::string_view name) {
+    return std::ranges::find_if(rules, [&](const Rule& one) { return name.ends_with(one.name); });
+}
+
 }  // namespace
+
+bool is_known_class(std::string_view name) {
+    return rule_of(name) != rules.end();
+}
 
 Fault classify_error(std::string_view name, std::string_view message) {
     Fault fault{.cause = Cause::mapping,
                 .error = readable_text(name, response_bytes_max) + ": " +
                          readable_text(message, response_bytes_max),
                 .response = readable_text(message, response_bytes_max)};
-    const auto* const rule =
-        std::ranges::find_if(rules, [&](const Rule& one) { return name.ends_with(one.name); });
-    if (rule != rules.end()) {
+    if (const auto* const rule = rule_of(name); rule != rules.end()) {
         fault.cause = rule->cause;
     }
     if (fault.cause == Cause::outage && contains(message, "does not exist")) {
         fault.cause = Cause::configuration;  // the database, not the connection
     }
-    if (name.ends_with("MissingError") && contains(message, "res.users")) {
+    if (name.ends_with("UniqueViolation") && contains(message, "ir_model_data")) {
+        fault.cause = Cause::transient;  // the loser of a race for an external id
+    }
+    if (name.ends_with("MissingError") && is_caller_missing(message)) {
         fault.cause = Cause::authorization;
     }
     fault.is_record_missing = fault.cause == Cause::mapping && name.ends_with("MissingError");
@@ -83,10 +115,12 @@ Fault classify_status(unsigned status, std::string_view body) {
     Fault fault{.cause = Cause::transient,
                 .error = "Odoo answered with HTTP status " + std::to_string(status),
                 .response = readable_text(body, response_bytes_max)};
-    if (status == too_many_requests) {
+    if (status == too_many_requests || status == request_timeout) {
         return fault;
     }
-    if (status == not_found || (status >= first_redirect && status < bad_request)) {
+    if (status == unauthorized || status == forbidden) {
+        fault.cause = Cause::authorization;
+    } else if (status == not_found || (status >= first_redirect && status < bad_request)) {
         fault.cause = Cause::configuration;
         fault.error += ": is odoo_url the address of Odoo itself?";
     } else if (status >= bad_request && status < first_server_error) {

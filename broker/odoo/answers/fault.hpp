@@ -13,6 +13,8 @@ using delivery::Cause;
 /// What a fault keeps of an answer of Odoo.
 inline constexpr std::size_t response_bytes_max = 2048;
 inline constexpr unsigned http_ok = 200;
+/// How Odoo says that it has no record of an external id.
+inline constexpr std::string_view unknown_external_id = "External ID not found";
 
 /// Why a call or a row had no effect, or may have had one.
 struct Fault {
@@ -25,6 +27,8 @@ struct Fault {
 
 /// An application error of Odoo: `name` is `error.data.name`, `message` is `error.data.message`.
 [[nodiscard]] Fault classify_error(std::string_view name, std::string_view message);
+/// Whether the class alone says the cause.
+[[nodiscard]] bool is_known_class(std::string_view name);
 /// An answer with a status other than 200.
 [[nodiscard]] Fault classify_status(unsigned status, std::string_view body);
 /// A message of `load` about one row; it carries no class.

@@ -36,13 +36,23 @@ void LookupCache::store(const std::string& key, nlohmann::json found, Duration k
 }
 
 void LookupCache::forget_model(const std::string& model) {
+    forget_if(model, [](const Entry&) { return true; });
+}
+
+void LookupCache::forget_missing_of(const std::string& model) {
+    forget_if(model, [](const Entry& entry) { return entry.found.is_null(); });
+}
+
+template <typename IsMeant>
+void LookupCache::forget_if(const std::string& model, IsMeant is_meant) {
     const auto begin = lookup_key(model, "");
-    for (auto entry = used_.begin(); entry != used_.end();) {
-        if (entry->key.starts_with(begin)) {
-            entries_.erase(entry->key);
-            entry = used_.erase(entry);
+    for (auto known = entries_.lower_bound(begin);
+         known != entries_.end() && known->first.starts_with(begin);) {
+        if (is_meant(*known->second)) {
+            used_.erase(known->second);
+            known = entries_.erase(known);
         } else {
-            ++entry;
+            ++known;
         }
     }
 }

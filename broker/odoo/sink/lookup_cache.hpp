@@ -26,6 +26,8 @@ class LookupCache {
     void store(const std::string& key, nlohmann::json found, Duration keep);
     /// Forgets what was found of a model: one of its records is not there any more.
     void forget_model(const std::string& model);
+    /// Forgets what was not found of a model: a record has come to it.
+    void forget_missing_of(const std::string& model);
     [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
   private:
@@ -34,6 +36,9 @@ class LookupCache {
         nlohmann::json found;
         SteadyTime until;
     };
+    template <typename IsMeant>
+    void forget_if(const std::string& model, IsMeant is_meant);
+
     std::size_t entries_max_;
     const Clock& clock_;
     std::list<Entry> used_;  ///< the last one used first

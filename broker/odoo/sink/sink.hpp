@@ -95,6 +95,10 @@ class Sink {
     void drop_rows(const BatchPtr& batch, const std::vector<RefusedRow>& refused);
     void refuse_all(const BatchPtr& batch, const Fault& fault);
     void forget_missing(const Flow& flow, const Fault& fault);
+    /// Whether it is the ledger's action that is missing; then the batch has been seen to.
+    [[nodiscard]] bool refuse_action(const BatchPtr& batch, const Fault& fault);
+    void refuse_undone(const Flow& flow, const Json& record);
+    void add_halves(const BatchPtr& batch);
     void finish(FlowPtr flow, const LedgerDone& done);
     void remember_ids(const BatchPtr& batch, const Json& ids);
 

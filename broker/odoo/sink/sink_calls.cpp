@@ -5,7 +5,6 @@
 #include "broker/odoo/answers/json_text.hpp"
 #include "broker/odoo/plan/calls.hpp"
 #include "broker/odoo/sink/sink.hpp"
-#include "storage/base/logging.hpp"
 
 // What a batch asks of Odoo, and what its answers mean for each of its events.
 
@@ -25,11 +24,6 @@ Fault unexpected(const Batch& batch, const std::string& result) {
     return {.cause = Cause::mapping,
             .error = batch.station->kind + " answered in a shape that is not known",
             .response = readable_text(result, response_bytes_max)};
-}
-
-Fault no_ledger() {
-    return {.cause = Cause::configuration,
-            .error = "Odoo has no ledger: an administrator runs millrace odoo install once"};
 }
 
 Json record_ids(const Batch& batch) {
@@ -80,6 +74,7 @@ void Sink::on_loaded(const BatchPtr& batch, const std::string& result) {
         return;
     }
     metrics_.rows_written.add(batch->flows.size());
+    cache_.forget_missing_of(batch->station->step->model);
     const auto& ids = std::get<LoadWrote>(answer).ids;
     remember_ids(batch, ids);
     for (std::size_t at = 0; at < batch->flows.size(); ++at) {
@@ -96,12 +91,17 @@ void Sink::on_created(const BatchPtr& batch, const std::string& result) {
         return;
     }
     metrics_.rows_written.add(batch->flows.size());
+    cache_.forget_missing_of(batch->station->step->model);
     for (std::size_t at = 0; at < batch->flows.size(); ++at) {
         advance(std::move(batch->flows[at]), {{"id", ids[at]}});
     }
 }
 
-void Sink::on_written(const BatchPtr& batch, const std::string& /*result*/) {
+void Sink::on_written(const BatchPtr& batch, const std::string& result) {
+    if (Json::parse(result, nullptr, false) != true) {
+        refuse_all(batch, unexpected(*batch, result));
+        return;
+    }
     metrics_.rows_written.add(batch->flows.size());
     for (auto& flow : batch->flows) {
         Json brought{{"id", flow->work.id}};
@@ -143,15 +143,24 @@ void Sink::on_read_back(const BatchPtr& batch, const std::string& result) {
         return;
     }
     auto flows = std::exchange(batch->flows, {});
+    const auto called_count = flows.size();
     for (auto& flow : flows) {
         const auto found = std::ranges::find_if(records, [&](const Json& record) {
             return record.is_object() && record.value("id", Json()) == flow->work.id;
         });
         judge(batch, std::move(flow), found == records.end() ? nullptr : &*found);
     }
-    if (!batch->flows.empty()) {
+    if (batch->flows.empty()) {
+        return;
+    }
+    if (!batch->is_called) {
         batch->is_called = true;
         start_call(batch);
+    } else if (called_count > 1) {
+        // A wizard for one of them has kept Odoo from doing anything for any.
+        add_halves(batch);
+    } else {
+        refuse_undone(*batch->flows.front(), records.front());
     }
 }
 
@@ -165,23 +174,37 @@ void Sink::judge(const BatchPtr& batch, FlowPtr flow, const Json* record) {
                        " does not exist or is hidden"});
         return;
     }
-    if (is_as_expected(step, *record)) {
-        metrics_.already_there.add(batch->is_called ? 0 : 1);
-        Json brought = *record;
-        advance(std::move(flow), std::move(brought));
-        return;
-    }
-    if (!batch->is_called) {
+    if (!is_as_expected(step, *record)) {
         batch->flows.push_back(std::move(flow));
         return;
     }
-    nack(*flow,
+    metrics_.already_there.add(batch->is_called ? 0 : 1);
+    Json brought = *record;
+    advance(std::move(flow), std::move(brought));
+}
+
+void Sink::refuse_undone(const Flow& flow, const Json& record) {
+    const auto& step = flow.current();
+    nack(flow,
          {.cause = Cause::mapping,
           .error = step.place + ": " + step.method +
-                   " has not done what is expected: " + record->dump() + " instead of " +
+                   " has not done what is expected: " + record.dump() + " instead of " +
                    step.expect.dump() + "; Odoo may have asked with a wizard",
           .response = {},
           .may_pass_later = true});
+}
+
+void Sink::add_halves(const BatchPtr& batch) {
+    auto flows = std::exchange(batch->flows, {});
+    const auto middle = flows.begin() + static_cast<std::ptrdiff_t>(flows.size() / 2);
+    std::vector<FlowPtr> second(std::make_move_iterator(middle),
+                                std::make_move_iterator(flows.end()));
+    flows.erase(middle, flows.end());
+    for (auto* const half : {&flows, &second}) {
+        if (!half->empty()) {
+            stations_.add_again(*batch->station, std::move(*half));
+        }
+    }
 }
 
 void Sink::start_lookup(const BatchPtr& batch) {
@@ -234,9 +257,11 @@ void Sink::on_found(const BatchPtr& batch, const std::string& result) {
 
 void Sink::end_lookup(const BatchPtr& batch, const Json& found) {
     const auto& step = *batch->station->step;
+    // What must be there is asked for again each time: somebody may just have added it.
+    const auto missing_kept = step.may_be_missing ? step.cache_missing : std::chrono::seconds(0);
     cache_.store(lookup_key(step.model, step.place + batch->flows.front()->work.group),
                  found,
-                 found.is_null() ? step.cache_missing : step.cache);
+                 found.is_null() ? missing_kept : step.cache);
     for (auto& flow : batch->flows) {
         if (take_lookup(flow, found)) {
             enter(std::move(flow));
@@ -266,31 +291,21 @@ void Sink::drop_rows(const BatchPtr& batch, const std::vector<RefusedRow>& refus
 
 void Sink::refuse_all(const BatchPtr& batch, const Fault& fault) {
     const bool is_lookup = batch->station->step->action == Action::lookup;
-    const bool is_unknown_id = fault.error.find("External ID not found") != std::string::npos;
-    if (is_lookup && is_unknown_id) {
+    if (is_lookup && fault.error.find(unknown_external_id) != std::string::npos) {
         end_lookup(batch, nullptr);
         return;
     }
-    if (batch->station->is_ledger && is_unknown_id && fault.cause == Cause::mapping) {
-        refuse_all(batch, no_ledger());
+    if (batch->station->is_ledger && refuse_action(batch, fault)) {
         return;
     }
     forget_missing(*batch->flows.front(), fault);
-    auto flows = std::exchange(batch->flows, {});
-    const bool is_shared = fault.cause == Cause::mapping && flows.size() > 1;
-    if (!is_shared || is_lookup) {
-        for (const auto& flow : flows) {
-            nack(*flow, fault);
-        }
+    if (fault.cause == Cause::mapping && batch->flows.size() > 1 && !is_lookup) {
+        add_halves(batch);  // one of them is guilty, until it is alone
         return;
     }
-    // One of them is guilty: halves, until it is alone.
-    const auto middle = flows.begin() + static_cast<std::ptrdiff_t>(flows.size() / 2);
-    std::vector<FlowPtr> second(std::make_move_iterator(middle),
-                                std::make_move_iterator(flows.end()));
-    flows.erase(middle, flows.end());
-    stations_.add_again(*batch->station, std::move(flows));
-    stations_.add_again(*batch->station, std::move(second));
+    for (const auto& flow : std::exchange(batch->flows, {})) {
+        nack(*flow, fault);
+    }
 }
 
 void Sink::forget_missing(const Flow& flow, const Fault& fault) {
@@ -301,87 +316,6 @@ void Sink::forget_missing(const Flow& flow, const Fault& fault) {
     for (const auto& step : flow.rule->steps) {
         cache_.forget_model(step.model);
     }
-    ledger_action_id_ = options_.ledger_action_id;
-}
-
-void Sink::start_ledger(const BatchPtr& batch) {
-    if (ledger_action_id_ == 0) {
-        send(batch,
-             reference_call(std::string(ledger_module) + "." + ledger_action),
-             &Sink::on_action);
-        return;
-    }
-    Json entries = Json::array();
-    for (const auto& flow : batch->flows) {
-        entries.push_back(flow->entry.json);
-    }
-    send(batch, ledger_call(ledger_action_id_, std::move(entries)), &Sink::on_ledger);
-}
-
-void Sink::on_action(const BatchPtr& batch, const std::string& result) {
-    const auto found = Json::parse(result, nullptr, false);
-    if (found.is_array() && found.size() == 2 && found[1].is_number_integer()) {
-        ledger_action_id_ = found[1].get<std::int64_t>();
-        start_ledger(batch);
-        return;
-    }
-    refuse_all(batch,
-               {.cause = Cause::configuration,
-                .error = "the user may not see the action of the ledger: give it the right to read "
-                         "server actions, or set odoo_ledger_action to its id"});
-}
-
-void Sink::on_ledger(const BatchPtr& batch, const std::string& result) {
-    auto answer = parse_ledger_answer(result, batch->flows.size());
-    if (const auto* const fault = std::get_if<Fault>(&answer)) {
-        refuse_all(batch, *fault);
-        return;
-    }
-    auto& outcomes = std::get<std::vector<LedgerOutcome>>(answer);
-    for (std::size_t at = 0; at < outcomes.size(); ++at) {
-        auto& flow = batch->flows[at];
-        if (const auto* const fault = std::get_if<Fault>(&outcomes[at])) {
-            metrics_.rows_refused.add();
-            forget_missing(*flow, *fault);
-            nack(*flow, *fault);
-        } else {
-            finish(std::move(flow), std::get<LedgerDone>(outcomes[at]));
-        }
-    }
-}
-
-void Sink::finish(FlowPtr flow, const LedgerDone& done) {
-    done.is_duplicate ? metrics_.duplicates.add() : metrics_.rows_written.add();
-    const auto& steps = flow->rule->steps;
-    for (auto left = block_length(steps, flow->step); left > 0; --left) {
-        const auto& name = flow->current().name;
-        const auto id = done.ids.find(name);
-        flow->scope.add_step(name, id == done.ids.end() ? Json() : Json{{"id", *id}});
-        ++flow->step;
-    }
-    enter(std::move(flow));
-}
-
-void Sink::forget_markers(UnixMicros before) {
-    if (ledger_action_id_ == 0) {
-        return;
-    }
-    const auto text = format_odoo_datetime(before);
-    parts_.transport.call(forget_call(ledger_action_id_, text),
-                          [this, alive = is_alive_, before](const Reply& reply) {
-                              if (!*alive) {
-                                  return;
-                              }
-                              if (const auto* const fault = std::get_if<Fault>(&reply)) {
-                                  log_warning("odoo", "markers stay: " + fault->error);
-                                  return;
-                              }
-                              const auto json =
-                                  Json::parse(std::get<std::string>(reply), nullptr, false);
-                              if (json.is_object() && json.value("forgotten", 0) > 0) {
-                                  forget_markers(before);
-                              }
-                          });
 }
 
 }  // namespace millrace::broker::odoo

@@ -65,6 +65,19 @@ bool only_reads(const Flow& flow) {
     return flow.current().action == Action::lookup;
 }
 
+bool is_any_in(const Flow& flow, const std::set<std::string>& names) {
+    const auto is_named = [&](const std::string& name) { return names.contains(name); };
+    return std::ranges::any_of(flow.lanes, is_named) ||
+           std::ranges::any_of(records_of(flow), is_named);
+}
+
+void add_names(const Flow& flow, std::set<std::string>& names) {
+    if (!only_reads(flow)) {
+        names.insert(flow.lanes.begin(), flow.lanes.end());
+        names.insert(records_of(flow).begin(), records_of(flow).end());
+    }
+}
+
 }  // namespace
 
 Stations::Stations(StationLimits limits, const Mapping& mapping) : limits_(limits) {
@@ -129,10 +142,14 @@ void Stations::lock(const Flow& flow, Batch& batch) const {
 }
 
 BatchPtr Stations::take_again() {
+    std::set<std::string> wanted;  // by those that have waited longer
     for (auto again = again_.begin(); again != again_.end(); ++again) {
-        const bool may_go = std::ranges::all_of(
-            again->flows, [this](const FlowPtr& flow) { return is_free(*flow); });
+        const bool may_go = std::ranges::all_of(again->flows, [&](const FlowPtr& flow) {
+            return is_free(*flow) && (only_reads(*flow) || !is_any_in(*flow, wanted));
+        });
         if (!may_go) {
+            std::ranges::for_each(again->flows,
+                                  [&](const FlowPtr& flow) { add_names(*flow, wanted); });
             continue;
         }
         auto batch = std::make_shared<Batch>();
@@ -153,7 +170,10 @@ BatchPtr Stations::gather(Station& station) {
     batch->station = &station;
     batch->locks = locks_.guard();
     std::set<std::string> records;
-    std::vector<const Flow*> taken;
+    std::set<std::string> wanted;  // what goes again would wait for ever if others took its names
+    for (const auto& again : again_) {
+        std::ranges::for_each(again.flows, [&](const FlowPtr& one) { add_names(*one, wanted); });
+    }
     std::size_t scanned = 0;
     std::vector<std::list<Station::Waiting>::iterator> chosen;
     for (auto at = station.queue.begin(); at != station.queue.end() && scanned < scanned_max &&
@@ -168,7 +188,8 @@ BatchPtr Stations::gather(Station& station) {
                               flow.work.group != (*chosen.front()).flow->work.group;
         const bool is_repeat = std::ranges::any_of(
             records_of(flow), [&](const std::string& name) { return records.contains(name); });
-        if (is_other || is_repeat || !is_free(flow)) {
+        const bool is_wanted = !only_reads(flow) && is_any_in(flow, wanted);
+        if (is_other || is_repeat || is_wanted || !is_free(flow)) {
             continue;
         }
         records.insert(records_of(flow).begin(), records_of(flow).end());

@@ -32,7 +32,9 @@ struct Batch {
     Station* station = nullptr;
     std::vector<FlowPtr> flows;
     LockTable::Guard locks;
-    bool is_called = false;  ///< of a call that is read back: it has been made
+    /// Of a call that is read back: it has been made. Of the ledger: its action was looked up
+    /// again.
+    bool is_called = false;
 };
 using BatchPtr = std::shared_ptr<Batch>;
 

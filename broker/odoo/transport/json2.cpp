@@ -9,7 +9,6 @@ namespace millrace::broker::odoo {
 namespace {
 
 constexpr unsigned unauthorized = 401;
-constexpr unsigned forbidden = 403;
 
 }  // namespace
 
@@ -43,14 +42,14 @@ Reply parse_json2_answer(unsigned status, std::string_view body) {
     const auto name = json.is_object() ? json.find("name") : json.end();
     const auto message = json.is_object() ? json.find("message") : json.end();
     if (name != json.end() && name->is_string() && message != json.end() && message->is_string()) {
-        return classify_error(name->get_ref<const std::string&>(),
-                              message->get_ref<const std::string&>());
+        const auto& text = message->get_ref<const std::string&>();
+        auto fault = classify_error(name->get_ref<const std::string&>(), text);
+        if (!is_known_class(name->get_ref<const std::string&>()) && fault.cause == Cause::mapping) {
+            fault.cause = classify_status(status, text).cause;
+        }
+        return fault;
     }
-    auto fault = classify_status(status, body);
-    if (status == forbidden) {
-        fault.cause = Cause::authorization;
-    }
-    return fault;
+    return classify_status(status, body);
 }
 
 Json2Transport::Json2Transport(boost::asio::io_context& context, OdooTarget target)

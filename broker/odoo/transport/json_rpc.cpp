@@ -15,11 +15,21 @@ std::string text_at(const Json& object, const char* name) {
     return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+/// Anything may answer with an object; only JSON-RPC says its version and whose answer it is.
+bool is_answer_to(const Json& json, std::uint64_t request_id) {
+    if (!json.is_object() || text_at(json, "jsonrpc") != "2.0") {
+        return false;
+    }
+    const auto id = json.find("id");
+    // Odoo does not know the id of what it could not read.
+    return id != json.end() && (*id == request_id || (id->is_null() && json.contains("error")));
+}
+
 }  // namespace
 
-Reply parse_rpc_answer(std::string_view body) {
+Reply parse_rpc_answer(std::string_view body, std::uint64_t request_id) {
     const auto json = expressions::parse_outside_json(body);
-    if (!json.is_object()) {
+    if (!is_answer_to(json, request_id)) {
         return Fault{.cause = Cause::configuration,
                      .error = "the answer is not JSON-RPC: is odoo_url the address of Odoo itself?",
                      .response = readable_text(body, response_bytes_max)};
@@ -76,18 +86,17 @@ struct JsonRpcTransport::Impl : std::enable_shared_from_this<Impl> {
 };
 
 void JsonRpcTransport::Impl::post(Json params, ReplyDone done) {
-    const Json body{{"jsonrpc", "2.0"},
-                    {"method", "call"},
-                    {"id", ++last_request},
-                    {"params", std::move(params)}};
+    const auto id = ++last_request;
+    const Json body{
+        {"jsonrpc", "2.0"}, {"method", "call"}, {"id", id}, {"params", std::move(params)}};
     poster.post({.path = "/jsonrpc", .headers = {}, .body = body.dump()},
-                [done = std::move(done)](const HttpOutcome& outcome) {
+                [id, done = std::move(done)](const HttpOutcome& outcome) {
                     if (const auto* const fault = std::get_if<Fault>(&outcome)) {
                         done(*fault);
                         return;
                     }
                     const auto& answer = std::get<HttpAnswered>(outcome);
-                    answer.status == http_ok ? done(parse_rpc_answer(answer.body))
+                    answer.status == http_ok ? done(parse_rpc_answer(answer.body, id))
                                              : done(classify_status(answer.status, answer.body));
                 });
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -39,8 +40,8 @@ class JsonRpcTransport final : public Transport {
     std::shared_ptr<Impl> impl_;
 };
 
-/// What an HTTP 200 of the JSON-RPC endpoint says.
-[[nodiscard]] Reply parse_rpc_answer(std::string_view body);
+/// What an HTTP 200 of the JSON-RPC endpoint says to the request of that id.
+[[nodiscard]] Reply parse_rpc_answer(std::string_view body, std::uint64_t request_id);
 
 /// Positional and keyword arguments of `execute_kw` for a call, each as JSON.
 [[nodiscard]] std::pair<Json, Json> rpc_arguments(const Call& call);

@@ -40,7 +40,7 @@ void parse_ledger(std::string_view text) {
 }
 
 void parse_envelopes(std::string_view text) {
-    const auto rpc = parse_rpc_answer(text);
+    const auto rpc = parse_rpc_answer(text, 1);
     if (const auto* const fault = std::get_if<Fault>(&rpc)) {
         check_fault(*fault);
     }

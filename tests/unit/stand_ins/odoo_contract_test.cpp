@@ -232,7 +232,7 @@ const std::vector<Row>& rows() {
 
 broker::odoo::Reply classify(const HttpReply& reply) {
     return reply.status == broker::odoo::http_ok
-               ? broker::odoo::parse_rpc_answer(reply.body)
+               ? broker::odoo::parse_rpc_answer(reply.body, 1)
                : broker::odoo::classify_status(reply.status, reply.body);
 }
 

@@ -42,6 +42,21 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"psycopg2.errors.SerializationFailure", "could not serialize", Cause::transient},
         Case{"psycopg2.errors.DeadlockDetected", "deadlock detected", Cause::transient},
         Case{"psycopg2.errors.LockNotAvailable", "lock timeout", Cause::transient},
+        Case{"odoo.exceptions.MissingError",
+             "Record does not exist or has been deleted.\n(Record: res.users(9,), User: 99)",
+             Cause::mapping},
+        Case{"psycopg2.errors.UniqueViolation",
+             "duplicate key value violates unique constraint "
+             "\"ir_model_data_module_name_uniq_index\"",
+             Cause::transient},
+        Case{"psycopg2.errors.UniqueViolation",
+             "duplicate key value violates unique constraint \"stock_lot_name_uniq\"",
+             Cause::mapping},
+        Case{"psycopg2.errors.InFailedSqlTransaction", "aborted", Cause::transient},
+        Case{"psycopg2.extensions.TransactionRollbackError", "rolled back", Cause::transient},
+        Case{"psycopg2.errors.QueryCanceled", "statement timeout", Cause::transient},
+        Case{"psycopg2.pool.PoolError", "The Connection Pool Is Full", Cause::transient},
+        Case{"psycopg2.errors.AdminShutdown", "terminating connection", Cause::outage},
         Case{"psycopg2.OperationalError", "connection refused", Cause::outage},
         Case{"psycopg2.InterfaceError", "connection already closed", Cause::outage},
         Case{"psycopg2.OperationalError",
@@ -59,6 +74,9 @@ TEST(ErrorOfOdoo, OnlyABusinessRuleMayPassLater) {
 TEST(StatusOfHttp, SaysWhoIsAtFault) {
     EXPECT_EQ(classify_status(303, "").cause, Cause::configuration);
     EXPECT_EQ(classify_status(400, "").cause, Cause::mapping);
+    EXPECT_EQ(classify_status(401, "").cause, Cause::authorization);
+    EXPECT_EQ(classify_status(403, "").cause, Cause::authorization);
+    EXPECT_EQ(classify_status(408, "").cause, Cause::transient);
     EXPECT_EQ(classify_status(404, "").cause, Cause::configuration);
     EXPECT_EQ(classify_status(429, "").cause, Cause::transient);
     EXPECT_EQ(classify_status(500, "<html>").cause, Cause::transient);

@@ -45,6 +45,18 @@ TEST(LookupCache, ForgetsAModel) {
     EXPECT_TRUE(cache.find(lookup_key("m.line", "a")));
 }
 
+TEST(LookupCache, ForgetsWhatAModelDidNotHave) {
+    ManualClock clock;
+    LookupCache cache(10, clock);
+    cache.store(lookup_key("m", "a"), 1, 10s);
+    cache.store(lookup_key("m", "b"), nullptr, 10s);
+    cache.store(lookup_key("m.line", "b"), nullptr, 10s);
+    cache.forget_missing_of("m");
+    EXPECT_TRUE(cache.find(lookup_key("m", "a")));
+    EXPECT_FALSE(cache.find(lookup_key("m", "b")));
+    EXPECT_TRUE(cache.find(lookup_key("m.line", "b")));
+}
+
 TEST(LookupCache, NoTimeMeansNotKept) {
     ManualClock clock;
     LookupCache cache(10, clock);

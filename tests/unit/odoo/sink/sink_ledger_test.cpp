@@ -46,10 +46,11 @@ TEST_F(SinkLedger, EventsGoToTheActionTogetherAndLaterStepsKnowTheIds) {
 TEST_F(SinkLedger, EachEventHasItsOwnError) {
     give({"x", "y", "z"});
     find_action();
-    transport.reply({{"millrace",
-                      {{{"status", "error"}, {"class", "UserError"}, {"message", "no stock"}},
-                       done("ok", 5),
-                       {{"status", "error"}, {"class", "UniqueViolation"}, {"message", "dup"}}}}});
+    transport.reply(
+        {{"millrace",
+          {{{"status", "error"}, {"class", "UserError"}, {"message", "no stock"}},
+           done("ok", 5),
+           {{"status", "error"}, {"class", "UniqueViolation"}, {"message", "ir_model_data"}}}}});
     EXPECT_EQ(nacks.at("x").cause, Cause::transient) << "a business rule, for a few tries";
     EXPECT_EQ(nacks.at("z").cause, Cause::transient) << "the loser of a race sends again";
     EXPECT_THAT(transport.waiting.at(0).names(), ElementsAre("y"));
@@ -62,6 +63,43 @@ TEST_F(SinkLedger, MissingActionIsAMatterOfConfiguration) {
     EXPECT_EQ(nacks.at("x").cause, Cause::configuration);
     EXPECT_EQ(nacks.at("y").cause, Cause::configuration);
     EXPECT_THAT(nacks.at("x").error, HasSubstr("millrace odoo install"));
+}
+
+Fault action_is_gone() {
+    return classify_error(
+        "odoo.exceptions.MissingError",
+        "Record does not exist or has been deleted.\n(Record: ir.actions.server(77,), User: 2)");
+}
+
+TEST_F(SinkLedger, ActionThatWasInstalledAnewIsLookedUpAgain) {
+    give({"x", "y"});
+    find_action();
+    transport.fail(action_is_gone());
+    EXPECT_EQ(next().method, "check_object_reference");
+    transport.reply({"ir.actions.server", 78});
+    EXPECT_EQ(next().ids->dump(), "[78]");
+    transport.reply({{"millrace", {done("ok", 5), done("ok", 6)}}});
+    transport.answer();
+    EXPECT_THAT(acked, ElementsAre("x", "y"));
+}
+
+TEST_F(SinkLedger, ActionThatIsGoneAlsoWhenLookedUpAgainIsAMatterOfConfiguration) {
+    give({"x", "y"});
+    find_action();
+    transport.fail(action_is_gone());
+    find_action();
+    transport.fail(action_is_gone());
+    EXPECT_EQ(nacks.at("x").cause, Cause::configuration);
+    EXPECT_EQ(nacks.at("y").cause, Cause::configuration);
+    EXPECT_TRUE(transport.waiting.empty());
+}
+
+TEST_F(SinkLedger, ActionOfTheSettingsThatIsGoneIsAMatterOfConfiguration) {
+    options.ledger_action_id = 77;
+    give({"x", "y"});
+    transport.fail(action_is_gone());
+    EXPECT_EQ(nacks.at("x").cause, Cause::configuration);
+    EXPECT_TRUE(transport.waiting.empty());
 }
 
 TEST_F(SinkLedger, MethodThatTheActionDoesNotKnowIsAMatterOfConfiguration) {
@@ -109,6 +147,11 @@ TEST_F(SinkLedger, MarkersAreForgottenUntilNoneIsLeft) {
     EXPECT_EQ(next().method, "run");
     transport.reply({{"forgotten", 0}});
     EXPECT_TRUE(transport.waiting.empty());
+    for (const Json& answer : {Json("many"), Json(true), Json(1.5), Json(nullptr)}) {
+        sink().forget_markers(1'700'000'000'000'000);
+        transport.reply({{"forgotten", answer}});
+        EXPECT_TRUE(transport.waiting.empty()) << answer.dump();
+    }
 }
 
 }  // namespace

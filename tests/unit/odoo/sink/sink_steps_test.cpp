@@ -36,18 +36,53 @@ TEST_F(SinkSteps, LookupIsMadeOnceForAllAndGivesLaterStepsTheId) {
     EXPECT_EQ(next().method, "write") << "found in the cache";
 }
 
-TEST_F(SinkSteps, LookupThatFindsNothingIsAFaultAndRememberedShortly) {
+TEST_F(SinkSteps, LookupThatFindsNothingIsAFaultAndAskedAgain) {
     steps(lookup_and_write);
     give({"Press"});
     transport.reply(Json::array());
     EXPECT_EQ(nacks.at("Press").cause, Cause::mapping);
     EXPECT_THAT(nacks.at("Press").error, HasSubstr("m.yaml:5: no mrp.workcenter is found by"));
-    nacks.clear();
     give({"Press"});
-    EXPECT_EQ(nacks.size(), 1U) << "no second question within the time";
+    EXPECT_EQ(next().method, "search_read") << "somebody may have added it";
+}
+
+constexpr const char* made_where_missing = R"(
+      - {name: known, action: lookup, model: m, external_id: '.value[0:1]', missing: "null"}
+      - {model: m, only_if: .steps.known == null, external_id: '.value[0:1]',
+         fields: {name: .value}}
+)";
+
+TEST_F(SinkSteps, WhatMayBeMissingIsRememberedShortly) {
+    steps(made_where_missing);
+    const auto nothing = classify_error("builtins.ValueError", "External ID not found: millrace.x");
+    give({"x1"});
+    transport.fail(nothing);
+    transport.fail({.cause = Cause::transient, .error = "later"});
+    give({"x2"});
+    EXPECT_EQ(next().method, "load") << "no second question within the time";
+    transport.fail({.cause = Cause::transient, .error = "later"});
     clock.advance(5s);
-    give({"Press"});
-    EXPECT_EQ(next().method, "search_read");
+    give({"x3"});
+    EXPECT_EQ(next().method, "check_object_reference");
+}
+
+TEST_F(SinkSteps, WhatWasMissingIsAskedForAgainOnceARecordHasCome) {
+    steps(made_where_missing);
+    give({"x1"});
+    transport.fail(classify_error("builtins.ValueError", "External ID not found: millrace.x"));
+    transport.answer();
+    give({"x2"});
+    EXPECT_EQ(next().method, "check_object_reference");
+    transport.reply({"m", 1});
+    EXPECT_THAT(acked, ElementsAre("x1", "x2"));
+}
+
+TEST_F(SinkSteps, WriteThatIsNotAnsweredWithTrueIsNoSuccess) {
+    steps("      - {action: write, model: m, id: .value | tonumber, fields: {code: '\"a\"'}}\n");
+    give({"7"});
+    transport.reply(nullptr);
+    EXPECT_TRUE(acked.empty());
+    EXPECT_THAT(nacks.at("7").error, HasSubstr("m write answered in a shape that is not known"));
 }
 
 TEST_F(SinkSteps, LookupThatFindsTwoIsAFault) {
@@ -105,6 +140,35 @@ TEST_F(SinkSteps, CallIsJudgedByTheStateAndNotByTheAnswer) {
     EXPECT_THAT(nacks.at("y").error, HasSubstr("button_mark_done has not done what is expected"));
 }
 
+TEST_F(SinkSteps, WizardForOneRecordOfACallLeavesTheOthersToCallsOfTheirOwn) {
+    options.business_attempts_max = 1;
+    steps(R"(
+      - {action: call, model: mrp.production, method: button_mark_done, id: .value | tonumber,
+         expect: {state: done}}
+)");
+    give({"1", "2", "3"});
+    std::set<Json> done;
+    for (int calls = 0; !transport.waiting.empty(); ++calls) {
+        ASSERT_LT(calls, 40);
+        const auto asked = *next().ids;
+        if (next().method == "read") {
+            Json records = Json::array();
+            for (const auto& id : asked) {
+                records.push_back({{"id", id}, {"state", done.contains(id) ? "done" : "draft"}});
+            }
+            transport.reply(records);
+        } else if (std::ranges::find(asked, Json(2)) != asked.end()) {
+            transport.reply({{"type", "ir.actions.act_window"}});  // nothing is done for any
+        } else {
+            done.insert(asked.begin(), asked.end());
+            transport.reply(true);
+        }
+    }
+    EXPECT_THAT(acked, testing::UnorderedElementsAre("1", "3"));
+    ASSERT_EQ(nacks.size(), 1U);
+    EXPECT_EQ(nacks.at("2").cause, Cause::mapping);
+}
+
 TEST_F(SinkSteps, CallOnARecordThatIsGoneIsAFault) {
     steps(finish);
     give({"x"});
@@ -143,6 +207,21 @@ TEST_F(SinkSteps, EventsOfOneLaneAreNeverInTwoCallsAtATime) {
         transport.answer();
     }
     EXPECT_EQ(acked.size(), 5U);
+}
+
+TEST_F(SinkSteps, WhatGoesAgainIsNotOvertakenInItsLanes) {
+    options.connections_max = 2;
+    steps("      - {model: m, external_id: .value, fields: {name: .value}}\n",
+          "    lane: .value[0:1]\n");
+    give({"a1", "b1", "a2", "c2"});
+    transport.fail({.cause = Cause::mapping, .error = "ValidationError"});
+    ASSERT_EQ(transport.waiting.size(), 1U) << "the second half waits for lane a";
+    give({"c3", "d1"});
+    ASSERT_EQ(transport.waiting.size(), 2U);
+    EXPECT_THAT(transport.waiting[1].names(), ElementsAre("d1"));
+    transport.answer();
+    transport.answer();
+    EXPECT_THAT(transport.waiting.at(0).names(), ElementsAre("a2", "c2"));
 }
 
 TEST_F(SinkSteps, LookupsOfOneLaneGoSideBySide) {

@@ -43,6 +43,11 @@ TEST(Json2, ErrorsAreClassifiedByTheirNameWhateverTheStatus) {
     EXPECT_EQ(cause(403, "odoo.exceptions.AccessError"), Cause::authorization);
     EXPECT_EQ(cause(500, "psycopg2.errors.SerializationFailure"), Cause::transient);
     EXPECT_EQ(cause(500, "psycopg2.OperationalError"), Cause::outage);
+    EXPECT_EQ(cause(404, "werkzeug.exceptions.NotFound"), Cause::mapping);
+    EXPECT_EQ(cause(403, "some.Unknown"), Cause::authorization);
+    EXPECT_EQ(cause(422, "some.Unknown"), Cause::mapping);
+    EXPECT_EQ(cause(500, "some.Unknown"), Cause::transient);
+    EXPECT_EQ(cause(503, "some.Unknown"), Cause::outage);
     EXPECT_EQ(cause(401, "werkzeug.exceptions.Unauthorized"), Cause::authorization);
 }
 
