@@ -1,8 +1,12 @@
 #include "client/expressions/jq_program.hpp"
 
-#include <cmath>
+#include <algorithm>
+#include <list>
+#include <mutex>
 #include <string_view>
 #include <utility>
+
+#include "client/expressions/run_watch.hpp"
 
 extern "C" {
 #include <jq.h>
@@ -13,9 +17,24 @@ namespace millrace::expressions {
 namespace {
 
 constexpr std::size_t outputs_max = 1'000;
-/// Secrets stand in the environment, and programs come from whoever may ask for letters. On the
-/// line of the program, so that lines in jq's words stay right.
-constexpr std::string_view without_environment = "def env: {}; {} as $ENV | ";
+/// What programs see in place of jq's own, on the line of the program, so that lines in jq's words
+/// stay right:
+/// - no environment, for secrets stand in it, and programs come from whoever may ask for letters;
+/// - no functions that end the process, or never end, for some values of an event (jq 1.6);
+/// - no `halt`: nothing but the limit of time stops a run.
+constexpr std::string_view other_builtins =
+    R"(def env: {}; )"
+    R"(def halt: error("halt is not here"); def halt_error: halt; def halt_error(code): halt; )"
+    R"(def jn(n; x): error("jn is not here"); )"
+    R"(def _indices(i): indices(i); )"
+    R"(def indices($i): if $i == "" and type == "string" then null else _indices($i) end; )"
+    R"(def index($i): indices($i) | .[0]; def rindex($i): indices($i) | .[-1:][0]; )"
+    R"(def _time(f): if type == "number" and (fabs > 1e15 or isnan) )"
+    R"(then error("a number that is no time") else f end; )"
+    R"(def _strftime(f): strftime(f); def strftime(f): _time(_strftime(f)); )"
+    R"(def _strflocaltime(f): strflocaltime(f); def strflocaltime(f): _time(_strflocaltime(f)); )"
+    R"(def todateiso8601: strftime("%Y-%m-%dT%H:%M:%SZ"); def todate: todateiso8601; )"
+    R"(def date: todate; {} as $ENV | )";
 
 std::string text_of(jv value) {
     jv text = jv_dump_string(value, 0);
@@ -36,10 +55,12 @@ void collect_error(void* out, jv message) {
 }  // namespace
 
 struct JqProgram::State {
+    std::string program;
     jq_state* jq = jq_init();
     std::string errors;
+    RunWatch::Watched watched{[this] { jq_halt(jq, jv_null(), jv_null()); }};
 
-    State() {
+    explicit State(std::string text) : program(std::move(text)) {
         jq_set_error_cb(jq, collect_error, &errors);
         // Without a path `include` ends the process; with this one it finds nothing.
         jq_set_attr(jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
@@ -51,15 +72,60 @@ struct JqProgram::State {
     ~State() { jq_teardown(&jq); }
 };
 
+/// Programs that nobody holds at the moment. Compiling costs milliseconds, for jq reads its own
+/// library each time, and the same filter is asked for again with the next query, job or restart.
+///
+/// Threads:  any.
+class JqProgram::Idle {
+  public:
+    static Idle& instance() {
+        // Never destroyed: programs of static storage may come back late.
+        static auto& idle = *new Idle;  // NOLINT(cppcoreguidelines-owning-memory)
+        return idle;
+    }
+
+    std::unique_ptr<State> take(const std::string& program) {
+        const std::scoped_lock lock(mutex_);
+        const auto found = std::ranges::find_if(
+            states_, [&program](const auto& state) { return state->program == program; });
+        if (found == states_.end()) {
+            return nullptr;
+        }
+        auto state = std::move(*found);
+        states_.erase(found);
+        return state;
+    }
+
+    void put(std::unique_ptr<State> state) {
+        const std::scoped_lock lock(mutex_);
+        states_.push_front(std::move(state));
+        if (states_.size() > states_max) {
+            states_.pop_back();
+        }
+    }
+
+  private:
+    static constexpr std::size_t states_max = 32;  ///< about 1 MB each
+    std::mutex mutex_;
+    std::list<std::unique_ptr<State>> states_;  ///< the latest first
+};
+
+JqProgram::JqProgram(std::unique_ptr<State> state)
+    : state_(state.release(),
+             [](State* back) { Idle::instance().put(std::unique_ptr<State>(back)); }) {}
+
 Result<JqProgram> JqProgram::compile(const std::string& program) {
-    auto state = std::make_shared<State>();
+    if (auto idle = Idle::instance().take(program)) {
+        return JqProgram(std::move(idle));
+    }
+    auto state = std::make_unique<State>(program);
     const auto compiles = [&state](const std::string& text) {
         state->errors.clear();
         return jq_compile(state->jq, text.c_str()) != 0;
     };
-    const std::string bare(without_environment);
+    const std::string begin(other_builtins);
     // Nothing, or a remark alone, is a program too. What fails is said of the program as it came.
-    if (compiles(bare + program) || (compiles(program) && compiles(bare + program + "\n."))) {
+    if (compiles(begin + program) || (compiles(program) && compiles(begin + program + "\n."))) {
         return JqProgram(std::move(state));
     }
     auto text = state->errors.empty() ? std::string("jq does not accept it") : state->errors;
@@ -76,14 +142,19 @@ Result<std::vector<std::string>> JqProgram::run(const std::string& input) const 
     }
     state.errors.clear();
     jq_start(state.jq, value, 0);
+    state.watched.begin();
     std::vector<std::string> outputs;
     jv output = jq_next(state.jq);
     while (jv_is_valid(output) != 0 && outputs.size() < outputs_max) {
         outputs.push_back(text_of(output));
         output = jq_next(state.jq);
     }
+    const bool was_stopped = state.watched.end();
     std::string error;
-    if (jv_is_valid(output) == 0 && jv_invalid_has_msg(jv_copy(output)) != 0) {
+    if (was_stopped) {
+        error = "the program takes more than " + std::to_string(RunWatch::run_time_max.count()) +
+                " s (expression_run_time_max)";
+    } else if (jv_is_valid(output) == 0 && jv_invalid_has_msg(jv_copy(output)) != 0) {
         jv message = jv_invalid_get_msg(jv_copy(output));
         if (jv_get_kind(message) == JV_KIND_STRING) {
             error = jv_string_value(message);

@@ -10,7 +10,9 @@ namespace millrace::expressions {
 
 /// A compiled jq program. The environment is empty for it, and it includes no files.
 ///
-/// Promise:  none on its time: a program that never ends keeps its thread.
+/// Promise:  compiled once while it is asked for again and again; stopped after two seconds of a
+///           processor's time. None on its memory: a program may ask for more than there is, or
+///           nest deeper than a stack holds.
 /// Threads:  one at a time.
 class JqProgram {
   public:
@@ -24,7 +26,8 @@ class JqProgram {
 
   private:
     struct State;
-    explicit JqProgram(std::shared_ptr<State> state) : state_(std::move(state)) {}
+    class Idle;
+    explicit JqProgram(std::unique_ptr<State> state);
     std::shared_ptr<State> state_;
 };
 

@@ -1,9 +1,14 @@
 #include "client/expressions/jq_program.hpp"
 
 #include <cstdlib>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "client/expressions/run_watch.hpp"
 
 namespace millrace::expressions {
 namespace {
@@ -62,6 +67,81 @@ TEST(JqProgram, NothingAndARemarkAlonePassTheInputOn) {
     }
     EXPECT_THAT(JqProgram::compile("def f: 1; f, 2 # two").value().run("null").value(),
                 ElementsAre("1", "2"));
+}
+
+TEST(JqProgram, OfTheSameTextAreKeptApartWhileBothAreHeld) {
+    const auto first = JqProgram::compile("error(.)");
+    const auto second = JqProgram::compile("error(.)");
+    EXPECT_EQ(first.value().run("\"a\"").error().text, "a");
+    EXPECT_EQ(second.value().run("\"b\"").error().text, "b");
+    EXPECT_EQ(first.value().run("\"c\"").error().text, "c");
+}
+
+TEST(JqProgram, RemembersNothingOfItsLastHolder) {
+    const std::string text = "if . == 1 then error(\"one\") else range(3) end";
+    const auto outputs_of = [&text](const std::string& input) {
+        return JqProgram::compile(text).value().run(input);
+    };
+    EXPECT_EQ(outputs_of("1").error().text, "one");
+    EXPECT_THAT(outputs_of("2").value(), ElementsAre("0", "1", "2"));
+    EXPECT_EQ(outputs_of("1").error().text, "one");
+}
+
+TEST(JqProgram, ThatDoesNotEndIsStoppedAndRunsAgain) {
+    const auto before = RunWatch::stopped_count();
+    const auto program = JqProgram::compile("if . then until(false; .) else \"done\" end").value();
+    const auto stopped = program.run("true");
+    ASSERT_FALSE(stopped);
+    EXPECT_EQ(stopped.error().code, Errc::invalid_argument);
+    EXPECT_THAT(stopped.error().text, HasSubstr("expression_run_time_max"));
+    EXPECT_EQ(RunWatch::stopped_count(), before + 1);
+    EXPECT_THAT(program.run("false").value(), ElementsAre("\"done\""));
+}
+
+TEST(JqProgram, ValuesThatEndOrHoldJqItselfAreErrorsOrNothing) {
+    const std::vector<std::pair<std::string, std::string>> runs = {
+        {"todate", "1e300"},
+        {"date", "-1e300"},
+        {"strftime(\"%Y\")", "1e300"},
+        {"strflocaltime(\"%Y\")", "1e300"},
+        {"todateiso8601", "1e300"},
+        {"halt", "1"},
+        {"halt_error", "1"},
+        {"\"x\" | halt_error(3)", "1"},
+        {"jn(1e300; .)", "1"}};
+    for (const auto& [text, input] : runs) {
+        const auto program = JqProgram::compile(text);
+        ASSERT_TRUE(program) << program.error().text;
+        EXPECT_FALSE(program.value().run(input)) << text;
+    }
+    for (const char* const text : {"indices(\"\")", "index(\"\")", "rindex(\"\")"}) {
+        EXPECT_THAT(JqProgram::compile(text).value().run("\"abc\"").value(), ElementsAre("null"))
+            << text;
+    }
+}
+
+TEST(JqProgram, TimesAndPlacesAreJqsOwn) {
+    const auto outputs = JqProgram::compile(
+                             "todate, date, strftime(\"%Y\"), (\"a,b,a\" | indices(\"a\"), "
+                             "index(\"a\"), rindex(\"a\"))")
+                             .value()
+                             .run("1425599621");
+    EXPECT_THAT(
+        outputs.value(),
+        ElementsAre(
+            "\"2015-03-05T23:53:41Z\"", "\"2015-03-05T23:53:41Z\"", "\"2015\"", "[0,4]", "0", "4"));
+    EXPECT_THAT(JqProgram::compile("indices(1), indices([1, 2])").value().run("[0,1,2,1]").value(),
+                ElementsAre("[1,3]", "[1]"));
+}
+
+TEST(JqProgram, MoreThanAreKeptAreCompiledAnew) {
+    const auto sum_with = [](int n) {
+        return JqProgram::compile(". + " + std::to_string(n)).value().run("1").value();
+    };
+    for (int n = 0; n < 33; ++n) {
+        EXPECT_THAT(sum_with(n), ElementsAre(std::to_string(n + 1)));
+    }
+    EXPECT_THAT(sum_with(0), ElementsAre("1"));
 }
 
 TEST(JqProgram, IncludesNoFiles) {

@@ -1,6 +1,7 @@
 #include "broker/gateways/http/admin/probe_routes.hpp"
 
 #include "broker/observability/exposition.hpp"
+#include "client/expressions/run_watch.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -51,11 +52,14 @@ void answer_health(const ShardGate& gate, const Call& call) {
 
 }  // namespace
 
-Routes probe_routes(const ShardGate& gate, const MetricsRegistry& metrics) {
+Routes probe_routes(const ShardGate& gate, MetricsRegistry& metrics) {
+    auto& stopped = metrics.gauge("millrace_expressions_stopped",
+                                  "Runs of jq programs that took more than the time they may");
     return {{.pattern = "/metrics",
              .summary = "Metrics in Prometheus' text format.",
              .handle =
-                 [&metrics](const Call& call) {
+                 [&metrics, &stopped](const Call& call) {
+                     stopped.set(static_cast<std::int64_t>(expressions::RunWatch::stopped_count()));
                      call.respond({.content_type = "text/plain; version=0.0.4; charset=utf-8",
                                    .body = format_metrics(metrics)});
                  },

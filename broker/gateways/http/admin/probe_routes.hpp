@@ -7,6 +7,6 @@
 namespace millrace::broker::http {
 
 /// /metrics, /healthz and /readyz. What is given must outlive the routes.
-[[nodiscard]] Routes probe_routes(const ShardGate& gate, const MetricsRegistry& metrics);
+[[nodiscard]] Routes probe_routes(const ShardGate& gate, MetricsRegistry& metrics);
 
 }  // namespace millrace::broker::http
