@@ -35,7 +35,8 @@ class JobControl {
     /// Before so many bytes are read: waits for their share of the read budget, which all jobs
     /// divide. False when the job must stop.
     [[nodiscard]] virtual bool wait_for_budget(std::size_t bytes) = 0;
-    /// Makes progress durable; the control adds time and rate.
+    /// Makes progress durable, again and again where that fails for a moment; the control adds time
+    /// and rate.
     [[nodiscard]] virtual Result<void> commit(JobProgress& progress) = 0;
     /// Shows the errors of `progress` beside what was committed last.
     virtual void note(const JobProgress& progress) = 0;

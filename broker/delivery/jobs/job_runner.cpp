@@ -128,7 +128,7 @@ class JobRunner::Impl::Run final : public JobControl {
         metrics.bytes.add(growth(committed_.bytes, progress.bytes));
         metrics.errors.add(growth(committed_.errors, progress.errors));
         committed_ = progress;
-        return runner_.shards.commit(job_.id, progress);
+        return retry(*this, progress, [&] { return runner_.shards.commit(job_.id, progress); });
     }
     void note(const JobProgress& progress) override {
         runner_.kinds[static_cast<std::size_t>(job_.kind)].errors.add();

@@ -57,6 +57,10 @@ class WatchedShards final : public JobShards {
     }
     Result<void> commit(std::uint64_t job, const JobProgress& progress) override {
         const std::lock_guard lock(mutex_);
+        if (commit_failures_ > 0) {
+            --commit_failures_;
+            return fail(Errc::limit_reached, "the shard has much to do");
+        }
         jobs_[job].progress = progress;
         return ok();
     }
@@ -86,6 +90,7 @@ class WatchedShards final : public JobShards {
     std::map<std::uint64_t, Job> jobs_;
     std::vector<std::uint64_t> started_;
     std::size_t scans_ = 0;
+    std::size_t commit_failures_ = 0;  ///< of the next commits
 
   private:
     std::mutex mutex_;
@@ -112,6 +117,18 @@ TEST_F(JobRunnerTest, OneThreadRunsJobsInTheOrderOfTheirIds) {
         return shards.jobs_[1].state == JobState::done && shards.jobs_[2].state == JobState::done;
     }));
     EXPECT_EQ(shards.started_, (std::vector<std::uint64_t>{1, 2}));
+}
+
+TEST_F(JobRunnerTest, ProgressThatIsRefusedForAMomentIsCommittedLaterAndTheJobGoesOn) {
+    shards.commit_failures_ = 3;
+    const auto threads = make_job_threads();
+    JobRunner runner(options, shards, *threads, clock, metrics);
+    shards.let_go();
+    runner.see(shards.add(1));
+    EXPECT_TRUE(shards.eventually([this] { return shards.jobs_[1].state != JobState::running; }));
+    EXPECT_EQ(shards.jobs_[1].state, JobState::done);
+    EXPECT_EQ(shards.commit_failures_, 0U);
+    EXPECT_GT(shards.jobs_[1].progress.errors, 0U);
 }
 
 TEST_F(JobRunnerTest, APausedJobMakesRoomAndGoesOnWhenResumed) {
