@@ -96,6 +96,7 @@ class Store final : public ShardStore {
     Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) override {
         return index_->offset_at(partition, time_us);
     }
+    UnixMicros last_time_us() const override { return index_->last_time_us(); }
     Result<std::optional<UnixMicros>> append_time_at(PartitionId partition,
                                                      Offset offset) override {
         MILLRACE_TRY(const auto places, index_->find(partition, offset, 1));
@@ -352,7 +353,8 @@ Result<ScanCursor> Store::scan_start(UnixMicros time_us) {
         }
     }
     for (const auto& [sequence, segment] : unsealed_) {
-        if (segment.row.last_time_us >= time_us) {
+        if (std::max(segment.row.last_time_us, index_->last_time_of_unsealed(sequence)) >=
+            time_us) {
             return ScanCursor{.segment = sequence, .position = Position{disk_alignment}};
         }
     }

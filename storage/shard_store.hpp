@@ -242,7 +242,10 @@ class ShardStore {
                           ReadAllDone done) = 0;
     /// The first offset of a batch whose append time is not before `time_us`; `next` where there is
     /// none.
+    /// **Requires** that append times of a partition never go down.
     [[nodiscard]] virtual Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) = 0;
+    /// No record was appended later than this, by the clock of its time.
+    [[nodiscard]] virtual UnixMicros last_time_us() const = 0;
 
     /// When the record at `offset` was appended; nothing at or behind the end.
     [[nodiscard]] virtual Result<std::optional<UnixMicros>> append_time_at(PartitionId partition,

@@ -1,43 +1,56 @@
 #include "storage/index/batch_index.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace millrace::storage {
 namespace {
 
-std::size_t bytes_of(const std::vector<BatchPlace>& found) {
-    std::size_t bytes = 0;
-    for (const auto& place : found) {
-        bytes += place.entry.run_bytes;
-    }
-    return bytes;
-}
+/// A read parses whole chunks, so that they are no longer than a read likes.
+constexpr std::size_t chunk_entries_max = 256;
 
-/// Adds entries from the one that holds `from` until enough has been found; returns whether more is
-/// wanted.
-bool collect(SegmentSequence segment,
-             const std::vector<BatchEntry>& entries,
-             Offset from,
-             std::size_t bytes_max,
-             std::vector<BatchPlace>& found) {
-    auto at = std::ranges::upper_bound(
-        entries, from, {}, [](const BatchEntry& entry) { return entry.end() - 1; });
-    // upper_bound looks for the last offset above `from`; step back where it is exactly that.
-    if (at != entries.begin() && std::prev(at)->end() > from) {
-        --at;
-    }
-    auto bytes = bytes_of(found);
-    for (; at != entries.end(); ++at) {
-        if (!found.empty() && bytes + at->run_bytes > bytes_max) {
-            return false;
+/// Calls `visit` for each chunk of the batches that a partition has in a segment.
+template <class Visit>
+void for_each_chunk(SegmentSequence segment, std::span<const BatchEntry> entries, Visit visit) {
+    while (!entries.empty()) {
+        const auto part = entries.first(std::min(entries.size(), chunk_entries_max));
+        Chunk chunk{.segment = segment, .entries = {part.begin(), part.end()}};
+        for (const auto& entry : part) {
+            chunk.live_bytes += entry.run_bytes;
         }
-        bytes += at->run_bytes;
-        found.push_back({.segment = segment, .entry = *at});
+        visit(chunk);
+        entries = entries.subspan(part.size());
     }
-    return bytes < bytes_max;
 }
 
 }  // namespace
+
+/// What a search for batches has found so far.
+struct BatchIndex::Search {
+    Offset from;
+    std::size_t bytes_max = 0;
+    std::vector<BatchPlace> found = {};
+    std::size_t bytes = 0;
+
+    /// Adds entries from the one that holds `from` until enough has been found; returns whether
+    /// more is wanted.
+    bool collect(SegmentSequence segment, const std::vector<BatchEntry>& entries) {
+        auto at = std::ranges::upper_bound(
+            entries, from, {}, [](const BatchEntry& entry) { return entry.end() - 1; });
+        // upper_bound looks for the last offset above `from`; step back where it is exactly that.
+        if (at != entries.begin() && std::prev(at)->end() > from) {
+            --at;
+        }
+        for (; at != entries.end(); ++at) {
+            if (!found.empty() && bytes + at->run_bytes > bytes_max) {
+                return false;
+            }
+            bytes += at->run_bytes;
+            found.push_back({.segment = segment, .entry = *at});
+        }
+        return bytes < bytes_max;
+    }
+};
 
 Result<void> BatchIndex::load() {
     std::optional<Error> broken;
@@ -60,6 +73,7 @@ Result<void> BatchIndex::load() {
                 return false;
             }
             sealed_[segment_of_key(key)] = row.value();
+            last_time_us_ = std::max(last_time_us_, row.value().last_time_us);
             return true;
         }));
     if (broken) {
@@ -69,6 +83,7 @@ Result<void> BatchIndex::load() {
 }
 
 void BatchIndex::add(SegmentSequence segment, const BatchHeader& header, Position position) {
+    last_time_us_ = std::max(last_time_us_, header.append_time_us);
     auto& row = partitions_[header.partition];
     if (header.base_offset < row.next) {
         return;
@@ -119,6 +134,8 @@ SealJob BatchIndex::begin_seal(SegmentSequence segment, SegmentRow row) const {
     const auto found = unsealed_.find(segment);
     job.batches = found == unsealed_.end() ? std::make_shared<SegmentBatches>() : found->second;
     job.row.live_bytes = 0;
+    // Append times are ahead of the clock where that was set back.
+    job.row.last_time_us = std::max(row.last_time_us, last_time_of_unsealed(segment));
     for (const auto& [partition, entries] : *job.batches) {
         job.partitions.emplace_back(partition, row_at_end_of(segment, partition, entries));
         for (const auto& entry : entries) {
@@ -130,11 +147,9 @@ SealJob BatchIndex::begin_seal(SegmentSequence segment, SegmentRow row) const {
 
 void SealJob::add_to(KeyValueBatch& batch) const {
     for (const auto& [partition, entries] : *batches) {
-        Chunk chunk{.segment = segment, .entries = entries};
-        for (const auto& entry : entries) {
-            chunk.live_bytes += entry.run_bytes;
-        }
-        batch.put(chunk_key(partition, entries.front().base_offset), format_chunk(chunk));
+        for_each_chunk(segment, entries, [&, of = partition](const Chunk& chunk) {
+            batch.put(chunk_key(of, chunk.entries.front().base_offset), format_chunk(chunk));
+        });
     }
     for (const auto& [partition, partition_row] : partitions) {
         batch.put(partition_key(partition), format_partition_row(partition_row));
@@ -152,10 +167,10 @@ Result<void> BatchIndex::end_seal(const SealJob& job) {
         if (partitions_.contains(partition)) {
             continue;
         }
-        for (const auto& entry : entries) {
-            row.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, row.live_bytes);
-        }
-        batch.erase(chunk_key(partition, entries.front().base_offset));
+        for_each_chunk(job.segment, entries, [&, of = partition](const Chunk& chunk) {
+            row.live_bytes -= std::min(chunk.live_bytes, row.live_bytes);
+            batch.erase(chunk_key(of, chunk.entries.front().base_offset));
+        });
         batch.erase(partition_key(partition));
         changed = true;
     }
@@ -185,44 +200,36 @@ std::vector<PartitionId> BatchIndex::partitions() const {
     return all;
 }
 
-Result<bool> BatchIndex::collect_sealed(PartitionId partition,
-                                        Offset from,
-                                        std::size_t bytes_max,
-                                        std::vector<BatchPlace>& found) const {
-    const auto prefix = chunk_prefix(partition);
-    MILLRACE_TRY(const auto before, store_.load_at_or_before(prefix, chunk_key(partition, from)));
+Result<bool> BatchIndex::collect_sealed(PartitionId partition, Search& search) const {
     std::optional<Error> broken;
     bool wants_more = true;
-    MILLRACE_TRY(store_.visit(
-        prefix, before ? before->key : prefix, [&](std::string_view, std::string_view value) {
-            const auto chunk = parse_chunk(value);
-            if (!chunk) {
-                broken = chunk.error();
-                return false;
-            }
-            // A chunk that is on disk already while its segment still counts as unsealed is left to
-            // memory.
-            if (unsealed_.contains(chunk.value().segment)) {
-                return false;
-            }
-            wants_more =
-                collect(chunk.value().segment, chunk.value().entries, from, bytes_max, found);
-            return wants_more;
-        }));
+    MILLRACE_TRY(store_.visit_around(chunk_prefix(partition),
+                                     chunk_key(partition, search.from),
+                                     [&](std::string_view, std::string_view value) {
+                                         const auto chunk = parse_chunk(value);
+                                         if (!chunk) {
+                                             broken = chunk.error();
+                                             return false;
+                                         }
+                                         // A chunk that is on disk already while its segment still
+                                         // counts as unsealed is left to memory.
+                                         if (unsealed_.contains(chunk.value().segment)) {
+                                             return false;
+                                         }
+                                         wants_more = search.collect(chunk.value().segment,
+                                                                     chunk.value().entries);
+                                         return wants_more;
+                                     }));
     if (broken) {
         return *broken;
     }
     return wants_more;
 }
 
-void BatchIndex::collect_unsealed(PartitionId partition,
-                                  Offset from,
-                                  std::size_t bytes_max,
-                                  std::vector<BatchPlace>& found) const {
+void BatchIndex::collect_unsealed(PartitionId partition, Search& search) const {
     for (const auto& [segment, batches] : unsealed_) {
         const auto entries = batches->find(partition);
-        if (entries != batches->end() &&
-            !collect(segment, entries->second, from, bytes_max, found)) {
+        if (entries != batches->end() && !search.collect(segment, entries->second)) {
             return;
         }
     }
@@ -231,7 +238,7 @@ void BatchIndex::collect_unsealed(PartitionId partition,
 Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition,
                                                  Offset from,
                                                  std::size_t bytes_max) const {
-    std::vector<BatchPlace> found;
+    Search search{.from = from, .bytes_max = bytes_max};
     // Readers at the tail are the common case: memory first, RocksDB only for what lies before it.
     for (const auto& [segment, batches] : unsealed_) {
         const auto entries = batches->find(partition);
@@ -239,49 +246,77 @@ Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition,
             continue;
         }
         if (entries->second.front().base_offset <= from) {
-            collect_unsealed(partition, from, bytes_max, found);
-            return found;
+            collect_unsealed(partition, search);
+            return std::move(search.found);
         }
         break;
     }
-    MILLRACE_TRY(const bool wants_more, collect_sealed(partition, from, bytes_max, found));
+    MILLRACE_TRY(const bool wants_more, collect_sealed(partition, search));
     if (wants_more) {
-        collect_unsealed(partition, from, bytes_max, found);
+        collect_unsealed(partition, search);
     }
+    return std::move(search.found);
+}
+
+Result<std::optional<Chunk>> BatchIndex::chunk_at_or_before(PartitionId partition,
+                                                            Offset offset) const {
+    const auto key = chunk_key(partition, offset);
+    Result<std::optional<Chunk>> found = std::optional<Chunk>{};
+    MILLRACE_TRY(store_.visit_around(
+        chunk_prefix(partition), key, [&](std::string_view at, std::string_view value) {
+            if (at <= key) {
+                auto chunk = parse_chunk(value);
+                found =
+                    chunk ? Result<std::optional<Chunk>>(std::move(chunk).value()) : chunk.error();
+            }
+            return false;
+        }));
     return found;
+}
+
+/// Append times of a partition never go down, so halving its offsets finds the chunk.
+Result<std::optional<Offset>> BatchIndex::sealed_offset_at(PartitionId partition,
+                                                           UnixMicros time_us) const {
+    const auto limits = bounds(partition);
+    std::optional<Offset> answer;
+    auto low = limits.first;
+    for (auto high = limits.next; low < high;) {
+        const auto middle = low + (high.value - low.value) / 2;
+        MILLRACE_TRY(const auto chunk, chunk_at_or_before(partition, middle));
+        if (!chunk || chunk->entries.back().append_time_us < time_us) {
+            low = std::max(middle + 1, chunk ? chunk->end() : middle);
+            continue;
+        }
+        const auto& entries = chunk->entries;
+        answer = std::ranges::lower_bound(entries, time_us, {}, &BatchEntry::append_time_us)
+                     ->base_offset;
+        high = entries.front().base_offset;
+    }
+    return answer;
+}
+
+UnixMicros BatchIndex::last_time_of_unsealed(SegmentSequence segment) const {
+    UnixMicros last = 0;
+    if (const auto found = unsealed_.find(segment); found != unsealed_.end()) {
+        for (const auto& [partition, entries] : *found->second) {
+            last = std::max(last, entries.back().append_time_us);
+        }
+    }
+    return last;
 }
 
 Result<Offset> BatchIndex::offset_at(PartitionId partition, UnixMicros time_us) const {
     const auto limits = bounds(partition);
-    Offset answer = limits.next;
-    std::optional<Error> broken;
-    bool is_found = false;
-    const auto look_at = [&](const std::vector<BatchEntry>& entries) {
-        if (entries.back().append_time_us < time_us) {
-            return false;
+    MILLRACE_TRY(auto answer, sealed_offset_at(partition, time_us));
+    for (auto at = unsealed_.begin(); !answer && at != unsealed_.end(); ++at) {
+        const auto found = at->second->find(partition);
+        if (found != at->second->end() && found->second.back().append_time_us >= time_us) {
+            answer =
+                std::ranges::lower_bound(found->second, time_us, {}, &BatchEntry::append_time_us)
+                    ->base_offset;
         }
-        answer = std::ranges::lower_bound(entries, time_us, {}, &BatchEntry::append_time_us)
-                     ->base_offset;
-        return true;
-    };
-    MILLRACE_TRY(
-        store_.visit(chunk_prefix(partition), "", [&](std::string_view, std::string_view value) {
-            const auto chunk = parse_chunk(value);
-            if (!chunk) {
-                broken = chunk.error();
-                return false;
-            }
-            is_found = look_at(chunk.value().entries);
-            return !is_found;
-        }));
-    if (broken) {
-        return *broken;
     }
-    for (auto at = unsealed_.begin(); !is_found && at != unsealed_.end(); ++at) {
-        const auto entries = at->second->find(partition);
-        is_found = entries != at->second->end() && look_at(entries->second);
-    }
-    return std::max(answer, limits.first);
+    return std::max(answer.value_or(limits.next), limits.first);
 }
 
 Result<void> BatchIndex::drop_front(PartitionId partition,

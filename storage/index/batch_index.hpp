@@ -58,6 +58,9 @@ class BatchIndex {
                                                        Offset from,
                                                        std::size_t bytes_max) const;
     [[nodiscard]] Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) const;
+    /// No batch was appended later, by the clock of its time.
+    [[nodiscard]] UnixMicros last_time_us() const { return last_time_us_; }
+    [[nodiscard]] UnixMicros last_time_of_unsealed(SegmentSequence segment) const;
 
     /// Drops sealed chunks at the front while `is_expired` says so. Returns whether anything
     /// changed.
@@ -81,20 +84,21 @@ class BatchIndex {
                                              PartitionId partition,
                                              const std::vector<BatchEntry>& entries) const;
     void set_partition_row(KeyValueBatch& batch, PartitionId partition) const;
-    [[nodiscard]] Result<bool> collect_sealed(PartitionId partition,
-                                              Offset from,
-                                              std::size_t bytes_max,
-                                              std::vector<BatchPlace>& found) const;
-    void collect_unsealed(PartitionId partition,
-                          Offset from,
-                          std::size_t bytes_max,
-                          std::vector<BatchPlace>& found) const;
+    struct Search;
+    /// Returns whether more is wanted.
+    [[nodiscard]] Result<bool> collect_sealed(PartitionId partition, Search& search) const;
+    void collect_unsealed(PartitionId partition, Search& search) const;
+    [[nodiscard]] Result<std::optional<Chunk>> chunk_at_or_before(PartitionId partition,
+                                                                  Offset offset) const;
+    [[nodiscard]] Result<std::optional<Offset>> sealed_offset_at(PartitionId partition,
+                                                                 UnixMicros time_us) const;
 
     KeyValueStore& store_;
     std::unordered_map<PartitionId, PartitionRow> partitions_;
     std::map<SegmentSequence, std::shared_ptr<SegmentBatches>> unsealed_;
     std::map<SegmentSequence, SegmentRow> sealed_;
     std::uint64_t live_bytes_ = 0;
+    UnixMicros last_time_us_ = 0;
 };
 
 }  // namespace millrace::storage

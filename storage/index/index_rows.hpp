@@ -21,7 +21,8 @@ struct BatchEntry {
     [[nodiscard]] Offset end() const { return base_offset + record_count; }
 };
 
-/// The batches of one partition in one segment; the value of a row `b <partition> <base_offset>`.
+/// Some batches of one partition that lie in one segment, one behind the other; the value of a row
+/// `b <partition> <base_offset>`.
 struct Chunk {
     SegmentSequence segment;
     std::uint64_t live_bytes = 0;

@@ -52,6 +52,16 @@ rocksdb::Options make_options() {
     return options;
 }
 
+Result<void> visit_rows(rocksdb::Iterator& at,
+                        std::string_view prefix,
+                        const KeyValueStore::Visitor& visit) {
+    while (at.Valid() && text(at.key()).starts_with(prefix) &&
+           visit(text(at.key()), text(at.value()))) {
+        at.Next();
+    }
+    return checked(at.status(), "iterate");
+}
+
 }  // namespace
 
 struct KeyValueBatch::Impl {
@@ -134,32 +144,26 @@ Result<std::optional<std::string>> KeyValueStore::load(std::string_view key) con
     return std::optional(std::move(value));
 }
 
-Result<std::optional<KeyValueStore::Row>> KeyValueStore::load_at_or_before(
-    std::string_view prefix, std::string_view key) const {
+Result<void> KeyValueStore::visit(std::string_view prefix,
+                                  std::string_view from,
+                                  const Visitor& visit) const {
+    const std::unique_ptr<rocksdb::Iterator> at(
+        impl_->database->NewIterator(rocksdb::ReadOptions()));
+    at->Seek(slice(from < prefix ? prefix : from));
+    return visit_rows(*at, prefix, visit);
+}
+
+Result<void> KeyValueStore::visit_around(std::string_view prefix,
+                                         std::string_view key,
+                                         const Visitor& visit) const {
     const std::unique_ptr<rocksdb::Iterator> at(
         impl_->database->NewIterator(rocksdb::ReadOptions()));
     at->SeekForPrev(slice(key));
-    MILLRACE_TRY(checked(at->status(), "seek"));
     if (!at->Valid() || !text(at->key()).starts_with(prefix)) {
-        return std::optional<Row>{};
+        MILLRACE_TRY(checked(at->status(), "seek"));
+        at->Seek(slice(prefix));
     }
-    return std::optional(Row{.key = at->key().ToString(), .value = at->value().ToString()});
-}
-
-Result<void> KeyValueStore::visit(
-    std::string_view prefix,
-    std::string_view from,
-    const std::function<bool(std::string_view, std::string_view)>& visit) const {
-    const std::unique_ptr<rocksdb::Iterator> at(
-        impl_->database->NewIterator(rocksdb::ReadOptions()));
-    for (at->Seek(slice(from < prefix ? prefix : from));
-         at->Valid() && text(at->key()).starts_with(prefix);
-         at->Next()) {
-        if (!visit(text(at->key()), text(at->value()))) {
-            break;
-        }
-    }
-    return checked(at->status(), "iterate");
+    return visit_rows(*at, prefix, visit);
 }
 
 KeyValueCursor KeyValueStore::cursor(std::string prefix) const {

@@ -79,19 +79,16 @@ class KeyValueStore {
     [[nodiscard]] Result<void> write(KeyValueBatch batch, Durability durability);
     [[nodiscard]] Result<std::optional<std::string>> load(std::string_view key) const;
 
-    struct Row {
-        std::string key;
-        std::string value;
-    };
-    /// The last row whose key starts with `prefix` and is not above `key`.
-    [[nodiscard]] Result<std::optional<Row>> load_at_or_before(std::string_view prefix,
-                                                               std::string_view key) const;
-    /// Calls `visit` for keys from `from` on that start with `prefix`, in order, until it returns
-    /// false.
-    [[nodiscard]] Result<void> visit(
-        std::string_view prefix,
-        std::string_view from,
-        const std::function<bool(std::string_view, std::string_view)>& visit) const;
+    /// Takes a key and a value; false ends the visit.
+    using Visitor = std::function<bool(std::string_view, std::string_view)>;
+    /// Calls `visit` for keys from `from` on that start with `prefix`, in order.
+    [[nodiscard]] Result<void> visit(std::string_view prefix,
+                                     std::string_view from,
+                                     const Visitor& visit) const;
+    /// The same from the last row that is not above `key` on, or from the first one.
+    [[nodiscard]] Result<void> visit_around(std::string_view prefix,
+                                            std::string_view key,
+                                            const Visitor& visit) const;
     /// The rows that start with `prefix`, as they are now. **Requires** that it ends before the
     /// store does.
     [[nodiscard]] KeyValueCursor cursor(std::string prefix) const;

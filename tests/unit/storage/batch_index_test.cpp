@@ -1,0 +1,152 @@
+#include "storage/index/batch_index.hpp"
+
+#include <gtest/gtest.h>
+
+#include "storage/base/random.hpp"
+
+namespace millrace::storage {
+namespace {
+
+constexpr PartitionId partition{7};
+constexpr PartitionId other{8};
+
+/// An index of several segments, the last of which is not sealed, and beside it what it was given.
+class BatchIndexTest : public ::testing::Test {
+  protected:
+    BatchIndexTest() {
+        store = KeyValueStore::open("/index", KeyValueStore::Place::memory).value();
+        index = std::make_unique<BatchIndex>(*store);
+    }
+    void add(PartitionId to, std::uint32_t records, UnixMicros at) {
+        const BatchHeader header{.partition = to,
+                                 .record_count = records,
+                                 .base_offset = index->bounds(to).next,
+                                 .append_time_us = at,
+                                 .batch_bytes = 100};
+        index->add(segment, header, position);
+        position += header.run_bytes();
+        if (to == partition) {
+            given.push_back({.base_offset = header.base_offset,
+                             .record_count = records,
+                             .run_bytes = static_cast<std::uint32_t>(header.run_bytes()),
+                             .position = {},
+                             .append_time_us = at});
+        }
+    }
+    void seal() {
+        const auto job = index->begin_seal(segment, {});
+        KeyValueBatch batch;
+        job.add_to(batch);
+        ASSERT_TRUE(store->write(std::move(batch), Durability::later));
+        ASSERT_TRUE(index->end_seal(job));
+        segment = SegmentSequence{segment.value + 1};
+        position = Position{0};
+    }
+    /// Batches of 1 to 3 records whose times stand still now and then.
+    void add_many(std::size_t batches) {
+        for (std::size_t i = 0; i < batches; ++i) {
+            time_us += static_cast<UnixMicros>(random.below(3));
+            add(partition, 1 + static_cast<std::uint32_t>(random.below(3)), time_us);
+            add(other, 1, time_us);
+        }
+    }
+    void fill() {
+        for (int i = 0; i < 3; ++i) {
+            add_many(600);
+            seal();
+        }
+        add_many(300);
+    }
+    Offset expected_at(UnixMicros at) const {
+        const auto first = index->bounds(partition).first;
+        for (const auto& entry : given) {
+            if (entry.append_time_us >= at && entry.base_offset >= first) {
+                return entry.base_offset;
+            }
+        }
+        return index->bounds(partition).next;
+    }
+    void expect_every_time() const {
+        for (UnixMicros at = begin_us - 2; at < time_us + 3; ++at) {
+            ASSERT_EQ(index->offset_at(partition, at).value(), expected_at(at)) << at;
+        }
+    }
+
+    static constexpr UnixMicros begin_us = 1'000;
+    Random random{5};
+    std::unique_ptr<KeyValueStore> store;
+    std::unique_ptr<BatchIndex> index;
+    SegmentSequence segment{1};
+    Position position{0};
+    UnixMicros time_us = begin_us;
+    std::vector<BatchEntry> given;
+};
+
+TEST_F(BatchIndexTest, FindsEveryOffsetWhereverItLies) {
+    fill();
+    for (const auto& entry : given) {
+        for (auto offset = entry.base_offset; offset < entry.end(); offset = offset + 1) {
+            const auto found = index->find(partition, offset, 1).value();
+            ASSERT_EQ(found.size(), 1U);
+            ASSERT_EQ(found.front().entry.base_offset, entry.base_offset) << offset.value;
+        }
+    }
+    EXPECT_TRUE(index->find(partition, index->bounds(partition).next, 1).value().empty());
+}
+
+TEST_F(BatchIndexTest, FindsAllOfAPartitionInOrderAcrossChunksAndSegments) {
+    fill();
+    const auto all = index->find(partition, Offset{0}, SIZE_MAX).value();
+    ASSERT_EQ(all.size(), given.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        ASSERT_EQ(all[i].entry.base_offset, given[i].base_offset);
+    }
+    EXPECT_EQ(all.front().segment, SegmentSequence{1});
+    EXPECT_EQ(all.back().segment, SegmentSequence{4});
+    const auto some = index->find(partition, Offset{0}, std::size_t{300} * given[0].run_bytes);
+    EXPECT_EQ(some.value().size(), 300U);
+}
+
+TEST_F(BatchIndexTest, FindsEveryTimeAlsoBehindWhatWasDropped) {
+    fill();
+    expect_every_time();
+    int chunks = 4;
+    ASSERT_TRUE(index->drop_front(partition, [&](const auto&) { return chunks-- > 0; }));
+    ASSERT_GT(index->bounds(partition).first, given[0].base_offset);
+    expect_every_time();
+    const auto first = index->bounds(partition).first;
+    EXPECT_EQ(index->find(partition, first, 1).value().front().entry.base_offset, first);
+}
+
+TEST_F(BatchIndexTest, ReadsItsRowsAgain) {
+    fill();
+    seal();
+    const auto bounds = index->bounds(partition);
+    index = std::make_unique<BatchIndex>(*store);
+    ASSERT_TRUE(index->load());
+    EXPECT_EQ(index->bounds(partition).next, bounds.next);
+    EXPECT_EQ(index->bounds(partition).live_bytes, bounds.live_bytes);
+    EXPECT_EQ(index->last_time_us(), time_us);
+    expect_every_time();
+}
+
+TEST_F(BatchIndexTest, APartitionThatIsDroppedWhileItsSegmentIsSealedLeavesNoChunks) {
+    add_many(600);
+    const auto job = index->begin_seal(segment, {});
+    ASSERT_TRUE(index->drop_partition(partition));
+    KeyValueBatch batch;
+    job.add_to(batch);
+    ASSERT_TRUE(store->write(std::move(batch), Durability::later));
+    ASSERT_TRUE(index->end_seal(job));
+    std::size_t chunks = 0;
+    ASSERT_TRUE(store->visit(chunk_prefix(partition), "", [&](auto, auto) {
+        ++chunks;
+        return true;
+    }));
+    EXPECT_EQ(chunks, 0U);
+    EXPECT_EQ(index->sealed_segments().at(segment).live_bytes, index->bounds(other).live_bytes);
+    EXPECT_EQ(index->find(other, Offset{0}, SIZE_MAX).value().size(), 600U);
+}
+
+}  // namespace
+}  // namespace millrace::storage
