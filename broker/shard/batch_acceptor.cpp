@@ -43,6 +43,7 @@ BatchAcceptor::BatchAcceptor(const ShardOptions& options,
       queues_(queues),
       gate_(options, clock, queues.batches, metrics),
       events_(options, metrics),
+      traffic_(metrics),
       records_in_(metrics.counter(
           "millrace_shard_records_in_total", "Records accepted.", shard_label(options.id))),
       bytes_in_(metrics.counter(
@@ -259,6 +260,8 @@ Result<void> BatchAcceptor::append(const Candidate& candidate, EventFilter::Judg
     outcome.repeats = std::move(judged.repeats);
     records_in_.add(header.record_count);
     bytes_in_.add(bytes.size());
+    traffic_.count_in(
+        candidate.catalog, candidate.id, {.records = header.record_count, .bytes = bytes.size()});
     return ok();
 }
 
@@ -283,6 +286,7 @@ Result<void> BatchAcceptor::accept_one(const CatalogView& catalog,
     last_time_us_ = std::max(last_time_us_, clock_.unix_now());
     const auto producer = producer_of(checked.summary);
     const Candidate candidate{
+        .catalog = catalog,
         .id = batch.partition,
         .criticality = criticality_of(*topic, batch),
         .partition = partition,
@@ -347,6 +351,7 @@ void BatchAcceptor::drop_proposal(std::uint64_t proposal) {
 }
 
 Result<void> BatchAcceptor::restore() {
+    last_time_us_ = std::max(last_time_us_, store_->last_time_us());
     Result<void> outcome = ok();
     MILLRACE_TRY(
         store_->visit_state(key_prefix, "", [&](std::string_view key, std::string_view value) {
@@ -385,6 +390,7 @@ void BatchAcceptor::write_state(const CatalogView& catalog, storage::StateWriter
 
 void BatchAcceptor::forget(PartitionId partition) {
     partitions_.erase(partition);
+    traffic_.forget(partition);
     dirty_.erase(partition);
     store_->erase_state(key_of(partition));
     events_.forget(partition, *store_);

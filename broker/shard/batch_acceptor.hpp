@@ -9,6 +9,7 @@
 #include "broker/shard/publish_gate.hpp"
 #include "broker/shard/publish_queue.hpp"
 #include "broker/shard/shard.hpp"
+#include "broker/shard/topic_traffic.hpp"
 
 namespace millrace::broker {
 
@@ -52,6 +53,7 @@ class BatchAcceptor {
     void write_state(const CatalogView& catalog, storage::StateWriter& state);
     void forget(PartitionId partition);
     [[nodiscard]] std::uint64_t records_in() const { return records_in_.value(); }
+    [[nodiscard]] TopicTraffic& traffic() { return traffic_; }
 
   private:
     struct Partition {
@@ -60,6 +62,7 @@ class BatchAcceptor {
     };
     /// A batch on its way through the checks.
     struct Candidate {
+        const CatalogView& catalog;
         PartitionId id;
         Criticality criticality = Criticality::standard;
         Partition& partition;
@@ -100,6 +103,7 @@ class BatchAcceptor {
     std::unordered_map<PartitionId, Partition> partitions_;
     std::unordered_set<PartitionId> dirty_;
     UnixMicros last_time_us_ = 0;
+    TopicTraffic traffic_;
     Counter& records_in_;
     Counter& bytes_in_;
     Counter& refused_;

@@ -47,6 +47,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     const ShardOptions& options() const override { return options_; }
     std::optional<Error> failure() const override { return failure_; }
     std::uint64_t records_in() const override { return acceptor_.records_in(); }
+    TopicTraffic& traffic() override { return acceptor_.traffic(); }
     void publish(std::span<const PublishBatch> batches, PublishDone done) override;
     std::optional<storage::PartitionBounds> bounds(PartitionId partition) const override;
     void read(const storage::ReadRequest& request, storage::ReadDone done) override;

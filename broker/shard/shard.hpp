@@ -17,6 +17,7 @@
 namespace millrace::broker {
 
 class CatalogService;
+class TopicTraffic;
 
 /// What may wait between a producer and the disk; docs/delivery.md tells how they work together.
 struct PublishLimits {
@@ -149,6 +150,7 @@ class Shard {
     [[nodiscard]] virtual const ShardOptions& options() const = 0;
     [[nodiscard]] virtual std::optional<Error> failure() const = 0;
     [[nodiscard]] virtual std::uint64_t records_in() const = 0;
+    [[nodiscard]] virtual TopicTraffic& traffic() = 0;
 
     /// Checks each batch (CRC, lengths, limits, producer sequence), assigns offsets and append
     /// time, and proposes all of this turn's batches of a group as one entry. All partitions must

@@ -22,17 +22,19 @@ std::uint64_t Histogram::count() const noexcept {
 }
 
 MetricsRegistry::Entry& MetricsRegistry::entry(MetricSample description) {
-    const auto same = [&](const std::unique_ptr<Entry>& candidate) {
-        return candidate->description.name == description.name &&
-               candidate->description.labels == description.labels;
-    };
-    if (const auto found = std::ranges::find_if(entries_, same); found != entries_.end()) {
-        MILLRACE_ASSERT((*found)->description.kind == description.kind);
-        return **found;
+    auto key = description.name;
+    for (const auto& [name, value] : description.labels) {
+        key.append(1, '\0').append(name).append(1, '\0').append(value);
     }
-    entries_.push_back(std::make_unique<Entry>());
-    entries_.back()->description = std::move(description);
-    return *entries_.back();
+    auto& found = by_name_[std::move(key)];
+    if (found == nullptr) {
+        entries_.push_back(std::make_unique<Entry>());
+        found = entries_.back().get();
+        found->description = std::move(description);
+        return *found;
+    }
+    MILLRACE_ASSERT(found->description.kind == description.kind);
+    return *found;
 }
 
 Counter& MetricsRegistry::counter(std::string name, std::string help, Labels labels) {

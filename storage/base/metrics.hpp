@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -104,6 +105,7 @@ class MetricsRegistry {
 
     mutable std::mutex mutex_;
     std::vector<std::unique_ptr<Entry>> entries_;
+    std::unordered_map<std::string, Entry*> by_name_;  ///< and labels
 };
 
 }  // namespace millrace

@@ -1,6 +1,7 @@
 """The command-line tool against a running broker, where its output depends on what the broker counts."""
 import json
 import unittest
+import urllib.request
 
 from harness import Broker, eventually
 
@@ -30,6 +31,10 @@ class CommandLine(unittest.TestCase):
 
         self.assertEqual(total(after, "records_out") - total(before, "records_out"), 40)
         self.assertGreaterEqual(total(after, "connections"), 1)
+        with urllib.request.urlopen(f"http://{self.broker.http}/metrics", timeout=30) as answer:
+            metrics = answer.read().decode()
+        for name in ("in", "out"):
+            self.assertIn(f'millrace_topic_records_{name}_total{{topic="count.in.out"}} 40', metrics)
 
     def test_group_reads_exactly_the_count_and_goes_on_behind_it(self):
         self.publish("count.in.group", 30)

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "broker/catalog/catalog_service.hpp"
+#include "broker/shard/topic_traffic.hpp"
+#include "storage/base/batch_header.hpp"
+
 namespace millrace::broker::delivery {
 namespace {
 
@@ -112,12 +116,29 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
         if (bytes_ >= plan_.bytes_min || has_errors_ || is_late_) {
             is_done_ = true;
             shard_.runtime().cancel(timer_);
+            count();
             done_(std::move(found_));
             return;
         }
         is_waiting_ = true;
         for (const auto& wanted : plan_.wanted) {
             waiters_.wait(wanted.partition, weak_from_this());
+        }
+    }
+
+    void count() {
+        const auto view = shard_.catalog().view();
+        for (const auto& found : found_) {
+            std::uint64_t records = 0;
+            std::span<const std::byte> runs = found.runs;
+            while (const auto header = load_batch_header(runs)) {
+                records += header->record_count;
+                runs = runs.subspan(header->run_bytes());
+            }
+            if (records > 0) {
+                shard_.traffic().count_out(
+                    *view, found.partition, {.records = records, .bytes = found.runs.size()});
+            }
         }
     }
 

@@ -56,6 +56,35 @@ TEST_F(ShardTest, FailedDiskStopsAcksAndSaysSoWhileReadsGoOn) {
     EXPECT_THAT(fixture.values(partition), ElementsAre("before"));
 }
 
+TEST_F(ShardTest, CountsWhatComesInByTopic) {
+    const auto count_of = [this](std::string_view name, const std::string& topic) {
+        for (const auto& sample : fixture.metrics->samples()) {
+            if (sample.name == name && sample.labels == Labels{{"topic", topic}}) {
+                return sample.value;
+            }
+        }
+        return -1.0;
+    };
+    const auto others = fixture.make_topic("c.d");
+    (void)fixture.publish_now(partition, ShardFixture::batch_of("one"));
+    (void)fixture.publish_now(partition, ShardFixture::batch_of("two"));
+    (void)fixture.publish_now(others.front(), ShardFixture::batch_of("three"));
+    EXPECT_EQ(count_of("millrace_topic_records_in_total", "a.b"), 2);
+    EXPECT_EQ(count_of("millrace_topic_records_in_total", "c.d"), 1);
+    EXPECT_EQ(count_of("millrace_topic_bytes_in_total", "c.d"),
+              static_cast<double>(ShardFixture::batch_of("three").size()));
+}
+
+TEST_F(ShardTest, AppendTimesDoNotGoDownWhenTheClockIsSetBackWhileAllIsSealed) {
+    const auto before = fixture.publish_now(partition, ShardFixture::batch_of("one"));
+    ASSERT_TRUE(fixture.shard->stop());
+    fixture.clock.advance(-std::chrono::hours{1});
+    fixture.open();
+    const auto after = fixture.publish_now(partition, ShardFixture::batch_of("two"));
+    ASSERT_EQ(after.outcome.code, Errc::ok);
+    EXPECT_GE(after.outcome.append_time_us, before.outcome.append_time_us);
+}
+
 TEST_F(ShardTest, CommandThatFitsIntoNoCommitIsRefusedAndTheShardGoesOn) {
     std::optional<Errc> code;
     fixture.shard->propose(

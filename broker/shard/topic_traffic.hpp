@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+
+#include "broker/catalog/catalog_view.hpp"
+#include "storage/base/metrics.hpp"
+
+namespace millrace::broker {
+
+/// Counts what comes in and is read, by topic: `millrace_topic_records_in_total` and its like.
+///
+/// Threads:  the shard's.
+class TopicTraffic {
+  public:
+    struct Volume {
+        std::uint64_t records = 0;
+        std::uint64_t bytes = 0;
+    };
+    explicit TopicTraffic(MetricsRegistry& metrics) : metrics_(metrics) {}
+
+    void count_in(const CatalogView& catalog, PartitionId partition, Volume volume);
+    /// By fetches; deliveries have the numbers of their subscription.
+    void count_out(const CatalogView& catalog, PartitionId partition, Volume volume);
+    void forget(PartitionId partition) { counters_.erase(partition); }
+
+  private:
+    struct Counters {
+        Counter& records_in;
+        Counter& bytes_in;
+        Counter& records_out;
+        Counter& bytes_out;
+    };
+    /// Nothing for a partition that does not exist any more.
+    [[nodiscard]] const Counters* of(const CatalogView& catalog, PartitionId partition);
+    [[nodiscard]] Counters make(const std::string& topic);
+
+    MetricsRegistry& metrics_;
+    std::unordered_map<PartitionId, Counters> counters_;
+};
+
+}  // namespace millrace::broker
