@@ -127,6 +127,69 @@ void add_queue_options(CLI::App& command, QueueLoad& load) {
         "--unordered", [&load] { load.order = Order::none; }, "order none instead of key");
 }
 
+void report_http(const HttpLoad& load, const HttpFigures& figures) {
+    const nlohmann::json result{{"work", "http"},
+                                {"rate", load.rate},
+                                {"connections", load.connections},
+                                {"keeps_connections", load.keeps_connections},
+                                {"repeats", load.repeats},
+                                {"requests", figures.requests},
+                                {"failed", figures.failed},
+                                {"failure", figures.failure},
+                                {"measured", figures.latency.count()},
+                                {"latency", to_json(figures.latency)}};
+    std::cout << result.dump() << '\n';
+}
+
+void split_target(const std::string& target, HttpLoad& load) {
+    const auto colon = target.rfind(':');
+    if (colon == std::string::npos || colon == 0 || colon + 1 == target.size()) {
+        throw CLI::ValidationError("--target", "\"" + target + "\" is not host:port");
+    }
+    load.host = target.substr(0, colon);
+    load.port = target.substr(colon + 1);
+}
+
+void add_header(const std::string& line, HttpLoad& load) {
+    const auto colon = line.find(": ");
+    if (colon == std::string::npos || colon == 0) {
+        throw CLI::ValidationError("--header", "\"" + line + "\" is not \"Name: value\"");
+    }
+    load.headers.emplace_back(line.substr(0, colon), line.substr(colon + 2));
+}
+
+const CLI::App* add_http(CLI::App& app, HttpLoad& load, std::uint32_t& seconds) {
+    auto* const work =
+        app.add_subcommand("http", "posts to an HTTP door at a fixed rate, in an open loop");
+    work->add_option_function<std::string>(
+            "--target",
+            [&load](const std::string& target) { split_target(target, load); },
+            "host:port of the door")
+        ->required();
+    work->add_option("--path", load.path, "what is posted to, with its query");
+    work->add_option("--body", load.body, "{record} in it becomes a number");
+    work->add_option("--first-record", load.first_record, "the first of those numbers");
+    work->add_option("--repeats", load.repeats, "posts in a row with the same number")
+        ->check(CLI::PositiveNumber);
+    work->add_option_function<std::vector<std::string>>(
+        "--header",
+        [&load](const std::vector<std::string>& lines) {
+            for (const auto& line : lines) {
+                add_header(line, load);
+            }
+        },
+        "a header, \"Name: value\"; may come again");
+    work->add_option("--rate", load.rate, "posts per second")->check(CLI::PositiveNumber);
+    work->add_option("--connections", load.connections, "connections at a time")
+        ->check(CLI::PositiveNumber);
+    work->add_flag("--keep-connections,!--connection-each",
+                   load.keeps_connections,
+                   "connections stay open (default), or each post has one of its own");
+    work->add_option("--seconds", seconds, "measured time, after one second of warming up")
+        ->check(CLI::PositiveNumber);
+    return work;
+}
+
 void report_floor(const std::vector<FloorFigures>& all) {
     for (const auto& figures : all) {
         const nlohmann::json result{{"work", "floor"},
@@ -188,6 +251,9 @@ int run(int argc, char** argv) {
     PacedLoad pace;
     const auto* const paced = add_paced(app, pace, seconds);
 
+    HttpLoad posts;
+    const auto* const http = add_http(app, posts, seconds);
+
     std::string read_topic = load.topic;
     auto* const read = app.add_subcommand("read", "catch-up read of a whole topic");
     read->add_option("--topic", read_topic, "topic");
@@ -213,6 +279,9 @@ int run(int argc, char** argv) {
     } else if (paced->parsed()) {
         pace.duration = std::chrono::seconds(seconds);
         report_paced(pace, run_paced_alone(brokers, pace));
+    } else if (http->parsed()) {
+        posts.duration = std::chrono::seconds(seconds);
+        report_http(posts, run_http(posts));
     } else if (read->parsed()) {
         report_read(run_read(brokers, read_topic));
     } else if (queue->parsed()) {

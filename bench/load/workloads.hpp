@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/load/histogram.hpp"
@@ -48,6 +49,34 @@ struct PacedLoad {
 /// An open loop: events go at their times whether the earlier ones are acked or not, and latency
 /// counts from the time at which an event was meant to go. The topic must be there.
 [[nodiscard]] LatencyHistogram run_paced(Client& client, const PacedLoad& load);
+
+/// Posts to an HTTP door, at a steady rate.
+struct HttpLoad {
+    std::string host = "127.0.0.1";
+    std::string port = "7118";
+    std::string path = "/";
+    /// `{record}` in it becomes a number that `repeats` requests in a row have in common.
+    std::string body;
+    std::uint64_t first_record = 1;
+    std::uint32_t repeats = 1;
+    std::vector<std::pair<std::string, std::string>> headers;
+    std::uint32_t rate = 1'000;  ///< requests per second
+    std::uint32_t connections = 64;
+    bool keeps_connections = true;  ///< else each request has a connection of its own
+    std::chrono::milliseconds duration{5'000};
+    std::chrono::milliseconds warm_up{1'000};
+    std::chrono::seconds answer_timeout{30};
+};
+struct HttpFigures {
+    std::uint64_t requests = 0;  ///< all, also those of the warm-up
+    std::uint64_t failed = 0;    ///< of those: no answer, or one that is not 2xx
+    std::string failure;         ///< what the last of them was
+    LatencyHistogram latency;    ///< of the measured ones that succeeded
+};
+/// An open loop: requests go at their times whether the earlier ones are answered or not, as long
+/// as one of `connections` is free, and latency counts from the time at which a request was meant
+/// to go, with the time to connect.
+[[nodiscard]] HttpFigures run_http(const HttpLoad& load);
 
 struct CriticalityLoad {
     PacedLoad critical{.topic = "bench.critical.event.made"};
