@@ -97,6 +97,7 @@ HttpReply Simulator::answer_control(const HttpRequest& request) {
 }
 
 void Simulator::end(const HttpReply& reply) {
+    busy_ += reply.busy;
     for (const auto& record : reply.written) {
         const auto found = writing_.find(record);
         if (found != writing_.end() && --found->second == 0) {
@@ -243,6 +244,7 @@ Json Simulator::show_stats() const {
             {"overwritten", overwritten},
             {"loads_without_utc", loads_without_utc_},
             {"concurrent_writes", concurrent_writes_},
+            {"worker_busy_ms", busy_.count()},
             {"webhook_posts", webhooks_.posts()},
             {"connections", connections_}};
 }

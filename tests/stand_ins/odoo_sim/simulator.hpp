@@ -119,6 +119,7 @@ class Simulator {
     std::uint64_t connections_ = 0;
     std::uint64_t loads_without_utc_ = 0;
     std::uint64_t concurrent_writes_ = 0;
+    std::chrono::milliseconds busy_{};              ///< all that workers have been
     std::map<std::string, std::uint64_t> writing_;  ///< by calls that workers are busy with
     std::map<std::string, std::uint64_t> calls_;
     std::map<std::string, std::uint64_t> errors_;

@@ -203,5 +203,19 @@ TEST(OdooWire, MeasuredLatencyGrowsWithTheRecordsOfACall) {
     EXPECT_NEAR(1'000'000 / busy_ms(1'000), 571, 285);
 }
 
+TEST(OdooWire, WorkersHaveBeenBusyForAsLongAsTheirCallsTook) {
+    OdooCalls odoo({.latency = Latency::measured});
+    const auto busy_ms = [&] {
+        const HttpRequest request{
+            .method = "GET", .target = "/sim/stats", .content_type = {}, .body = {}};
+        return Json::parse(odoo.simulator.answer(request).body).at("worker_busy_ms").get<int>();
+    };
+    const auto reply = odoo.execute(list({"plant", 2, "demo-key", "res.partner", "search_count"}));
+    EXPECT_EQ(busy_ms(), 0);
+    odoo.simulator.end(reply);
+    EXPECT_EQ(busy_ms(), reply.busy.count());
+    EXPECT_GT(reply.busy.count(), 0);
+}
+
 }  // namespace
 }  // namespace millrace::stand_ins
