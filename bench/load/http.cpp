@@ -25,6 +25,8 @@ using SteadyTime = SteadyClock::time_point;
 using Tcp = asio::ip::tcp;
 
 constexpr auto as_result = asio::as_tuple(asio::use_awaitable);
+constexpr std::uint64_t milliseconds_a_second = 1'000;
+constexpr std::uint64_t nanoseconds_a_second = 1'000'000'000;
 constexpr std::string_view placeholder = "{record}";
 
 /// One thread paces and serves all connections: what it measures includes no hand-over.
@@ -59,15 +61,18 @@ class HttpLoop {
     }
 
     asio::awaitable<void> pace() {
-        const auto gap = std::chrono::nanoseconds(std::chrono::seconds(1)) / load_.rate;
         const auto begin = SteadyClock::now();
         measured_from_ = begin + load_.warm_up;
-        const auto end = measured_from_ + load_.duration;
+        const auto whole = static_cast<std::uint64_t>((load_.warm_up + load_.duration).count());
+        const auto posts = whole * load_.rate / milliseconds_a_second;
         asio::steady_timer timer(context_);
-        for (auto due = begin; due < end; due += gap) {
+        for (std::uint64_t number = 0; number < posts; ++number) {
+            const auto due =
+                begin + std::chrono::nanoseconds(number * nanoseconds_a_second / load_.rate);
             timer.expires_at(due);
             co_await timer.async_wait(as_result);
-            posts_.push_back({.number = figures_.requests++, .due = due});
+            posts_.push_back({.number = number, .due = due});
+            ++figures_.requests;
             wake_.cancel_one();
         }
         is_over_ = true;

@@ -45,11 +45,11 @@ class OdooSim:
     def tell(self, control: str, **body) -> dict:
         request = urllib.request.Request(f"{self.control}/sim/{control}", data=json.dumps(body).encode(), method="POST",
                                          headers={"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)
 
     def ask(self, control: str) -> dict:
-        with urllib.request.urlopen(f"{self.control}/sim/{control}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.control}/sim/{control}", timeout=120) as answer:
             return json.load(answer)
 
     def create(self, model: str, *names: str):

@@ -1,23 +1,16 @@
 """Delivery at scale: a backlog acked record by record, many dead letters and parked keys, an outage, and a replay beside live traffic."""
 import argparse
 import json
+import os
 import statistics
 import sys
 import tempfile
 import threading
 import time
-import urllib.request
 
-from bench import bench, write_result
+from measuring import bench, metric, write_result
 
 from harness import Broker
-
-
-def metric(broker: Broker, name: str) -> float:
-    """The sum over all labels."""
-    with urllib.request.urlopen(f"http://{broker.http}/metrics", timeout=10) as answer:
-        lines = answer.read().decode().splitlines()
-    return sum(float(line.rpartition(" ")[2]) for line in lines if line.partition("{")[0].partition(" ")[0] == name)
 
 
 def timed_ms(times: int, call) -> float:
@@ -129,7 +122,7 @@ def main():
     results = {}
     for name in options.only or WORKS:
         print(f"== {name}", file=sys.stderr)
-        with tempfile.TemporaryDirectory(prefix="millrace-bench-") as directory:
+        with tempfile.TemporaryDirectory(prefix="millrace-bench-", dir=os.environ.get("MILLRACE_BENCH_DIR")) as directory:
             results[name] = WORKS[name](directory, options)
             print(json.dumps(results[name]))
     write_result("delivery", {"settings": vars(options), "results": results})

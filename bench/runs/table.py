@@ -1,18 +1,12 @@
 """The table of docs/performance.md: publish loads, catch-up read and the floor, in one run, median of several."""
 import argparse
-import datetime
-import json
 import os
-import pathlib
-import platform
-import statistics
-import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests" / "integration"))
-from harness import Broker, binary  # noqa: E402
+from measuring import bench, median, processor_times, server_cpu_seconds, stolen_share, write_result
+
+from harness import Broker
 
 LOADS = [
     ("1 x 1024 outstanding", ["--producers", "1", "--outstanding", "1024"]),
@@ -21,25 +15,6 @@ LOADS = [
     ("16 x 64, client chooses", ["--producers", "16", "--outstanding", "64", "--keyless", "--topic", "bench.keyless.event.made"]),
     ("1 x 1 outstanding", ["--producers", "1", "--outstanding", "1", "--partitions", "1", "--topic", "bench.single.event.made"]),
 ]
-
-
-def bench(*arguments: str) -> list[dict]:
-    done = subprocess.run([binary("millrace-bench"), *arguments], check=True, capture_output=True, text=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def server_cpu_seconds(pid: int) -> float:
-    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def stolen_share(before: list[int], after: list[int]) -> float:
-    """Of the machine's processor time, what its host gave to others: figures with much of it say little."""
-    return (after[7] - before[7]) / max(sum(after) - sum(before), 1)
-
-
-def processor_times() -> list[int]:
-    return [int(ticks) for ticks in pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
 
 
 def one_round(directory: str, seconds: int) -> dict:
@@ -61,15 +36,6 @@ def one_round(directory: str, seconds: int) -> dict:
         return result
 
 
-def median(rounds: list[dict], *path) -> float:
-    values = []
-    for entry in rounds:
-        for key in path:
-            entry = entry[key]
-        values.append(entry)
-    return statistics.median(values)
-
-
 def print_table(rounds: list[dict]):
     floor = {size["write_bytes"]: index for index, size in enumerate(rounds[0]["floor"])}
     print(f"\n{'work':34} {'events/s':>12} {'p50':>9} {'p99':>9} {'server CPU s per 1 M':>22} {'stolen':>7}")
@@ -89,16 +55,6 @@ def print_table(rounds: list[dict]):
               f" {median(rounds, 'floor', index, 'p50_us'):6,.0f} us {median(rounds, 'floor', index, 'p99_us'):6,.0f} us")
     single = median(rounds, LOADS[-1][0], "latency", "p50_us")
     print(f"\none outstanding: ack p50 is {single / median(rounds, 'floor', 0, 'p50_us'):.2f} x one bare durable 4 KiB write")
-
-
-def write_result(kind: str, result: dict):
-    """bench/results/<date>-<commit>[-kind].json, with the machine it was measured on."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    results = ROOT / "bench" / "results"
-    results.mkdir(exist_ok=True)
-    path = results / ("-".join(filter(None, [str(datetime.date.today()), commit, kind])) + ".json")
-    path.write_text(json.dumps({"commit": commit, "cpus": os.cpu_count(), "kernel": platform.release(), **result}, indent=1))
-    print(f"written to {path.relative_to(ROOT)}")
 
 
 def main():

@@ -1,0 +1,113 @@
+"""wrk and nginx for scripts/bench http: from the machine where they are installed, else unpacked from Debian's packages, not installed."""
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+
+from measuring import ROOT
+
+from harness import eventually
+
+# Name, then why it and not code of our own. Unpacked and not installed: installing nginx would start a server on port 80.
+PACKAGES = {
+    "wrk": "closed loops over HTTP at the speed of the machine, with percentiles that others know",
+    "libluajit-5.1-2": "runs wrk's scripts",
+    "nginx": "a static answer: what HTTP itself costs on this machine",
+}
+FOLDER = ROOT / "build" / "bench-peers"
+NGINX = """
+daemon off;
+user root;
+worker_processes {workers};
+pid {folder}/nginx.pid;
+error_log {folder}/nginx.log;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    keepalive_requests 1000000000;
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ return 204; }}
+    }}
+}}
+"""
+
+
+def find(name: str) -> str | None:
+    """Of the machine, else of what was unpacked."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", str(FOLDER / "usr/bin"), str(FOLDER / "usr/sbin")])
+    return shutil.which(name, path=path)
+
+
+def provide():
+    """Makes wrk and nginx available; says what it fetches. Ends the program where that fails."""
+    if find("wrk") and find("nginx"):
+        return
+    print("bench http: fetching from Debian, unpacked under build/bench-peers, nothing is installed:", file=sys.stderr)
+    for name, reason in PACKAGES.items():
+        print(f"  {name:16} {reason}", file=sys.stderr)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(["apt-get", "download", "-q", *PACKAGES], cwd=FOLDER, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"bench http: apt-get download failed; apt-get update may help, or install wrk and nginx:\n{done.stderr}")
+    for package in sorted(FOLDER.glob("*.deb")):
+        subprocess.run(["dpkg", "-x", str(package), str(FOLDER)], check=True)
+    for name in ("wrk", "nginx"):
+        if not find(name):
+            sys.exit(f"bench http: no {name} in what was fetched to {FOLDER}")
+
+
+def environment() -> dict:
+    libraries = [str(folder) for folder in FOLDER.glob("usr/lib/*") if folder.is_dir()]
+    return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")]).strip(os.pathsep)}
+
+
+def run_wrk(*arguments: str) -> str:
+    done = subprocess.run([find("wrk"), *arguments], env=environment(), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"wrk {' '.join(arguments)} ended with {done.returncode}: {done.stderr or done.stdout}")
+    return done.stdout
+
+
+class Nginx:
+    """Answers 204 to everything, on a free port of loopback, with files of its own; ended by its process."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.folder = folder
+        self.process = None
+        self.address = ""
+
+    def __enter__(self) -> "Nginx":
+        self.folder.mkdir()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address = f"127.0.0.1:{port}"
+        file = self.folder / "nginx.conf"
+        file.write_text(NGINX.format(folder=self.folder, port=port, workers=os.cpu_count()))
+        self.process = subprocess.Popen([find("nginx"), "-p", str(self.folder), "-c", str(file), "-e", str(self.folder / "nginx.log")],
+                                        env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def answers():
+            if self.process.poll() is not None:
+                raise RuntimeError(f"nginx ended with {self.process.returncode}: {(self.folder / 'nginx.log').read_text()}")
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return True
+            except OSError:
+                return False
+
+        eventually(30, answers, "nginx answers")
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)

@@ -1,0 +1,52 @@
+"""The runs of scripts/bench that check what they measure, small: they count what is there, and say when something is not."""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from harness import ROOT
+
+RUNS = ROOT / "bench" / "runs"
+
+
+def run(name: str, *arguments: str) -> tuple[subprocess.CompletedProcess, list[dict]]:
+    """What it printed, and the results that it wrote."""
+    with tempfile.TemporaryDirectory(prefix="millrace-bench-test-") as folder:
+        done = subprocess.run([sys.executable, "-B", str(RUNS / f"{name}.py"), "--results", folder, *arguments], capture_output=True, text=True,
+                              check=False, timeout=550, env=os.environ)
+        return done, [json.loads(path.read_text()) for path in pathlib.Path(folder).glob("*.json")]
+
+
+class Bench(unittest.TestCase):
+    def test_events_fed_to_odoo_are_counted_and_none_is_missing(self):
+        done, files = run("odoo_feed", "--events", "400", "--latency", "none", "--direct-seconds", "0")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        results = files[0]["results"]
+        self.assertEqual([one["events"] for one in results], [300, 48, 48, 4])
+        for one in results:
+            self.assertEqual((one["lost"], one["doubled"], one["different"], one["concurrent_writes"]), (0, 0, 0, 0), one)
+            self.assertGreater(one["direct"]["events_per_second"], 0)
+        states = results[0]["calls"]["mrp.workcenter.productivity.load"]
+        self.assertEqual(states["calls"] * states["rows_per_call"], 300)
+        self.assertIn("in all 400 events", done.stdout)
+
+    def test_posts_of_one_order_are_one_event_each_time_it_changes(self):
+        done, files = run("http_door", "--only", "hooks", "--rate", "30", "--hook-seconds", "2", "--latency", "none")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        hooks = files[0]["results"]["hooks"]
+        for way in ("a connection a post, as Odoo does", "connections kept, as a proxy does"):
+            self.assertEqual((hooks[way]["requests"], hooks[way]["failed"], hooks[way]["events"]), (90, 0, 4), hooks)
+            self.assertLessEqual(hooks[way]["latency"]["p50_us"], hooks[way]["latency"]["max_us"])
+        self.assertEqual(sum(hooks["hints"].values()), 180)
+
+    def test_too_few_events_are_refused(self):
+        done, files = run("odoo_feed", "--events", "7")
+        self.assertEqual((done.returncode, files), (2, []))
+        self.assertIn("at least 100", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
