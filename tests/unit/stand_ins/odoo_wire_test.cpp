@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "tests/stand_ins/odoo_sim/business/latency.hpp"
 #include "tests/unit/stand_ins/odoo_calls.hpp"
 
 // The stand-in against the table of situations that was measured on a real Odoo 18.
@@ -201,6 +202,23 @@ TEST(OdooWire, MeasuredLatencyGrowsWithTheRecordsOfACall) {
     EXPECT_NEAR(1'000 / busy_ms(1), 9, 4.5);
     EXPECT_NEAR(100'000 / busy_ms(100), 294, 147);
     EXPECT_NEAR(1'000'000 / busy_ms(1'000), 571, 285);
+}
+
+TEST(OdooWire, MeasuredLatencyOfWholeOrdersIsThatOfTheTable) {
+    const auto orders_per_second = [](std::size_t orders) {
+        const auto ms = [&](const char* method, const Json& of_each) {
+            const Json positional = list({std::vector<Json>(orders, of_each)});
+            const MethodCall call{
+                .model = "mrp.production", .method = method, .positional = positional};
+            return static_cast<double>(measured_latency(call).count());
+        };
+        const auto whole =
+            ms("create", Json::object()) + ms("action_confirm", 1) + ms("button_mark_done", 1);
+        return 1'000 * static_cast<double>(orders) / whole;
+    };
+    EXPECT_NEAR(orders_per_second(1), 3.3, 0.3);
+    EXPECT_NEAR(orders_per_second(10), 11, 1);
+    EXPECT_NEAR(orders_per_second(50), 12, 3);
 }
 
 TEST(OdooWire, WorkersHaveBeenBusyForAsLongAsTheirCallsTook) {

@@ -11,7 +11,7 @@ struct Cost {
 constexpr Cost load_cost{98, 2.4};
 constexpr Cost create_cost{38, 2.2};
 constexpr Cost downtime_cost{23, 1.7};
-constexpr Cost business_cost{10, 95};  ///< confirm, finish: a third of the 300 ms of a whole order
+constexpr Cost business_cost{99, 32};  ///< confirm, finish: with a create they are a whole order
 constexpr Cost read_cost{20, 0.05};
 
 std::size_t records_of(const MethodCall& call) {
