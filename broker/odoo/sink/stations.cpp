@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::size_t scanned_max = 2'000;  ///< of a queue, for a batch
 constexpr std::size_t lookup_shared_max = 1'000;
+constexpr std::chrono::seconds gather_max{
+    1};  ///< a part of a batch lets nearer events pass so long
 
 std::string kind_of(const Step& step) {
     if (step.proof == Proof::ledger) {
@@ -219,10 +221,23 @@ BatchPtr Stations::take(SteadyTime now) {
             ready.push_back(&station);
         }
     }
-    std::ranges::sort(ready, [](const Station* one, const Station* two) {
+    const auto is_ripe = [now](const Station& station) {
+        return station.queue.size() >= station.batch_records_max ||
+               now - station.queue.front().since >= gather_max;
+    };
+    std::ranges::sort(ready, [&](const Station* one, const Station* two) {
+        const bool is_one_ripe = is_ripe(*one);
+        if (is_one_ripe != is_ripe(*two)) {
+            return is_one_ripe;
+        }
         const auto distance = one->queue.front().flow->step;
         const auto other = two->queue.front().flow->step;
-        return distance != other ? distance > other : one->last_turn < two->last_turn;
+        if (distance == other) {
+            return one->last_turn < two->last_turn;
+        }
+        // What is behind fills up what is ahead: were the furthest always first, an event that
+        // comes through a slow step alone would stay alone in every call that follows.
+        return is_one_ripe ? distance > other : distance < other;
     });
     for (auto* const station : ready) {
         if (auto batch = gather(*station)) {

@@ -47,8 +47,9 @@ struct StationLimits {
 
 /// All stations of a mapping, and who goes next.
 ///
-/// Promise:  no two batches under way share a lane or a record; events that are further go first,
-///           so that what was begun ends; stations of the same distance take turns.
+/// Promise:  no two batches under way share a lane or a record. Batches that are full or have
+///           waited for a second go first, of those the furthest, so that what was begun ends; then
+///           the nearest, so that the others fill. Stations of the same distance take turns.
 /// Threads:  one.
 class Stations {
   public:

@@ -36,6 +36,45 @@ TEST_F(SinkSteps, LookupIsMadeOnceForAllAndGivesLaterStepsTheId) {
     EXPECT_EQ(next().method, "write") << "found in the cache";
 }
 
+constexpr const char* one_by_one_and_load = R"(
+      - {name: known, action: lookup, model: m, external_id: .value}
+      - {model: n, external_id: .value, fields: {name: .value}}
+)";
+
+TEST_F(SinkSteps, WhatComesOneByOneThroughALookupSharesTheCallBehindIt) {
+    steps(one_by_one_and_load);
+    give({"a", "b", "c"});
+    for (int id = 1; id <= 3; ++id) {
+        ASSERT_EQ(next().method, "check_object_reference") << id;
+        transport.reply({"m", id});
+    }
+    ASSERT_EQ(next().method, "load");
+    EXPECT_THAT(transport.waiting.front().names(), ElementsAre("a", "b", "c"));
+}
+
+TEST_F(SinkSteps, AFullBatchGoesBeforeWhatIsBehindIt) {
+    options.stations.batch_records_max = 2;
+    steps(one_by_one_and_load);
+    give({"a", "b", "c"});
+    transport.reply({"m", 1});
+    transport.reply({"m", 2});
+    ASSERT_EQ(next().method, "load");
+    EXPECT_THAT(transport.waiting.front().names(), ElementsAre("a", "b"));
+}
+
+TEST_F(SinkSteps, APartOfABatchLetsOthersPassForASecond) {
+    steps(one_by_one_and_load);
+    give({"a", "b", "c", "d"});
+    transport.reply({"m", 1});
+    clock.advance(999ms);
+    transport.reply({"m", 2});
+    ASSERT_EQ(next().method, "check_object_reference");
+    clock.advance(1ms);
+    transport.reply({"m", 3});
+    ASSERT_EQ(next().method, "load");
+    EXPECT_THAT(transport.waiting.front().names(), ElementsAre("a", "b", "c"));
+}
+
 TEST_F(SinkSteps, LookupThatFindsNothingIsAFaultAndAskedAgain) {
     steps(lookup_and_write);
     give({"Press"});
