@@ -121,7 +121,7 @@ class Completions(Load):
     table_best, table_row = 2 * 12.0, "order create, confirm, done, 50 a call; two events an order"
     batch = 10
     events_of_a_row = 2
-    products = 10
+    products = 20
 
     def __init__(self, events: int):
         super().__init__(events // 2 * 2)
