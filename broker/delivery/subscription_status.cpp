@@ -37,6 +37,7 @@ void add(SubscriptionProgress& total, const SubscriptionProgress& part) {
     add_counts(total, part);
     total.circuit = std::max(total.circuit, part.circuit);
     total.reason = total.reason.empty() ? part.reason : total.reason;
+    total.stopped_parts = std::max(total.stopped_parts, part.stopped_parts);
     // A consumer is open on every shard.
     total.consumers = std::max(total.consumers, part.consumers);
     total.lag_us = std::max(total.lag_us, part.lag_us);

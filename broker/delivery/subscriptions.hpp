@@ -39,6 +39,7 @@ struct Delivery {
     Offset offset;
     UnixMicros append_time_us = 0;
     std::uint32_t attempt = 1;
+    std::uint32_t tries = 1;  ///< attempts since the last redrive, this one counted
     std::span<const std::byte> record;
 };
 
@@ -63,12 +64,16 @@ struct Nack {
     std::optional<std::chrono::milliseconds> delay;
     std::string error;
     std::string response;
+    /// With `outage`, `authorization` and `configuration`: only this part of what the subscription
+    /// carries is stopped. The record waits for `delay`, no attempt is counted, all else flows.
+    std::string part = {};
 };
 struct Settlement {
     std::vector<std::uint64_t> acks;
     std::vector<Nack> nacks;
     std::vector<std::uint64_t> extends;
     std::chrono::milliseconds extend_by{0};
+    std::vector<std::string> resumed = {};  ///< parts that are stopped no more
 };
 /// Delivery ids that were not this session's any more.
 using SettleDone = std::function<void(Result<std::vector<std::uint64_t>> stale)>;
@@ -117,6 +122,7 @@ struct SubscriptionProgress {
     std::int64_t oldest_letter_us = 0;  ///< since its first failure
     std::optional<UnixMicros> drained_us;
     std::vector<CircuitChange> circuit_changes;
+    std::uint64_t stopped_parts = 0;
 };
 
 /// Whether a subscription may have this filter. Errors: invalid_argument with jq's own words.

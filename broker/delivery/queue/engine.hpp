@@ -19,6 +19,7 @@
 #include "broker/delivery/queue/permit_office.hpp"
 #include "broker/delivery/queue/subscription_metrics.hpp"
 #include "broker/delivery/rules/circuit.hpp"
+#include "broker/delivery/rules/stopped_parts.hpp"
 #include "broker/delivery/rules/subscription_filter.hpp"
 #include "broker/delivery/rules/timing_wheel.hpp"
 #include "broker/delivery/subscriptions.hpp"
@@ -245,6 +246,8 @@ class Engine {
     [[nodiscard]] Duration backoff(Cause cause, std::uint32_t attempts);
     [[nodiscard]] std::uint32_t attempts_max(Cause cause) const;
     void trip(const Nack& nack);
+    /// False when it is all of the subscription that fails.
+    [[nodiscard]] bool stop_part(SessionId session, const Nack& nack);
     void close_circuit();
     void propose(const Command& command,
                  const std::shared_ptr<Pending>& pending,
@@ -337,6 +340,7 @@ class Engine {
     std::uint64_t last_delivery_ = 0;
     CircuitBreaker circuit_;
     std::uint64_t circuit_round_ = 0;  ///< a timer of an earlier one is void
+    StoppedParts parts_;
     std::optional<UnixMicros> drained_us_;
 
     std::map<PartitionId, Settling> settlings_;

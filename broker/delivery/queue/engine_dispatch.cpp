@@ -31,6 +31,7 @@ void Engine::give_back_credit(SessionId session) {
 
 void Engine::close(SessionId session) {
     sessions_.erase(session);
+    parts_.forget_session(session);
     auto back = flights_.take_if(
         [session](const Flights::Flight& flight) { return flight.session == session; });
     for (auto flight = back.rbegin(); flight != back.rend(); ++flight) {
@@ -41,6 +42,7 @@ void Engine::close(SessionId session) {
 }
 
 void Engine::end_sessions(const Error& reason) {
+    parts_.clear();
     for (const auto& [id, session] : std::exchange(sessions_, {})) {
         session.target->on_ended(shard_.id(), reason);
     }
@@ -181,6 +183,7 @@ void Engine::send(Session& session) {
                               .offset = item.offset,
                               .append_time_us = item.append_time_us,
                               .attempt = item.attempts + 1,
+                              .tries = item.attempts - item.attempts_before + 1,
                               .record = item.record});
     }
     metrics_->delivered.add(deliveries.size());

@@ -75,7 +75,10 @@ SubscriptionProgress Engine::progress() const {
     for (const auto& [partition, flow] : flows_) {
         add_next(total, flow);
     }
-    total.reason = reason(total);
+    total.reason = parts_.reason();
+    if (const auto other = reason(total); !other.empty()) {
+        total.reason += (total.reason.empty() ? "" : "; ") + other;
+    }
     return total;
 }
 
@@ -83,6 +86,7 @@ SubscriptionProgress Engine::counts() const {
     SubscriptionProgress total;
     total.circuit = circuit_.state();
     total.drained_us = drained_us_;
+    total.stopped_parts = parts_.size();
     total.consumers = static_cast<std::uint32_t>(sessions_.size());
     total.in_flight = flights_.size();
     total.waiting_retry = retry_count_;

@@ -14,6 +14,11 @@ namespace {
 
 constexpr std::size_t runs_max = 16'384;  ///< in one command, which stays far below an entry
 constexpr Duration quiet_interval{100'000};
+constexpr Duration part_delay{1'000'000};  ///< of a record of a stopped part that names no delay
+
+bool is_outage(Cause cause) {
+    return cause == Cause::outage || cause == Cause::authorization || cause == Cause::configuration;
+}
 
 }  // namespace
 
@@ -162,10 +167,19 @@ void Engine::settle(SessionId session, const Settlement& settlement, SettleDone 
     pending->done = std::move(done);
     settle_acks(session, settlement.acks, pending);
     for (const auto& nack_one : settlement.nacks) {
-        if (auto taken = take_flight(session, nack_one.delivery_id)) {
-            fail_item(std::move(taken->item), nack_one, pending);
-        } else {
+        auto taken = take_flight(session, nack_one.delivery_id);
+        if (!taken) {
             pending->stale.push_back(nack_one.delivery_id);
+        } else if (stop_part(session, nack_one)) {
+            metrics_->nacked.add();
+            retry_item(std::move(taken->item), nack_one, pending);
+        } else {
+            fail_item(std::move(taken->item), nack_one, pending);
+        }
+    }
+    for (const auto& part : settlement.resumed) {
+        if (parts_.resume(part)) {
+            log_info("delivery", info_->name + ": " + part + " flows again");
         }
     }
     const auto extended = shard_.runtime().clock().steady_now() + settlement.extend_by;
@@ -183,15 +197,10 @@ void Engine::settle(SessionId session, const Settlement& settlement, SettleDone 
 
 void Engine::fail_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending) {
     metrics_->nacked.add();
-    switch (nack.cause) {
-        case Cause::outage:
-        case Cause::authorization:
-        case Cause::configuration:
-            requeue_front(std::move(item));
-            trip(nack);
-            return;
-        default:
-            break;
+    if (is_outage(nack.cause)) {
+        requeue_front(std::move(item));
+        trip(nack);
+        return;
     }
     ++item.attempts;
     if (item.first_failure_us == 0) {
@@ -219,6 +228,9 @@ std::uint32_t Engine::attempts_max(Cause cause) const {
 }
 
 Duration Engine::backoff(Cause cause, std::uint32_t attempts) {
+    if (is_outage(cause)) {
+        return part_delay;
+    }
     const bool is_unknown = cause == Cause::outcome_unknown;
     const auto choose = [is_unknown](std::uint32_t own_ms, std::uint32_t common_ms) {
         return is_unknown && own_ms > 0 ? own_ms : common_ms;
@@ -251,6 +263,20 @@ void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pendi
                  {.due_us = command.not_before_us, .is_retry = true, .key = key});
         }
     });
+}
+
+bool Engine::stop_part(SessionId session, const Nack& nack) {
+    if (nack.part.empty() || !is_outage(nack.cause)) {
+        return false;
+    }
+    auto reason =
+        std::string(name_of(nack.cause)) + ": " + nack.error.substr(0, letter_text_bytes_max);
+    const auto part = nack.part.substr(0, letter_text_bytes_max);
+    const auto stopped = parts_.stop(session, part, reason);
+    if (stopped == StoppedParts::Stopped::newly) {
+        log_warning("delivery", info_->name + ": " + part + " is stopped, " + reason);
+    }
+    return stopped != StoppedParts::Stopped::refused;
 }
 
 void Engine::trip(const Nack& nack) {

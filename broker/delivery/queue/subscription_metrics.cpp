@@ -78,6 +78,9 @@ SubscriptionMetrics::SubscriptionMetrics(MetricsRegistry& registry,
       circuit_state_(registry.gauge("millrace_delivery_circuit_state",
                                     "0 closed, 1 open, 2 half-open.",
                                     labels_of(subscription, shard))),
+      stopped_parts_(registry.gauge("millrace_delivery_stopped_parts",
+                                    "Parts that a consumer has stopped while all else flows.",
+                                    labels_of(subscription, shard))),
       oldest_letter_seconds_(
           registry.gauge("millrace_delivery_oldest_letter_seconds",
                          "Time since the first failure of the oldest open letter.",
@@ -107,6 +110,7 @@ void SubscriptionMetrics::show(const SubscriptionProgress& progress) {
     lag_records_.set(number(progress.lag_records));
     lag_seconds_.set(progress.lag_us / second_us);
     circuit_state_.set(number(progress.circuit));
+    stopped_parts_.set(number(progress.stopped_parts));
     oldest_letter_seconds_.set(progress.oldest_letter_us / second_us);
     for (std::size_t cause = 1; cause < cause_count; ++cause) {
         letters_open_[cause]->set(number(progress.letters_by_cause[cause]));

@@ -42,6 +42,7 @@ class SubscriptionMetrics {
     Gauge& lag_records_;
     Gauge& lag_seconds_;
     Gauge& circuit_state_;
+    Gauge& stopped_parts_;
     Gauge& oldest_letter_seconds_;
     std::array<Gauge*, cause_count> letters_open_{};
 };

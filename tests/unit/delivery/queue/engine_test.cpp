@@ -7,6 +7,7 @@
 #include "tests/unit/delivery/queue/engine_world.hpp"
 
 #include "broker/catalog/catalog_service.hpp"
+#include "broker/delivery/rules/stopped_parts.hpp"
 #include "storage/base/random.hpp"
 
 namespace millrace::broker::delivery {
@@ -374,6 +375,112 @@ TEST_F(Engine, TheCircuitTellsWhatItDidAndComesBackWithinItsLongestProbe) {
     EXPECT_EQ(changes.back().to, Circuit::closed);
     EXPECT_EQ(changes.back().cause, Cause::outage);
     EXPECT_GT(metric("millrace_delivery_circuit_changes_total"), 100);
+}
+
+TEST_F(Engine, AStoppedPartWaitsWithoutAttemptsWhileAllElseFlows) {
+    const auto partition = fixture_.make_topic("a.b").front();
+    create({});
+    publish(partition, {{.key = "x", .value = "x"}, {.key = "y", .value = "y"}});
+    const auto inbox = open(1, 100);
+    const auto settle = [&](Settlement settlement) {
+        delivery_->subscriptions().settle(
+            1, std::move(settlement), [](const Result<std::vector<std::uint64_t>>&) {});
+        run();
+    };
+    const auto stop = [&](const Inbox::Got& got) {
+        Settlement settlement;
+        settlement.nacks.push_back({.delivery_id = got.id,
+                                    .cause = Cause::authorization,
+                                    .delay = 5s,
+                                    .error = "no right",
+                                    .response = {},
+                                    .part = "mapping m.yaml:2"});
+        settle(std::move(settlement));
+    };
+    const auto got = inbox->take();
+    ASSERT_THAT(got, SizeIs(2));
+    stop(got[0]);
+    ack(1, {got[1]});
+    EXPECT_EQ(progress().circuit, Circuit::closed);
+    EXPECT_THAT(progress().reason,
+                HasSubstr("mapping m.yaml:2 is stopped, authorization: no right"));
+    EXPECT_EQ(progress().waiting_retry, 1U);
+    EXPECT_EQ(progress().stopped_parts, 1U);
+    publish(partition, {{.key = "x", .value = "x2"}, {.key = "z", .value = "z"}});
+    const auto other = inbox->take();
+    ASSERT_THAT(other, SizeIs(1)) << "the key of what waits is busy";
+    EXPECT_EQ(other[0].value, "z");
+    ack(1, other);
+    for (int round = 0; round < 20; ++round) {
+        pass(6s);
+        const auto again = inbox->take();
+        ASSERT_THAT(again, SizeIs(1));
+        EXPECT_EQ(again[0].attempt, 1U) << "a stopped part burns no attempt";
+        stop(again[0]);
+    }
+    pass(6s);
+    const auto last = inbox->take();
+    ASSERT_THAT(last, SizeIs(1));
+    settle({.acks = {last[0].id}, .nacks = {}, .extends = {}, .resumed = {"mapping m.yaml:2"}});
+    EXPECT_EQ(progress().stopped_parts, 0U);
+    EXPECT_EQ(progress().reason, "");
+    EXPECT_THAT(inbox->take_values(), ElementsAre("x2"));
+    EXPECT_THAT(letters(), IsEmpty());
+}
+
+TEST_F(Engine, StoppedPartsHaveALimitBehindWhichTheCircuitOpens) {
+    const auto partition = fixture_.make_topic("a.b").front();
+    create({});
+    publish(partition, std::vector<Outgoing>(StoppedParts::parts_max + 1));
+    const auto inbox = open(1, 100);
+    Settlement settlement;
+    for (const auto& got : inbox->take()) {
+        settlement.nacks.push_back({.delivery_id = got.id,
+                                    .cause = Cause::authorization,
+                                    .delay = {},
+                                    .error = "no right",
+                                    .response = {},
+                                    .part = "part " + std::to_string(got.id)});
+    }
+    const auto beyond = settlement.nacks.back();
+    settlement.nacks.pop_back();
+    const auto settle = [&](Settlement one) {
+        delivery_->subscriptions().settle(
+            1, std::move(one), [](const Result<std::vector<std::uint64_t>>&) {});
+    };
+    settle(std::move(settlement));
+    EXPECT_EQ(progress().stopped_parts, StoppedParts::parts_max);
+    EXPECT_EQ(progress().circuit, Circuit::closed);
+    settle({.acks = {}, .nacks = {beyond}, .extends = {}});
+    EXPECT_EQ(progress().circuit, Circuit::open);
+    delivery_->subscriptions().close(1);
+    EXPECT_EQ(progress().stopped_parts, 0U) << "parts end with the session that stopped them";
+}
+
+TEST_F(Engine, ARedrivenRecordSaysHowOftenItWasTriedSince) {
+    const auto partition = fixture_.make_topic("a.b").front();
+    SubscriptionInfo info;
+    info.attempts_max = 3;
+    create(info);
+    publish(partition, {{.key = "x"}});
+    const auto inbox = open(1, 100);
+    for (std::uint32_t tries = 1; tries <= 3; ++tries) {
+        const auto got = inbox->take();
+        ASSERT_THAT(got, SizeIs(1));
+        EXPECT_EQ(got[0].tries, tries);
+        nack(1, got[0], Cause::transient);
+        pass(60s);
+    }
+    ASSERT_THAT(letters(), SizeIs(1));
+    delivery_->letters().change(
+        {.query = {.subscription = "sink"}, .ids = {letters()[0].id}, .by = "me", .reason = {}},
+        {.kind = LetterEdit::Kind::redrive, .transform = {}, .value = {}, .records = {}},
+        [](const Result<std::uint64_t>& changed) { EXPECT_TRUE(changed); });
+    run();
+    const auto again = inbox->take();
+    ASSERT_THAT(again, SizeIs(1));
+    EXPECT_EQ(again[0].attempt, 4U);
+    EXPECT_EQ(again[0].tries, 1U);
 }
 
 TEST_F(Engine, RetriesSurviveARestartWithTheirAttempts) {

@@ -15,6 +15,7 @@ void Inbox::on_deliveries(ShardId /*shard*/, std::span<const Delivery> deliverie
                         .partition = delivery.partition,
                         .offset = delivery.offset,
                         .attempt = delivery.attempt,
+                        .tries = delivery.tries,
                         .value = std::string(record.value().value)});
     }
 }

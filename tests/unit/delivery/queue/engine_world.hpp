@@ -24,6 +24,7 @@ class Inbox final : public DeliveryTarget {
         PartitionId partition;
         Offset offset;
         std::uint32_t attempt = 0;
+        std::uint32_t tries = 0;
         std::string value;
     };
     void on_deliveries(ShardId shard, std::span<const Delivery> deliveries) override;
