@@ -1,5 +1,6 @@
 #include "broker/odoo_feed.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "broker/catalog/catalog_service.hpp"
+#include "broker/delivery/delivery_shard.hpp"
 #include "broker/feed/subscription_feed.hpp"
 #include "broker/odoo/ledger/marker_age.hpp"
 #include "broker/odoo/sink/sink.hpp"
@@ -42,14 +44,15 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
     std::unique_ptr<SubscriptionFeed> feed;
     asio::steady_timer wake_timer;
     asio::steady_timer forget_timer;
-    SubscriptionFeed::Link catalog;  ///< a shard that knows the topics
+    std::vector<SubscriptionFeed::Link> shards;
     bool is_stopped = false;
 
     Result<void> prepare();
     void wake_at(SteadyTime at);
     /// Markers of the ledger that no replay can need any more are forgotten, now and then.
     void forget_markers_later();
-    void forget_markers(const std::vector<std::uint64_t>& retentions_ms);
+    void ask_shard(std::size_t shard, odoo::MarkerUse use);
+    void forget_markers(const odoo::MarkerUse& use);
 };
 
 Result<void> OdooFeed::Impl::prepare() {
@@ -108,26 +111,43 @@ void OdooFeed::Impl::forget_markers_later() {
         if (error || self->is_stopped) {
             return;
         }
-        const auto link = self->catalog;
-        link.runtime->post_from_outside([self, link] {
-            std::vector<std::uint64_t> retentions_ms;
-            const auto view = link.shard->catalog().view();
-            const auto found = view->subscriptions.find(self->config.odoo_subscription);
-            if (found == view->subscriptions.end()) {
-                return;
-            }
-            for (const auto& topic : view->matching(found->second->topics)) {
-                retentions_ms.push_back(topic->retention_ms);
-            }
-            asio::post(self->control,
-                       [self, retentions_ms] { self->forget_markers(retentions_ms); });
-        });
+        self->ask_shard(0, {});
         self->forget_markers_later();
     });
 }
 
-void OdooFeed::Impl::forget_markers(const std::vector<std::uint64_t>& retentions_ms) {
-    const auto age = odoo::marker_age_max(config.odoo_ledger_keep_days, retentions_ms);
+/// One after another: a shard that cannot say what it has keeps all markers where they are.
+void OdooFeed::Impl::ask_shard(std::size_t shard, odoo::MarkerUse use) {
+    if (shard == shards.size()) {
+        forget_markers(use);
+        return;
+    }
+    const auto link = shards[shard];
+    link.runtime->post_from_outside([self = shared_from_this(), link, shard, use] {
+        const auto& name = self->config.odoo_subscription;
+        const auto view = link.shard->catalog().view();
+        const auto found = view->subscriptions.find(name);
+        const auto progress = link.delivery->subscriptions().progress(name);
+        if (found == view->subscriptions.end() || !progress) {
+            return;
+        }
+        odoo::MarkerUse known = use;
+        known.retentions_ms.clear();
+        for (const auto& topic : view->matching(found->second->topics)) {
+            known.retentions_ms.push_back(topic->retention_ms);
+        }
+        known.oldest_letter =
+            std::max(known.oldest_letter, Duration(progress.value().oldest_letter_us));
+        asio::post(self->control, [self, shard, known] {
+            if (!self->is_stopped) {
+                self->ask_shard(shard + 1, known);
+            }
+        });
+    });
+}
+
+void OdooFeed::Impl::forget_markers(const odoo::MarkerUse& use) {
+    const auto age = odoo::marker_age_max(config.odoo_ledger_keep_days, use);
     if (age && !is_stopped) {
         sink->forget_markers(clock.unix_now() - age->count());
     }
@@ -160,7 +180,7 @@ OdooFeed::~OdooFeed() {
 
 void OdooFeed::start(std::vector<SubscriptionFeed::Link> shards,
                      std::function<std::uint64_t()> next_id) {
-    impl_->catalog = shards.front();
+    impl_->shards = shards;
     impl_->feed->start(std::move(shards), std::move(next_id));
     impl_->forget_markers_later();
 }

@@ -22,10 +22,12 @@ struct FeedRef {
 struct FeedEvent {
     FeedRef ref;
     std::string topic;
+    UnixMicros topic_created_us = 0;  ///< 0: of a topic that is no more
     std::uint32_t partition_index = 0;
     Offset offset;
     UnixMicros append_time_us = 0;
     std::uint32_t attempt = 1;
+    std::uint32_t tries = 1;  ///< attempts since the last redrive, this one counted
     std::vector<std::byte> record;
 };
 

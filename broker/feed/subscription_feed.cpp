@@ -33,6 +33,21 @@ struct FeedBatch {
     bool is_short_of_time = false;  ///< extended at once
 };
 
+/// When the topic came to be that a record was published to. What was replayed and copied before
+/// the topic was made anew is of one that is no more.
+UnixMicros created_of(const CatalogView& view,
+                      const delivery::Delivery& one,
+                      const std::string& topic) {
+    const auto found = view.topics.find(topic);
+    const auto* const lies_in = view.find(one.partition);
+    if (found == view.topics.end()) {
+        return 0;
+    }
+    const bool is_copy = lies_in == nullptr || lies_in->topic->name != topic;
+    const auto created_us = found->second->created_us;
+    return is_copy && one.append_time_us < created_us ? 0 : created_us;
+}
+
 /// Copies deliveries of one shard and brings them to the control thread.
 class FeedTarget final : public delivery::DeliveryTarget {
   public:
@@ -60,13 +75,16 @@ class FeedTarget final : public delivery::DeliveryTarget {
         events.reserve(deliveries.size());
         for (const auto& one : deliveries) {
             auto origin = delivery::origin_of(*view, one.partition, one.offset, one.record);
+            const auto created_us = created_of(*view, one, origin.topic);
             events.push_back(
                 {.ref = {.shard = shard, .session = session_, .delivery_id = one.delivery_id},
                  .topic = std::move(origin.topic),
+                 .topic_created_us = created_us,
                  .partition_index = origin.partition_index,
                  .offset = origin.offset,
                  .append_time_us = one.append_time_us,
                  .attempt = one.attempt,
+                 .tries = one.tries,
                  .record = {one.record.begin(), one.record.end()}});
         }
         on_events_(std::move(batch));

@@ -102,6 +102,7 @@ Fault classify_error(std::string_view name, std::string_view message) {
     if (name.ends_with("MissingError") && is_caller_missing(message)) {
         fault.cause = Cause::authorization;
     }
+    fault.is_access_refused = name.ends_with("AccessError");
     fault.is_record_missing = fault.cause == Cause::mapping && name.ends_with("MissingError");
     if (is_conflict(message)) {
         fault.cause = Cause::transient;

@@ -22,6 +22,7 @@ struct Fault {
     std::string error;               ///< one sentence for the dead letter
     std::string response;            ///< what Odoo said, cut; without the traceback
     bool may_pass_later = false;     ///< a business rule: worth a few delayed tries
+    bool is_access_refused = false;  ///< the user may not do it: all events of the rule
     bool is_record_missing = false;  ///< of a record that was there once
 };
 

@@ -5,21 +5,22 @@
 
 namespace millrace::broker::odoo {
 
-std::optional<Duration> marker_age_max(std::uint64_t keep_days,
-                                       std::span<const std::uint64_t> retentions_ms) {
+std::optional<Duration> marker_age_max(std::uint64_t keep_days, const MarkerUse& use) {
     constexpr std::chrono::days margin{1};
     constexpr std::uint64_t ms_max = 1'000ULL * 365 * 86'400'000;  // a thousand years
     if (keep_days == 0) {
         return std::nullopt;
     }
-    Duration age = std::chrono::days(keep_days);
-    for (const auto retention_ms : retentions_ms) {
+    std::uint64_t longest_ms = 0;
+    for (const auto retention_ms : use.retentions_ms) {
         if (retention_ms == 0 || retention_ms > ms_max) {
             return std::nullopt;
         }
-        age = std::max(age, Duration(std::chrono::milliseconds(retention_ms)) + Duration(margin));
+        longest_ms = std::max(longest_ms, retention_ms);
     }
-    return age;
+    const Duration wanted =
+        Duration(std::chrono::milliseconds(longest_ms)) + use.oldest_letter + Duration(margin);
+    return std::max(Duration(std::chrono::days(keep_days)), wanted);
 }
 
 }  // namespace millrace::broker::odoo

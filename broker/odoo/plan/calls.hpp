@@ -24,5 +24,9 @@ using Works = std::span<const Work* const>;
 [[nodiscard]] Json expected_fields(const Step& step);
 /// Whether a record that was read is as the step expects it.
 [[nodiscard]] bool is_as_expected(const Step& step, const Json& record);
+/// Whether a value that was read is one of those that are allowed.
+[[nodiscard]] bool is_one_of(const Json& allowed, const Json& found);
+/// Whether a call can have changed nothing, however it ended.
+[[nodiscard]] bool only_reads(const Call& call);
 
 }  // namespace millrace::broker::odoo

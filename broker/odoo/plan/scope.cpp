@@ -26,6 +26,7 @@ Result<std::string> word_of(const Expression& expression, const Json& value) {
 Result<Scope> Scope::of(const EventView& event) {
     MILLRACE_TRY(const auto record, wire::parse_plain_record(event.record));
     Json json{{"topic", event.topic},
+              {"topic_created", event.topic_created_us},
               {"partition", event.partition_index},
               {"offset", event.offset.value},
               {"append_time", event.append_time_us},
@@ -56,7 +57,8 @@ Result<Scope> Scope::of_json(const std::string& text) {
                     "an event is a JSON object with topic, key, value and headers: {\"topic\": "
                     "\"plant1.mes.step\", \"key\": \"WO-1\", \"value\": {...}}");
     }
-    const Json presets{{"partition", 0},
+    const Json presets{{"topic_created", 0},
+                       {"partition", 0},
                        {"offset", 0},
                        {"append_time", 0},
                        {"event_time", 0},
@@ -101,8 +103,9 @@ Result<std::string> event_id_of(const Rule& rule, const Scope& scope) {
         !found->get_ref<const std::string&>().empty()) {
         return found->get<std::string>();
     }
+    const auto& created = scope.json().at("topic_created");
     return scope.topic() + "/" + scope.json().at("partition").dump() + "@" +
-           scope.json().at("offset").dump();
+           scope.json().at("offset").dump() + (created == 0 ? "" : "#" + created.dump());
 }
 
 Result<std::vector<std::string>> lanes_of(const Rule& rule, const Scope& scope) {

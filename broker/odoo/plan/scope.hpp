@@ -15,6 +15,7 @@ namespace millrace::broker::odoo {
 /// An event as the sink gets it. The record is plain (client/wire/record.hpp).
 struct EventView {
     std::string_view topic;
+    UnixMicros topic_created_us = 0;  ///< 0: not known
     std::uint32_t partition_index = 0;
     Offset offset;
     UnixMicros append_time_us = 0;
@@ -22,8 +23,8 @@ struct EventView {
     std::span<const std::byte> record;
 };
 
-/// What expressions of one event see: topic, key, value, headers, event_time, append_time
-/// (microseconds), partition, offset, attempt, and steps with what each step brought.
+/// What expressions of one event see: topic, topic_created, key, value, headers, event_time,
+/// append_time (microseconds), partition, offset, attempt, and steps with what each step brought.
 // NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann::json, whose moves do not throw
 class Scope {
   public:
@@ -43,7 +44,8 @@ class Scope {
     std::string text_;
 };
 
-/// The rule's `event_id`, else the header event-id, else topic/partition@offset.
+/// The rule's `event_id`, else the header event-id, else topic/partition@offset#created: offsets
+/// begin again when a topic is deleted and made anew.
 [[nodiscard]] Result<std::string> event_id_of(const Rule& rule, const Scope& scope);
 /// The rule's lanes: nothing, one, or several.
 [[nodiscard]] Result<std::vector<std::string>> lanes_of(const Rule& rule, const Scope& scope);

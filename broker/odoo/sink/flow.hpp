@@ -15,7 +15,7 @@ namespace millrace::broker::odoo {
 // NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann::json, whose moves do not throw
 struct Flow {
     FeedRef ref;
-    std::uint32_t attempt = 1;
+    std::uint32_t tries = 1;  ///< since the last redrive
     const Rule* rule = nullptr;
     std::size_t step = 0;  ///< the next one
     Scope scope;

@@ -14,7 +14,22 @@ std::string id_key(const std::string& model, const std::string& external_id) {
     return lookup_key(model, "id of " + external_id);
 }
 
+/// The other way round: what a record of that id is called.
+std::string name_key(const std::string& model, const Json& id) {
+    return lookup_key(model, "name of " + id.dump());
+}
+
 }  // namespace
+
+std::string Sink::found_key(const Step& step, const Work& work) {
+    const Json asked{step.external_id ? "external id" : "domain",
+                     work.group,
+                     step.read,
+                     step.cache.count(),
+                     step.cache_missing.count(),
+                     step.may_be_missing};
+    return lookup_key(step.model, asked.dump());
+}
 
 Sink::Sink(SinkOptions options, Mapping mapping, SinkParts parts)
     : options_(options),
@@ -32,7 +47,7 @@ Sink::~Sink() {
 
 void Sink::accept(const std::vector<FeedEvent>& events) {
     for (const auto& event : events) {
-        held_[{{event.ref.shard, event.ref.session}, event.ref.delivery_id}] = event.attempt;
+        held_.insert(event.ref);
         begin(event);
     }
     run();
@@ -43,24 +58,19 @@ void Sink::wake() {
 }
 
 std::vector<FeedRef> Sink::held() const {
-    std::vector<FeedRef> refs;
-    refs.reserve(held_.size());
-    for (const auto& [id, attempt] : held_) {
-        refs.push_back(
-            {.shard = id.first.first, .session = id.first.second, .delivery_id = id.second});
-    }
-    return refs;
+    return {held_.begin(), held_.end()};
 }
 
 void Sink::begin(const FeedEvent& event) {
     const auto refuse = [&](const std::string& why) {
-        nack(event.ref, event.attempt, {.cause = Cause::mapping, .error = why});
+        nack(event.ref, event.tries, {.cause = Cause::mapping, .error = why});
     };
     const auto* const rule = mapping_.rule_of(event.topic);
     if (rule == nullptr) {
         return refuse("no mapping for topic \"" + event.topic + "\"");
     }
     auto scope = Scope::of({.topic = event.topic,
+                            .topic_created_us = event.topic_created_us,
                             .partition_index = event.partition_index,
                             .offset = event.offset,
                             .append_time_us = event.append_time_us,
@@ -78,13 +88,17 @@ void Sink::begin(const FeedEvent& event) {
             return ack(event.ref, "not_wanted");
         }
     }
+    if (const auto how = gates_.ask(*rule, event.ref, parts_.clock.steady_now())) {
+        return put_off(*rule, event.ref, *how);
+    }
     const auto id = event_id_of(*rule, scope.value());
     auto lanes = lanes_of(*rule, scope.value());
     if (!id || !lanes) {
+        gates_.on_ended(*rule, event.ref, parts_.clock.steady_now());
         return refuse(!id ? id.error().text : lanes.error().text);
     }
     enter(std::make_unique<Flow>(Flow{.ref = event.ref,
-                                      .attempt = event.attempt,
+                                      .tries = event.tries,
                                       .rule = rule,
                                       .step = 0,
                                       .scope = std::move(scope).value(),
@@ -100,7 +114,7 @@ void Sink::enter(FlowPtr flow) {
             return;
         }
     }
-    ack(flow->ref, "applied");
+    end_applied(*flow);
 }
 
 bool Sink::pass(FlowPtr& flow) {
@@ -120,7 +134,7 @@ bool Sink::pass(FlowPtr& flow) {
     }
     flow->work = std::get<Work>(std::move(evaluated));
     if (step.action == Action::lookup) {
-        if (const auto known = cache_.find(lookup_key(step.model, step.place + flow->work.group))) {
+        if (const auto known = cache_.find(found_key(step, flow->work))) {
             metrics_.lookups_hit.add();
             return take_lookup(flow, *known);
         }
@@ -131,6 +145,7 @@ bool Sink::pass(FlowPtr& flow) {
             flow->work.records.push_back(record_key(step.model, *known));
         }
     }
+    add_name(step.model, flow->work.id, flow->work.records);
     stations_.add(std::move(flow), parts_.clock.steady_now());
     return false;
 }
@@ -151,6 +166,10 @@ bool Sink::pass_block(FlowPtr& flow) {
         return true;
     }
     flow->entry = std::get<LedgerEntry>(std::move(evaluated));
+    for (const auto& step : flow->entry.json.at("steps")) {
+        add_name(
+            step.at("model").get<std::string>(), step.value("id", Json()), flow->entry.records);
+    }
     stations_.add(std::move(flow), parts_.clock.steady_now());
     return false;
 }
@@ -193,21 +212,24 @@ void Sink::run() {
 
 void Sink::send(const BatchPtr& batch, const Call& call, Next next) {
     ++calls_under_way_;
-    const auto began = parts_.clock.steady_now();
+    batch->began = parts_.clock.steady_now();
     parts_.transport.call(
-        call, [this, alive = is_alive_, shared = batch, call, next, began](Reply reply) mutable {
+        call, [this, alive = is_alive_, shared = batch, call, next](Reply reply) mutable {
             if (!*alive) {
                 return;
             }
             --calls_under_way_;
+            const auto began = shared->began;
             const auto ended = parts_.clock.steady_now();
             const auto rows = shared->flows.size();
             metrics_.count_call(call, rows, static_cast<std::uint64_t>((ended - began).count()));
             {
                 const auto held = std::move(shared);  // the locks end with the last of a batch
-                if (const auto* const fault = std::get_if<Fault>(&reply)) {
-                    fault->cause == Cause::transient ? concurrency_.on_conflict(began, ended)
-                                                     : void();
+                if (auto* const fault = std::get_if<Fault>(&reply)) {
+                    note_trouble(*held, *fault);
+                    if (fault->cause == Cause::outcome_unknown && only_reads(call)) {
+                        fault->cause = Cause::outage;  // nothing can have been done
+                    }
                     refuse_all(held, *fault);
                 } else {
                     concurrency_.on_answer({.kind = held->station->kind + call.method,
@@ -221,36 +243,83 @@ void Sink::send(const BatchPtr& batch, const Call& call, Next next) {
         });
 }
 
+void Sink::note_trouble(const Batch& batch, const Fault& fault) {
+    if (fault.cause == Cause::transient || fault.cause == Cause::outcome_unknown) {
+        concurrency_.on_conflict(batch.began, parts_.clock.steady_now());
+    }
+}
+
 void Sink::remember_ids(const BatchPtr& batch, const Json& ids) {
     for (std::size_t at = 0; at < batch->flows.size(); ++at) {
         const auto& flow = *batch->flows[at];
-        cache_.store(id_key(flow.current().model, flow.work.external_id), ids[at], id_kept);
+        remember_id(flow.current().model, flow.work.external_id, ids[at]);
+    }
+}
+
+void Sink::remember_id(const std::string& model, const std::string& external_id, const Json& id) {
+    cache_.store(id_key(model, external_id), id, id_kept);
+    cache_.store(name_key(model, id), external_id, id_kept);
+}
+
+void Sink::add_name(const std::string& model, const Json& id, std::vector<std::string>& records) {
+    if (!id.is_number_integer()) {
+        return;
+    }
+    if (const auto known = cache_.find(name_key(model, id))) {
+        records.push_back(record_key(model, known->get<std::string>()));
     }
 }
 
 void Sink::nack(const Flow& flow, const Fault& fault) {
     metrics_.count_fault(flow.current().model, fault.cause);
-    nack(flow.ref, flow.attempt, fault);
+    const auto now = parts_.clock.steady_now();
+    if (fault.is_access_refused) {
+        const auto why = flow.current().model + ": " + fault.error;
+        put_off(*flow.rule, flow.ref, gates_.stop(*flow.rule, flow.ref, now, why));
+        return;
+    }
+    gates_.on_ended(*flow.rule, flow.ref, now);
+    nack(flow.ref, flow.tries, fault);
 }
 
-void Sink::nack(const FeedRef& ref, std::uint32_t attempt, const Fault& fault) {
+void Sink::put_off(const Rule& rule, const FeedRef& ref, const RuleGates::PutOff& how) {
+    metrics_.count_event("put_off");
+    metrics_.mapping_stopped(rule.place).set(1);
+    held_.erase(ref);
+    settlements_[{ref.shard, ref.session}].nacks.push_back({.delivery_id = ref.delivery_id,
+                                                            .cause = Cause::authorization,
+                                                            .delay = how.delay,
+                                                            .error = how.reason,
+                                                            .response = {},
+                                                            .part = "mapping " + rule.place});
+}
+
+void Sink::end_applied(const Flow& flow) {
+    for (const auto& session : gates_.on_applied(*flow.rule, flow.ref)) {
+        settlements_[session].resumed.push_back("mapping " + flow.rule->place);
+        metrics_.mapping_stopped(flow.rule->place).set(0);
+    }
+    ack(flow.ref, "applied");
+}
+
+void Sink::nack(const FeedRef& ref, std::uint32_t tries, const Fault& fault) {
     delivery::Nack nack{.delivery_id = ref.delivery_id,
                         .cause = fault.cause,
                         .delay = {},
                         .error = fault.error,
                         .response = fault.response};
-    if (fault.may_pass_later && attempt < options_.business_attempts_max) {
+    if (fault.may_pass_later && tries < options_.business_attempts_max) {
         nack.cause = Cause::transient;
-        nack.delay = options_.business_delay * attempt;
+        nack.delay = options_.business_delay * tries;
     }
     metrics_.count_event(std::string(name_of(nack.cause)));
-    held_.erase({{ref.shard, ref.session}, ref.delivery_id});
+    held_.erase(ref);
     settlements_[{ref.shard, ref.session}].nacks.push_back(std::move(nack));
 }
 
 void Sink::ack(const FeedRef& ref, const char* outcome) {
     metrics_.count_event(outcome);
-    held_.erase({{ref.shard, ref.session}, ref.delivery_id});
+    held_.erase(ref);
     settlements_[{ref.shard, ref.session}].acks.push_back(ref.delivery_id);
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "broker/odoo/answers/load_answer.hpp"
 #include "broker/odoo/sink/concurrency.hpp"
 #include "broker/odoo/sink/lookup_cache.hpp"
+#include "broker/odoo/sink/rule_gates.hpp"
 #include "broker/odoo/sink/sink_metrics.hpp"
 #include "broker/odoo/sink/stations.hpp"
 
@@ -101,24 +103,34 @@ class Sink {
     void add_halves(const BatchPtr& batch);
     void finish(FlowPtr flow, const LedgerDone& done);
     void remember_ids(const BatchPtr& batch, const Json& ids);
+    void remember_id(const std::string& model, const std::string& external_id, const Json& id);
+    /// A record that is written by its id must not be loaded by its external id meanwhile.
+    void add_name(const std::string& model, const Json& id, std::vector<std::string>& records);
+    /// What a lookup asks, so that those that ask the same share the answer.
+    [[nodiscard]] static std::string found_key(const Step& step, const Work& work);
+    /// Odoo met itself, or was too slow: fewer calls at a time.
+    void note_trouble(const Batch& batch, const Fault& fault);
 
     void nack(const Flow& flow, const Fault& fault);
-    void nack(const FeedRef& ref, std::uint32_t attempt, const Fault& fault);
+    void nack(const FeedRef& ref, std::uint32_t tries, const Fault& fault);
+    void put_off(const Rule& rule, const FeedRef& ref, const RuleGates::PutOff& how);
+    void end_applied(const Flow& flow);
     void ack(const FeedRef& ref, const char* outcome);
     void send_settlements();
 
-    using SessionOfShard = std::pair<ShardId, std::uint64_t>;
+    using SessionOfShard = RuleGates::SessionOfShard;
 
     SinkOptions options_;
     Mapping mapping_;
     SinkParts parts_;
     Stations stations_;
     Concurrency concurrency_;
+    RuleGates gates_;
     LookupCache cache_;
     SinkMetrics metrics_;
     std::size_t calls_under_way_ = 0;
     std::int64_t ledger_action_id_ = 0;
-    std::map<std::pair<SessionOfShard, std::uint64_t>, std::uint32_t> held_;
+    std::set<FeedRef> held_;
     std::map<SessionOfShard, delivery::Settlement> settlements_;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };

@@ -259,9 +259,11 @@ void Sink::end_lookup(const BatchPtr& batch, const Json& found) {
     const auto& step = *batch->station->step;
     // What must be there is asked for again each time: somebody may just have added it.
     const auto missing_kept = step.may_be_missing ? step.cache_missing : std::chrono::seconds(0);
-    cache_.store(lookup_key(step.model, step.place + batch->flows.front()->work.group),
-                 found,
-                 found.is_null() ? missing_kept : step.cache);
+    const auto& work = batch->flows.front()->work;
+    if (step.external_id && found.is_object()) {
+        remember_id(step.model, work.external_id, found.at("id"));
+    }
+    cache_.store(found_key(step, work), found, found.is_null() ? missing_kept : step.cache);
     for (auto& flow : batch->flows) {
         if (take_lookup(flow, found)) {
             enter(std::move(flow));
@@ -271,13 +273,15 @@ void Sink::end_lookup(const BatchPtr& batch, const Json& found) {
 
 void Sink::drop_rows(const BatchPtr& batch, const std::vector<RefusedRow>& refused) {
     metrics_.rows_refused.add(refused.size());
+    const auto conflict = std::ranges::find(
+        refused, Cause::transient, [](const RefusedRow& row) { return row.fault.cause; });
+    if (conflict != refused.end()) {
+        note_trouble(*batch, conflict->fault);
+    }
     std::vector<FlowPtr> rest;
     auto next = refused.begin();
     for (std::size_t row = 0; row < batch->flows.size(); ++row) {
         if (next != refused.end() && next->row == row) {
-            if (next->fault.cause == Cause::transient) {
-                concurrency_.on_conflict(parts_.clock.steady_now(), parts_.clock.steady_now());
-            }
             nack(*batch->flows[row], next->fault);
             ++next;
         } else {

@@ -70,6 +70,13 @@ void Sink::on_ledger(const BatchPtr& batch, const std::string& result) {
         return;
     }
     auto& outcomes = std::get<std::vector<LedgerOutcome>>(answer);
+    for (const auto& outcome : outcomes) {
+        const auto* const fault = std::get_if<Fault>(&outcome);
+        if (fault != nullptr && fault->cause == Cause::transient) {
+            note_trouble(*batch, *fault);
+            break;
+        }
+    }
     for (std::size_t at = 0; at < outcomes.size(); ++at) {
         auto& flow = batch->flows[at];
         if (const auto* const fault = std::get_if<Fault>(&outcomes[at])) {

@@ -55,6 +55,13 @@ void SinkMetrics::count_call(const Call& call, std::size_t rows, std::uint64_t t
     call_us.observe(took_us);
 }
 
+Gauge& SinkMetrics::mapping_stopped(const std::string& place) {
+    return registry_.gauge(
+        "millrace_odoo_mapping_stopped",
+        "1: Odoo does not let the user do what this entry asks; its events are put off",
+        {{"mapping", place}});
+}
+
 void SinkMetrics::count_fault(const std::string& model, Cause cause) {
     registry_
         .counter("millrace_odoo_faults_total",

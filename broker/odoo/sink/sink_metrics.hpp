@@ -16,6 +16,8 @@ class SinkMetrics {
     void count_event(const std::string& outcome);
     /// A call was answered, well or not.
     void count_call(const Call& call, std::size_t rows, std::uint64_t took_us);
+    /// 1 while an entry of the mapping is stopped.
+    [[nodiscard]] Gauge& mapping_stopped(const std::string& place);
     void count_fault(const std::string& model, Cause cause);
 
     Counter& rows_written;

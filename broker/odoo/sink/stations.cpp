@@ -33,18 +33,16 @@ std::string kind_of(const Step& step) {
 
 /// Steps of one key share calls.
 std::string key_of(const Step& step) {
+    const auto pace =
+        std::to_string(step.batch_records_max) + "|" + std::to_string(step.linger.count());
     auto key = kind_of(step);
     if (step.proof == Proof::ledger) {
-        return key;
+        return key + "|" + pace;
     }
     if (step.action == Action::upsert) {
         key += columns_of(step).dump();
     }
-    if (step.action == Action::lookup) {
-        key += step.place;  // errors and keeping times are each step's own
-    }
-    return key + step.expect.dump() + "|" + std::to_string(step.batch_records_max) + "|" +
-           std::to_string(step.linger.count());
+    return key + step.expect.dump() + "|" + pace;
 }
 
 std::size_t batch_of(const Step& step, const StationLimits& limits) {
@@ -85,7 +83,10 @@ void add_names(const Flow& flow, std::set<std::string>& names) {
 Stations::Stations(StationLimits limits, const Mapping& mapping) : limits_(limits) {
     for (const auto& rule : mapping.rules()) {
         for (const auto& step : rule.steps) {
-            auto& station = stations_[key_of(step)];
+            // What a lookup reads, how it finds and how long that is believed are each step's own.
+            const auto own =
+                step.action == Action::lookup ? "|" + std::to_string(of_step_.size()) : "";
+            auto& station = stations_[key_of(step) + own];
             if (station.step == nullptr) {
                 station.step = &step;
                 station.is_ledger = step.proof == Proof::ledger;
@@ -182,7 +183,7 @@ BatchPtr Stations::gather(Station& station) {
                                           chosen.size() < station.batch_records_max;
          ++at, ++scanned) {
         const auto& flow = *at->flow;
-        const bool travels_alone = flow.attempt > limits_.attempts_in_company_max;
+        const bool travels_alone = flow.tries > limits_.attempts_in_company_max;
         if (travels_alone && !chosen.empty()) {
             break;
         }

@@ -32,6 +32,7 @@ struct Batch {
     Station* station = nullptr;
     std::vector<FlowPtr> flows;
     LockTable::Guard locks;
+    SteadyTime began{};  ///< of the call under way
     /// Of a call that is read back: it has been made. Of the ledger: its action was looked up
     /// again.
     bool is_called = false;

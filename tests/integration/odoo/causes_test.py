@@ -20,8 +20,12 @@ FINISH = """mappings:
       - {action: call, model: mrp.production, method: button_mark_done, id: .steps.order.id, expect: {state: done}}
 """
 USERS = """mappings:
-  - topics: [plant1.part.>]
+  - topics: [plant1.part.user]
     steps: [{model: res.users, external_id: .value.id | external_name, fields: {login: .value.id}}]
+"""
+PARTS = """
+  - topics: [plant1.part.>]
+    steps: [{model: stock.lot, external_id: .value.id | external_name, fields: {name: .value.id, product_id: .value.product}}]
 """
 
 
@@ -39,12 +43,21 @@ class Causes(unittest.TestCase):
             self.assertEqual(feed.letters(), [])
             self.assertEqual(feed.status()["lag_records"], 5)
 
-    def test_authorization_no_right_on_a_model_stops_and_loses_nothing(self):
-        with Feed(mapping=USERS) as feed:
-            feed.publish(*some(3))
-            status = eventually(30, lambda: (s := feed.status())["circuit"] != "closed" and s, "the circuit is open")
-            self.assertIn("AccessError", status["reason"])
-            self.assertEqual(feed.letters(), [])
+    def test_authorization_no_right_on_a_model_stops_its_mapping_and_loses_nothing(self):
+        with Feed(mapping=USERS + PARTS) as feed:
+            feed.broker.millrace("topic", "create", "plant1.part.user")
+            lines = "".join(json.dumps({"topic": "plant1.part.user", "key": f"k{number}", "value": {"id": f"u{number}"}}) + "\n" for number in range(3))
+            feed.broker.millrace("publish", "--jsonl", text=lines)
+            status = eventually(60, lambda: (s := feed.status())["reason"] and s, "the mapping is stopped")
+            self.assertRegex(status["reason"], r"mapping \S*mapping.yaml:2 is stopped, authorization: res.users: .*AccessError")
+            feed.publish(*some(5))
+            eventually(60, lambda: len(feed.lots()) == 5, "events of the other entry go on")
+            eventually(60, lambda: feed.status()["lag_records"] == 3, "those of the stopped one wait")
+            status = feed.status()
+            self.assertEqual((status["circuit"], feed.letters()), ("closed", []))
+            shown = feed.broker.millrace("odoo", "status", "--subscription", "odoo-parts", "--http", feed.broker.http, "--for", "100ms").stdout
+            self.assertRegex(shown, r"stopped: +\S*mapping.yaml:2")
+            self.assertIn("AccessError", shown)
 
     def test_mapping_a_wizard_is_no_success_and_becomes_a_letter_after_a_few_tries(self):
         with Feed(mapping=FINISH) as feed:

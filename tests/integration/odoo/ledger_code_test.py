@@ -54,6 +54,9 @@ class FakeRecords:
     def __getitem__(self, field):
         return self.env.tables[self.model][self.id][field]
 
+    def read(self, fields):
+        return [{"id": self.id, **{field: self[field] for field in fields}}]
+
     def search(self, domain, limit=None):
         names = domain[1][2]
         return [Marker(row) for row in self.env.tables.get("ir.model.data", {}).values() if row["name"] in names]
@@ -139,6 +142,13 @@ class LedgerCode(unittest.TestCase):
         env.fails = SerializationFailure("could not serialize")
         with self.assertRaises(SerializationFailure):
             self.run_code(env)
+
+    def test_a_relation_is_as_expected_by_its_id_or_its_name(self):
+        for stage, status in ((7, "ok"), ("Scrapped", "ok"), (8, "error"), ("Scrap", "error")):
+            event = scrap("a", 1)
+            event["steps"][0]["values"]["stage_id"] = (7, "Scrapped")
+            event["steps"][1]["expect"] = {"stage_id": [stage]}
+            self.assertEqual(self.run_code(FakeEnvironment({"millrace_events": [event]}))[0]["status"], status, stage)
 
     def test_a_method_that_is_not_named_is_refused(self):
         event = scrap("a", 1)

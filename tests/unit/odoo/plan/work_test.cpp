@@ -152,6 +152,18 @@ TEST(Scope, LanesAndEventId) {
     EXPECT_EQ(event_id_of(rule, scope_of(empty)).value(), "a/0@3") << "nothing is no id";
 }
 
+TEST(Scope, ATopicThatIsMadeAnewDoesNotGiveItsEventsTheNamesOfBefore) {
+    const auto made = parsed(upserts);
+    const auto bare = wire::format_plain_record({.value = "1"});
+    const auto id_in = [&](UnixMicros created_us) {
+        const auto scope = Scope::of(
+            {.topic = "a", .topic_created_us = created_us, .offset = Offset{3}, .record = bare});
+        return event_id_of(made.rules().front(), scope.value()).value();
+    };
+    EXPECT_EQ(id_in(1'000), "a/0@3#1000");
+    EXPECT_NE(id_in(1'000), id_in(2'000));
+}
+
 TEST(Scope, ValueThatIsNoJsonIsATextAndOtherBytesAreAnError) {
     EXPECT_EQ(scope_of(record("plain words")).json().at("value"), "plain words");
     const auto bytes = record("\xff\xfe");

@@ -74,14 +74,17 @@ class SinkFixture : public testing::Test {
   protected:
     SinkFixture() { options.connections_max = 1; }
 
-    void give(const std::vector<std::string>& values, std::uint32_t attempt = 1) {
+    void give(const std::vector<std::string>& values,
+              std::uint32_t tries = 1,
+              const std::string& topic = "a") {
         std::vector<FeedEvent> events;
         for (const auto& value : values) {
             ids[++last_id] = value;
             events.push_back({.ref = {.shard = ShardId{1}, .session = 5, .delivery_id = last_id},
-                              .topic = "a",
+                              .topic = topic,
                               .offset = Offset{last_id},
-                              .attempt = attempt,
+                              .attempt = tries,
+                              .tries = tries,
                               .record = wire::format_plain_record({.value = value})});
         }
         sink().accept(events);
@@ -93,6 +96,7 @@ class SinkFixture : public testing::Test {
         for (const auto& nack : done.nacks) {
             nacks[ids.at(nack.delivery_id)] = nack;
         }
+        resumed.insert(resumed.end(), done.resumed.begin(), done.resumed.end());
     }
     Sink& sink() {
         if (!made) {
@@ -127,6 +131,7 @@ class SinkFixture : public testing::Test {
     std::uint64_t last_id = 0;
     std::vector<std::string> acked;
     std::map<std::string, delivery::Nack> nacks;
+    std::vector<std::string> resumed;
     SteadyTime wake_at{};
 };
 
