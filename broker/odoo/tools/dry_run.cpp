@@ -1,5 +1,6 @@
 #include "broker/odoo/tools/dry_run.hpp"
 
+#include <set>
 #include <utility>
 
 #include "broker/odoo/ledger/ledger_entry.hpp"
@@ -141,13 +142,18 @@ bool DryRun::pass_block(State& state) {
     if (const auto* const fault = std::get_if<Fault>(&evaluated)) {
         return state.refuse(*fault);
     }
+    std::set<std::string> taken;  // others are left out by a guard
     if (auto* const entry = std::get_if<LedgerEntry>(&evaluated)) {
+        for (const auto& step : entry->json.at("steps")) {
+            taken.insert(step.at("name").get<std::string>());
+        }
         state.add(ledger_call(0, Json::array({entry->json})),
                   std::string("one transaction; 0 stands for the id of ") + ledger_module + "." +
                       ledger_action);
     }
     for (auto left = block_length(state.rule.steps, state.step); left > 0; --left) {
-        (void)state.leave(assume({}));
+        const bool is_taken = taken.contains(state.current().name);
+        (void)state.leave(is_taken ? assume({}) : Json());
     }
     return true;
 }

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <string_view>
 
+#include "broker/odoo/tools/html_text.hpp"
+
 namespace millrace::broker::odoo {
 namespace {
 
@@ -44,6 +46,16 @@ bool is_yes(const Json& value) {
     return value == true || value == Json("True") || value == Json("true") || value == Json("1");
 }
 
+/// "[CODE] Name" is how Odoo shows what is called Name, or by its code.
+bool is_called(std::string_view shown, std::string_view name) {
+    if (shown == name) {
+        return true;
+    }
+    const auto end = shown.find("] ");
+    return shown.starts_with('[') && end != std::string_view::npos &&
+           (shown.substr(end + 2) == name || shown.substr(1, end - 1) == name);
+}
+
 bool is_same_relation(const WantedField& wanted, const Json& found, const FindId& find_id) {
     if (is_empty(wanted.value) || is_empty(found)) {
         return is_empty(wanted.value) == is_empty(found);
@@ -56,12 +68,14 @@ bool is_same_relation(const WantedField& wanted, const Json& found, const FindId
     if (wanted.value.is_number() || wanted.column.ends_with("/.id")) {
         return is_same_number(wanted.value, id);
     }
-    // By name: "[CODE] Name" is how Odoo may show it.
-    const auto name = found.is_array() && found.size() == 2 && found[1].is_string()
-                          ? found[1].get<std::string>()
-                          : std::string();
-    return wanted.value.is_string() &&
-           name.find(wanted.value.get_ref<const std::string&>()) != std::string::npos;
+    const bool has_name = found.is_array() && found.size() == 2 && found[1].is_string();
+    return has_name && wanted.value.is_string() &&
+           is_called(found[1].get<std::string>(), wanted.value.get_ref<const std::string&>());
+}
+
+std::string html_of(const Json& value) {
+    return is_empty(value) ? std::string()
+                           : html_text(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 }  // namespace
@@ -97,6 +111,9 @@ bool is_same(const WantedField& wanted,
     }
     if (type == "boolean") {
         return is_yes(wanted.value) == is_yes(found);
+    }
+    if (type == "html") {
+        return html_of(wanted.value) == html_of(found);
     }
     if (is_empty(wanted.value)) {
         return is_empty(found);

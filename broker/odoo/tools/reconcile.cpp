@@ -9,12 +9,18 @@ namespace millrace::broker::odoo {
 namespace {
 
 constexpr std::size_t read_records_max = 100;
-constexpr int doubles_shown_max = 5;
+constexpr std::size_t doubles_page = 100;
+constexpr std::size_t doubles_shown_max = 5;
 
 Errc code_of(Cause cause) {
     const bool may_pass =
         cause == Cause::outage || cause == Cause::transient || cause == Cause::outcome_unknown;
     return may_pass ? Errc::unavailable : Errc::configuration;
+}
+
+/// Whether only a record or its event is concerned; all else ends the run.
+bool is_of_one(const Error& error) {
+    return error.code == Errc::invalid_argument;
 }
 
 std::string place_of(const Scope& scope) {
@@ -42,7 +48,8 @@ struct Reconcile::Walk {
 Result<Json> Reconcile::ask(const Call& call) {
     const auto reply = ask_(call);
     if (const auto* const fault = std::get_if<Fault>(&reply)) {
-        return fail(code_of(fault->cause), fault->error);
+        const bool is_own = fault->cause == Cause::mapping || fault->is_access_refused;
+        return fail(is_own ? Errc::invalid_argument : code_of(fault->cause), fault->error);
     }
     return Json::parse(std::get<std::string>(reply), nullptr, false);
 }
@@ -85,7 +92,14 @@ Result<void> Reconcile::add(Scope scope) {
               .source = {.event_id = id.value(), .place = place}};
     bool goes_on = true;
     while (goes_on && walk.step < rule->steps.size()) {
-        MILLRACE_TRY(goes_on, pass(walk));
+        const auto passed = pass(walk);
+        if (!passed && !is_of_one(passed.error())) {
+            return passed.error();
+        }
+        if (!passed) {
+            note(walk, {.kind = "failed", .detail = passed.error().text});
+        }
+        goes_on = passed && passed.value();
     }
     return ok();
 }
@@ -161,12 +175,14 @@ Result<bool> Reconcile::pass_ledger(Walk& walk, const Work& work) {
 }
 
 void Reconcile::miss(const Walk& walk, const std::string& record) {
-    result_.findings.push_back({.kind = "missing",
-                                .event_id = walk.source.event_id,
-                                .place = walk.source.place,
-                                .model = walk.current().model,
-                                .record = record,
-                                .detail = "Odoo has no such record"});
+    note(walk, {.kind = "missing", .record = record, .detail = "Odoo has no such record"});
+}
+
+void Reconcile::note(const Walk& walk, Finding finding) {
+    finding.event_id = walk.source.event_id;
+    finding.place = walk.source.place;
+    finding.model = walk.current().model;
+    result_.findings.push_back(std::move(finding));
 }
 
 void Reconcile::want(Walk& walk, const Work& work, std::int64_t id, const std::string& record) {
@@ -219,7 +235,7 @@ Result<const std::map<std::string, std::string>*> Reconcile::types_of(const std:
     return &types;
 }
 
-Result<void> Reconcile::compare(const std::string& model, std::vector<Wanted*> wanted) {
+Result<Json> Reconcile::read(const std::string& model, const std::vector<Wanted*>& wanted) {
     MILLRACE_TRY(const auto* types, types_of(model));
     Json ids = Json::array();
     std::map<std::string, bool> names;
@@ -238,9 +254,26 @@ Result<void> Reconcile::compare(const std::string& model, std::vector<Wanted*> w
             fields.push_back(name);
         }
     }
-    MILLRACE_TRY(const auto records, ask(read_call(model, ids, fields)));
+    return ask(read_call(model, ids, fields));
+}
+
+Result<void> Reconcile::compare(const std::string& model, const std::vector<Wanted*>& wanted) {
+    const auto records = read(model, wanted);
+    if (!records && !is_of_one(records.error())) {
+        return records.error();
+    }
+    if (!records && wanted.size() == 1) {
+        add_finding("failed", *wanted.front(), records.error().text);
+        return ok();
+    }
+    if (!records) {
+        for (auto* const one : wanted) {
+            MILLRACE_TRY(compare(model, {one}));
+        }
+        return ok();
+    }
     std::map<std::int64_t, const Json*> found;
-    for (const auto& record : records) {
+    for (const auto& record : records.value()) {
         found[record.at("id").get<std::int64_t>()] = &record;
     }
     for (const auto* const one : wanted) {
@@ -249,7 +282,13 @@ Result<void> Reconcile::compare(const std::string& model, std::vector<Wanted*> w
             add_finding("missing", *one, "Odoo has no such record");
             continue;
         }
-        MILLRACE_TRY(compare_one(*one, *found[one->id]));
+        const auto compared = compare_one(*one, *found[one->id]);
+        if (!compared && !is_of_one(compared.error())) {
+            return compared.error();
+        }
+        if (!compared) {
+            add_finding("failed", *one, compared.error().text);
+        }
     }
     return ok();
 }
@@ -278,7 +317,7 @@ Result<void> Reconcile::compare_one(const Wanted& wanted, const Json& record) {
     }
     for (const auto& [name, values] : wanted.expected) {
         const auto& value = record.value(name, Json());
-        if (std::ranges::find(values, value) == values.end()) {
+        if (!is_one_of(values, value)) {
             add_finding("different",
                         wanted,
                         name + " is " + value.dump() + ", " + values.dump() + " is expected");
@@ -305,29 +344,42 @@ Result<void> Reconcile::find_doubles(const Wanted& wanted, const Json& record) {
     if (domain.size() == 1) {
         return ok();
     }
-    Call call{.model = wanted.model, .method = "search"};
-    call.positional = {{"domain", domain}};
-    call.named = {{"limit", doubles_shown_max}};
-    MILLRACE_TRY(const auto others, ask(call));
-    if (!others.is_array() || others.empty()) {
-        return ok();
+    std::size_t shown = 0;
+    for (std::size_t offset = 0; shown == 0; offset += doubles_page) {
+        Call call{.model = wanted.model, .method = "search"};
+        call.positional = {{"domain", domain}};
+        call.named = {{"limit", doubles_page}, {"offset", offset}, {"order", "id"}};
+        MILLRACE_TRY(const auto others, ask(call));
+        if (!others.is_array() || others.empty()) {
+            return ok();
+        }
+        MILLRACE_TRY(shown, add_doubles(wanted, others));
+        if (others.size() < doubles_page) {
+            return ok();
+        }
     }
+    return ok();
+}
+
+Result<std::size_t> Reconcile::add_doubles(const Wanted& wanted, const Json& others) {
     // What has an external id of ours is another event's.
     MILLRACE_TRY(const auto about,
                  ask({.model = wanted.model, .method = "get_metadata", .ids = others}));
     const auto module = wanted.record.substr(0, wanted.record.find('.'));
+    std::size_t shown = 0;
     for (const auto& one : about) {
         const auto external_id = one.value("xmlid", Json());
         const bool is_ours = external_id.is_string() &&
                              external_id.get_ref<const std::string&>().starts_with(module + ".");
-        if (!is_ours) {
+        if (!is_ours && shown < doubles_shown_max) {
+            ++shown;
             add_finding(
                 "doubled",
                 wanted,
                 wanted.model + " " + one.value("id", Json()).dump() + " has the same values");
         }
     }
-    return ok();
+    return shown;
 }
 
 void Reconcile::add_finding(const char* kind, const Wanted& wanted, const std::string& detail) {

@@ -14,7 +14,7 @@ namespace millrace::broker::odoo {
 
 /// Something that is not in Odoo as the events say.
 struct Finding {
-    std::string kind;  ///< missing, doubled, different
+    std::string kind;  ///< missing, doubled, different; failed: could not be compared
     std::string event_id;
     std::string place;  ///< topic/partition@offset
     std::string model;
@@ -33,8 +33,9 @@ struct Reconciled {
 /// Compares what events should have become with what stands in Odoo.
 ///
 /// Promise:  reads alone. Of several events for one record the last one counts, field by field.
-/// Cost:     a call for each record to find it, one for each hundred to read them, and one for each
-///           to look for doubles, if asked for.
+/// Cost:     a call for each record to find it, one for each hundred to read them, and at least one
+/// for
+///           each to look for doubles, if asked for.
 class Reconcile {
   public:
     struct Options {
@@ -43,7 +44,8 @@ class Reconcile {
     Reconcile(const Mapping& mapping, DryRun::Ask ask, Options options)
         : mapping_(mapping), ask_(std::move(ask)), options_(options) {}
 
-    /// An event of the window, in the order of the log. Errors: what Odoo or the way to it says.
+    /// An event of the window, in the order of the log. What Odoo says against one record is a
+    /// finding. Errors: Odoo or the way to it is not there.
     [[nodiscard]] Result<void> add(Scope scope);
     /// Compares. Errors: as above.
     [[nodiscard]] Result<Reconciled> finish();
@@ -71,9 +73,15 @@ class Reconcile {
     [[nodiscard]] Result<Json> find_reference(const std::string& external_id);
     void want(Walk& walk, const Work& work, std::int64_t id, const std::string& record);
     void miss(const Walk& walk, const std::string& record);
-    [[nodiscard]] Result<void> compare(const std::string& model, std::vector<Wanted*> wanted);
+    /// A finding about the event, at the step where it stands.
+    void note(const Walk& walk, Finding finding);
+    [[nodiscard]] Result<Json> read(const std::string& model, const std::vector<Wanted*>& wanted);
+    [[nodiscard]] Result<void> compare(const std::string& model,
+                                       const std::vector<Wanted*>& wanted);
     [[nodiscard]] Result<void> compare_one(const Wanted& wanted, const Json& record);
     [[nodiscard]] Result<void> find_doubles(const Wanted& wanted, const Json& record);
+    /// How many of them are nobody's.
+    [[nodiscard]] Result<std::size_t> add_doubles(const Wanted& wanted, const Json& others);
     [[nodiscard]] Result<const std::map<std::string, std::string>*> types_of(
         const std::string& model);
     void add_finding(const char* kind, const Wanted& wanted, const std::string& detail);

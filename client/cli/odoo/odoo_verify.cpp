@@ -1,3 +1,4 @@
+#include <map>
 #include <ostream>
 
 #include "broker/odoo/tools/reconcile.hpp"
@@ -37,10 +38,28 @@ std::vector<std::string> topics_of(const VerifyOptions& options, const odoo::Map
     return topics;
 }
 
-odoo::Scope scope_of(const Record& record) {
+/// When topics came to be, which is a part of what their events are called.
+class TopicTimes {
+  public:
+    explicit TopicTimes(Session& session) : admin_(session.admin()) {}
+    std::int64_t of(const std::string& topic) {
+        const auto [found, is_new] = times_.try_emplace(topic, 0);
+        if (is_new) {
+            found->second = admin_.describe_topic(topic).created_us;
+        }
+        return found->second;
+    }
+
+  private:
+    Admin admin_;
+    std::map<std::string, std::int64_t> times_;
+};
+
+odoo::Scope scope_of(const Record& record, TopicTimes& times) {
     std::string value =
         nlohmann::json::accept(record.value) ? record.value : nlohmann::json(record.value).dump();
     nlohmann::json json{{"topic", record.topic},
+                        {"topic_created", times.of(record.topic)},
                         {"partition", record.partition},
                         {"offset", record.offset},
                         {"append_time", record.append_time_us},
@@ -103,6 +122,7 @@ void print_table(Session& session, const odoo::Reconciled& result) {
     facts.append("missing", count_of(result, "missing"));
     facts.append("doubled", count_of(result, "doubled"));
     facts.append("different", count_of(result, "different"));
+    facts.append("could not be compared", count_of(result, "failed"));
     facts.print(session.out());
 }
 
@@ -120,12 +140,13 @@ ExitCode verify(Session& session, const VerifyOptions& options) {
                               {.looks_for_doubles = !options.skips_doubles});
     Replay replay = session.client().replay(
         {.topics = topics_of(options, mapping), .from_us = from_us, .to_us = to_us});
+    TopicTimes times(session);
     watch_stop_signals();
     Progress progress(session, "compared");
     std::uint64_t count = 0;
     for (auto records = replay.read(); !records.empty(); records = replay.read()) {
         for (const Record& record : records) {
-            if (auto added = reconcile.add(scope_of(record)); !added) {
+            if (auto added = reconcile.add(scope_of(record, times)); !added) {
                 raise(added.error());
             }
         }

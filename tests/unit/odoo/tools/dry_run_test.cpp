@@ -76,5 +76,23 @@ TEST_F(DryRunTest, GuardAndUnknownTopic) {
     EXPECT_EQ(run({}, R"({"topic":"b","value":{}})").outcome, "mapping");
 }
 
+TEST_F(DryRunTest, WhatAGuardLeavesOutOfABlockHasNoId) {
+    const auto parsed = parse_mapping("m.yaml", R"(mappings:
+  - topics: [a]
+    steps:
+      - {name: scrap, action: create, mode: ledger, model: stock.scrap, fields: {origin: .key},
+         only_if: .value.scraps}
+      - {name: note, action: create, mode: ledger, model: note.note, fields: {memo: .key}}
+      - {model: m, external_id: .key,
+         fields: {scrap: (.steps.scrap.id | tostring), note: (.steps.note.id | type)}}
+)");
+    ASSERT_TRUE(parsed) << parsed.error().text;
+    const auto tried = DryRun(parsed.value(), {})
+                           .run(Scope::of_json(R"({"topic":"a","key":"k","value":{}})").value());
+    EXPECT_EQ(tried.error, "");
+    EXPECT_EQ(tried.calls.back().call.positional.at(1).second.dump(),
+              R"([["millrace.k","null","number"]])");
+}
+
 }  // namespace
 }  // namespace millrace::broker::odoo

@@ -47,6 +47,22 @@ TEST(FieldCompare, RelationsByNameExternalIdOrId) {
     EXPECT_TRUE(same("product_id", "", "many2one", false));
 }
 
+TEST(FieldCompare, ARelationIsNotTheSameForAPartOfItsName) {
+    EXPECT_FALSE(same("product_id", "Nut", "many2one", Json::array({7, "Nut, large"})));
+    EXPECT_FALSE(same("product_id", "Nu", "many2one", Json::array({7, "[590] Nut"})));
+    EXPECT_TRUE(same("product_id", "[590] Nut", "many2one", Json::array({7, "[590] Nut"})));
+    EXPECT_TRUE(same("product_id", "590", "many2one", Json::array({7, "[590] Nut"})));
+}
+
+TEST(FieldCompare, HtmlByWhatAPersonReads) {
+    EXPECT_TRUE(same("note", "3 of 50 rejected", "html", "<p>3 of 50 rejected</p>"));
+    EXPECT_TRUE(same("note", "<b>A</b>", "html", "<p><b>A</b></p>"));
+    EXPECT_TRUE(same("note", "", "html", false));
+    EXPECT_TRUE(same("note", "", "html", "<p><br></p>"));
+    EXPECT_FALSE(same("note", "A", "html", "<p>B</p>"));
+    EXPECT_FALSE(same("note", "A", "html", false));
+}
+
 TEST(FieldCompare, ListsOfRecordsAreNotCompared) {
     EXPECT_TRUE(is_comparable("char"));
     EXPECT_FALSE(is_comparable("one2many"));
