@@ -35,6 +35,10 @@ OdooClient::OdooClient(OdooApi api, OdooTarget target) : impl_(std::make_unique<
     impl_->transport = make_transport(api, impl_->context, std::move(target));
 }
 
+OdooClient::OdooClient(std::unique_ptr<Transport> transport) : impl_(std::make_unique<Impl>()) {
+    impl_->transport = std::move(transport);
+}
+
 OdooClient::~OdooClient() = default;
 
 Reply OdooClient::call(const Call& call) {

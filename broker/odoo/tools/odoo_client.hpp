@@ -13,6 +13,8 @@ namespace millrace::broker::odoo {
 class OdooClient {
   public:
     OdooClient(OdooApi api, OdooTarget target);
+    /// Over a transport that answers within `call`.
+    explicit OdooClient(std::unique_ptr<Transport> transport);
     OdooClient(const OdooClient&) = delete;
     OdooClient& operator=(const OdooClient&) = delete;
     OdooClient(OdooClient&&) = delete;
