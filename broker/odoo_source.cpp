@@ -45,7 +45,7 @@ struct OdooSource::Impl {
         : control(io),
           config(given),
           file(std::move(source_file)),
-          metrics(registry),
+          metrics(registry, clock),
           gate(io),
           publisher(gate, clock, config.record_batch_bytes_max),
           feed(io,

@@ -2,10 +2,11 @@
 
 namespace millrace::broker::odoo {
 
-SourceMetrics::SourceMetrics(MetricsRegistry& registry)
+SourceMetrics::SourceMetrics(MetricsRegistry& registry, const Clock& clock)
     : held(registry.gauge("millrace_odoo_source_hints_held",
                           "Hints delivered to the source and not settled")),
-      registry_(registry) {}
+      registry_(registry),
+      clock_(clock) {}
 
 void SourceMetrics::count_hint(const std::string& model, const char* outcome) {
     registry_
@@ -45,6 +46,11 @@ void SourceMetrics::count_fault(const std::string& model, Cause cause) {
                  "Reads and sweeps that failed",
                  {{"model", model}, {"cause", std::string(name_of(cause))}})
         .add();
+    registry_
+        .gauge("millrace_odoo_source_last_fault_seconds",
+               "When a read or sweep failed last, seconds since 1970",
+               {{"model", model}, {"cause", std::string(name_of(cause))}})
+        .set(clock_.unix_now() / 1'000'000);
 }
 
 Gauge& SourceMetrics::sweep_lag_seconds(const std::string& model) {

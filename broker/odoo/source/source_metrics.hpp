@@ -3,6 +3,7 @@
 #include <string>
 
 #include "broker/odoo/answers/fault.hpp"
+#include "storage/base/clock.hpp"
 #include "storage/base/metrics.hpp"
 
 namespace millrace::broker::odoo {
@@ -10,7 +11,7 @@ namespace millrace::broker::odoo {
 /// What the source counts; docs/odoo-source.md lists it. Labels are bounded by the source file.
 class SourceMetrics {
   public:
-    explicit SourceMetrics(MetricsRegistry& registry);
+    SourceMetrics(MetricsRegistry& registry, const Clock& clock);
 
     /// A hint is settled.
     void count_hint(const std::string& model, const char* outcome);
@@ -26,6 +27,7 @@ class SourceMetrics {
 
   private:
     MetricsRegistry& registry_;
+    const Clock& clock_;
 };
 
 }  // namespace millrace::broker::odoo

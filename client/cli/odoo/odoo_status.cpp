@@ -63,6 +63,24 @@ Shown look(Session& session, const StatusOptions& options) {
     return shown;
 }
 
+nlohmann::ordered_json sources_json(const FeedStatus& feed) {
+    auto sources = nlohmann::ordered_json::array();
+    for (const auto& [name, source] : feed.sources) {
+        sources.push_back({{"model", name},
+                           {"hints", source.hints},
+                           {"events", source.events},
+                           {"found_by_sweep", source.found_by_sweep},
+                           {"sweep_age_s",
+                            source.sweep_age_s ? nlohmann::ordered_json(*source.sweep_age_s)
+                                               : nlohmann::ordered_json()},
+                           {"sweep_stopped", source.is_sweep_stopped},
+                           {"faults", source.faults},
+                           {"last_cause", source.last_cause},
+                           {"last_fault_s", source.last_fault_s}});
+    }
+    return sources;
+}
+
 nlohmann::ordered_json to_json(const Shown& shown) {
     auto models = nlohmann::ordered_json::array();
     for (const auto& [name, model] : shown.feed.models) {
@@ -86,7 +104,74 @@ nlohmann::ordered_json to_json(const Shown& shown) {
             {"connections", shown.feed.connections},
             {"letters_open", shown.queue.letters_open},
             {"events", shown.feed.events},
-            {"models", std::move(models)}};
+            {"stopped", shown.feed.stopped},
+            {"models", std::move(models)},
+            {"hints_held", shown.feed.hints_held},
+            {"sources", sources_json(shown.feed)}};
+}
+
+void print_models(Session& session, const FeedStatus& feed) {
+    if (feed.models.empty()) {
+        return;
+    }
+    session.out() << '\n';
+    Table table({{"MODEL"},
+                 {"CALLS", Align::right},
+                 {"ROWS/CALL", Align::right},
+                 {"MS/CALL", Align::right},
+                 {"METHODS"},
+                 {"FAULTS"}});
+    for (const auto& [name, model] : feed.models) {
+        table.append({name,
+                      format_count(model.calls),
+                      with_digits(ratio(model.rows, model.calls)),
+                      with_digits(ratio(model.us, model.calls) / 1'000),
+                      list_of(model.methods),
+                      list_of(model.faults)});
+    }
+    table.print(session.out());
+}
+
+std::string sweep_text(const SourceStatus& source) {
+    if (source.is_sweep_stopped) {
+        return "stopped";
+    }
+    return source.sweep_age_s ? format_duration(std::chrono::seconds(*source.sweep_age_s)) + " ago"
+                              : "none";
+}
+
+std::string fault_text(const SourceStatus& source) {
+    if (source.last_fault_s == 0) {
+        return "";
+    }
+    const auto age = std::chrono::seconds(
+        std::max<std::int64_t>(0, unix_now_us() / 1'000'000 - source.last_fault_s));
+    return source.last_cause + ", " + format_duration(age) + " ago";
+}
+
+/// The other way: what is read of Odoo.
+void print_sources(Session& session, const FeedStatus& feed) {
+    if (feed.sources.empty()) {
+        return;
+    }
+    session.out() << "\nread of Odoo, " << format_count(feed.hints_held) << " hints held\n";
+    Table table({{"MODEL"},
+                 {"HINTS"},
+                 {"READ BACK"},
+                 {"ONLY BY SWEEP", Align::right},
+                 {"SWEPT"},
+                 {"FAULTS", Align::right},
+                 {"LAST FAULT"}});
+    for (const auto& [name, source] : feed.sources) {
+        table.append({name,
+                      list_of(source.hints),
+                      list_of(source.events),
+                      format_count(source.found_by_sweep),
+                      sweep_text(source),
+                      format_count(source.faults),
+                      fault_text(source)});
+    }
+    table.print(session.out());
 }
 
 void print_table(Session& session, const Shown& shown) {
@@ -107,26 +192,12 @@ void print_table(Session& session, const Shown& shown) {
                      format_count(shown.feed.connections) + " calls at a time");
     facts.append("events", list_of(shown.feed.events));
     facts.append("dead letters", format_count(shown.queue.letters_open) + " open");
+    for (const auto& place : shown.feed.stopped) {
+        facts.append("stopped", place + ": the user has no right, see the reason above");
+    }
     facts.print(session.out());
-    if (shown.feed.models.empty()) {
-        return;
-    }
-    session.out() << '\n';
-    Table table({{"MODEL"},
-                 {"CALLS", Align::right},
-                 {"ROWS/CALL", Align::right},
-                 {"MS/CALL", Align::right},
-                 {"METHODS"},
-                 {"FAULTS"}});
-    for (const auto& [name, model] : shown.feed.models) {
-        table.append({name,
-                      format_count(model.calls),
-                      with_digits(ratio(model.rows, model.calls)),
-                      with_digits(ratio(model.us, model.calls) / 1'000),
-                      list_of(model.methods),
-                      list_of(model.faults)});
-    }
-    table.print(session.out());
+    print_models(session, shown.feed);
+    print_sources(session, shown.feed);
 }
 
 ExitCode print_status(Session& session, const StatusOptions& options) {

@@ -43,6 +43,36 @@ TEST(FeedStatus, AddsUpByModel) {
     EXPECT_EQ(status.connections, 2U);
 }
 
+TEST(FeedStatus, WhatIsStoppedAndWhatIsReadOfOdoo) {
+    const auto status = read_feed(parse_metrics(
+        "millrace_odoo_mapping_stopped{mapping=\"m.yaml:2\"} 1\n"
+        "millrace_odoo_mapping_stopped{mapping=\"m.yaml:9\"} 0\n"
+        "millrace_odoo_source_hints_held 3\n"
+        "millrace_odoo_source_hints_total{model=\"m\",outcome=\"followed\"} 7\n"
+        "millrace_odoo_source_hints_total{model=\"m\",outcome=\"merged\"} 40\n"
+        "millrace_odoo_source_events_total{model=\"m\",outcome=\"published\"} 6\n"
+        "millrace_odoo_source_found_by_sweep_total{model=\"m\"} 2\n"
+        "millrace_odoo_source_sweep_lag_seconds{model=\"m\"} 61\n"
+        "millrace_odoo_source_sweep_stopped{model=\"m\"} 1\n"
+        "millrace_odoo_source_faults_total{model=\"m\",cause=\"outage\"} 5\n"
+        "millrace_odoo_source_last_fault_seconds{model=\"m\",cause=\"outage\"} 1700000000\n"
+        "millrace_odoo_source_last_fault_seconds{model=\"m\",cause=\"mapping\"} 1600000000\n"));
+    EXPECT_EQ(status.stopped, std::vector<std::string>{"m.yaml:2"});
+    EXPECT_EQ(status.hints_held, 3U);
+    ASSERT_EQ(status.sources.size(), 1U);
+    const auto& source = status.sources.at("m");
+    EXPECT_EQ(source.hints.at("followed"), 7U);
+    EXPECT_EQ(source.hints.at("merged"), 40U);
+    EXPECT_EQ(source.events.at("published"), 6U);
+    EXPECT_EQ(source.found_by_sweep, 2U);
+    EXPECT_EQ(source.sweep_age_s, 61U);
+    EXPECT_TRUE(source.is_sweep_stopped);
+    EXPECT_EQ(source.faults, 5U);
+    EXPECT_EQ(source.last_cause, "outage");
+    EXPECT_EQ(source.last_fault_s, 1'700'000'000);
+    EXPECT_TRUE(status.models.empty());
+}
+
 TEST(FeedStatus, BacklogInMinutes) {
     EXPECT_EQ(minutes_left(0, 0), 0);
     EXPECT_EQ(minutes_left(600, 10), 1);

@@ -89,7 +89,7 @@ models:
     FakeTransport transport;
     ManualClock clock;
     MetricsRegistry metrics;
-    SourceMetrics source_metrics{metrics};
+    SourceMetrics source_metrics{metrics, clock};
     std::unique_ptr<ReadBack> made;
     std::vector<Publishing> published;
     std::map<std::uint64_t, std::optional<delivery::Nack>> settled;

@@ -62,7 +62,7 @@ class SweepFixture : public testing::Test {
     FakeTransport transport;
     ManualClock clock;
     MetricsRegistry metrics;
-    SourceMetrics source_metrics{metrics};
+    SourceMetrics source_metrics{metrics, clock};
     std::unique_ptr<Sweep> made;
     std::vector<std::string> hints;
     Result<void> published = ok();
