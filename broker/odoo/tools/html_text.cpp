@@ -24,15 +24,24 @@ bool is_letter(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/// Length of the tag or comment that the text begins with; 0 when it begins with none.
-std::size_t tag_length(std::string_view text) {
-    const bool is_tag = text.size() > 1 && text[0] == '<' &&
-                        (is_letter(text[1]) || text[1] == '/' || text[1] == '!');
+/// Where tags and comments may end at the latest, so that what never ends is looked for once.
+struct LastEnds {
+    std::string_view html;
+    std::size_t tag = html.rfind('>');
+    std::size_t comment = html.rfind("-->");
+};
+
+/// Length of the tag or comment that begins there; 0 when none does.
+std::size_t tag_length(const LastEnds& last, std::size_t at) {
+    const auto text = last.html.substr(at);
+    const bool is_comment = text.starts_with("<!--");
+    const auto end = is_comment ? last.comment : last.tag;
+    const bool is_tag = text.size() > 1 && text[0] == '<' && end != std::string_view::npos &&
+                        end > at && (is_letter(text[1]) || text[1] == '/' || text[1] == '!');
     if (!is_tag) {
         return 0;
     }
-    const auto end = text.starts_with("<!--") ? text.find("-->") : text.find('>');
-    return end == std::string_view::npos ? 0 : text.find('>', end) + 1;
+    return is_comment ? text.find("-->") + 3 : text.find('>') + 1;
 }
 
 bool ends_line(std::string_view tag) {
@@ -58,18 +67,20 @@ void append(std::string& words, std::string_view text) {
 }  // namespace
 
 std::string html_text(std::string_view html) {
+    const LastEnds last{.html = html};
     std::string words;
-    while (!html.empty()) {
-        if (const auto length = tag_length(html); length > 0) {
-            append(words, ends_line(html.substr(0, length)) ? " " : "");
-            html.remove_prefix(length);
+    for (std::size_t at = 0; at < html.size();) {
+        if (const auto length = tag_length(last, at); length > 0) {
+            append(words, ends_line(html.substr(at, length)) ? " " : "");
+            at += length;
             continue;
         }
+        const auto rest = html.substr(at);
         const auto* const entity = std::ranges::find_if(
-            entities, [&](const auto& one) { return html.starts_with(one.first); });
+            entities, [&](const auto& one) { return rest.starts_with(one.first); });
         const bool is_entity = entity != entities.end();
-        append(words, is_entity ? entity->second : html.substr(0, 1));
-        html.remove_prefix(is_entity ? entity->first.size() : 1);
+        append(words, is_entity ? entity->second : rest.substr(0, 1));
+        at += is_entity ? entity->first.size() : 1;
     }
     if (words.ends_with(' ')) {
         words.pop_back();

@@ -5,6 +5,7 @@
 
 #include "broker/odoo/answers/ledger_answer.hpp"
 #include "broker/odoo/answers/load_answer.hpp"
+#include "broker/odoo/tools/html_text.hpp"
 #include "broker/odoo/transport/json2.hpp"
 
 namespace millrace::broker::odoo {
@@ -50,6 +51,13 @@ void parse_envelopes(std::string_view text) {
     }
 }
 
+void read_html(std::string_view text) {
+    const auto words = html_text(text);
+    check(words.size() <= text.size(), "what is read is no longer than the html");
+    check(words.find("  ") == std::string::npos, "one blank between words");
+    check(!words.starts_with(' ') && !words.ends_with(' '), "no blanks around");
+}
+
 }  // namespace
 }  // namespace millrace::broker::odoo
 
@@ -58,6 +66,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
     millrace::broker::odoo::parse_load(text);
     millrace::broker::odoo::parse_ledger(text);
+    millrace::broker::odoo::read_html(text);
     millrace::broker::odoo::parse_envelopes(text);
     return 0;
 }

@@ -55,7 +55,9 @@ class FakeRecords:
         return self.env.tables[self.model][self.id][field]
 
     def read(self, fields):
-        return [{"id": self.id, **{field: self[field] for field in fields}}]
+        """A relation is its id and its name, as a tuple."""
+        values = {field: self[field] for field in fields}
+        return [{"id": self.id, **{field: tuple(value) if isinstance(value, list) else value for field, value in values.items()}}]
 
     def search(self, domain, limit=None):
         names = domain[1][2]

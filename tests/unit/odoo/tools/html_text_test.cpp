@@ -21,5 +21,13 @@ TEST(HtmlText, WhatIsNoTagStays) {
     EXPECT_EQ(html_text("<!-- open"), "<!-- open");
 }
 
+TEST(HtmlText, WhatNeverEndsIsReadInOneGo) {
+    std::string open;
+    for (int count = 0; count < 300'000; ++count) {
+        open += "<!--<a";
+    }
+    EXPECT_EQ(html_text("<p>x</p>" + open), "x " + open);
+}
+
 }  // namespace
 }  // namespace millrace::broker::odoo
