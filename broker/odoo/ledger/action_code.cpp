@@ -104,8 +104,11 @@ def apply_once(steps):
         return {'status': 'error', 'class': name, 'message': text[:2000]}
 
 
-def forget(before):
+def forget(before, prefix):
+    # Those of this feed alone; without a feed those that begin like no feed's.
+    like = ('name', '=like', (prefix or '_f').replace('_', '\\_') + '%')
     domain = [('module', '=', MODULE), ('name', '!=', 'action'), ('create_date', '<', before)]
+    domain += [like] if prefix else ['!', like]
     markers = env['ir.model.data'].sudo().search(domain, limit=1000)
     count = len(markers)
     markers.unlink()
@@ -114,7 +117,8 @@ def forget(before):
 
 action = {'type': 'ir.actions.act_window_close'}
 if env.context.get('millrace_forget_before'):
-    action['forgotten'] = forget(env.context['millrace_forget_before'])
+    action['forgotten'] = forget(
+        env.context['millrace_forget_before'], env.context.get('millrace_forget_prefix'))
 else:
     action['millrace'] = []
     for event in env.context.get('millrace_events') or []:

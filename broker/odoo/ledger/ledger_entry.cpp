@@ -40,10 +40,16 @@ Call action_call(std::int64_t action_id, Json context) {
 
 }  // namespace
 
-std::string marker_name(const Step& step, const std::string& event_id) {
+std::string feed_prefix(const std::string& feed) {
+    // What external_name gives never begins so.
+    return feed.empty() ? std::string() : "_f" + external_name(feed) + "__";
+}
+
+std::string marker_name(const Step& step, const LedgerPlace& place) {
     auto model = step.model;
     std::ranges::replace(model, '.', '_');
-    return external_name(event_id) + "__" + step.label() + "__" + model;
+    return feed_prefix(place.feed) + external_name(place.event_id) + "__" + step.label() + "__" +
+           model;
 }
 
 std::size_t block_length(std::span<const Step> steps, std::size_t first) {
@@ -74,7 +80,7 @@ LedgerEvaluated evaluate_block(std::span<const Step> steps, const LedgerPlace& p
         }
         const auto& work = std::get<Work>(evaluated);
         auto json = step_json(step, work);
-        json["marker"] = marker_name(step, place.event_id);
+        json["marker"] = marker_name(step, place);
         entry.json["steps"].push_back(std::move(json));
         entry.records.insert(entry.records.end(), work.records.begin(), work.records.end());
         scope.add_step(step.name, reference_to(step.name));
@@ -98,8 +104,10 @@ std::string format_odoo_datetime(UnixMicros time_us) {
     return {text.data(), length};
 }
 
-Call forget_call(std::int64_t action_id, const std::string& before) {
-    return action_call(action_id, {{"millrace_forget_before", before}});
+Call forget_call(std::int64_t action_id, const Forgotten& which) {
+    return action_call(action_id,
+                       {{"millrace_forget_before", which.before},
+                        {"millrace_forget_prefix", feed_prefix(which.feed)}});
 }
 
 }  // namespace millrace::broker::odoo

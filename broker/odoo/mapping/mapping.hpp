@@ -52,6 +52,7 @@ struct Step {
 /// What events of some topics become.
 struct Rule {
     std::string place;
+    std::string feed;  ///< whose events these are, in the names of markers; the same for all rules
     std::vector<std::string> topics;
     std::optional<Expression> when;
     std::optional<Expression> event_id;  ///< else the header event-id, else the place of the record
@@ -70,10 +71,16 @@ class Mapping {
     /// The first rule whose topics match; null when there is none.
     [[nodiscard]] const Rule* rule_of(std::string_view topic) const;
     [[nodiscard]] bool has_ledger() const;
+    /// Empty when the file does not say it.
+    [[nodiscard]] std::string feed() const {
+        return rules_.empty() ? std::string() : rules_.front().feed;
+    }
 
   private:
     std::vector<Rule> rules_;
 };
+
+inline constexpr std::size_t feed_name_bytes_max = 64;
 
 /// Reads a mapping file. Errors: configuration, with file, line and a hint.
 [[nodiscard]] Result<Mapping> parse_mapping_file(const std::string& path);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "broker/config/yaml_reader.hpp"
@@ -7,6 +8,7 @@
 
 // The mapping file: YAML whose leaves are jq programs.
 //
+//     feed: plant1        (brokers that share the ledger of one Odoo)
 //     mappings:
 //       - topics: [plant1.mes.workorder.step]
 //         when: .value.report == "D"
@@ -67,13 +69,33 @@ Result<Rule> parse_rule(const YamlReader& reader, const YAML::Node& node) {
     return rule;
 }
 
+/// Letters, digits and hyphens alone: then no name of a marker begins like that of another feed.
+Result<std::string> parse_feed(const YamlReader& reader, const YAML::Node& root) {
+    const auto node = root["feed"];
+    if (!node) {
+        return std::string();
+    }
+    const auto name = node.IsScalar() ? node.Scalar() : std::string();
+    const auto is_plain = [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+               c == '-';
+    };
+    if (name.empty() || name.size() > feed_name_bytes_max || !std::ranges::all_of(name, is_plain)) {
+        return reader.error(node,
+                            "\"feed\" takes a name of letters, digits and hyphens, at most " +
+                                std::to_string(feed_name_bytes_max));
+    }
+    return name;
+}
+
 Result<Mapping> parse_root(const std::string& name, const YAML::Node& root) {
-    constexpr std::array<std::string_view, 1> known{"mappings"};
+    constexpr std::array<std::string_view, 2> known{"feed", "mappings"};
     if (!root.IsMap()) {
         return fail(Errc::configuration, name + ": a mapping file starts with \"mappings:\"");
     }
     const YamlReader reader(name);
     MILLRACE_TRY(reader.check_keys(root, known));
+    MILLRACE_TRY(const auto feed, parse_feed(reader, root));
     const auto mappings = root["mappings"];
     if (!mappings || !mappings.IsSequence() || mappings.size() == 0) {
         return reader.error(root, "\"mappings\" takes a list");
@@ -81,6 +103,7 @@ Result<Mapping> parse_root(const std::string& name, const YAML::Node& root) {
     std::vector<Rule> rules;
     for (const auto& mapping : mappings) {
         MILLRACE_TRY(auto rule, parse_rule(reader, mapping));
+        rule.feed = feed;
         rules.push_back(std::move(rule));
     }
     return Mapping(std::move(rules));

@@ -153,7 +153,9 @@ bool Sink::pass(FlowPtr& flow) {
 bool Sink::pass_block(FlowPtr& flow) {
     const auto& steps = flow->rule->steps;
     auto evaluated =
-        evaluate_block(steps, {.event_id = flow->event_id, .step = flow->step}, flow->scope);
+        evaluate_block(steps,
+                       {.event_id = flow->event_id, .step = flow->step, .feed = flow->rule->feed},
+                       flow->scope);
     if (const auto* const fault = std::get_if<Fault>(&evaluated)) {
         nack(*flow, *fault);
         return false;

@@ -108,7 +108,7 @@ void Sink::forget_markers(UnixMicros before) {
     }
     const auto text = format_odoo_datetime(before);
     parts_.transport.call(
-        forget_call(ledger_action_id_, text),
+        forget_call(ledger_action_id_, {.before = text, .feed = mapping_.feed()}),
         [this, alive = is_alive_, before](const Reply& reply) {
             if (!*alive) {
                 return;

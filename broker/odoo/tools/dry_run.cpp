@@ -138,7 +138,9 @@ void DryRun::write(State& state, const Work& work) {
 
 bool DryRun::pass_block(State& state) {
     auto evaluated = evaluate_block(
-        state.rule.steps, {.event_id = state.tried.event_id, .step = state.step}, state.scope);
+        state.rule.steps,
+        {.event_id = state.tried.event_id, .step = state.step, .feed = state.rule.feed},
+        state.scope);
     if (const auto* const fault = std::get_if<Fault>(&evaluated)) {
         return state.refuse(*fault);
     }

@@ -164,7 +164,9 @@ Result<bool> Reconcile::look_up(Walk& walk, const Work& work) {
 
 Result<bool> Reconcile::pass_ledger(Walk& walk, const Work& work) {
     const auto& step = walk.current();
-    const auto marker = std::string(ledger_module) + "." + marker_name(step, walk.source.event_id);
+    const auto marker =
+        std::string(ledger_module) + "." +
+        marker_name(step, {.event_id = walk.source.event_id, .feed = walk.rule.feed});
     MILLRACE_TRY(const auto id, find_reference(marker));
     if (id.is_null()) {
         miss(walk, marker);

@@ -60,8 +60,16 @@ class FakeRecords:
         return [{"id": self.id, **{field: tuple(value) if isinstance(value, list) else value for field, value in values.items()}}]
 
     def search(self, domain, limit=None):
+        if limit:
+            self.env.searched = domain
+            return Nothing()
         names = domain[1][2]
         return [Marker(row) for row in self.env.tables.get("ir.model.data", {}).values() if row["name"] in names]
+
+
+class Nothing(list):
+    def unlink(self):
+        pass
 
 
 class Marker:
@@ -111,12 +119,12 @@ class LedgerCode(unittest.TestCase):
             path.write_text(MAPPING)
             cls.code = subprocess.run([binary("millrace"), "odoo", "install", "--mapping", str(path), "--show"], capture_output=True, text=True, check=True).stdout
 
-    def run_code(self, env):
+    def run_code(self, env, answer: str = "millrace"):
         allowed = {name: __builtins__[name] if isinstance(__builtins__, dict) else getattr(__builtins__, name)
                    for name in ("isinstance", "dict", "list", "tuple", "Exception", "repr", "str", "len")}
         space = {"env": env, "UserError": UserError, "__builtins__": allowed}
         exec(compile(self.code, "action", "exec"), space)  # pylint: disable=exec-used
-        return space["action"]["millrace"]
+        return space["action"][answer]
 
     def test_it_keeps_to_what_the_sandbox_allows(self):
         names, codes = set(), [compile(self.code, "action", "exec")]
@@ -151,6 +159,13 @@ class LedgerCode(unittest.TestCase):
             event["steps"][0]["values"]["stage_id"] = (7, "Scrapped")
             event["steps"][1]["expect"] = {"stage_id": [stage]}
             self.assertEqual(self.run_code(FakeEnvironment({"millrace_events": [event]}))[0]["status"], status, stage)
+
+    def test_it_forgets_markers_of_its_own_feed_alone(self):
+        begin = [("module", "=", "millrace_ledger"), ("name", "!=", "action"), ("create_date", "<", "2026-01-01 00:00:00")]
+        for prefix, end in (("_fplant1__", [("name", "=like", r"\_fplant1\_\_%")]), ("", ["!", ("name", "=like", r"\_f%")])):
+            env = FakeEnvironment({"millrace_forget_before": "2026-01-01 00:00:00", "millrace_forget_prefix": prefix})
+            self.assertEqual(self.run_code(env, "forgotten"), 0)
+            self.assertEqual(env.searched, begin + end)
 
     def test_a_method_that_is_not_named_is_refused(self):
         event = scrap("a", 1)

@@ -169,8 +169,14 @@ bool run_server_action(Database& database, const MethodCall& call, Json& result)
     result = {{"type", "ir.actions.act_window_close"}};
     const auto context = call.context();
     if (context.contains("millrace_forget_before")) {
+        const auto prefix = context.value("millrace_forget_prefix", "");
+        const auto is_meant = [&](const std::string& name) {
+            const auto begin = std::string(module) + ".";
+            return name.starts_with(begin + (prefix.empty() ? "" : prefix)) &&
+                   name != begin + "action" && (!prefix.empty() || !name.starts_with(begin + "_f"));
+        };
         result["forgotten"] = database.forget_named(
-            module, parse_moment(context.at("millrace_forget_before")), forgotten_max);
+            is_meant, parse_moment(context.at("millrace_forget_before")), forgotten_max);
         return true;
     }
     result["millrace"] = Json::array();

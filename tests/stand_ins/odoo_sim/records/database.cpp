@@ -246,11 +246,11 @@ void Database::commit() {
     begin();
 }
 
-std::size_t Database::forget_named(const std::string& module,
+std::size_t Database::forget_named(const std::function<bool(const std::string&)>& is_meant,
                                    std::int64_t before_us,
                                    std::size_t max) {
     const auto is_old = [&](const auto& named) {
-        return named.first.starts_with(module + ".") && named_at_us_[named.first] < before_us;
+        return is_meant(named.first) && named_at_us_[named.first] < before_us;
     };
     std::size_t count = 0;
     for (auto at = external_ids_.begin(); at != external_ids_.end() && count < max;) {

@@ -62,7 +62,10 @@ class Database {
     /// What external ids are given from now on.
     void set_now(std::int64_t unix_us) { now_us_ = unix_us; }
     /// Forgets external ids of a module that were given before; at most so many. Gives the count.
-    std::size_t forget_named(const std::string& module, std::int64_t before_us, std::size_t max);
+    /// External ids that are older and meant.
+    std::size_t forget_named(const std::function<bool(const std::string&)>& is_meant,
+                             std::int64_t before_us,
+                             std::size_t max);
     /// Text that other records show for this one.
     [[nodiscard]] std::string display_name(const std::string& name, RecordId id) const;
 

@@ -26,7 +26,10 @@ INSTANTIATE_TEST_SUITE_P(
     BadMappingFile,
     testing::Values(
         BadFile{"", "starts with \"mappings:\""},
-        BadFile{"maps: []", "m.yaml:1: unknown key \"maps\"; known here: mappings"},
+        BadFile{"maps: []", "m.yaml:1: unknown key \"maps\"; known here: feed, mappings"},
+        BadFile{"feed: a.b\nmappings: []", "m.yaml:1: \"feed\" takes a name of letters"},
+        BadFile{"feed: ''\nmappings: []", "m.yaml:1: \"feed\" takes a name of letters"},
+        BadFile{"feed: [a]\nmappings: []", "m.yaml:1: \"feed\" takes a name of letters"},
         BadFile{"mappings: 3", "takes a list"},
         BadFile{"mappings:\n  - topics: []", "m.yaml:2: \"topics\" takes a list"},
         BadFile{"mappings:\n  - topics: [A..b]", "m.yaml:2: \"A..b\" is no topic"},

@@ -89,6 +89,20 @@ TEST(Mapping, FirstRuleThatMatchesDecides) {
     EXPECT_FALSE(mapping.has_ledger());
 }
 
+TEST(Mapping, OfAFeedWithANameOfLimitedLength) {
+    const auto parse = [](const std::string& feed) {
+        return parse_mapping("m.yaml",
+                             "feed: " + feed +
+                                 "\nmappings: [{topics: [a], steps: [{model: m, "
+                                 "external_id: .key, fields: {name: .key}}]}]");
+    };
+    const std::string longest(feed_name_bytes_max, 'x');
+    ASSERT_TRUE(parse(longest));
+    EXPECT_EQ(parse(longest).value().feed(), longest);
+    EXPECT_EQ(parse(longest).value().rules().front().feed, longest);
+    EXPECT_FALSE(parse(longest + "x"));
+}
+
 TEST(MappingFile, ThatCannotBeReadSaysSo) {
     EXPECT_THAT(parse_mapping_file("/nonexistent/m.yaml").error().text, HasSubstr("cannot read"));
 }

@@ -138,6 +138,19 @@ TEST(Work, ExpressionsGiveOneValue) {
     EXPECT_THAT(std::get<Fault>(of("error(\"no such shift\")")).error, HasSubstr("no such shift"));
 }
 
+TEST(Ledger, MarkersOfAFeedBeginLikeNoOthers) {
+    Step scrap;
+    scrap.name = "scrap";
+    scrap.model = "stock.scrap";
+    EXPECT_EQ(marker_name(scrap, {.event_id = "e 7"}), "e_32_7__scrap__stock_scrap");
+    EXPECT_EQ(marker_name(scrap, {.event_id = "e 7", .feed = "plant-1"}),
+              "_fplant-1__e_32_7__scrap__stock_scrap");
+    EXPECT_EQ(feed_prefix(""), "");
+    for (const auto* const id : {"_f", "f", "_", "_fplant-1__e"}) {
+        EXPECT_FALSE(external_name(id).starts_with("_f")) << id;
+    }
+}
+
 TEST(Scope, LanesAndEventId) {
     const auto made = parsed(upserts);
     const auto& rule = made.rules().front();

@@ -142,7 +142,8 @@ TEST_F(SinkLedger, LostAnswerIsUnknownAndTheSameMarkersGoAgain) {
 TEST_F(SinkLedger, MarkersAreForgottenUntilNoneIsLeft) {
     options.ledger_action_id = 77;
     sink().forget_markers(1'700'000'000'000'000);
-    EXPECT_EQ(next().context.dump(), R"({"millrace_forget_before":"2023-11-14 22:13:20"})");
+    EXPECT_EQ(next().context.dump(),
+              R"({"millrace_forget_before":"2023-11-14 22:13:20","millrace_forget_prefix":""})");
     transport.reply({{"forgotten", 1000}});
     EXPECT_EQ(next().method, "run");
     transport.reply({{"forgotten", 0}});
