@@ -68,6 +68,7 @@ struct Node::Impl {
     explicit Impl(Config given) : config(std::move(given)) {}
 
     Config config;
+    std::optional<DataDirectory> directory;  ///< held until the last shard has ended
     SystemClock clock;
     MetricsRegistry metrics;
     std::unique_ptr<ShardMesh> mesh;
@@ -327,10 +328,10 @@ Node::~Node() {
 Result<void> Node::run() {
     auto& self = *impl_;
     set_log_level(level_of(self.config.log_level));
-    MILLRACE_TRY(const auto directory, DataDirectory::take(self.config.data_dir));
+    MILLRACE_TRY(self.directory, DataDirectory::take(self.config.data_dir));
     const auto cores = std::max(1U, std::thread::hardware_concurrency());
     MILLRACE_TRY(const auto identity,
-                 directory.identify(static_cast<std::uint32_t>(self.config.shards), cores));
+                 self.directory->identify(static_cast<std::uint32_t>(self.config.shards), cores));
     boost::asio::signal_set signals(self.control, SIGTERM, SIGINT);
     MILLRACE_TRY(self.make_door());
     MILLRACE_TRY(self.odoo, OdooFeed::create(self.control, self.config, self.metrics));

@@ -362,6 +362,9 @@ Result<ScanCursor> Store::scan_start(UnixMicros time_us) {
 }
 
 Result<void> Store::enforce_retention(PartitionId partition, const RetentionRule& rule) {
+    if (is_checkpointing_) {
+        return ok();  // its rows are on their way and would undo what is dropped now
+    }
     const auto now = clock_.unix_now();
     return index_->drop_front(partition, [&](const BatchIndex::ChunkAge& chunk) {
         const auto age_us = now - chunk.last_time_us;

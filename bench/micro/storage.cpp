@@ -54,7 +54,7 @@ BatchHeader batch_of(std::uint32_t partition, std::uint64_t offset) {
             .batch_bytes = 300};
 }
 
-/// An index of an unsealed segment with batches of so many partitions in turns.
+/// An index with batches of so many partitions in turns; in one segment until it is sealed.
 class IndexOver {
   public:
     explicit IndexOver(std::uint32_t partitions)
@@ -64,13 +64,22 @@ class IndexOver {
 
     void add_one() {
         const auto number = added_++;
-        index.add(SegmentSequence{1},
+        index.add(segment_,
                   batch_of(static_cast<std::uint32_t>(number % partitions_), number / partitions_),
                   Position{number * 384});
+    }
+    void seal() {
+        const auto job = index.begin_seal(segment_, {});
+        KeyValueBatch batch;
+        job.add_to(batch);
+        (void)rows_->write(std::move(batch), Durability::later);
+        (void)index.end_seal(job);
+        segment_ = SegmentSequence{segment_.value + 1};
     }
 
   private:
     std::unique_ptr<KeyValueStore> rows_;
+    SegmentSequence segment_{1};
 
   public:
     BatchIndex index;
@@ -104,6 +113,44 @@ void index_seek(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(index_seek);
+
+/// As many batches of one partition in sealed segments as the first argument says.
+std::unique_ptr<IndexOver> sealed_index(std::uint64_t batches) {
+    constexpr std::uint64_t batches_per_segment = 50'000;
+    auto over = std::make_unique<IndexOver>(1);
+    for (std::uint64_t i = 1; i <= batches; ++i) {
+        over->add_one();
+        if (i % batches_per_segment == 0) {
+            over->seal();
+        }
+    }
+    return over;
+}
+
+void index_seek_sealed(benchmark::State& state) {
+    const auto batches = static_cast<std::uint64_t>(state.range(0));
+    const auto over = sealed_index(batches);
+    std::uint64_t at = 0;
+    for ([[maybe_unused]] const auto _ : state) {
+        at = (at + 7919) % batches;
+        benchmark::DoNotOptimize(over->index.find(PartitionId{0}, Offset{at}, 4_KiB).has_value());
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(index_seek_sealed)->Arg(100'000)->Arg(2'000'000);
+
+void index_seek_time(benchmark::State& state) {
+    const auto batches = static_cast<std::uint64_t>(state.range(0));
+    const auto over = sealed_index(batches);
+    std::uint64_t at = 0;
+    for ([[maybe_unused]] const auto _ : state) {
+        at = (at + 7919) % batches;
+        benchmark::DoNotOptimize(
+            over->index.offset_at(PartitionId{0}, static_cast<UnixMicros>(at)).has_value());
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(index_seek_time)->Arg(100'000)->Arg(2'000'000);
 
 }  // namespace
 }  // namespace millrace::storage

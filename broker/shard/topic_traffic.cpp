@@ -2,7 +2,12 @@
 
 namespace millrace::broker {
 
-TopicTraffic::Counters TopicTraffic::make(const std::string& topic) {
+TopicTraffic::Counters TopicTraffic::make(std::string topic) {
+    if (topics_.size() < topics_counted_max) {
+        topics_.insert(topic);
+    } else if (!topics_.contains(topic)) {
+        topic = "(others)";
+    }
     const Labels labels{{"topic", topic}};
     return {.records_in = metrics_.counter(
                 "millrace_topic_records_in_total", "Records accepted, by topic.", labels),

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "broker/catalog/catalog_view.hpp"
 #include "storage/base/metrics.hpp"
@@ -11,6 +12,9 @@ namespace millrace::broker {
 
 /// Counts what comes in and is read, by topic: `millrace_topic_records_in_total` and its like.
 ///
+/// Promise:  bounded where topics come and go: names beyond `topics_counted_max` since the start
+/// are
+///           counted together as "(others)".
 /// Threads:  the shard's.
 class TopicTraffic {
   public:
@@ -18,6 +22,7 @@ class TopicTraffic {
         std::uint64_t records = 0;
         std::uint64_t bytes = 0;
     };
+    static constexpr std::size_t topics_counted_max = 10'000;
     explicit TopicTraffic(MetricsRegistry& metrics) : metrics_(metrics) {}
 
     void count_in(const CatalogView& catalog, PartitionId partition, Volume volume);
@@ -34,9 +39,10 @@ class TopicTraffic {
     };
     /// Nothing for a partition that does not exist any more.
     [[nodiscard]] const Counters* of(const CatalogView& catalog, PartitionId partition);
-    [[nodiscard]] Counters make(const std::string& topic);
+    [[nodiscard]] Counters make(std::string topic);
 
     MetricsRegistry& metrics_;
+    std::unordered_set<std::string> topics_;
     std::unordered_map<PartitionId, Counters> counters_;
 };
 

@@ -19,15 +19,17 @@ namespace {
 constexpr std::size_t outputs_max = 1'000;
 /// What programs see in place of jq's own, on the line of the program, so that lines in jq's words
 /// stay right:
-/// - no environment, for secrets stand in it, and programs come from whoever may ask for letters;
+/// - no environment and no log of the broker, for secrets stand in it, and programs come from
+/// whoever may ask for letters;
 /// - no functions that end the process, or never end, for some values of an event (jq 1.6);
 /// - no `halt`: nothing but the limit of time stops a run.
 constexpr std::string_view other_builtins =
-    R"(def env: {}; )"
+    R"(def env: {}; def stderr: .; )"
     R"(def halt: error("halt is not here"); def halt_error: halt; def halt_error(code): halt; )"
     R"(def jn(n; x): error("jn is not here"); )"
     R"(def _indices(i): indices(i); )"
     R"(def indices($i): if $i == "" and type == "string" then null else _indices($i) end; )"
+    R"(def _strindices(i): error("_strindices is not here"); )"
     R"(def index($i): indices($i) | .[0]; def rindex($i): indices($i) | .[-1:][0]; )"
     R"(def _time(f): if type == "number" and (fabs > 1e15 or isnan) )"
     R"(then error("a number that is no time") else f end; )"
@@ -62,6 +64,9 @@ struct JqProgram::State {
 
     explicit State(std::string text) : program(std::move(text)) {
         jq_set_error_cb(jq, collect_error, &errors);
+        // jq leaves these two to chance.
+        jq_set_input_cb(jq, nullptr, nullptr);
+        jq_set_debug_cb(jq, nullptr, nullptr);
         // Without a path `include` ends the process; with this one it finds nothing.
         jq_set_attr(jq, jv_string("JQ_LIBRARY_PATH"), jv_array());
     }
@@ -153,7 +158,7 @@ Result<std::vector<std::string>> JqProgram::run(const std::string& input) const 
     std::string error;
     if (was_stopped) {
         error = "the program takes more than " + std::to_string(RunWatch::run_time_max.count()) +
-                " s (expression_run_time_max)";
+                " s of a processor's time (run_time_max)";
     } else if (jv_is_valid(output) == 0 && jv_invalid_has_msg(jv_copy(output)) != 0) {
         jv message = jv_invalid_get_msg(jv_copy(output));
         if (jv_get_kind(message) == JV_KIND_STRING) {
@@ -164,6 +169,9 @@ Result<std::vector<std::string>> JqProgram::run(const std::string& input) const 
         }
     }
     jv_free(output);
+    if (was_stopped || outputs.size() == outputs_max) {
+        jq_start(state.jq, jv_null(), 0);  // lets go of what it was about
+    }
     if (!error.empty()) {
         return fail(Errc::invalid_argument, error);
     }

@@ -93,7 +93,7 @@ TEST(JqProgram, ThatDoesNotEndIsStoppedAndRunsAgain) {
     const auto stopped = program.run("true");
     ASSERT_FALSE(stopped);
     EXPECT_EQ(stopped.error().code, Errc::invalid_argument);
-    EXPECT_THAT(stopped.error().text, HasSubstr("expression_run_time_max"));
+    EXPECT_THAT(stopped.error().text, HasSubstr("run_time_max"));
     EXPECT_EQ(RunWatch::stopped_count(), before + 1);
     EXPECT_THAT(program.run("false").value(), ElementsAre("\"done\""));
 }
@@ -118,6 +118,14 @@ TEST(JqProgram, ValuesThatEndOrHoldJqItselfAreErrorsOrNothing) {
         EXPECT_THAT(JqProgram::compile(text).value().run("\"abc\"").value(), ElementsAre("null"))
             << text;
     }
+}
+
+TEST(JqProgram, ReadsNoOtherInputAndWritesNoLog) {
+    EXPECT_FALSE(JqProgram::compile("input").value().run("1"));
+    EXPECT_THAT(JqProgram::compile("[inputs]").value().run("1").value(), ElementsAre("[]"));
+    EXPECT_THAT(JqProgram::compile("debug, stderr").value().run("1").value(),
+                ElementsAre("1", "1"));
+    EXPECT_FALSE(JqProgram::compile("_strindices(\"\")").value().run("\"a\""));
 }
 
 TEST(JqProgram, TimesAndPlacesAreJqsOwn) {
