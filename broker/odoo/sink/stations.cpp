@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <ranges>
 #include <set>
 #include <utility>
 
@@ -209,38 +210,49 @@ BatchPtr Stations::gather(Station& station) {
     return batch->flows.empty() ? nullptr : batch;
 }
 
+/// Whether a call is worth it by now: much may travel, or something that may has waited for long.
+bool Stations::is_ripe(const Station& station, SteadyTime now) const {
+    std::size_t free = 0;
+    for (const auto& one : station.queue | std::views::take(scanned_max)) {
+        if (is_free(*one.flow) &&
+            (++free >= station.batch_records_max || now - one.since >= gather_max)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 BatchPtr Stations::take(SteadyTime now) {
     if (auto batch = take_again()) {
         return batch;
     }
-    std::vector<Station*> ready;
+    struct Ready {
+        Station* station = nullptr;
+        bool is_ripe = false;
+    };
+    std::vector<Ready> ready;
     for (auto& [key, station] : stations_) {
         const bool is_ready =
             !station.queue.empty() && (station.queue.size() >= station.batch_records_max ||
                                        now - station.queue.front().since >= station.linger);
         if (is_ready) {
-            ready.push_back(&station);
+            ready.push_back({.station = &station, .is_ripe = is_ripe(station, now)});
         }
     }
-    const auto is_ripe = [now](const Station& station) {
-        return station.queue.size() >= station.batch_records_max ||
-               now - station.queue.front().since >= gather_max;
-    };
-    std::ranges::sort(ready, [&](const Station* one, const Station* two) {
-        const bool is_one_ripe = is_ripe(*one);
-        if (is_one_ripe != is_ripe(*two)) {
-            return is_one_ripe;
+    std::ranges::sort(ready, [](const Ready& one, const Ready& two) {
+        if (one.is_ripe != two.is_ripe) {
+            return one.is_ripe;
         }
-        const auto distance = one->queue.front().flow->step;
-        const auto other = two->queue.front().flow->step;
+        const auto distance = one.station->queue.front().flow->step;
+        const auto other = two.station->queue.front().flow->step;
         if (distance == other) {
-            return one->last_turn < two->last_turn;
+            return one.station->last_turn < two.station->last_turn;
         }
         // What is behind fills up what is ahead: were the furthest always first, an event that
         // comes through a slow step alone would stay alone in every call that follows.
-        return is_one_ripe ? distance > other : distance < other;
+        return one.is_ripe ? distance > other : distance < other;
     });
-    for (auto* const station : ready) {
+    for (const auto& [station, is_ripe] : ready) {
         if (auto batch = gather(*station)) {
             station->last_turn = ++turn_;
             return batch;

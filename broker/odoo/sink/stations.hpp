@@ -74,6 +74,7 @@ class Stations {
     [[nodiscard]] Station& station_of(const Step& step);
     [[nodiscard]] bool is_free(const Flow& flow) const;
     void lock(const Flow& flow, Batch& batch) const;
+    [[nodiscard]] bool is_ripe(const Station& station, SteadyTime now) const;
     [[nodiscard]] BatchPtr take_again();
     [[nodiscard]] BatchPtr gather(Station& station);
 

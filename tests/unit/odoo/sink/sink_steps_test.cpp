@@ -62,6 +62,22 @@ TEST_F(SinkSteps, AFullBatchGoesBeforeWhatIsBehindIt) {
     EXPECT_THAT(transport.waiting.front().names(), ElementsAre("a", "b"));
 }
 
+TEST_F(SinkSteps, WhatIsHeldByItsRecordSendsNobodyBehindItAlone) {
+    options.connections_max = 2;
+    steps(one_by_one_and_load);
+    give({"a"});
+    transport.reply({"m", 1});
+    ASSERT_EQ(next().method, "load");  // of a; it takes its time
+    give({"a"});
+    clock.advance(2s);
+    give({"b", "c"});
+    ASSERT_EQ(transport.waiting.size(), 2U);
+    std::ranges::rotate(transport.waiting, transport.waiting.begin() + 1);
+    ASSERT_EQ(next().method, "check_object_reference");
+    transport.reply({"m", 2});  // b goes on, and shares its call with c
+    EXPECT_EQ(transport.waiting.back().call.method, "check_object_reference");
+}
+
 TEST_F(SinkSteps, APartOfABatchLetsOthersPassForASecond) {
     steps(one_by_one_and_load);
     give({"a", "b", "c", "d"});
