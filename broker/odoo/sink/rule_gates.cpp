@@ -1,14 +1,23 @@
 #include "broker/odoo/sink/rule_gates.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace millrace::broker::odoo {
 
-RuleGates::PutOff RuleGates::put_off(Gate& gate, const FeedRef& ref, SteadyTime now) {
-    const auto wait = std::max(gate.until - now, Duration(probe_interval_min)) + gate.behind;
-    gate.behind = std::min(gate.behind + spread, Duration(spread_max));
+RuleGates::PutOff RuleGates::put_off(Gate& gate,
+                                     const FeedRef& ref,
+                                     SteadyTime now,
+                                     Duration behind) {
+    const auto wait = std::max(gate.until - now, Duration(probe_interval_min)) + behind;
     gate.told.insert({ref.shard, ref.session});
     return {.delay = std::chrono::ceil<std::chrono::milliseconds>(wait), .reason = gate.reason};
+}
+
+RuleGates::PutOff RuleGates::queue(Gate& gate, const FeedRef& ref, SteadyTime now) {
+    const auto behind = gate.behind;
+    gate.behind = std::min(gate.behind + spread, Duration(spread_max));
+    return put_off(gate, ref, now, behind);
 }
 
 std::optional<RuleGates::PutOff> RuleGates::ask(const Rule& rule,
@@ -23,7 +32,7 @@ std::optional<RuleGates::PutOff> RuleGates::ask(const Rule& rule,
         gate.probe = ref;
         return std::nullopt;
     }
-    return put_off(gate, ref, now);
+    return queue(gate, ref, now);
 }
 
 RuleGates::PutOff RuleGates::stop(const Rule& rule,
@@ -34,14 +43,19 @@ RuleGates::PutOff RuleGates::stop(const Rule& rule,
     auto& gate = found->second;
     gate.reason = reason;
     // Those that were on their way when the rule was stopped say nothing new.
-    if (is_new || gate.probe == ref) {
-        gate.interval = is_new ? Duration(probe_interval_min)
-                               : std::min(gate.interval * 2, Duration(probe_interval_max));
-        gate.until = now + gate.interval;
-        gate.probe.reset();
-        gate.behind = Duration{0};
+    if (!is_new && gate.probe != ref) {
+        return queue(gate, ref, now);
     }
-    return put_off(gate, ref, now);
+    gate.interval = is_new ? Duration(probe_interval_min)
+                           : std::min(gate.interval * 2, Duration(probe_interval_max));
+    gate.until = now + gate.interval;
+    gate.probe.reset();
+    if (is_new) {
+        return queue(gate, ref, now);
+    }
+    // It may be refused for what it alone asks, so another one tries next.
+    const auto behind = std::max(std::exchange(gate.behind, Duration{0}), Duration(spread));
+    return put_off(gate, ref, now, behind);
 }
 
 std::set<RuleGates::SessionOfShard> RuleGates::on_applied(const Rule& rule, const FeedRef& ref) {

@@ -16,9 +16,10 @@ namespace millrace::broker::odoo {
 /// Which rules of a mapping are stopped because Odoo does not let the user do what they ask: a
 /// circuit of its own for each rule, so that the events of all others go on.
 ///
-/// Promise:  one event of a stopped rule tries again after a second, then after two, four and so
-///           on up to `probe_interval_max`; the others are put off, and come back one after
-///           another. The rule is open again with the first one that is applied.
+/// Promise:  one event of a stopped rule tries again after a second, then another after two, four
+///           and so on up to `probe_interval_max`: what has failed to open the rule goes behind the
+///           others. These are put off, and come back one after another, all within `spread_max`.
+///           The rule is open again with the first one that is applied.
 /// Threads:  one.
 class RuleGates {
   public:
@@ -26,7 +27,7 @@ class RuleGates {
     static constexpr Duration probe_interval_max{std::chrono::seconds(30)};
     /// What is put off comes back with this between one event and the next.
     static constexpr Duration spread{std::chrono::milliseconds(20)};
-    static constexpr Duration spread_max{std::chrono::seconds(30)};
+    static constexpr Duration spread_max{std::chrono::minutes(10)};
 
     using SessionOfShard = std::pair<ShardId, std::uint64_t>;
     struct PutOff {
@@ -55,7 +56,12 @@ class RuleGates {
         Duration behind{0};  ///< of the next one that is put off, behind `until`
         std::set<SessionOfShard> told;
     };
-    [[nodiscard]] static PutOff put_off(Gate& gate, const FeedRef& ref, SteadyTime now);
+    [[nodiscard]] static PutOff put_off(Gate& gate,
+                                        const FeedRef& ref,
+                                        SteadyTime now,
+                                        Duration behind);
+    /// Behind those that were put off before.
+    [[nodiscard]] static PutOff queue(Gate& gate, const FeedRef& ref, SteadyTime now);
 
     std::map<const Rule*, Gate> gates_;  ///< of those that are stopped
 };

@@ -1,5 +1,8 @@
 #include "broker/odoo/sink/rule_gates.hpp"
 
+#include <map>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 namespace millrace::broker::odoo {
@@ -28,7 +31,7 @@ TEST_F(RuleGatesTest, ProbesComeLessOftenUpToALimit) {
         ASSERT_FALSE(gates.ask(rule, ref(++number), now)) << "it tries";
         delay = gates.stop(rule, ref(number), now, "no").delay;
     }
-    EXPECT_EQ(delay, 30s);
+    EXPECT_EQ(delay, 30s + RuleGates::spread);
     EXPECT_FALSE(gates.ask(other, ref(99), now)) << "the other rule never stopped";
 }
 
@@ -40,10 +43,31 @@ TEST_F(RuleGatesTest, WhatIsPutOffComesBackOneAfterAnotherWithinALimit) {
     EXPECT_EQ(second->delay - first->delay, 20ms);
     EXPECT_EQ(second->reason, "no");
     auto last = second->delay;
-    for (std::uint64_t number = 4; number < 3'000; ++number) {
+    for (std::uint64_t number = 4; number <= 30'001; ++number) {
         last = gates.ask(rule, ref(number), now)->delay;
     }
-    EXPECT_EQ(last, 31s);
+    EXPECT_EQ(last, 10min + 1s) << "fifty a second, up to the limit";
+    EXPECT_EQ(gates.ask(rule, ref(30'002), now)->delay, 10min + 1s);
+}
+
+TEST_F(RuleGatesTest, WhatHasFailedToOpenTheRuleLetsAnotherTry) {
+    std::map<SteadyTime, std::uint64_t> due;  // each event comes back when its delay is over
+    due[now + gates.stop(rule, ref(1), now, "not of this company").delay] = 1;
+    due[now + gates.ask(rule, ref(2), now)->delay] = 2;
+    due[now + gates.ask(rule, ref(3), now)->delay] = 3;
+    std::vector<std::uint64_t> tried;
+    while (tried.size() < 6) {
+        const auto next = due.extract(due.begin());
+        now = next.key();
+        const auto put_off = gates.ask(rule, ref(next.mapped()), now);
+        if (!put_off) {
+            tried.push_back(next.mapped());
+        }
+        const auto delay =
+            put_off ? put_off->delay : gates.stop(rule, ref(next.mapped()), now, "no").delay;
+        ASSERT_TRUE(due.emplace(now + delay, next.mapped()).second);
+    }
+    EXPECT_EQ(tried, (std::vector<std::uint64_t>{1, 2, 3, 1, 2, 3}));
 }
 
 TEST_F(RuleGatesTest, ThoseOnTheirWayNeitherLengthenTheWaitNorOpenTheRule) {
