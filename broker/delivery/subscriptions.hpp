@@ -119,7 +119,7 @@ struct SubscriptionProgress {
     std::uint64_t filter_failed = 0;
     std::uint64_t expired = 0;
     std::uint64_t dropped = 0;
-    std::int64_t oldest_letter_us = 0;  ///< since its first failure
+    std::int64_t oldest_letter_us = 0;  ///< open or redriven, since its first failure
     std::optional<UnixMicros> drained_us;
     std::vector<CircuitChange> circuit_changes;
     std::uint64_t stopped_parts = 0;

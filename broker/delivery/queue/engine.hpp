@@ -305,7 +305,7 @@ class Engine {
     [[nodiscard]] std::string reason_to_wait(const SubscriptionProgress& progress) const;
     /// The age of the oldest record that is not settled.
     [[nodiscard]] std::int64_t lag_us(PartitionId partition, const Flow& flow, Offset next) const;
-    [[nodiscard]] UnixMicros oldest_letter_us(const SubscriptionProgress& progress) const;
+    [[nodiscard]] UnixMicros oldest_letter_us(LetterState state) const;
     /// What costs the same however many records wait.
     [[nodiscard]] SubscriptionProgress counts() const;
     static void add_next(SubscriptionProgress& progress, const Flow& flow);

@@ -45,13 +45,14 @@ std::int64_t Engine::lag_us(PartitionId partition, const Flow& flow, Offset next
 }
 
 /// Letters are numbered as they were opened, so each cause's oldest is its first.
-UnixMicros Engine::oldest_letter_us(const SubscriptionProgress& progress) const {
+UnixMicros Engine::oldest_letter_us(LetterState state) const {
     UnixMicros oldest = 0;
+    const auto counts = letters_.counts(info_->id, state);
     for (std::size_t cause = 1; cause < cause_count; ++cause) {
-        if (progress.letters_by_cause[cause] == 0) {
+        if (counts[cause] == 0) {
             continue;
         }
-        LetterQuery query{.cause = static_cast<Cause>(cause), .state = LetterState::open};
+        LetterQuery query{.cause = static_cast<Cause>(cause), .state = state};
         query.limit = 1;
         const auto page =
             letters_.find(info_->id, query, [](const Letter& /*letter*/) { return true; });
@@ -104,7 +105,10 @@ SubscriptionProgress Engine::counts() const {
     }
     total.letters_open = letters_open_;
     total.letters_by_cause = letters_.counts(info_->id, LetterState::open);
-    if (const auto oldest = oldest_letter_us(total); oldest != 0) {
+    // What is redriven may wait for long, and is not over until it is settled.
+    const auto oldest =
+        earlier(oldest_letter_us(LetterState::open), oldest_letter_us(LetterState::redriven));
+    if (oldest != 0) {
         total.oldest_letter_us = shard_.runtime().clock().unix_now() - oldest;
     }
     for (const auto& [partition, flow] : flows_) {

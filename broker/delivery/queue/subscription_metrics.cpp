@@ -81,10 +81,10 @@ SubscriptionMetrics::SubscriptionMetrics(MetricsRegistry& registry,
       stopped_parts_(registry.gauge("millrace_delivery_stopped_parts",
                                     "Parts that a consumer has stopped while all else flows.",
                                     labels_of(subscription, shard))),
-      oldest_letter_seconds_(
-          registry.gauge("millrace_delivery_oldest_letter_seconds",
-                         "Time since the first failure of the oldest open letter.",
-                         labels_of(subscription, shard))) {
+      oldest_letter_seconds_(registry.gauge(
+          "millrace_delivery_oldest_letter_seconds",
+          "Time since the first failure of the oldest letter that is open or redriven.",
+          labels_of(subscription, shard))) {
     for (std::size_t cause = 1; cause < cause_count; ++cause) {
         auto labels = labels_of(subscription, shard);
         labels.emplace_back("cause", name_of(static_cast<Cause>(cause)));

@@ -11,7 +11,7 @@ namespace millrace::broker::odoo {
 /// What may bring an event again that has its markers.
 struct MarkerUse {
     std::vector<std::uint64_t> retentions_ms;  ///< of the topics that are fed; 0: for ever
-    Duration oldest_letter{0};                 ///< how long the oldest open letter is one; 0: none
+    Duration oldest_letter{0};                 ///< of the oldest that is open or redriven; 0: none
 };
 
 /// How long markers must stay so that neither a replay nor a redrive can find them gone:

@@ -483,6 +483,28 @@ TEST_F(Engine, ARedrivenRecordSaysHowOftenItWasTriedSince) {
     EXPECT_EQ(again[0].tries, 1U);
 }
 
+TEST_F(Engine, ARedrivenLetterThatWaitsIsNotOver) {
+    const auto partition = fixture_.make_topic("a.b").front();
+    create({});
+    publish(partition, {{.key = "x"}});
+    const auto inbox = open(1, 100);
+    nack(1, inbox->take().at(0), Cause::mapping);
+    pass(60s);
+    delivery_->letters().change(
+        {.query = {.subscription = "sink"}, .ids = {letters()[0].id}, .by = "me", .reason = {}},
+        {.kind = LetterEdit::Kind::redrive, .transform = {}, .value = {}, .records = {}},
+        [](const Result<std::uint64_t>& changed) { EXPECT_TRUE(changed); });
+    run();
+    const auto again = inbox->take();
+    ASSERT_THAT(again, SizeIs(1));
+    ASSERT_THAT(letters(), SizeIs(1));
+    EXPECT_EQ(letters()[0].state, LetterState::redriven);
+    EXPECT_GE(Duration(progress().oldest_letter_us), 60s);
+    ack(1, again);
+    run();
+    EXPECT_EQ(progress().oldest_letter_us, 0);
+}
+
 TEST_F(Engine, RetriesSurviveARestartWithTheirAttempts) {
     const auto partition = fixture_.make_topic("a.b").front();
     create({});
