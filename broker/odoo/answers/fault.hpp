@@ -19,6 +19,8 @@ inline constexpr std::string_view unknown_external_id = "External ID not found";
 /// Why a call or a row had no effect, or may have had one.
 struct Fault {
     Cause cause = Cause::transient;
+    /// Instead of `outcome_unknown` for a call that only reads: nothing can have been done.
+    Cause cause_of_read = Cause::outage;
     std::string error;               ///< one sentence for the dead letter
     std::string response;            ///< what Odoo said, cut; without the traceback
     bool may_pass_later = false;     ///< a business rule: worth a few delayed tries

@@ -230,7 +230,7 @@ void Sink::send(const BatchPtr& batch, const Call& call, Next next) {
                 if (auto* const fault = std::get_if<Fault>(&reply)) {
                     note_trouble(*held, *fault);
                     if (fault->cause == Cause::outcome_unknown && only_reads(call)) {
-                        fault->cause = Cause::outage;  // nothing can have been done
+                        fault->cause = fault->cause_of_read;
                     }
                     refuse_all(held, *fault);
                 } else {

@@ -85,11 +85,19 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
                            error.message()});
     }
     void end_unknown(beast::error_code error) {
-        end(Fault{.cause = Cause::outcome_unknown,
-                  .error = error == beast::error::timeout
-                               ? "Odoo did not answer in time; the call may have had its effect"
-                               : "the connection ended before the answer (" + error.message() +
-                                     "); the call may have had its effect"});
+        Fault fault{.cause = Cause::outcome_unknown};
+        if (error == beast::error::timeout) {
+            fault.cause_of_read = Cause::transient;
+            fault.error = "Odoo did not answer in time";
+        } else if (error == http::error::body_limit) {
+            fault.cause_of_read = Cause::mapping;
+            fault.error = "Odoo's answer is above the limit answer_bytes_max of " +
+                          std::to_string(limits_.answer_bytes_max);
+        } else {
+            fault.error = "the connection ended before the answer (" + error.message() + ")";
+        }
+        fault.error += "; a call that writes may have had its effect";
+        end(std::move(fault));
     }
     void end(HttpOutcome outcome) {
         beast::error_code ignored;

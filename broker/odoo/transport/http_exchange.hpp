@@ -34,7 +34,8 @@ struct HttpAnswered {
     unsigned status = 0;
     std::string body;
 };
-/// An answer, or why there is none: unreachable is an outage, lost after sending is unknown.
+/// An answer, or why there is none: unreachable is an outage, lost after sending is unknown; then
+/// `cause_of_read` tells a lost connection from a slow and from a too large answer.
 using HttpOutcome = std::variant<HttpAnswered, Fault>;
 
 /// POSTs of JSON, each on a connection of its own: Odoo closes each.

@@ -134,14 +134,27 @@ TEST_F(SinkCompany, NoAnswerInTimeShrinksToo) {
     EXPECT_EQ(limit(), 2U);
 }
 
-TEST_F(SinkCompany, NoAnswerToACallThatOnlyReadsIsAnOutage) {
+TEST_F(SinkCompany, ALostAnswerToACallThatOnlyReadsIsAnOutage) {
     mapping = R"(mappings:
   - topics: [a]
     steps: [{name: one, action: lookup, model: m, external_id: .value}]
 )";
     give({"x"});
-    transport.fail({.cause = Cause::outcome_unknown, .error = "no answer in time"});
+    transport.fail({.cause = Cause::outcome_unknown, .error = "the connection ended"});
     EXPECT_EQ(nacks.at("x").cause, Cause::outage) << "no attempt is counted";
+}
+
+TEST_F(SinkCompany, AReadThatIsTooSlowOrTooLargeIsTheEventsOwnFault) {
+    mapping = R"(mappings:
+  - topics: [a]
+    steps: [{name: one, action: lookup, model: m, external_id: .value}]
+)";
+    give({"slow", "large"});
+    for (const auto cause : {Cause::transient, Cause::mapping}) {
+        transport.fail({.cause = Cause::outcome_unknown, .cause_of_read = cause, .error = "none"});
+    }
+    EXPECT_EQ(nacks.at("slow").cause, Cause::transient) << "it ends when its attempts are used up";
+    EXPECT_EQ(nacks.at("large").cause, Cause::mapping);
 }
 
 TEST_F(SinkCompany, ARelationIsAsExpectedByItsIdOrItsName) {
