@@ -288,12 +288,16 @@ void Sink::put_off(const Rule& rule, const FeedRef& ref, const RuleGates::PutOff
     metrics_.count_event("put_off");
     metrics_.mapping_stopped(rule.place).set(1);
     held_.erase(ref);
-    settlements_[{ref.shard, ref.session}].nacks.push_back({.delivery_id = ref.delivery_id,
-                                                            .cause = Cause::authorization,
-                                                            .delay = how.delay,
-                                                            .error = how.reason,
-                                                            .response = {},
-                                                            .part = "mapping " + rule.place});
+    auto& settlement = settlements_[{ref.shard, ref.session}];
+    auto part = "mapping " + rule.place;
+    // What one settlement resumes and stops is resumed last, and this came later.
+    std::erase(settlement.resumed, part);
+    settlement.nacks.push_back({.delivery_id = ref.delivery_id,
+                                .cause = Cause::authorization,
+                                .delay = how.delay,
+                                .error = how.reason,
+                                .response = {},
+                                .part = std::move(part)});
 }
 
 void Sink::end_applied(const Flow& flow) {

@@ -81,5 +81,37 @@ TEST_F(SinkAccess, WhatFailsForAnotherReasonLeavesTheNextOneToTry) {
     EXPECT_THAT(transport.waiting, SizeIs(1));
 }
 
+TEST_F(SinkAccess, ARuleThatOneAnswerOpensAndStopsAgainIsStopped) {
+    options.connections_max = 2;
+    options.ledger_action_id = 77;
+    mapping = R"(mappings:
+  - topics: [a]
+    steps:
+      - {name: one, action: lookup, model: n, external_id: '.value | ascii_downcase'}
+      - {name: made, action: create, mode: ledger, model: m, fields: {name: .value}}
+  - topics: [b]
+    steps: [{model: res.partner, external_id: .value, fields: {name: .value}}]
+)";
+    give({"x"});
+    transport.reply({"n", 1});
+    give({"late"});           // looks up while x is at the ledger
+    give({"other"}, 1, "b");  // keeps the connection from the ledger meanwhile
+    refuse();
+    clock.advance(1s);
+    give({"X"});  // tries; what it looks for is known
+    transport.reply({"n", 2});
+    transport.answer();
+    ASSERT_THAT(transport.waiting, SizeIs(1));
+    ASSERT_THAT(next().context.at("millrace_events"), SizeIs(2));
+    transport.reply(
+        {{"millrace",
+          {{{"status", "ok"}, {"ids", {{"made", 5}}}},
+           {{"status", "error"}, {"class", "AccessError"}, {"message", "not of this company"}}}}});
+    EXPECT_THAT(acked, ElementsAre("other", "X"));
+    EXPECT_EQ(nacks.at("late").part, "mapping m.yaml:2");
+    EXPECT_TRUE(resumed.empty());
+    EXPECT_EQ(stopped(), 1);
+}
+
 }  // namespace
 }  // namespace millrace::broker::odoo
