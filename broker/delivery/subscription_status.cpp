@@ -8,6 +8,8 @@ namespace {
 
 using ProgressOfShard = std::optional<SubscriptionProgress>;
 
+constexpr std::size_t reasons_max = 4;  ///< in a line that a person reads
+
 /// The first moment that is not 0.
 UnixMicros earlier(UnixMicros one, UnixMicros other) {
     return one == 0 ? other : other == 0 ? one : std::min(one, other);
@@ -36,7 +38,6 @@ void add_counts(SubscriptionProgress& total, const SubscriptionProgress& part) {
 void add(SubscriptionProgress& total, const SubscriptionProgress& part) {
     add_counts(total, part);
     total.circuit = std::max(total.circuit, part.circuit);
-    total.reason = total.reason.empty() ? part.reason : total.reason;
     total.stopped_parts = std::max(total.stopped_parts, part.stopped_parts);
     // A consumer is open on every shard.
     total.consumers = std::max(total.consumers, part.consumers);
@@ -45,6 +46,27 @@ void add(SubscriptionProgress& total, const SubscriptionProgress& part) {
     total.next_delay_us = earlier(total.next_delay_us, part.next_delay_us);
     total.oldest_letter_us = std::max(total.oldest_letter_us, part.oldest_letter_us);
     std::ranges::copy(part.partitions, std::back_inserter(total.partitions));
+}
+
+/// What is stopped comes first: a person must see to it. What several shards say stands once.
+std::string join_reasons(const std::vector<ProgressOfShard>& shards) {
+    std::vector<std::string> reasons;
+    for (const auto reason :
+         {&SubscriptionProgress::stopped_reason, &SubscriptionProgress::reason}) {
+        for (const auto& part : shards) {
+            const bool is_new = part && !((*part).*reason).empty() &&
+                                std::ranges::find(reasons, (*part).*reason) == reasons.end();
+            if (is_new) {
+                reasons.push_back((*part).*reason);
+            }
+        }
+    }
+    std::string text;
+    for (std::size_t at = 0; at < std::min(reasons.size(), reasons_max); ++at) {
+        text += (at == 0 ? "" : "; ") + reasons[at];
+    }
+    const auto others = reasons.size() - std::min(reasons.size(), reasons_max);
+    return text + (others == 0 ? "" : "; and " + std::to_string(others) + " more");
 }
 
 /// Since when every shard has been drained; nothing as long as one has not.
@@ -79,6 +101,7 @@ SubscriptionStatus join_progress(std::shared_ptr<const SubscriptionInfo> definit
             }
         }
     }
+    total.reason = join_reasons(shards);
     if (definition->draining) {
         total.drained_us = drained_since(shards);
         total.reason = reason_of_drain(total, definition->pause_reason);

@@ -73,7 +73,8 @@ struct Settlement {
     std::vector<Nack> nacks;
     std::vector<std::uint64_t> extends;
     std::chrono::milliseconds extend_by{0};
-    std::vector<std::string> resumed = {};  ///< parts that are stopped no more
+    /// Parts that are stopped no more, whatever `nacks` say of them.
+    std::vector<std::string> resumed = {};
 };
 /// Delivery ids that were not this session's any more.
 using SettleDone = std::function<void(Result<std::vector<std::uint64_t>> stale)>;
@@ -98,7 +99,8 @@ struct PartitionProgress {
 /// One shard's share; the protocol adds the shards up.
 struct SubscriptionProgress {
     Circuit circuit = Circuit::closed;
-    std::string reason;
+    std::string stopped_reason;  ///< which parts are stopped, and why; empty: none
+    std::string reason;          ///< why nothing flows beside that
     std::uint32_t consumers = 0;
     std::uint64_t in_flight = 0;
     std::uint64_t waiting_retry = 0;

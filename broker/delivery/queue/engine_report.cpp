@@ -76,10 +76,8 @@ SubscriptionProgress Engine::progress() const {
     for (const auto& [partition, flow] : flows_) {
         add_next(total, flow);
     }
-    total.reason = parts_.reason();
-    if (const auto other = reason(total); !other.empty()) {
-        total.reason += (total.reason.empty() ? "" : "; ") + other;
-    }
+    total.stopped_reason = parts_.reason();
+    total.reason = reason(total);
     return total;
 }
 

@@ -402,8 +402,7 @@ TEST_F(Engine, AStoppedPartWaitsWithoutAttemptsWhileAllElseFlows) {
     stop(got[0]);
     ack(1, {got[1]});
     EXPECT_EQ(progress().circuit, Circuit::closed);
-    EXPECT_THAT(progress().reason,
-                HasSubstr("mapping m.yaml:2 is stopped, authorization: no right"));
+    EXPECT_EQ(progress().stopped_reason, "mapping m.yaml:2 is stopped, authorization: no right");
     EXPECT_EQ(progress().waiting_retry, 1U);
     EXPECT_EQ(progress().stopped_parts, 1U);
     publish(partition, {{.key = "x", .value = "x2"}, {.key = "z", .value = "z"}});
@@ -423,6 +422,7 @@ TEST_F(Engine, AStoppedPartWaitsWithoutAttemptsWhileAllElseFlows) {
     ASSERT_THAT(last, SizeIs(1));
     settle({.acks = {last[0].id}, .nacks = {}, .extends = {}, .resumed = {"mapping m.yaml:2"}});
     EXPECT_EQ(progress().stopped_parts, 0U);
+    EXPECT_EQ(progress().stopped_reason, "");
     EXPECT_EQ(progress().reason, "");
     EXPECT_THAT(inbox->take_values(), ElementsAre("x2"));
     EXPECT_THAT(letters(), IsEmpty());

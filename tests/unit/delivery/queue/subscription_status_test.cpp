@@ -37,6 +37,27 @@ TEST(SubscriptionStatus, CountsAddUpAndTheWorstCircuitShows) {
     EXPECT_EQ(status.circuit_changes.front().first, ShardId{2});
 }
 
+TEST(SubscriptionStatus, ReasonsOfAllShardsShowAndWhatIsStoppedComesFirst) {
+    auto waits = progress(0, 70);
+    waits.reason = "waiting for a retry";
+    auto stopped = progress(0, 80);
+    stopped.stopped_reason = "mapping m.yaml:2 is stopped, authorization: no";
+    stopped.reason = "waiting for a retry";
+    const auto info = std::make_shared<SubscriptionInfo>();
+    const auto reason = [&info](const std::vector<std::optional<SubscriptionProgress>>& shards) {
+        return join_progress(info, shards).total.reason;
+    };
+    EXPECT_EQ(reason({waits, stopped, stopped, progress(0, 0)}),
+              "mapping m.yaml:2 is stopped, authorization: no; waiting for a retry");
+    std::vector<std::optional<SubscriptionProgress>> many;
+    for (const auto* const text : {"a", "b", "c", "d"}) {
+        many.emplace_back(progress(0, 0))->reason = text;
+    }
+    EXPECT_EQ(reason(many), "a; b; c; d");
+    many.emplace_back(stopped);
+    EXPECT_EQ(reason(many), "mapping m.yaml:2 is stopped, authorization: no; a; b; c; and 2 more");
+}
+
 TEST(SubscriptionStatus, IsDrainedOnceEveryShardIs) {
     auto info = std::make_shared<SubscriptionInfo>();
     info->draining = true;
