@@ -298,9 +298,11 @@ Result<void> Reconcile::compare(const std::string& model, const std::vector<Want
 Result<void> Reconcile::compare_one(const Wanted& wanted, const Json& record) {
     const auto& types = types_[wanted.model];
     Error failure;
+    bool is_refused = false;
     const FindId find_id = [&](const std::string& external_id) -> std::optional<std::int64_t> {
         const auto id = find_reference(external_id);
         failure = id ? failure : id.error();
+        is_refused = !id;
         return id && !id.value().is_null() ? std::optional(id.value().get<std::int64_t>())
                                            : std::nullopt;
     };
@@ -310,7 +312,8 @@ Result<void> Reconcile::compare_one(const Wanted& wanted, const Json& record) {
             continue;
         }
         const auto& value = record.at(name);
-        if (!is_same(field, type->second, value, find_id)) {
+        is_refused = false;
+        if (!is_same(field, type->second, value, find_id) && !is_refused) {
             add_finding(
                 "different",
                 wanted,

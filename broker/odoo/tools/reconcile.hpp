@@ -33,9 +33,8 @@ struct Reconciled {
 /// Compares what events should have become with what stands in Odoo.
 ///
 /// Promise:  reads alone. Of several events for one record the last one counts, field by field.
-/// Cost:     a call for each record to find it, one for each hundred to read them, and at least one
-/// for
-///           each to look for doubles, if asked for.
+/// Cost:     a call for each record to find it, one for each hundred to read them, and at least
+///           one for each to look for doubles, if asked for.
 class Reconcile {
   public:
     struct Options {

@@ -36,7 +36,7 @@ class ReconcileTest : public testing::Test {
             return {"m", std::stoi(call.positional.at(1).second.get<std::string>())};
         }
         if (call.method == "fields_get") {
-            return {{"name", {{"type", "char"}}}};
+            return {{"name", {{"type", "char"}}}, {"partner_id", {{"type", "many2one"}}}};
         }
         Json rows = Json::array();
         if (call.method == "search") {
@@ -50,12 +50,13 @@ class ReconcileTest : public testing::Test {
             const auto is_other = id.get<int>() == 1'000 + others - 1 && has_double;
             rows.push_back({{"id", id},
                             {"name", "n" + id.dump()},
+                            {"partner_id", {9, "Nine"}},
                             {"xmlid", is_other ? Json(false) : Json("millrace.x")}});
         }
         return rows;
     }
     Result<Reconciled> run(const std::vector<int>& ids, bool looks_for_doubles) {
-        const auto parsed = parse_mapping("m.yaml", mapping);
+        const auto parsed = parse_mapping("m.yaml", mapping_text);
         EXPECT_TRUE(parsed) << parsed.error().text;
         Reconcile reconcile(parsed.value(),
                             [this](const Call& call) { return ask(call); },
@@ -70,6 +71,7 @@ class ReconcileTest : public testing::Test {
 
     std::function<std::optional<Fault>(const Call&)> fails;
     std::vector<Call> asked;
+    std::string mapping_text = mapping;
     int others = 0;
     bool has_double = false;
 };
@@ -126,6 +128,31 @@ TEST_F(ReconcileTest, AnEventWhoseRecordCannotBeLookedForIsCounted) {
     EXPECT_EQ(done.value().records, 2U);
     ASSERT_THAT(done.value().findings, SizeIs(1));
     EXPECT_EQ(done.value().findings[0].kind, "failed");
+}
+
+TEST_F(ReconcileTest, ARelationThatCannotBeLookedForIsNotDifferent) {
+    mapping_text = R"(mappings:
+  - topics: [a]
+    steps:
+      - {model: m, external_id: .key, fields: {name: '"changed"', partner_id/id: '"base.9"'}}
+)";
+    const auto kinds = [this] {
+        const auto done = run({1}, false);
+        EXPECT_TRUE(done) << done.error().text;
+        std::vector<std::string> found;
+        for (const auto& one : done.value().findings) {
+            found.push_back(one.kind + ": " + one.detail.substr(0, one.detail.find(' ')));
+        }
+        return found;
+    };
+    EXPECT_THAT(kinds(), ElementsAre("different: name")) << "base.9 is record 9";
+    fails = [](const Call& call) -> std::optional<Fault> {
+        const bool is_relation =
+            call.method == "check_object_reference" && call.positional.at(1).second == "9";
+        return is_relation ? std::optional(classify_error("odoo.exceptions.AccessError", "no"))
+                           : std::nullopt;
+    };
+    EXPECT_THAT(kinds(), ElementsAre("different: name", testing::StartsWith("failed: ")));
 }
 
 TEST_F(ReconcileTest, AnOutageEndsTheRun) {
