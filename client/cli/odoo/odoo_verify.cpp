@@ -172,7 +172,7 @@ void add_odoo_verify(Registry& registry) {
         registry,
         {"verify",
          "Compare a window of events with what stands in Odoo: missing, doubled, different. Ends "
-         "with 1 when something is",
+         "with 1 when something is, or could not be compared",
          "millrace odoo verify --mapping odoo-mrp.yaml --from 2026-11-01 --to 2026-12-01 --url "
          "http://127.0.0.1:8069 --database plant --login millrace --key-file odoo.key"},
         options,
