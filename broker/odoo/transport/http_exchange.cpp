@@ -87,7 +87,6 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     void end_unknown(beast::error_code error) {
         Fault fault{.cause = Cause::outcome_unknown};
         if (error == beast::error::timeout) {
-            fault.cause_of_read = Cause::transient;
             fault.error = "Odoo did not answer in time";
         } else if (error == http::error::body_limit) {
             fault.cause_of_read = Cause::mapping;

@@ -35,7 +35,7 @@ struct HttpAnswered {
     std::string body;
 };
 /// An answer, or why there is none: unreachable is an outage, lost after sending is unknown; then
-/// `cause_of_read` tells a lost connection from a slow and from a too large answer.
+/// `cause_of_read` tells no answer, an outage, from one that is too large.
 using HttpOutcome = std::variant<HttpAnswered, Fault>;
 
 /// POSTs of JSON, each on a connection of its own: Odoo closes each.

@@ -144,16 +144,14 @@ TEST_F(SinkCompany, ALostAnswerToACallThatOnlyReadsIsAnOutage) {
     EXPECT_EQ(nacks.at("x").cause, Cause::outage) << "no attempt is counted";
 }
 
-TEST_F(SinkCompany, AReadThatIsTooSlowOrTooLargeIsTheEventsOwnFault) {
+TEST_F(SinkCompany, AReadWhoseAnswerIsTooLargeIsTheEventsOwnFault) {
     mapping = R"(mappings:
   - topics: [a]
     steps: [{name: one, action: lookup, model: m, external_id: .value}]
 )";
-    give({"slow", "large"});
-    for (const auto cause : {Cause::transient, Cause::mapping}) {
-        transport.fail({.cause = Cause::outcome_unknown, .cause_of_read = cause, .error = "none"});
-    }
-    EXPECT_EQ(nacks.at("slow").cause, Cause::transient) << "it ends when its attempts are used up";
+    give({"large"});
+    transport.fail(
+        {.cause = Cause::outcome_unknown, .cause_of_read = Cause::mapping, .error = "too large"});
     EXPECT_EQ(nacks.at("large").cause, Cause::mapping);
 }
 

@@ -72,10 +72,10 @@ TEST_F(HttpExchange, AnAnswerAboveTheLimitIsTheFaultOfWhatWasAsked) {
     EXPECT_THAT(fault.error, HasSubstr("limit answer_bytes_max of 100"));
 }
 
-TEST_F(HttpExchange, NoAnswerInTimeOfAReadIsTriedAgain) {
+TEST_F(HttpExchange, NoAnswerInTimeIsAnOutageOfARead) {
     const auto fault = std::get<Fault>(post({.call_timeout = 100ms}, "", Then::is_silent));
     EXPECT_EQ(fault.cause, Cause::outcome_unknown);
-    EXPECT_EQ(fault.cause_of_read, Cause::transient);
+    EXPECT_EQ(fault.cause_of_read, Cause::outage);
     EXPECT_THAT(fault.error, HasSubstr("in time"));
 }
 
