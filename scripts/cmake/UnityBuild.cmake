@@ -1,0 +1,36 @@
+# Presets with CMAKE_UNITY_BUILD compile several sources of a target as one, in half the time. Targets whose sources have many private
+# names in common are compiled as ever, and so are single sources of others. Included last: the targets are there.
+set_target_properties(millrace_cli_lib millrace_http millrace_odoo_core millrace_protocol PROPERTIES UNITY_BUILD OFF)
+
+# unity_alone(TARGET file...): paths from the top.
+function(unity_alone target)
+  foreach(file IN LISTS ARGN)
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/${file} TARGET_DIRECTORY ${target} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endforeach()
+endfunction()
+unity_alone(millrace_storage
+  storage/log/log_scanner.cpp)
+unity_alone(millraced
+  broker/node.cpp)
+unity_alone(millrace_shard
+  broker/shard/event_filter.cpp
+  broker/shard/publish_queue.cpp)
+unity_alone(millrace_delivery
+  broker/delivery/jobs/job_runner.cpp
+  broker/delivery/queue/engine_heads.cpp)
+unity_alone(millrace-bench
+  bench/load/floor.cpp)
+unity_alone(http_unit
+  tests/unit/http/problem_test.cpp)
+unity_alone(odoo_unit
+  tests/unit/odoo/source/sweep_test.cpp
+  tests/unit/odoo/tools/field_compare_test.cpp
+  tests/unit/odoo/tools/reconcile_test.cpp)
+unity_alone(delivery_model
+  tests/simulation/onlooker.cpp)
+unity_alone(millrace_odoo_sim_lib
+  tests/stand_ins/odoo_sim/rpc.cpp)
+unity_alone(storage_unit
+  tests/unit/storage/read_all_test.cpp)
+unity_alone(kill_test
+  tests/integration/kill/duplicates_test.cpp)
