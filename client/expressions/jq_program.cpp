@@ -1,6 +1,7 @@
 #include "client/expressions/jq_program.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <list>
 #include <mutex>
 #include <string_view>
@@ -84,8 +85,12 @@ struct JqProgram::State {
 class JqProgram::Idle {
   public:
     static Idle& instance() {
-        // Never destroyed: programs of static storage may come back late.
-        static auto& idle = *new Idle;  // NOLINT(cppcoreguidelines-owning-memory)
+        // Never destroyed, for programs of static storage may come back late; what it has at the
+        // end of the process goes then.
+        static auto& idle = []() -> Idle& {
+            (void)std::atexit([] { instance().clear(); });
+            return *new Idle;  // NOLINT(cppcoreguidelines-owning-memory)
+        }();
         return idle;
     }
 
@@ -107,6 +112,11 @@ class JqProgram::Idle {
         if (states_.size() > states_max) {
             states_.pop_back();
         }
+    }
+
+    void clear() {
+        const std::scoped_lock lock(mutex_);
+        states_.clear();
     }
 
   private:
