@@ -362,17 +362,12 @@ Result<ScanCursor> Store::scan_start(UnixMicros time_us) {
 }
 
 Result<void> Store::enforce_retention(PartitionId partition, const RetentionRule& rule) {
-    if (is_checkpointing_) {
-        return ok();  // its rows are on their way and would undo what is dropped now
-    }
-    const auto now = clock_.unix_now();
-    return index_->drop_front(partition, [&](const BatchIndex::ChunkAge& chunk) {
-        const auto age_us = now - chunk.last_time_us;
-        if (rule.age_max && age_us > std::chrono::microseconds(*rule.age_max).count()) {
-            return true;
-        }
-        // A whole chunk goes once what stays behind it is still enough.
-        return rule.bytes_max && chunk.partition_bytes - chunk.live_bytes >= *rule.bytes_max;
+    return index_->drop_front(partition, [&, now = clock_.unix_now()](const auto& chunk) {
+        const auto age = std::chrono::microseconds(now - chunk.last_time_us);
+        // Once what stays is still enough. Rows of a checkpoint on its way would undo it.
+        const auto rest_bytes = chunk.partition_bytes - chunk.live_bytes;
+        return !is_checkpointing_ && ((rule.age_max && age > *rule.age_max) ||
+                                      (rule.bytes_max && rest_bytes >= *rule.bytes_max));
     });
 }
 

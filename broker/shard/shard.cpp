@@ -273,11 +273,10 @@ void ShardImpl::on_durable(CommitSequence commit) {
 }
 
 void ShardImpl::on_failed(const Error& error) {
+    const auto name = "shard " + std::to_string(options_.id.value);
     failure_ =
-        fail(Errc::shard_failed,
-             "shard " + std::to_string(options_.id.value) + " stopped taking writes: " + error.text,
-             error.os_error);
-    log_error("shard " + std::to_string(options_.id.value), failure_->text);
+        fail(Errc::shard_failed, name + " stopped taking writes: " + error.text, error.os_error);
+    log_error(name, failure_->text);
     acceptor_.refuse_held(*failure_);
     for_each_group([&](consensus::Group& group) { group.on_failed(error); });
 }
