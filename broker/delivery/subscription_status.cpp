@@ -10,11 +10,6 @@ using ProgressOfShard = std::optional<SubscriptionProgress>;
 
 constexpr std::size_t reasons_max = 4;  ///< in a line that a person reads
 
-/// The first moment that is not 0.
-UnixMicros earlier(UnixMicros one, UnixMicros other) {
-    return one == 0 ? other : other == 0 ? one : std::min(one, other);
-}
-
 void add_counts(SubscriptionProgress& total, const SubscriptionProgress& part) {
     total.in_flight += part.in_flight;
     total.waiting_retry += part.waiting_retry;

@@ -96,6 +96,11 @@ struct PartitionProgress {
     Offset next;
     std::uint64_t settled_above_floor = 0;
 };
+/// The first of two moments; 0 is none.
+[[nodiscard]] constexpr UnixMicros earlier(UnixMicros one, UnixMicros other) {
+    return one == 0 ? other : other == 0 || one < other ? one : other;
+}
+
 /// One shard's share; the protocol adds the shards up.
 struct SubscriptionProgress {
     Circuit circuit = Circuit::closed;

@@ -37,7 +37,7 @@ struct FetchJoin {
             partition->skip_to = part.skip_to.value;
             message.partitions.push_back(std::move(partition));
             raw.emplace_back(part.runs);
-            session->metrics().count_out(part.runs);
+            session->metrics().records_out.add(part.record_count);
         }
         session->answer(header, message, raw);
     }

@@ -161,7 +161,7 @@ void handle_replay_read(const Request& request) {
         },
         [session, header = request.header](const std::shared_ptr<ReplayPart>& part) {
             const std::array<std::span<const std::byte>, 1> raw{part->runs};
-            session->metrics().count_out(part->runs);
+            session->metrics().records_out.add(record_count_of(part->runs));
             session->answer(header, part->message, raw);
         });
 }

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "storage/base/batch_header.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::protocol {
@@ -20,13 +19,6 @@ SessionMetrics::SessionMetrics(MetricsRegistry& metrics, ShardId shard)
       records_out(metrics.counter("millrace_records_out_total",
                                   "Records handed to clients by fetch, replay and delivery.",
                                   shard_label(shard))) {}
-
-void SessionMetrics::count_out(std::span<const std::byte> runs) {
-    while (const auto header = load_batch_header(runs)) {
-        records_out.add(header->record_count);
-        runs = runs.subspan(header->run_bytes());
-    }
-}
 
 std::unique_ptr<wire::ErrorT> to_wire(const Error& error) {
     auto made = std::make_unique<wire::ErrorT>();

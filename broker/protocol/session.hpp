@@ -31,8 +31,6 @@ struct SessionLimits {
 /// What the sessions of one shard count.
 struct SessionMetrics {
     explicit SessionMetrics(MetricsRegistry& metrics, ShardId shard);
-    /// Counts the records of what a fetch or a replay hands out.
-    void count_out(std::span<const std::byte> runs);
     Counter& requests;
     Counter& refused_frames;
     Counter& timed_out;

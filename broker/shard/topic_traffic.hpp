@@ -13,8 +13,7 @@ namespace millrace::broker {
 /// Counts what comes in and is read, by topic: `millrace_topic_records_in_total` and its like.
 ///
 /// Promise:  bounded where topics come and go: names beyond `topics_counted_max` since the start
-/// are
-///           counted together as "(others)".
+///           share the label "(others)".
 /// Threads:  the shard's.
 class TopicTraffic {
   public:

@@ -72,4 +72,14 @@ inline void store_batch_header(std::span<std::byte> out, const BatchHeader& head
     return header;
 }
 
+/// How many records a run has.
+[[nodiscard]] inline std::uint64_t record_count_of(std::span<const std::byte> run) {
+    std::uint64_t count = 0;
+    while (const auto header = load_batch_header(run)) {
+        count += header->record_count;
+        run = run.subspan(header->run_bytes());
+    }
+    return count;
+}
+
 }  // namespace millrace

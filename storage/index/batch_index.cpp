@@ -23,6 +23,11 @@ void for_each_chunk(SegmentSequence segment, std::span<const BatchEntry> entries
     }
 }
 
+/// The first batch that was appended not before the time. **Requires** that there is one.
+Offset first_from(const std::vector<BatchEntry>& entries, UnixMicros time_us) {
+    return std::ranges::lower_bound(entries, time_us, {}, &BatchEntry::append_time_us)->base_offset;
+}
+
 }  // namespace
 
 /// What a search for batches has found so far.
@@ -287,10 +292,8 @@ Result<std::optional<Offset>> BatchIndex::sealed_offset_at(PartitionId partition
             low = std::max(middle + 1, chunk ? chunk->end() : middle);
             continue;
         }
-        const auto& entries = chunk->entries;
-        answer = std::ranges::lower_bound(entries, time_us, {}, &BatchEntry::append_time_us)
-                     ->base_offset;
-        high = entries.front().base_offset;
+        answer = first_from(chunk->entries, time_us);
+        high = chunk->entries.front().base_offset;
     }
     return answer;
 }
@@ -311,9 +314,7 @@ Result<Offset> BatchIndex::offset_at(PartitionId partition, UnixMicros time_us) 
     for (auto at = unsealed_.begin(); !answer && at != unsealed_.end(); ++at) {
         const auto found = at->second->find(partition);
         if (found != at->second->end() && found->second.back().append_time_us >= time_us) {
-            answer =
-                std::ranges::lower_bound(found->second, time_us, {}, &BatchEntry::append_time_us)
-                    ->base_offset;
+            answer = first_from(found->second, time_us);
         }
     }
     return std::max(answer.value_or(limits.next), limits.first);

@@ -9,11 +9,6 @@
 namespace millrace::broker::delivery {
 namespace {
 
-/// The first moment that is not 0.
-UnixMicros earlier(UnixMicros one, UnixMicros other) {
-    return one == 0 ? other : other == 0 ? one : std::min(one, other);
-}
-
 std::string text_of(UnixMicros time_us) {
     const auto seconds = static_cast<std::time_t>(time_us / 1'000'000);
     std::tm utc{};

@@ -128,16 +128,13 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
 
     void count() {
         const auto view = shard_.catalog().view();
-        for (const auto& found : found_) {
-            std::uint64_t records = 0;
-            std::span<const std::byte> runs = found.runs;
-            while (const auto header = load_batch_header(runs)) {
-                records += header->record_count;
-                runs = runs.subspan(header->run_bytes());
-            }
-            if (records > 0) {
+        for (auto& found : found_) {
+            found.record_count = record_count_of(found.runs);
+            if (found.record_count > 0) {
                 shard_.traffic().count_out(
-                    *view, found.partition, {.records = records, .bytes = found.runs.size()});
+                    *view,
+                    found.partition,
+                    {.records = found.record_count, .bytes = found.runs.size()});
             }
         }
     }

@@ -24,6 +24,7 @@ struct Fetched {
     Offset next;
     Offset skip_to;  ///< behind what is damaged
     std::vector<std::byte> runs;
+    std::uint64_t record_count = 0;  ///< in them
 };
 struct FetchPlan {
     std::vector<Wanted> wanted;

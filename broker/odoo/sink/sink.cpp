@@ -19,6 +19,11 @@ std::string name_key(const std::string& model, const Json& id) {
     return lookup_key(model, "name of " + id.dump());
 }
 
+/// What delivery knows a rule as.
+std::string part_of(const Rule& rule) {
+    return "mapping " + rule.place;
+}
+
 }  // namespace
 
 std::string Sink::found_key(const Step& step, const Work& work) {
@@ -289,7 +294,7 @@ void Sink::put_off(const Rule& rule, const FeedRef& ref, const RuleGates::PutOff
     metrics_.mapping_stopped(rule.place).set(1);
     held_.erase(ref);
     auto& settlement = settlements_[{ref.shard, ref.session}];
-    auto part = "mapping " + rule.place;
+    auto part = part_of(rule);
     // What one settlement resumes and stops is resumed last, and this came later.
     std::erase(settlement.resumed, part);
     settlement.nacks.push_back({.delivery_id = ref.delivery_id,
@@ -302,7 +307,7 @@ void Sink::put_off(const Rule& rule, const FeedRef& ref, const RuleGates::PutOff
 
 void Sink::end_applied(const Flow& flow) {
     for (const auto& session : gates_.on_applied(*flow.rule, flow.ref)) {
-        settlements_[session].resumed.push_back("mapping " + flow.rule->place);
+        settlements_[session].resumed.push_back(part_of(*flow.rule));
         metrics_.mapping_stopped(flow.rule->place).set(0);
     }
     ack(flow.ref, "applied");
