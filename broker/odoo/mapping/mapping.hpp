@@ -36,11 +36,12 @@ struct Step {
     std::vector<Expression> fields;         ///< cells of an upsert, values of create and write
     std::vector<Expression> arguments;      ///< of a call, by name
     std::vector<Expression> context;
-    std::vector<std::string> read;      ///< what a lookup brings besides the id
-    Json expect = Json::object();       ///< field to value or list of values, after a call
-    bool may_be_missing = false;        ///< a lookup that finds nothing gives null
-    bool is_repeat_safe = false;        ///< the file's word that a repeat does no harm
-    std::size_t batch_records_max = 0;  ///< 0: the sink's
+    std::vector<std::string> context_ids;  ///< names in the context that hold a call's ids
+    std::vector<std::string> read;         ///< what a lookup brings besides the id
+    Json expect = Json::object();          ///< field to value or list of values, after a call
+    bool may_be_missing = false;           ///< a lookup that finds nothing gives null
+    bool is_repeat_safe = false;           ///< the file's word that a repeat does no harm
+    std::size_t batch_records_max = 0;     ///< 0: the sink's
     std::chrono::milliseconds linger{0};
     std::chrono::seconds cache{300};
     std::chrono::seconds cache_missing{5};

@@ -47,7 +47,7 @@ constexpr std::array<std::string_view, 11> create_keys{"name",
                                                        "repeat_safe",
                                                        "batch",
                                                        "linger_ms"};
-constexpr std::array<std::string_view, 11> write_keys{"name",
+constexpr std::array<std::string_view, 12> write_keys{"name",
                                                       "action",
                                                       "model",
                                                       "only_if",
@@ -56,9 +56,10 @@ constexpr std::array<std::string_view, 11> write_keys{"name",
                                                       "id",
                                                       "fields",
                                                       "context",
+                                                      "context_ids",
                                                       "batch",
                                                       "linger_ms"};
-constexpr std::array<std::string_view, 14> call_keys{"name",
+constexpr std::array<std::string_view, 15> call_keys{"name",
                                                      "action",
                                                      "model",
                                                      "only_if",
@@ -68,6 +69,7 @@ constexpr std::array<std::string_view, 14> call_keys{"name",
                                                      "method",
                                                      "arguments",
                                                      "context",
+                                                     "context_ids",
                                                      "expect",
                                                      "repeat_safe",
                                                      "batch",
@@ -183,21 +185,32 @@ Result<Json> parse_expect(const YamlReader& reader, const YAML::Node& step) {
     return expect;
 }
 
+/// A list of Odoo's names; empty when the key is not there.
+Result<std::vector<std::string>> parse_names(const YamlReader& reader,
+                                             const YAML::Node& node,
+                                             const char* key) {
+    std::vector<std::string> names;
+    const auto list = node[key];
+    if (!list) {
+        return names;
+    }
+    if (!list.IsSequence()) {
+        return reader.error(list, std::string(key) + " takes a list of names");
+    }
+    for (const auto& name : list) {
+        if (!name.IsScalar() || !is_odoo_name(name.Scalar())) {
+            return reader.error(name, std::string(key) + " takes a list of names");
+        }
+        names.push_back(name.Scalar());
+    }
+    return names;
+}
+
 Result<void> parse_lookup(const YamlReader& reader, const YAML::Node& node, Step& step) {
     if (step.external_id.has_value() == step.domain.has_value()) {
         return reader.error(node, "a lookup takes external_id or domain, one of them");
     }
-    if (const auto read = node["read"]) {
-        if (!read.IsSequence()) {
-            return reader.error(read, "read takes a list of fields");
-        }
-        for (const auto& field : read) {
-            if (!field.IsScalar() || !is_odoo_name(field.Scalar())) {
-                return reader.error(field, "read takes a list of fields");
-            }
-            step.read.push_back(field.Scalar());
-        }
-    }
+    MILLRACE_TRY(step.read, parse_names(reader, node, "read"));
     if (const auto missing = node["missing"]) {
         const auto word = missing.IsScalar() ? missing.Scalar() : std::string();
         if (word != "fault" && word != "null") {
@@ -245,6 +258,11 @@ Result<void> check_parts(const YamlReader& reader, const YAML::Node& node, Step&
     if ((step.action == Action::write || step.action == Action::call) && !step.id) {
         return reader.error(node, "\"id\" is missing: which record? For example .steps.order.id");
     }
+    for (const auto& name : step.context_ids) {
+        if (std::ranges::find(step.context, name, &Expression::name) != step.context.end()) {
+            return reader.error(node, "\"" + name + "\" is in context and in context_ids");
+        }
+    }
     if (const auto trap = find_trap(step)) {
         return reader.error(node, *trap);
     }
@@ -277,6 +295,7 @@ Result<void> parse_programs(const YamlReader& reader, const YAML::Node& node, St
     MILLRACE_TRY(step.fields, reader.expressions(node, "fields"));
     MILLRACE_TRY(step.arguments, reader.expressions(node, "arguments"));
     MILLRACE_TRY(step.context, reader.expressions(node, "context"));
+    MILLRACE_TRY(step.context_ids, parse_names(reader, node, "context_ids"));
     return ok();
 }
 

@@ -49,6 +49,9 @@ Call group_call(const Step& step, Works works) {
     }
     call.named = works.front()->arguments;
     call.context = works.front()->context;
+    for (const auto& name : step.context_ids) {
+        call.context[name] = *call.ids;
+    }
     return call;
 }
 

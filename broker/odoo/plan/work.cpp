@@ -184,6 +184,12 @@ std::optional<Fault> set_parts(const Step& step, const Scope& scope, Work& work)
     if (!fault) {
         fault = fill(step.context, scope, work.context);
     }
+    if (!fault && step.proof == Proof::ledger) {
+        // There every event is a call of its own.
+        for (const auto& name : step.context_ids) {
+            work.context[name] = Json::array({work.id});
+        }
+    }
     return fault;
 }
 

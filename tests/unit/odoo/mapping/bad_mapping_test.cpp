@@ -88,7 +88,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"action: lookup, model: m", "external_id or domain, one of them"},
         BadFile{"action: lookup, model: m, external_id: .key, domain: .key", "one of them"},
         BadFile{"action: lookup, model: m, external_id: .key, missing: maybe", "missing is fault"},
-        BadFile{"action: lookup, model: m, external_id: .key, read: name", "a list of fields"},
+        BadFile{"action: lookup, model: m, external_id: .key, read: name",
+                "read takes a list of names"},
         BadFile{"action: create, model: m, fields: {a: .key}", "say mode: ledger"},
         BadFile{"action: create, model: m, mode: ledger", "\"fields\" takes a map"},
         BadFile{"action: create, model: stock.quant, fields: {a: .key}", "inventory_mode"},
@@ -106,6 +107,16 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"action: call, model: stock.scrap, id: .key, method: action_validate, "
                 "expect: {state: done}",
                 "scraps again: say mode: ledger"},
+        BadFile{"action: call, model: m, id: .key, method: x, repeat_safe: true, context_ids: ids",
+                "context_ids takes a list of names"},
+        BadFile{"action: call, model: m, id: .key, method: x, repeat_safe: true, "
+                "context_ids: [a b]",
+                "context_ids takes a list of names"},
+        BadFile{"action: call, model: m, id: .key, method: x, repeat_safe: true, "
+                "context_ids: [one], context: {one: .key}",
+                "\"one\" is in context and in context_ids"},
+        BadFile{"model: m, external_id: .key, fields: {a: .key}, context_ids: [ids]",
+                "unknown key \"context_ids\""},
         BadFile{"action: call, model: m, id: .key, method: x, expect: done", "takes a map"},
         BadFile{"action: call, model: m, id: .key, method: x, expect: {state: {a: 1}}",
                 "a value, or a list"}));

@@ -64,6 +64,15 @@ TEST(Work, GuardsSkipAStep) {
     EXPECT_TRUE(std::holds_alternative<Skipped>(step(upserts, 1, R"({"quantity":0})")));
 }
 
+TEST(Work, InTheLedgerACallHasOneRecordForItsContext) {
+    constexpr const char* ledger = R"(mappings:
+  - topics: [a]
+    steps:
+      - {action: call, mode: ledger, model: m, method: x, id: .value, context_ids: [ids]}
+)";
+    EXPECT_EQ(std::get<Work>(step(ledger, 0, "7")).context.dump(), R"({"ids":[7]})");
+}
+
 TEST(Work, FaultNamesFileLineAndField) {
     const auto fault =
         std::get<Fault>(step(upserts, 0, R"({"product":{"name":"Nut"},"quantity":1})"));

@@ -224,6 +224,18 @@ TEST_F(SinkSteps, WizardForOneRecordOfACallLeavesTheOthersToCallsOfTheirOwn) {
     EXPECT_EQ(nacks.at("2").cause, Cause::mapping);
 }
 
+TEST_F(SinkSteps, IdsOfTheCallInItsContextLeaveItToAllOfThem) {
+    steps(R"(
+      - {action: call, model: mrp.production, method: button_mark_done, id: .value | tonumber,
+         context: {skip_backorder: "true"}, context_ids: [mo_ids_to_backorder],
+         expect: {state: done}}
+)");
+    give({"1", "2"});
+    transport.reply({{{"id", 1}, {"state", "draft"}}, {{"id", 2}, {"state", "draft"}}});
+    EXPECT_EQ(next().ids->dump(), "[1,2]");
+    EXPECT_EQ(next().context.dump(), R"({"mo_ids_to_backorder":[1,2],"skip_backorder":true})");
+}
+
 TEST_F(SinkSteps, CallOnARecordThatIsGoneIsAFault) {
     steps(finish);
     give({"x"});
