@@ -38,6 +38,24 @@ void LatencyHistogram::merge(const LatencyHistogram& other) {
     max_ = std::max(max_, other.max_);
 }
 
+std::vector<LatencyHistogram::Range> LatencyHistogram::by_power_of_two() const {
+    std::vector<Range> ranges;
+    for (std::size_t i = 0; i < buckets_.size(); ++i) {
+        if (buckets_[i] == 0) {
+            continue;
+        }
+        const auto power = std::bit_ceil(upper_bound_of(i));
+        while (!ranges.empty() && ranges.back().upto_us < power) {
+            ranges.push_back({.upto_us = std::max<std::uint64_t>(ranges.back().upto_us * 2, 1)});
+        }
+        if (ranges.empty()) {
+            ranges.push_back({.upto_us = power});
+        }
+        ranges.back().count += buckets_[i];
+    }
+    return ranges;
+}
+
 std::uint64_t LatencyHistogram::percentile(double share) const {
     const auto rank = static_cast<std::uint64_t>(std::ceil(share * static_cast<double>(count_)));
     std::uint64_t seen = 0;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 namespace millrace::bench {
 
@@ -14,6 +15,13 @@ class LatencyHistogram {
     [[nodiscard]] std::uint64_t percentile(double share) const;
     [[nodiscard]] std::uint64_t max() const { return max_; }
     [[nodiscard]] std::uint64_t count() const { return count_; }
+    /// How many values are above the power of two before and up to this one, from the lowest that
+    /// has some to the highest.
+    struct Range {
+        std::uint64_t upto_us = 0;
+        std::uint64_t count = 0;
+    };
+    [[nodiscard]] std::vector<Range> by_power_of_two() const;
 
   private:
     static constexpr std::size_t sub_buckets = 64;

@@ -8,7 +8,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "bench/load/workloads.hpp"
+#include "bench/load/works/workloads.hpp"
 
 namespace millrace::bench {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bench/load/histogram.hpp"
-#include "bench/load/workloads.hpp"
+#include "bench/load/works/workloads.hpp"
 
 namespace millrace::bench {
 

@@ -5,8 +5,8 @@
 #include <thread>
 #include <vector>
 
-#include "bench/load/closed_loop.hpp"
-#include "bench/load/workloads.hpp"
+#include "bench/load/works/closed_loop.hpp"
+#include "bench/load/works/workloads.hpp"
 
 #include "millrace/client.hpp"
 

@@ -1,4 +1,4 @@
-#include "bench/load/workloads.hpp"
+#include "bench/load/works/workloads.hpp"
 
 #include "millrace/client.hpp"
 

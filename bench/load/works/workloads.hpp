@@ -25,6 +25,7 @@ struct PublishLoad {
     /// Spread: event after event over all partitions, as keys of a plant do. Else the client
     /// chooses, and fills a batch before it turns to the next partition.
     bool spreads = true;
+    double skew = 0;  ///< this share of the events goes to the first partition; with `spreads`
     std::chrono::milliseconds duration{5'000};
     std::chrono::milliseconds warm_up{1'000};
 };
@@ -43,12 +44,51 @@ struct PacedLoad {
     std::uint32_t partitions = 4;
     std::uint32_t rate = 500;  ///< events per second
     std::size_t event_bytes = 256;
+    bool is_stamped = false;  ///< a value begins with the time at which it was meant to go
     std::chrono::milliseconds duration{5'000};
     std::chrono::milliseconds warm_up{1'000};
 };
+struct PacedFigures {
+    LatencyHistogram acked;
+    std::uint64_t events = 0;  ///< all, also those of the warm-up
+};
 /// An open loop: events go at their times whether the earlier ones are acked or not, and latency
 /// counts from the time at which an event was meant to go. The topic must be there.
-[[nodiscard]] LatencyHistogram run_paced(Client& client, const PacedLoad& load);
+[[nodiscard]] PacedFigures run_paced(Client& client, const PacedLoad& load);
+/// The same with a client of its own; creates the topic where it is missing.
+[[nodiscard]] PacedFigures run_paced_alone(const std::string& brokers, const PacedLoad& load);
+
+struct EndToEndFigures {
+    LatencyHistogram acked;
+    LatencyHistogram read;  ///< to the moment at which a consumer has it
+};
+/// As `run_paced`, with a consumer. Creates the topic where it is missing.
+[[nodiscard]] EndToEndFigures run_end_to_end(const std::string& brokers, PacedLoad load);
+
+/// Many topics at once, as after a night without a network.
+struct BurstLoad {
+    std::string topic = "bench.burst.event.made";  ///< with a number behind it
+    std::uint32_t topics = 100;
+    std::uint32_t events_a_topic = 10'000;
+    std::size_t event_bytes = 256;
+};
+struct BurstFigures {
+    std::uint64_t events = 0;
+    std::uint64_t acked_ms = 0;  ///< from the first event to the last ack
+    std::uint64_t read_ms = 0;   ///< from the first event to the last one read
+};
+/// Creates the topics where they are missing. One producer a topic and one consumer, with a
+/// connection for each side.
+[[nodiscard]] BurstFigures run_burst(const std::string& brokers, const BurstLoad& load);
+
+struct SeekLoad {
+    std::string topic = "bench.load.event.made";
+    std::uint32_t seeks = 1'000;
+    std::uint64_t seed = 1;
+};
+/// From asking for a random moment of the topic's first partition to the first record behind it:
+/// the offset of that time, and a fetch.
+[[nodiscard]] LatencyHistogram run_seek(const std::string& brokers, const SeekLoad& load);
 
 /// Posts to an HTTP door, at a steady rate.
 struct HttpLoad {

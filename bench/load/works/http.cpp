@@ -11,8 +11,8 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 
-#include "bench/load/closed_loop.hpp"
-#include "bench/load/workloads.hpp"
+#include "bench/load/works/closed_loop.hpp"
+#include "bench/load/works/workloads.hpp"
 
 namespace millrace::bench {
 namespace {

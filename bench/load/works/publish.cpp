@@ -1,7 +1,7 @@
 #include <thread>
 
-#include "bench/load/closed_loop.hpp"
-#include "bench/load/workloads.hpp"
+#include "bench/load/works/closed_loop.hpp"
+#include "bench/load/works/workloads.hpp"
 
 #include "millrace/client.hpp"
 

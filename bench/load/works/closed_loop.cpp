@@ -1,4 +1,4 @@
-#include "bench/load/closed_loop.hpp"
+#include "bench/load/works/closed_loop.hpp"
 
 #include <utility>
 
@@ -22,7 +22,7 @@ class ClosedLoops::Loop {
         : load_(load),
           value_(load.event_bytes, 'x'),
           phase_(phase),
-          next_partition_(number % load.partitions),
+          next_event_(number),
           client_({.brokers = brokers, .client_name = "bench-" + std::to_string(number)}),
           producer_(client_.producer(load.topic)) {}
 
@@ -41,13 +41,22 @@ class ClosedLoops::Loop {
     void send() {
         OutgoingRecord event{.value = value_};
         if (load_.spreads) {
-            event.partition =
-                next_partition_.fetch_add(1, std::memory_order_relaxed) % load_.partitions;
+            event.partition = partition_of(next_event_.fetch_add(1, std::memory_order_relaxed));
         }
         producer_.send(
             std::move(event),
             [this, begin = SteadyClock::now()](
                 const RecordPlace&, const std::exception_ptr& error) { settle(begin, error); });
+    }
+
+    /// In turn over all, or over the first alone as often as the skew says.
+    [[nodiscard]] std::uint32_t partition_of(std::uint32_t event) const {
+        // A step that has no factor in common with their number visits them all, far apart.
+        constexpr std::uint64_t skew_steps = 1'000;
+        constexpr std::uint64_t stride = 617;
+        const auto step = static_cast<double>(event * stride % skew_steps);
+        const bool is_skewed = step < load_.skew * static_cast<double>(skew_steps);
+        return is_skewed ? 0 : event % load_.partitions;
     }
 
     // Runs on the client's thread, which alone touches the histogram until the loop has ended.
@@ -67,7 +76,7 @@ class ClosedLoops::Loop {
     const Phase& phase_;
     LatencyHistogram latency_;
     std::uint64_t failed_ = 0;
-    std::atomic<std::uint32_t> next_partition_;
+    std::atomic<std::uint32_t> next_event_;
     Client client_;
     Producer producer_;
 };

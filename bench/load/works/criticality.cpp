@@ -6,8 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "bench/load/closed_loop.hpp"
-#include "bench/load/workloads.hpp"
+#include "bench/load/works/closed_loop.hpp"
+#include "bench/load/works/workloads.hpp"
 
 #include "millrace/client.hpp"
 
@@ -43,11 +43,11 @@ CriticalityFigures run_criticality(const std::string& brokers, const Criticality
                                  .partition_count = load.bulk.partitions,
                                  .criticality = Criticality::bulk});
     CriticalityFigures figures;
-    figures.alone = run_paced(client, load.critical);
+    figures.alone = run_paced(client, load.critical).acked;
     const auto bulk = make_in_background(brokers, load.bulk);
     bulk->start();
     bulk->begin_measuring();
-    figures.beside_bulk = run_paced(client, load.critical);
+    figures.beside_bulk = run_paced(client, load.critical).acked;
     bulk->end_measuring();
     figures.bulk = bulk->finish();
     return figures;
