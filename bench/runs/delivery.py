@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 
-from measuring import bench, metric, write_result
+from measuring import bench, metric, resident_mib, write_result
 
 from harness import Broker
 
@@ -21,10 +21,6 @@ def timed_ms(times: int, call) -> float:
         call()
         took.append((time.monotonic() - begin) * 1000)
     return statistics.median(took)
-
-
-def resident_mib(broker: Broker) -> float:
-    return broker.ask("status")["resident_bytes"] / (1 << 20)
 
 
 def run_acks(directory: str, options) -> dict:
@@ -42,12 +38,13 @@ def run_letters(directory: str, options) -> dict:
         begin = time.monotonic()
         broker.kill()
         broker.start(wait_seconds=300)
-        return {"letters_open": describe["letters_open"], "letters_per_second": figures["deliveries_per_second"],
+        restart_s = time.monotonic() - begin
+        return {"letters_open": describe["letters_open"], "letters_per_second": figures["deliveries_per_second"], "restart_s": restart_s,
                 "by_cause_ms": timed_ms(9, lambda: broker.ask("dlq", "ls", "bench-queue", "--cause", "mapping")),
                 "no_match_ms": timed_ms(9, lambda: broker.ask("dlq", "ls", "bench-queue", "--cause", "poison")),
                 "version_ms": timed_ms(9, lambda: broker.millrace("version")),
                 "group_by_error_ms": timed_ms(1, lambda: broker.ask("dlq", "ls", "bench-queue", "--group-by", "error")),
-                "restart_s": time.monotonic() - begin, "idle_mib": idle, "resident_mib": resident_mib(broker)}
+                "idle_mib": idle, "resident_mib": resident_mib(broker)}
 
 
 def run_parked(directory: str, options) -> dict:

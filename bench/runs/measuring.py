@@ -31,6 +31,10 @@ def metric(broker: Broker, name: str, **labels: str) -> float:
                if line.partition("{")[0].partition(" ")[0] == name and all(one in line for one in wanted))
 
 
+def resident_mib(broker: Broker) -> float:
+    return broker.ask("status")["resident_bytes"] / (1 << 20)
+
+
 def processor_times() -> list[int]:
     return [int(ticks) for ticks in pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
 
@@ -52,6 +56,17 @@ def median(rounds: list[dict], *path) -> float:
             entry = entry[key]
         values.append(entry)
     return statistics.median(values)
+
+
+def last_result() -> dict:
+    """The newest committed result of the table; empty when there is none."""
+    listed = subprocess.run(["git", "log", "--format=", "--name-only", "--", "bench/results"], cwd=ROOT, capture_output=True, text=True, check=False)
+    for name in listed.stdout.split():
+        path = ROOT / name
+        # <date>-<commit>.json; other runs have a name behind that.
+        if len(path.stem.split("-")) == 4 and path.exists():
+            return json.loads(path.read_text())
+    return {}
 
 
 def write_result(kind: str, result: dict, folder: str | None = None):

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unittest
 
-from harness import ROOT
+from harness import Broker, ROOT, binary
 
 RUNS = ROOT / "bench" / "runs"
 
@@ -41,6 +41,25 @@ class Bench(unittest.TestCase):
             self.assertEqual((hooks[way]["requests"], hooks[way]["failed"], hooks[way]["events"]), (90, 0, 4), hooks)
             self.assertLessEqual(hooks[way]["latency"]["p50_us"], hooks[way]["latency"]["max_us"])
         self.assertEqual(sum(hooks["hints"].values()), 180)
+
+    def test_the_table_has_a_figure_for_each_goal(self):
+        done, files = run("table", "--seconds", "1", "--repeat", "1", "--burst-events", "20", "--queue-events", "2000", "--seeks", "20")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(done.stdout.count(" met ") + done.stdout.count(" missed "), 14, done.stdout)
+        one = files[0]["rounds"][0]
+        self.assertEqual((one["burst"]["topics"], one["burst"]["events_a_topic"], one["queue"]["deliveries"]), (100, 20, 2000))
+        self.assertGreaterEqual(one["burst"]["read_ms"], one["burst"]["acked_ms"] // 2)
+        self.assertGreaterEqual(one["end to end"]["events"], 50_000)
+        self.assertEqual(one["seek"]["seeks"], 20)
+        self.assertGreater(one["1 x 1024, client chooses"]["log_bytes_per_event_byte"], 1)
+
+    def test_latencies_are_shown_as_bars(self):
+        with Broker() as broker:
+            done = subprocess.run([binary("millrace-bench"), "--brokers", broker.native, "--histogram", "paced", "--rate", "200", "--seconds", "1"],
+                                  capture_output=True, text=True, check=True, timeout=60)
+        lines = done.stderr.splitlines()
+        self.assertEqual(lines[0], "latency, up to")
+        self.assertEqual(sum(int(line.split()[2]) for line in lines[1:]), json.loads(done.stdout)["events"])
 
     def test_too_few_events_are_refused(self):
         done, files = run("odoo_feed", "--events", "7")
