@@ -22,12 +22,12 @@ Result<void> YamlReader::check_keys(const YAML::Node& map,
         if (std::ranges::find(known, key) != known.end()) {
             continue;
         }
-        std::string list;
+        auto text = "unknown key \"" + key + "\"; known here: ";
         for (const auto& word : known) {
-            list += list.empty() ? "" : ", ";
-            list += word;
+            text += &word == &known.front() ? "" : ", ";
+            text += word;
         }
-        return error(entry.first, "unknown key \"" + key + "\"; known here: " + list);
+        return error(entry.first, text);
     }
     return ok();
 }

@@ -28,6 +28,12 @@ PacedFigures run_paced(Client& client, const PacedLoad& load) {
     const auto measured_from = begin + load.warm_up;
     const auto end = measured_from + load.duration;
     PacedFigures figures;  // written on the client's thread, read when all is acked
+    const auto settle = [&latency = figures.acked, measured_from](SteadyClock::time_point due,
+                                                                  const std::exception_ptr& error) {
+        if (error == nullptr && due >= measured_from) {
+            latency.add(micros_between(due, SteadyClock::now()));
+        }
+    };
     for (auto due = begin; due < end; due += gap) {
         std::this_thread::sleep_until(due);
         OutgoingRecord event{.value = value};
@@ -36,11 +42,8 @@ PacedFigures run_paced(Client& client, const PacedLoad& load) {
         }
         event.partition = static_cast<std::uint32_t>(figures.events++ % load.partitions);
         producer.send(std::move(event),
-                      [&latency = figures.acked, due, measured_from](
-                          const RecordPlace&, const std::exception_ptr& error) {
-                          if (error == nullptr && due >= measured_from) {
-                              latency.add(micros_between(due, SteadyClock::now()));
-                          }
+                      [&settle, due](const RecordPlace&, const std::exception_ptr& error) {
+                          settle(due, error);
                       });
     }
     producer.flush();

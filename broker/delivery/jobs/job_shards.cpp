@@ -37,6 +37,44 @@ Result<T> ask_on(const JobShardLink& link, const AnswerWait& wait, Start start) 
     }
 }
 
+void publish_there(const JobShardLink& link,
+                   const std::vector<JobBatch>& batches,
+                   std::function<void(Result<JobShards::Published>)> done) {
+    std::vector<PublishBatch> views;
+    views.reserve(batches.size());
+    for (const auto& one : batches) {
+        views.push_back({.partition = one.partition, .batch = one.batch, .is_background = true});
+    }
+    link.shard->publish(
+        views,
+        [done = std::move(done)](const std::vector<PublishOutcome>& outcomes, std::string text) {
+            JobShards::Published published{.codes = {}, .text = std::move(text)};
+            for (const auto& outcome : outcomes) {
+                published.codes.push_back(outcome.code);
+            }
+            done(std::move(published));
+        });
+}
+
+/// A letter that is gone meanwhile is left out.
+Result<std::vector<Letter>> load_there(const JobShardLink& link,
+                                       const JobShards::LetterIds& wanted) {
+    std::vector<Letter> found;
+    for (const auto id : wanted.ids) {
+        auto letter = link.delivery->letters().show(wanted.subscription, id);
+        if (!letter && letter.error().code == Errc::unknown_letter) {
+            continue;
+        }
+        MILLRACE_TRY(auto there, std::move(letter));
+        found.push_back(std::move(there));
+        if (wanted.parts == JobShards::LetterParts::facts) {
+            found.back().record.clear();
+            found.back().edited.clear();
+        }
+    }
+    return found;
+}
+
 class ShardCalls final : public JobShards {
   public:
     ShardCalls(std::vector<JobShardLink> links, AnswerWait wait)
@@ -77,24 +115,10 @@ class ShardCalls final : public JobShards {
     }
 
     Result<Published> publish(ShardId shard, std::vector<JobBatch> batches) override {
-        const auto publish_there = [batches = std::move(batches)](const JobShardLink& link,
-                                                                  const auto& done) {
-            std::vector<PublishBatch> views;
-            views.reserve(batches.size());
-            for (const auto& one : batches) {
-                views.push_back(
-                    {.partition = one.partition, .batch = one.batch, .is_background = true});
-            }
-            link.shard->publish(
-                views, [done](const std::vector<PublishOutcome>& outcomes, std::string text) {
-                    Published published{.codes = {}, .text = std::move(text)};
-                    for (const auto& outcome : outcomes) {
-                        published.codes.push_back(outcome.code);
-                    }
-                    done(std::move(published));
-                });
-        };
-        return ask<Published>(at(shard), publish_there);
+        return ask<Published>(
+            at(shard), [batches = std::move(batches)](const JobShardLink& link, const auto& done) {
+                publish_there(link, batches, done);
+            });
     }
 
     Result<LetterPage> find_letters(ShardId shard, const LetterQuery& query) override {
@@ -104,26 +128,10 @@ class ShardCalls final : public JobShards {
     }
 
     Result<std::vector<Letter>> load_letters(ShardId shard, LetterIds wanted) override {
-        const auto load = [wanted = std::move(wanted)](const JobShardLink& link, const auto& done) {
-            std::vector<Letter> found;
-            for (const auto id : wanted.ids) {
-                auto letter = link.delivery->letters().show(wanted.subscription, id);
-                if (!letter) {
-                    if (letter.error().code == Errc::unknown_letter) {
-                        continue;
-                    }
-                    done(letter.error());
-                    return;
-                }
-                if (wanted.parts == LetterParts::facts) {
-                    letter.value().record.clear();
-                    letter.value().edited.clear();
-                }
-                found.push_back(std::move(letter).value());
-            }
-            done(std::move(found));
-        };
-        return ask<std::vector<Letter>>(at(shard), load);
+        return ask<std::vector<Letter>>(
+            at(shard), [wanted = std::move(wanted)](const JobShardLink& link, const auto& done) {
+                done(load_there(link, wanted));
+            });
     }
 
     Result<void> redrive(ShardId shard,

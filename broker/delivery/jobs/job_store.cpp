@@ -43,8 +43,9 @@ Result<void> JobStore::restore() {
             log_error("delivery", "job " + std::string(key) + ": " + job.error().text);
             return true;
         }
-        last_id_ = std::max(last_id_, job.value().id);
-        jobs_[job.value().id] = std::move(job).value();
+        const auto id = job.value().id;
+        last_id_ = std::max(last_id_, id);
+        jobs_[id] = std::move(job).value();
         return true;
     });
 }
