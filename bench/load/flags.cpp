@@ -203,6 +203,26 @@ void add_http(CLI::App& app, Plan& plan) {
     });
 }
 
+void add_peer(CLI::App& app, Plan& plan) {
+    const auto load = std::make_shared<PeerLoad>();
+    auto& work = *app.add_subcommand(
+        "peer", "another broker: producers in a closed loop, every event acked as it does");
+    work.add_option("--protocol", load->protocol, "redis (streams), nats (JetStream) or mqtt")
+        ->check(CLI::IsMember({"redis", "nats", "mqtt"}));
+    work.add_option("--port", load->port, "on the loopback address")->required();
+    work.add_option("--streams", load->streams, "streams, subjects or topics, in turn")
+        ->check(CLI::PositiveNumber);
+    work.add_option("--producers", load->producers, "producers, each with its connection")
+        ->check(CLI::PositiveNumber);
+    work.add_option("--outstanding", load->outstanding, "unacked events per producer")
+        ->check(CLI::PositiveNumber);
+    work.add_option("--bytes", load->event_bytes, "bytes per event");
+    add_seconds(work, load, after_warming_up);
+    work.callback([load, &plan] {
+        plan.run = [load] { return std::vector{report(*load, run_peer(*load))}; };
+    });
+}
+
 struct FloorSettings {
     std::string directory = ".";
     std::vector<std::size_t> sizes{4'096, 65'536, 1'048'576};
@@ -241,6 +261,7 @@ void add_flags(CLI::App& app, Plan& plan) {
     add_seek(app, plan);
     add_queue(app, plan);
     add_http(app, plan);
+    add_peer(app, plan);
     add_floor(app, plan);
 }
 

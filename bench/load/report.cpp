@@ -126,6 +126,17 @@ Report report(const HttpLoad& load, const HttpFigures& figures) {
                        {{"latency", figures.latency}});
 }
 
+Report report(const PeerLoad& load, const PublishFigures& figures) {
+    return make_report({{"work", "peer"},
+                        {"protocol", load.protocol},
+                        {"producers", load.producers},
+                        {"outstanding", load.outstanding},
+                        {"event_bytes", load.event_bytes},
+                        {"streams", load.streams},
+                        {"events_per_second", figures.events_per_second}},
+                       {{"latency", figures.latency}});
+}
+
 Report report(const FloorFigures& figures) {
     return make_report({{"work", "floor"},
                         {"write_bytes", figures.write_bytes},

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "bench/load/peers/peer_loop.hpp"
 #include "bench/load/works/workloads.hpp"
 
 namespace millrace::bench {
@@ -23,6 +24,7 @@ struct Report {
 [[nodiscard]] Report report(const SeekLoad& load, const LatencyHistogram& latency);
 [[nodiscard]] Report report(const QueueLoad& load, const QueueFigures& figures);
 [[nodiscard]] Report report(const HttpLoad& load, const HttpFigures& figures);
+[[nodiscard]] Report report(const PeerLoad& load, const PublishFigures& figures);
 [[nodiscard]] Report report(const FloorFigures& figures);
 
 /// A line and a bar for each power of two of microseconds.

@@ -52,7 +52,7 @@ def ask(address: str, folder: pathlib.Path, request: tuple, options, seconds: in
 
 def run_requests(folder: pathlib.Path, options) -> list[dict]:
     """In turns, each round in the other order, with the bare disk beside it."""
-    peers.provide()
+    peers.provide(peers.HTTP_PACKAGES, ("wrk", "nginx"))
     rounds = []
     with Broker(directory=str(folder)) as broker, peers.Nginx(folder / "nginx") as nginx:
         broker.millrace("topic", "create", TOPIC, "--partitions", "16")

@@ -1,4 +1,4 @@
-"""wrk and nginx for scripts/bench http: from the machine where they are installed, else unpacked from Debian's packages, not installed."""
+"""Programs to measure beside: from the machine where they are installed, else unpacked from Debian's packages, not installed."""
 import os
 import pathlib
 import shutil
@@ -10,8 +10,8 @@ from measuring import ROOT
 
 from harness import eventually
 
-# Name, then why it and not code of our own. Unpacked and not installed: installing nginx would start a server on port 80.
-PACKAGES = {
+# Name, then why it and not code of our own. Unpacked and not installed: installing one would start a server on its own port.
+HTTP_PACKAGES = {
     "wrk": "closed loops over HTTP at the speed of the machine, with percentiles that others know",
     "libluajit-5.1-2": "runs wrk's scripts",
     "nginx": "a static answer: what HTTP itself costs on this machine",
@@ -46,22 +46,22 @@ def find(name: str) -> str | None:
     return shutil.which(name, path=path)
 
 
-def provide():
-    """Makes wrk and nginx available; says what it fetches. Ends the program where that fails."""
-    if find("wrk") and find("nginx"):
+def provide(packages: dict[str, str], programs: tuple[str, ...]):
+    """Makes programs available; says what it fetches. Ends the program where that fails."""
+    if all(map(find, programs)):
         return
-    print("bench http: fetching from Debian, unpacked under build/bench-peers, nothing is installed:", file=sys.stderr)
-    for name, reason in PACKAGES.items():
+    print("bench: fetching from Debian, unpacked under build/bench-peers, nothing is installed:", file=sys.stderr)
+    for name, reason in packages.items():
         print(f"  {name:16} {reason}", file=sys.stderr)
     FOLDER.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["apt-get", "download", "-q", *PACKAGES], cwd=FOLDER, capture_output=True, text=True, check=False)
+    done = subprocess.run(["apt-get", "download", "-q", *packages], cwd=FOLDER, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        sys.exit(f"bench http: apt-get download failed; apt-get update may help, or install wrk and nginx:\n{done.stderr}")
+        sys.exit(f"bench: apt-get download failed; apt-get update may help, or install {', '.join(programs)}:\n{done.stderr}")
     for package in sorted(FOLDER.glob("*.deb")):
         subprocess.run(["dpkg", "-x", str(package), str(FOLDER)], check=True)
-    for name in ("wrk", "nginx"):
+    for name in programs:
         if not find(name):
-            sys.exit(f"bench http: no {name} in what was fetched to {FOLDER}")
+            sys.exit(f"bench: no {name} in what was fetched to {FOLDER}")
 
 
 def environment() -> dict:
@@ -76,38 +76,55 @@ def run_wrk(*arguments: str) -> str:
     return done.stdout
 
 
-class Nginx:
-    """Answers 204 to everything, on a free port of loopback, with files of its own; ended by its process."""
+class Server:
+    """A process of a program that was found, on a free port of loopback, with files of its own in `folder`."""
 
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
         self.process = None
-        self.address = ""
+        self.port = 0
 
-    def __enter__(self) -> "Nginx":
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        """With what it needs written to `folder`."""
+        raise NotImplementedError
+
+    def __enter__(self):
         self.folder.mkdir()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"127.0.0.1:{port}"
-        file = self.folder / "nginx.conf"
-        file.write_text(NGINX.format(folder=self.folder, port=port, workers=os.cpu_count()))
-        self.process = subprocess.Popen([find("nginx"), "-p", str(self.folder), "-c", str(file), "-e", str(self.folder / "nginx.log")],
-                                        env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.port = free.getsockname()[1]
+        program, *arguments = self.command()
+        log = self.folder / "log"
+        with log.open("w") as output:
+            self.process = subprocess.Popen([find(program), *arguments], env=environment(), cwd=self.folder, stdin=subprocess.DEVNULL,
+                                            stdout=output, stderr=output)
 
         def answers():
             if self.process.poll() is not None:
-                raise RuntimeError(f"nginx ended with {self.process.returncode}: {(self.folder / 'nginx.log').read_text()}")
+                raise RuntimeError(f"{program} ended with {self.process.returncode}: {log.read_text()}")
             try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
                 return True
             except OSError:
                 return False
 
-        eventually(30, answers, "nginx answers")
+        eventually(30, answers, f"{program} answers")
         return self
 
     def __exit__(self, *_):
         if self.process.poll() is None:
             self.process.terminate()
             self.process.wait(30)
+
+
+class Nginx(Server):
+    """Answers 204 to everything."""
+
+    def command(self) -> list[str]:
+        file = self.folder / "nginx.conf"
+        file.write_text(NGINX.format(folder=self.folder, port=self.port, workers=os.cpu_count()))
+        return ["nginx", "-p", str(self.folder), "-c", str(file), "-e", str(self.folder / "nginx.log")]

@@ -2,9 +2,11 @@
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 from harness import Broker, ROOT, binary
@@ -18,6 +20,36 @@ def run(name: str, *arguments: str) -> tuple[subprocess.CompletedProcess, list[d
         done = subprocess.run([sys.executable, "-B", str(RUNS / f"{name}.py"), "--results", folder, *arguments], capture_output=True, text=True,
                               check=False, timeout=550, env=os.environ)
         return done, [json.loads(path.read_text()) for path in pathlib.Path(folder).glob("*.json")]
+
+
+class AnsweringServer:
+    """Answers each XADD with the same bytes, on one connection."""
+
+    def __init__(self, answer: bytes):
+        self.answer = answer
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+
+    def serve(self):
+        peer, _ = self.listener.accept()
+        with peer:
+            rest = b""
+            while received := peer.recv(1 << 16):
+                whole = (rest + received).split(b"XADD")
+                # The name may be cut in two.
+                rest = whole[-1][-3:]
+                try:
+                    peer.sendall(self.answer * (len(whole) - 1))
+                except OSError:
+                    return
+
+    def __enter__(self) -> int:
+        self.thread.start()
+        return self.listener.getsockname()[1]
+
+    def __exit__(self, *_):
+        self.listener.close()
+        self.thread.join(30)
 
 
 class Bench(unittest.TestCase):
@@ -60,6 +92,20 @@ class Bench(unittest.TestCase):
         lines = done.stderr.splitlines()
         self.assertEqual(lines[0], "latency, up to")
         self.assertEqual(sum(int(line.split()[2]) for line in lines[1:]), json.loads(done.stdout)["events"])
+
+    def test_another_broker_is_asked_in_its_own_protocol(self):
+        with AnsweringServer(b"$3\r\n1-1\r\n") as port:
+            done = subprocess.run([binary("millrace-bench"), "peer", "--protocol", "redis", "--port", str(port), "--outstanding", "8", "--seconds", "1"],
+                                  capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(json.loads(done.stdout)["events_per_second"], 0)
+
+    def test_refusal_of_another_broker_is_told(self):
+        with AnsweringServer(b"-ERR no\r\n") as port:
+            done = subprocess.run([binary("millrace-bench"), "peer", "--protocol", "redis", "--port", str(port), "--seconds", "1"],
+                                  capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("redis: -ERR no", done.stderr)
 
     def test_too_few_events_are_refused(self):
         done, files = run("odoo_feed", "--events", "7")
