@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
-#include <ranges>
 #include <unordered_set>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -133,10 +132,11 @@ void handle_list_offsets(const Request& request) {
                 std::ranges::copy(part, std::back_inserter(answer.offsets));
                 std::ranges::transform(part, std::inserter(known, known.end()), partition_of);
             }
-            const auto is_unknown = [&known](auto id) { return !known.contains(id); };
-            for (const auto id : wanted->partition_ids | std::views::filter(is_unknown)) {
-                answer.offsets.emplace_back(
-                    0, id, static_cast<std::uint16_t>(Errc::unknown_partition));
+            for (const auto id : wanted->partition_ids) {
+                if (!known.contains(id)) {
+                    answer.offsets.emplace_back(
+                        0, id, static_cast<std::uint16_t>(Errc::unknown_partition));
+                }
             }
             session->answer(header, answer);
         });

@@ -2,9 +2,10 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include <boost/outcome/basic_result.hpp>
-#include <boost/outcome/try.hpp>
+#include <boost/outcome/success_failure.hpp>
 
 #include "storage/base/errc.hpp"
 
@@ -35,5 +36,25 @@ using Result = boost::outcome_v2::basic_result<T, Error, boost::outcome_v2::poli
 }  // namespace millrace
 
 /// `MILLRACE_TRY(auto value, expression);` or `MILLRACE_TRY(expression);`: leaves the function with
-/// the error.
-#define MILLRACE_TRY(...) BOOST_OUTCOME_TRY(__VA_ARGS__)
+/// the error. In place of Outcome's macro because it opens no block, which would count as a level
+/// of nesting wherever it stands.
+#define MILLRACE_TRY(...)                 \
+    MILLRACE_TRY_PICK(__VA_ARGS__,        \
+                      MILLRACE_TRY_TAKE,  \
+                      MILLRACE_TRY_TAKE,  \
+                      MILLRACE_TRY_TAKE,  \
+                      MILLRACE_TRY_TAKE,  \
+                      MILLRACE_TRY_TAKE,  \
+                      MILLRACE_TRY_CHECK, \
+                      void)               \
+    (MILLRACE_TRY_NAME(tried_, __COUNTER__), __VA_ARGS__)
+#define MILLRACE_TRY_PICK(a, b, c, d, e, f, macro, ...) macro
+#define MILLRACE_TRY_NAME(word, number) MILLRACE_TRY_JOIN(word, number)
+#define MILLRACE_TRY_JOIN(word, number) word##number
+#define MILLRACE_TRY_CHECK(tried, ...)  \
+    auto&& tried = (__VA_ARGS__);       \
+    if (tried.has_error()) [[unlikely]] \
+    return std::forward<decltype(tried)>(tried).error()
+#define MILLRACE_TRY_TAKE(tried, target, ...) \
+    MILLRACE_TRY_CHECK(tried, __VA_ARGS__);   \
+    target = std::forward<decltype(tried)>(tried).value()

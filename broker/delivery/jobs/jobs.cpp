@@ -205,9 +205,7 @@ class Reader {
                 refuse(json, "a number without a meaning");
             }
             value = static_cast<T>(number);
-        } else if constexpr (std::same_as<T, bool> || std::same_as<T, std::string>) {
-            json.get_to(value);
-        } else if constexpr (std::integral<T>) {
+        } else if constexpr (std::integral<T> && !std::same_as<T, bool>) {
             const bool fits =
                 json.is_number_unsigned()
                     ? std::in_range<T>(json.get<std::uint64_t>())
@@ -216,7 +214,8 @@ class Reader {
                 refuse(json, "not an integer in its range");
             }
             json.get_to(value);
-        } else if constexpr (std::same_as<T, double>) {
+        } else if constexpr (std::same_as<T, bool> || std::same_as<T, std::string> ||
+                             std::same_as<T, double>) {
             json.get_to(value);
         } else {
             Reader inner(json);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <ranges>
 #include <set>
 #include <utility>
 
@@ -213,13 +212,11 @@ BatchPtr Stations::gather(Station& station) {
 /// Whether a call is worth it by now: much may travel, or something that may has waited for long.
 bool Stations::is_ripe(const Station& station, SteadyTime now) const {
     std::size_t free = 0;
-    for (const auto& one : station.queue | std::views::take(scanned_max)) {
-        if (is_free(*one.flow) &&
-            (++free >= station.batch_records_max || now - one.since >= gather_max)) {
-            return true;
-        }
-    }
-    return false;
+    std::size_t scanned = 0;
+    return std::ranges::any_of(station.queue, [&](const auto& one) {
+        return scanned++ < scanned_max && is_free(*one.flow) &&
+               (++free >= station.batch_records_max || now - one.since >= gather_max);
+    });
 }
 
 BatchPtr Stations::take(SteadyTime now) {

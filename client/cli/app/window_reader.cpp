@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <ranges>
 #include <utility>
 
 #include "client/cli/app/progress.hpp"
@@ -152,11 +151,10 @@ ExitCode read_window(Session& session, const WindowOptions& options) {
         if (records.empty()) {
             break;
         }
-        const auto is_next = [&](const Record& record) {
-            return !has_enough() && filter.wants(record);
-        };
-        for (const Record& record : records | std::views::filter(is_next)) {
-            print(record);
+        for (const Record& record : records) {
+            if (!has_enough() && filter.wants(record)) {
+                print(record);
+            }
         }
         printer.flush();
         progress.update({.count = printer.count(),

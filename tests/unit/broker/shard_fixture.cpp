@@ -73,7 +73,7 @@ std::shared_ptr<ShardFixture::Answer> ShardFixture::publish(
 }
 
 ShardFixture::Answer ShardFixture::publish_now(PartitionId partition,
-                                               const std::vector<std::byte>& batch) {
+                                               const std::vector<std::byte>& batch) const {
     const auto answer = publish(partition, batch);
     runtime->run_until_idle();
     return *answer;

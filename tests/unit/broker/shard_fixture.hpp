@@ -38,7 +38,7 @@ class ShardFixture {
     std::shared_ptr<Answer> publish(PartitionId partition,
                                     const std::vector<std::byte>& batch) const;
     /// The same, and turns until nothing happens any more.
-    Answer publish_now(PartitionId partition, const std::vector<std::byte>& batch);
+    Answer publish_now(PartitionId partition, const std::vector<std::byte>& batch) const;
     std::vector<std::string> values(PartitionId partition) const;
 
     ManualClock clock;

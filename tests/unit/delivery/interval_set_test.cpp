@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <ranges>
 #include <set>
 
 #include <gtest/gtest.h>
@@ -61,8 +60,9 @@ TEST(IntervalSet, IsASetOfOffsetsWhateverTheOrder) {
             const auto first = random.below(120);
             const auto count = 1 + random.below(6);
             set.add(Offset{first}, count);
-            std::ranges::copy(std::views::iota(first, first + count),
-                              std::inserter(model, model.end()));
+            std::generate_n(std::inserter(model, model.end()), count, [next = first]() mutable {
+                return next++;
+            });
             const auto floor = floor_of(model);
             ASSERT_EQ(set.floor(), Offset{floor}) << "seed " << seed;
             ASSERT_EQ(set.above_floor(), model.size() - floor) << "seed " << seed;

@@ -122,13 +122,14 @@ TEST(PlantSimulation, OrderSizesHaveAHeavyTail) {
 
 TEST(PlantSimulation, NobodyReportsOutsideTheShiftsAndReportsPileUpAtTheirEnds) {
     std::map<Minute, int> by_hour;
+    constexpr Minute minutes_a_day = 1'440;
     std::map<Minute, int> by_minute;
     for (const Event& event : sample()) {
         const Minute time = event.time_us / 60'000'000;
         EXPECT_TRUE(ShiftCalendar::is_open(time) || ShiftCalendar::is_open(time - 1))
             << format_event(event);
         ++by_hour[time / 60 % 24];
-        ++by_minute[time % (24 * 60)];
+        ++by_minute[time % minutes_a_day];
     }
     const int busiest = std::max_element(by_minute.begin(), by_minute.end(), [](auto& a, auto& b) {
                             return a.second < b.second;

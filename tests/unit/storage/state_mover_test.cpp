@@ -28,14 +28,14 @@ class StateMoverTest : public ::testing::Test {
             fixture.run();
         }
     }
-    void expect_state() {
+    void expect_state() const {
         const auto large = fixture.store->get_state("large").value();
         const auto applied = fixture.store->get_state("applied").value();
         EXPECT_EQ(fixture.store->get_state("topic").value(), "x");
         ASSERT_TRUE(large && applied);
         EXPECT_EQ(*large, std::string(fixture.large_row_bytes, applied->back()));
     }
-    bool has_first_segment() {
+    [[nodiscard]] bool has_first_segment() const {
         return std::ranges::any_of(fixture.disk.paths(), [](const std::string& path) {
             return path.ends_with("log/0000000000000001.seg");
         });

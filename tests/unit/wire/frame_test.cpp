@@ -20,7 +20,7 @@ std::vector<std::byte> frame_of(std::uint32_t correlation, std::size_t table_byt
 TEST(FrameReader, FindsFramesHoweverTheStreamIsCut) {
     std::vector<std::byte> stream;
     for (std::uint32_t i = 0; i < 5; ++i) {
-        const auto frame = frame_of(i, i * 7);
+        const auto frame = frame_of(i, std::size_t{7} * i);
         EXPECT_EQ(frame.size() % 8, 0U);
         stream.insert(stream.end(), frame.begin(), frame.end());
     }

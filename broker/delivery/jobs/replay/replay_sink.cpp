@@ -129,6 +129,17 @@ Result<void> ReplaySink::publish_one_by_one(const Batch& batch) {
     return ok();
 }
 
+std::map<ShardId, std::vector<ReplaySink::Batch*>> ReplaySink::of_round(
+    std::vector<Batch>& batches, std::size_t round) {
+    std::map<ShardId, std::vector<Batch*>> by_shard;
+    for (auto& batch : batches) {
+        if (batch.round == round) {
+            by_shard[batch.shard].push_back(&batch);
+        }
+    }
+    return by_shard;
+}
+
 Result<void> ReplaySink::flush() {
     if (waiting_.empty()) {
         return ok();
@@ -137,17 +148,10 @@ Result<void> ReplaySink::flush() {
     Result<void> outcome = ok();
     // A partition's second batch goes when its first is durable, so that their order holds.
     for (std::size_t round = 0, left = made.size(); left > 0 && outcome; ++round) {
-        std::map<ShardId, std::vector<Batch*>> by_shard;
-        for (auto& batch : made) {
-            if (batch.round == round) {
-                by_shard[batch.shard].push_back(&batch);
-                --left;
-            }
-        }
-        for (const auto& [shard, batches] : by_shard) {
-            if (const auto published = publish(shard, batches); !published) {
-                outcome = published;
-            }
+        for (const auto& [shard, batches] : of_round(made, round)) {
+            left -= batches.size();
+            const auto published = publish(shard, batches);
+            outcome = published ? outcome : published;
         }
     }
     std::erase_if(waiting_, [](const Waiting& waiting) { return waiting.is_done; });

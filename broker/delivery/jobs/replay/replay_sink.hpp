@@ -57,6 +57,8 @@ class ReplaySink {
         std::size_t bytes = 0;
     };
     [[nodiscard]] Result<std::vector<Batch>> batches();
+    [[nodiscard]] static std::map<ShardId, std::vector<Batch*>> of_round(
+        std::vector<Batch>& batches, std::size_t round);
     [[nodiscard]] Result<std::vector<std::byte>> encode(const std::vector<Waiting*>& records,
                                                         wire::Codec codec) const;
     /// Batches of different partitions of one shard.

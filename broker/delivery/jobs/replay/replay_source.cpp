@@ -158,18 +158,18 @@ void ReplaySource::take_batch(Shard& shard, const BatchHeader& header, JobProgre
     }
 }
 
+std::optional<BatchHeader> ReplaySource::next_header(const Shard& shard) {
+    return load_batch_header(std::span<const std::byte>(shard.runs).subspan(shard.runs_at));
+}
+
 Result<bool> ReplaySource::fill(ShardId id, JobProgress& progress) {
     auto& shard = by_shard_[id.value];
     if (control_->must_stop()) {
         return fail(Errc::cancelled, "the job was told to stop");
     }
     const auto take_batches = [&] {
-        while (shard.records.empty()) {
-            const auto header =
-                load_batch_header(std::span<const std::byte>(shard.runs).subspan(shard.runs_at));
-            if (!header) {
-                return;
-            }
+        for (auto header = next_header(shard); header && shard.records.empty();
+             header = next_header(shard)) {
             take_batch(shard, *header, progress);
         }
     };

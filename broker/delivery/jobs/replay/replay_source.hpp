@@ -68,9 +68,10 @@ class ReplaySource {
     ReplaySource(JobShards& shards, JobControl& control, const Job& job, RecordFilter filter);
 
     /// Whether it is known what the shard gives next.
-    [[nodiscard]] Result<bool> fill(ShardId shard, JobProgress& progress);
+    [[nodiscard]] Result<bool> fill(ShardId id, JobProgress& progress);
     [[nodiscard]] Result<void> load_page(ShardId id, Shard& shard, JobProgress& progress);
     [[nodiscard]] Result<void> learn_topics();
+    [[nodiscard]] static std::optional<BatchHeader> next_header(const Shard& shard);
     void take_batch(Shard& shard, const BatchHeader& header, JobProgress& progress);
     void take_view(Shard& shard,
                    const BatchHeader& header,

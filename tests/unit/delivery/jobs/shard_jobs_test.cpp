@@ -29,13 +29,13 @@ struct ShardJobsTest : ::testing::Test {
     ShardJobsTest& operator=(ShardJobsTest&&) = delete;
 
     Jobs& jobs() const { return delivery->jobs(); }
-    Result<Job> create(Job job) {
+    Result<Job> create(Job job) const {
         auto answer = std::make_shared<Result<Job>>(fail(Errc::timed_out, "no answer"));
         jobs().create(std::move(job), [answer](Result<Job> made) { *answer = std::move(made); });
         fixture.runtime->run_until_idle();
         return *answer;
     }
-    Result<Job> change(std::uint64_t id, JobState state) {
+    Result<Job> change(std::uint64_t id, JobState state) const {
         auto answer = std::make_shared<Result<Job>>(fail(Errc::timed_out, "no answer"));
         jobs().change(id,
                       {.state = state, .reason = "why", .by = "bob", .time_us = 0},

@@ -86,12 +86,9 @@ TEST_F(LetterLimitsTest, GaugesShowBytesAndHowNearTheLimitIs) {
     open(now - 30'000'000);
     LetterGauges gauges(*fixture.shard, letters);
     const auto value_of = [this](const std::string& name) {
-        for (const auto& sample : fixture.metrics->samples()) {
-            if (sample.name == name) {
-                return sample.value;
-            }
-        }
-        return -1.0;
+        const auto samples = fixture.metrics->samples();
+        const auto found = std::ranges::find(samples, name, &MetricSample::name);
+        return found == samples.end() ? -1.0 : found->value;
     };
     gauges.update(subscription, "q");
     EXPECT_EQ(value_of("millrace_delivery_letters_bytes"), 20);

@@ -72,7 +72,7 @@ TEST_F(SinkSteps, WhatIsHeldByItsRecordSendsNobodyBehindItAlone) {
     clock.advance(2s);
     give({"b", "c"});
     ASSERT_EQ(transport.waiting.size(), 2U);
-    std::ranges::rotate(transport.waiting, transport.waiting.begin() + 1);
+    std::rotate(transport.waiting.begin(), transport.waiting.begin() + 1, transport.waiting.end());
     ASSERT_EQ(next().method, "check_object_reference");
     transport.reply({"m", 2});  // b goes on, and shares its call with c
     EXPECT_EQ(transport.waiting.back().call.method, "check_object_reference");
@@ -195,6 +195,14 @@ TEST_F(SinkSteps, CallIsJudgedByTheStateAndNotByTheAnswer) {
     EXPECT_THAT(nacks.at("y").error, HasSubstr("button_mark_done has not done what is expected"));
 }
 
+Json states_of(const Json& ids, const std::set<Json>& done) {
+    Json records = Json::array();
+    for (const auto& id : ids) {
+        records.push_back({{"id", id}, {"state", done.contains(id) ? "done" : "draft"}});
+    }
+    return records;
+}
+
 TEST_F(SinkSteps, WizardForOneRecordOfACallLeavesTheOthersToCallsOfTheirOwn) {
     options.business_attempts_max = 1;
     steps(R"(
@@ -207,11 +215,7 @@ TEST_F(SinkSteps, WizardForOneRecordOfACallLeavesTheOthersToCallsOfTheirOwn) {
         ASSERT_LT(calls, 40);
         const auto asked = *next().ids;
         if (next().method == "read") {
-            Json records = Json::array();
-            for (const auto& id : asked) {
-                records.push_back({{"id", id}, {"state", done.contains(id) ? "done" : "draft"}});
-            }
-            transport.reply(records);
+            transport.reply(states_of(asked, done));
         } else if (std::ranges::find(asked, Json(2)) != asked.end()) {
             transport.reply({{"type", "ir.actions.act_window"}});  // nothing is done for any
         } else {

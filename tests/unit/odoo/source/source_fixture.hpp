@@ -69,7 +69,7 @@ class ReadBackFixture : public testing::Test {
         return transport.waiting.front().call.named.at("domain").at(0).at(2);
     }
     /// The oldest publication is durable.
-    void make_durable(EventOutcome outcome = {}) {
+    void make_durable(const EventOutcome& outcome = {}) {
         auto one = std::move(published.front());
         published.erase(published.begin());
         one.done(std::vector<EventOutcome>(one.events.size(), outcome));

@@ -30,9 +30,7 @@ class HttpExchange : public testing::Test {
                                  [&](boost::system::error_code failed, std::size_t) {
                                      ASSERT_FALSE(failed) << failed.message();
                                      boost::asio::write(peer, boost::asio::buffer(answer));
-                                     if (then == Then::closes) {
-                                         peer.close();
-                                     }
+                                     finish(then);
                                  });
         });
         HttpPoster poster(
@@ -45,6 +43,12 @@ class HttpExchange : public testing::Test {
         context.run();
         EXPECT_TRUE(outcome);
         return outcome.value_or(Fault{});
+    }
+
+    void finish(Then then) {
+        if (then == Then::closes) {
+            peer.close();
+        }
     }
 
     boost::asio::io_context context;
