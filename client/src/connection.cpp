@@ -74,11 +74,19 @@ void Connection::request(std::function<std::vector<std::byte>(std::uint32_t)> fr
     }
 }
 
+void Connection::on_connected(std::weak_ptr<void> owner, std::function<void()> handler) {
+    std::erase_if(on_connected_, [](const Listener& one) { return one.owner.expired(); });
+    on_connected_.push_back({.owner = std::move(owner), .handler = std::move(handler)});
+}
+
 void Connection::connect() {
     if (state_ == State::closed) {
         return;
     }
     state_ = State::connecting;
+    // Shared, so that a request that waits for the first of several sees the others tried, too.
+    attempt_deadline_ =
+        Clock::now() + options_.connect_timeout / static_cast<std::int64_t>(brokers_.size());
     const auto generation = ++generation_;
     const auto& [host, port] = brokers_[broker_];
     resolver_.async_resolve(
@@ -113,16 +121,20 @@ void Connection::on_resolved(const boost::system::error_code& error,
 void Connection::greet() {
     state_ = State::greeting;
     reader_ = wire::FrameReader();
+    outgoing_.push_front(wire::format_message(
+        {.api = static_cast<std::uint16_t>(wire::Api::hello), .correlation = 0}, hello_request()));
+    write();
+    read();
+}
+
+wire::HelloRequestT Connection::hello_request() const {
     wire::HelloRequestT hello;
     hello.protocol_version_min = wire::protocol_version;
     hello.protocol_version_max = wire::protocol_version;
     hello.client_name = options_.client_name;
     hello.client_version = "0.1.0";
     hello.frame_bytes_max = static_cast<std::uint32_t>(wire::frame_bytes_max_default);
-    outgoing_.push_front(wire::format_message(
-        {.api = static_cast<std::uint16_t>(wire::Api::hello), .correlation = 0}, hello));
-    write();
-    read();
+    return hello;
 }
 
 void Connection::on_hello(const wire::FrameView& frame) {
@@ -136,8 +148,12 @@ void Connection::on_hello(const wire::FrameView& frame) {
         std::max<std::size_t>(hello_.frame_bytes_max, wire::frame_bytes_max_default));
     state_ = State::ready;
     backoff_ = options_.backoff_min;
-    for (const auto& handler : on_connected_) {
-        handler();
+    attempt_deadline_.reset();
+    const auto listeners = on_connected_;
+    for (const auto& one : listeners) {
+        if (const auto owner = one.owner.lock()) {
+            one.handler();
+        }
     }
     for (auto& waiting : std::exchange(waiting_, {})) {
         send(std::move(waiting));
@@ -188,6 +204,7 @@ void Connection::read() {
                 lost(error == asio::error::eof ? "closed by the broker" : error.message());
                 return;
             }
+            last_received_ = Clock::now();
             const auto received = std::span<const std::byte>(receive_buffer_).first(bytes);
             const auto fed = reader_.feed(
                 received, [this](const wire::FrameView& frame) { return handle(frame); });
@@ -226,6 +243,7 @@ void Connection::lost(const std::string& why) {
     socket_.close(ignored);
     outgoing_.clear();
     writing_.clear();
+    attempt_deadline_.reset();
     if (state_ == State::closed) {
         return;
     }
@@ -256,6 +274,39 @@ std::vector<OnAnswer> Connection::take_late(Clock::time_point now) {
     return late;
 }
 
+void Connection::look_at_attempt(Clock::time_point now) {
+    if (attempt_deadline_ && *attempt_deadline_ < now) {
+        resolver_.cancel();
+        lost(target() + (state_ == State::greeting ? " does not greet" : " does not answer"));
+    }
+}
+
+/// A broker that is gone without a word is noticed by asking for one.
+void Connection::look_at_silence(Clock::time_point now) {
+    const auto patience = options_.silence_max / 2;
+    if (state_ != State::ready || is_probing_ || now - last_received_ < patience) {
+        return;
+    }
+    is_probing_ = true;
+    request(
+        [this](std::uint32_t correlation) {
+            return wire::format_message(
+                {.api = static_cast<std::uint16_t>(wire::Api::hello), .correlation = correlation},
+                hello_request());
+        },
+        patience,
+        [this, now](const Result<const wire::FrameView*>& answer) { end_probe(answer, now); });
+}
+
+void Connection::end_probe(const Result<const wire::FrameView*>& answer, Clock::time_point sent) {
+    is_probing_ = false;
+    const bool is_late = !answer && answer.error().code == Errc::timed_out;
+    if (is_late && state_ == State::ready && last_received_ <= sent) {
+        lost("nothing was heard of " + target() + " for " +
+             std::to_string(options_.silence_max.count()) + " ms");
+    }
+}
+
 void Connection::watch() {
     watch_timer_.expires_after(watch_interval);
     watch_timer_.async_wait([this](const auto& error) {
@@ -264,6 +315,7 @@ void Connection::watch() {
             return;
         }
         const auto now = Clock::now();
+        look_at_attempt(now);
         const auto late = take_late(now);
         std::deque<Waiting> unsent;
         for (auto& waiting : std::exchange(waiting_, {})) {
@@ -277,6 +329,7 @@ void Connection::watch() {
                                            "no broker at " + options_.brokers +
                                                (last_error_.empty() ? "" : ": " + last_error_)));
         }
+        look_at_silence(now);
         watch();
     });
 }

@@ -5,6 +5,8 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,7 +34,9 @@ using OnPush = std::function<void(const wire::FrameView&)>;
 /// most the connect timeout; those that were sent on
 ///           a connection that broke end with connection_lost: whether they had effect is not
 ///           known.
-/// Threads:  the client's io thread.
+/// Failure:  each address has its share of the connect timeout to accept and to greet. Once
+/// greeted, a broker that does not even answer a probe counts as lost after `silence_max`. Threads:
+/// the client's io thread.
 class Connection {
   public:
     Connection(boost::asio::io_context& context, ClientOptions options);
@@ -47,10 +51,8 @@ class Connection {
                  std::chrono::milliseconds timeout,
                  OnAnswer on_answer);
     void on_push(OnPush handler) { on_push_ = std::move(handler); }
-    /// Called after every hello, before any waiting request goes out.
-    void on_connected(std::function<void()> handler) {
-        on_connected_.push_back(std::move(handler));
-    }
+    /// Called after every hello, before any waiting request goes out, for as long as `owner` lives.
+    void on_connected(std::weak_ptr<void> owner, std::function<void()> handler);
     [[nodiscard]] bool is_ready() const { return state_ == State::ready; }
     [[nodiscard]] const wire::HelloAnswerT& hello() const { return hello_; }
     void close();
@@ -62,6 +64,10 @@ class Connection {
     struct Pending {
         OnAnswer on_answer;
         Clock::time_point deadline;
+    };
+    struct Listener {
+        std::weak_ptr<void> owner;
+        std::function<void()> handler;
     };
     struct Waiting {
         std::function<std::vector<std::byte>(std::uint32_t)> frame_of;
@@ -80,6 +86,10 @@ class Connection {
     bool handle(const wire::FrameView& frame);
     void lost(const std::string& why);
     void watch();
+    void look_at_attempt(Clock::time_point now);
+    void look_at_silence(Clock::time_point now);
+    void end_probe(const Result<const wire::FrameView*>& answer, Clock::time_point sent);
+    [[nodiscard]] wire::HelloRequestT hello_request() const;
     [[nodiscard]] std::vector<OnAnswer> take_late(Clock::time_point now);
     [[nodiscard]] std::string target() const;
 
@@ -103,7 +113,10 @@ class Connection {
     std::deque<Waiting> waiting_;
     wire::HelloAnswerT hello_;
     OnPush on_push_;
-    std::vector<std::function<void()>> on_connected_;
+    std::vector<Listener> on_connected_;
+    std::optional<Clock::time_point> attempt_deadline_;  ///< while one connects or waits for hello
+    Clock::time_point last_received_;
+    bool is_probing_ = false;
     std::string last_error_;
 };
 

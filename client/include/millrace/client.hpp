@@ -16,8 +16,12 @@ namespace millrace {
 struct ClientOptions {
     std::string brokers = "localhost:7117";  ///< host:port, more after commas
     std::string client_name = "millrace";
+    /// For a request to find a broker; those named share it, each an equal part of every round.
     std::chrono::milliseconds connect_timeout{5'000};
     std::chrono::milliseconds request_timeout{30'000};
+    /// A connection on which nothing came for so long, not even the answer to a probe that is sent
+    /// after half of it, counts as lost.
+    std::chrono::milliseconds silence_max{30'000};
     std::chrono::milliseconds backoff_min{50};
     std::chrono::milliseconds backoff_max{2'000};
 };

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/unit/client/scripted_node.hpp"
+
 namespace millrace::client {
 namespace {
 
@@ -59,6 +61,22 @@ TEST(Connection, WhatWaitsEndsWithClose) {
         refused += !answer && answer.error().code == Errc::shutting_down ? 1 : 0;
     });
     EXPECT_EQ(refused, 2);
+}
+
+TEST(Connection, ABrokerThatDoesNotGreetGivesWayToTheNext) {
+    using Tcp = boost::asio::ip::tcp;
+    boost::asio::io_context context;
+    const Tcp::acceptor silent(context, Tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0));
+    testing::ScriptedNode node;
+    std::thread caller([&] {
+        Client client{{.brokers = "127.0.0.1:" + std::to_string(silent.local_endpoint().port()) +
+                                  "," + node.address(),
+                       .connect_timeout = 4s}};
+        EXPECT_TRUE(client.admin().list_topics({}).empty());
+    });
+    node.accept();
+    EXPECT_TRUE(node.rest().empty());
+    caller.join();
 }
 
 }  // namespace
