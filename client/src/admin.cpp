@@ -35,9 +35,7 @@ Admin::Admin(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 client::PartitionNames Admin::Impl::partition_names() const {
     client::PartitionNames names;
     for (const auto& topic : core->topics({})) {
-        for (const auto& partition : topic.partitions) {
-            names[partition.partition_id] = {.topic = topic.name, .index = partition.index};
-        }
+        client::add_names(topic, names);
     }
     return names;
 }
@@ -77,16 +75,16 @@ NodeStatus Admin::status() {
 TopicDescription Admin::create_topic(const TopicDescription& topic) {
     wire::TopicCreateRequestT request;
     request.topic = to_wire(topic);
-    return client::from_wire(
-        *impl_->core->call<wire::TopicAnswer>(Api::topic_create, std::move(request)).topic);
+    const auto answer = impl_->core->call<wire::TopicAnswer>(Api::topic_create, std::move(request));
+    return client::from_wire(client::require(answer.topic, "topic"));
 }
 
 TopicDescription Admin::ensure_topic(const TopicDescription& topic) {
     wire::TopicCreateRequestT request;
     request.topic = to_wire(topic);
     request.if_exists_ok = true;
-    return client::from_wire(
-        *impl_->core->call<wire::TopicAnswer>(Api::topic_create, std::move(request)).topic);
+    const auto answer = impl_->core->call<wire::TopicAnswer>(Api::topic_create, std::move(request));
+    return client::from_wire(client::require(answer.topic, "topic"));
 }
 
 TopicDescription Admin::alter_topic(const std::string& name, const TopicChange& change) {
@@ -104,8 +102,8 @@ TopicDescription Admin::alter_topic(const std::string& name, const TopicChange& 
     request.record_bytes_max = optional_of<std::uint32_t>(change.record_bytes_max);
     request.replaced_by = change.replaced_by.value_or(now.replaced_by);
     request.duplicate_window_ms = optional_of<std::uint64_t>(change.duplicate_window_ms);
-    return client::from_wire(
-        *impl_->core->call<wire::TopicAnswer>(Api::topic_alter, std::move(request)).topic);
+    const auto answer = impl_->core->call<wire::TopicAnswer>(Api::topic_alter, std::move(request));
+    return client::from_wire(client::require(answer.topic, "topic"));
 }
 
 void Admin::delete_topic(const std::string& name) {

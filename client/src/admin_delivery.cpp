@@ -69,34 +69,35 @@ SubscriptionDefinition from_wire(const wire::SubscriptionT& subscription) {
 
 SubscriptionStatus from_wire(const wire::SubscriptionStatusT& status,
                              const client::PartitionNames& names) {
-    SubscriptionStatus made{.definition = from_wire(*status.subscription),
-                            .paused = status.paused,
-                            .circuit = static_cast<Circuit>(status.circuit),
-                            .reason = status.reason,
-                            .consumers = status.consumers,
-                            .in_flight = status.in_flight,
-                            .waiting_retry = status.waiting_retry,
-                            .parked_keys = status.parked_keys,
-                            .parked_records = status.parked_records,
-                            .lag_records = status.lag_records,
-                            .lag_us = status.lag_us,
-                            .delivered = status.delivered,
-                            .acked = status.acked,
-                            .nacked = status.nacked,
-                            .letters_open = status.letters_open,
-                            .letters_by_cause = {},
-                            .partitions = {},
-                            .draining = status.draining,
-                            .drained_us = status.drained_us,
-                            .waiting_delay = status.waiting_delay,
-                            .next_retry_us = status.next_retry_us,
-                            .next_delay_us = status.next_delay_us,
-                            .filtered = status.filtered,
-                            .filter_failed = status.filter_failed,
-                            .expired = status.expired,
-                            .dropped = status.dropped,
-                            .oldest_letter_us = status.oldest_letter_us,
-                            .circuit_changes = {}};
+    SubscriptionStatus made{
+        .definition = from_wire(client::require(status.subscription, "definition")),
+        .paused = status.paused,
+        .circuit = static_cast<Circuit>(status.circuit),
+        .reason = status.reason,
+        .consumers = status.consumers,
+        .in_flight = status.in_flight,
+        .waiting_retry = status.waiting_retry,
+        .parked_keys = status.parked_keys,
+        .parked_records = status.parked_records,
+        .lag_records = status.lag_records,
+        .lag_us = status.lag_us,
+        .delivered = status.delivered,
+        .acked = status.acked,
+        .nacked = status.nacked,
+        .letters_open = status.letters_open,
+        .letters_by_cause = {},
+        .partitions = {},
+        .draining = status.draining,
+        .drained_us = status.drained_us,
+        .waiting_delay = status.waiting_delay,
+        .next_retry_us = status.next_retry_us,
+        .next_delay_us = status.next_delay_us,
+        .filtered = status.filtered,
+        .filter_failed = status.filter_failed,
+        .expired = status.expired,
+        .dropped = status.dropped,
+        .oldest_letter_us = status.oldest_letter_us,
+        .circuit_changes = {}};
     for (const auto& change : status.circuit_changes) {
         made.circuit_changes.push_back({.time_us = change->time_us,
                                         .from = static_cast<Circuit>(change->from),
@@ -209,7 +210,7 @@ SubscriptionStatus Admin::describe_subscription(const std::string& name) {
     request.name = name;
     const auto answer = impl_->core->call<wire::SubscriptionDescribeAnswer>(
         Api::subscription_describe, std::move(request));
-    return from_wire(*answer.status, impl_->partition_names());
+    return from_wire(client::require(answer.status, "subscription"), impl_->partition_names());
 }
 
 void Admin::pause_subscription(const std::string& name, const std::string& reason) {

@@ -22,6 +22,16 @@ namespace millrace::client {
 [[nodiscard]] std::exception_ptr to_exception(const Error& error);
 [[nodiscard]] Error from_wire(const wire::ErrorT& error);
 
+/// A part that an answer without an error has. A broker that leaves it out is not to be trusted:
+/// throws malformed.
+template <class Part>
+[[nodiscard]] const Part& require(const std::unique_ptr<Part>& part, const char* name) {
+    if (!part) {
+        throw_error(fail(Errc::malformed, std::string("the broker's answer holds no ") + name));
+    }
+    return *part;
+}
+
 /// An answer that is kept: the table's bytes and the record bytes.
 struct KeptAnswer {
     std::vector<std::byte> table;

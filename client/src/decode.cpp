@@ -4,6 +4,12 @@
 
 namespace millrace::client {
 
+void add_names(const TopicDescription& topic, PartitionNames& names) {
+    for (const auto& partition : topic.partitions) {
+        names[partition.partition_id] = {.topic = topic.name, .index = partition.index};
+    }
+}
+
 Record to_record(const wire::RecordView& view, const PartitionName& name) {
     Record record;
     record.topic = name.topic;

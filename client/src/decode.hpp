@@ -19,6 +19,7 @@ struct PartitionName {
     std::uint32_t index = 0;
 };
 using PartitionNames = std::unordered_map<std::uint32_t, PartitionName>;
+void add_names(const TopicDescription& topic, PartitionNames& names);
 
 [[nodiscard]] Record to_record(const wire::RecordView& view, const PartitionName& name);
 

@@ -18,9 +18,7 @@ Replay::Impl::Impl(std::shared_ptr<client::Core> core, ReplayOptions options)
     : core_(std::move(core)), options_(std::move(options)) {
     const auto hello = core_->hello();
     for (const auto& topic : core_->topics(options_.topics)) {
-        for (const auto& partition : topic.partitions) {
-            names_[partition.partition_id] = {.topic = topic.name, .index = partition.index};
-        }
+        client::add_names(topic, names_);
     }
     shards_.resize(hello.shard_count);
 }

@@ -63,14 +63,10 @@ JobDescription from_wire(const wire::JobT& job) {
     return made;
 }
 
-/// A broker that says neither error nor job is not to be trusted.
 template <class Request>
 JobDescription call(client::Core& core, Api api, Request request) {
     const auto answer = core.call<wire::JobAnswer>(api, std::move(request));
-    if (!answer.job) {
-        client::throw_error(fail(Errc::malformed, "the broker's answer holds no job"));
-    }
-    return from_wire(*answer.job);
+    return from_wire(client::require(answer.job, "job"));
 }
 
 wire::JobControlRequestT control_request(std::uint64_t id,

@@ -174,7 +174,7 @@ Letter Admin::show_letter(const std::string& subscription, std::uint64_t id) {
     std::vector<std::byte> raw;
     const auto answer =
         impl_->core->call<wire::LetterShowAnswer>(Api::letter_show, std::move(request), &raw);
-    auto letter = from_wire(*answer.letter);
+    auto letter = from_wire(client::require(answer.letter, "letter"));
     const auto rest = std::span<const std::byte>(raw);
     const auto record_bytes = std::min<std::size_t>(answer.record_bytes, rest.size());
     const auto edited_bytes =
