@@ -6,7 +6,7 @@
 #include "client/src/jobs/jobs_impl.hpp"
 #include "client/src/producer_impl.hpp"
 #include "client/src/replay_impl.hpp"
-#include "client/src/subscription_impl.hpp"
+#include "client/src/subscription/subscription_impl.hpp"
 #include "storage/base/random.hpp"
 
 namespace millrace {

@@ -15,7 +15,8 @@
 namespace millrace {
 
 /// Receives on the io thread, hands out and gathers settlements on the caller's. Opens again after
-/// a lost connection.
+/// a lost connection. Settlements go out while the caller works on: the first at once, what gathers
+/// meanwhile with its answer.
 class Subscription::Impl : public std::enable_shared_from_this<Subscription::Impl> {
   public:
     Impl(std::shared_ptr<client::Core> core, std::string name, SubscribeOptions options);
@@ -28,14 +29,12 @@ class Subscription::Impl : public std::enable_shared_from_this<Subscription::Imp
         std::uint32_t shard = 0;
         std::uint64_t session = 0;
         std::uint64_t delivery = 0;
+        std::uint32_t partition_id = 0;
     };
     [[nodiscard]] std::vector<Arrived> take(std::chrono::milliseconds wait_max);
     void ack(const Arrived& delivery);
     void nack(const Arrived& delivery, NackOptions options);
     void extend(const Arrived& delivery, std::chrono::milliseconds by);
-    /// Sends what was gathered.
-    void send_settlements();
-    void end_settlement(const Result<const wire::FrameView*>& answer, std::size_t count);
     std::size_t flush();
 
   private:
@@ -45,24 +44,43 @@ class Subscription::Impl : public std::enable_shared_from_this<Subscription::Imp
         std::size_t count = 0;
     };
     void open();
+    void send_open();
     void opened(const Result<const wire::FrameView*>& answer);
+    void begin_session(std::uint64_t session);
+    void close_session(std::uint64_t session);
+    void connected();
     void on_push(const wire::FrameView& frame);
+
+    void learn_names();
+    void take_names(const Result<const wire::FrameView*>& answer);
+    void learn_names_later();
+
     [[nodiscard]] wire::SettleRequestT& message_for(const Arrived& delivery);
+    /// Under the lock.
+    void send_soon();
+    /// Sends what was gathered.
+    void send_settlements();
+    void end_settlement(const Result<const wire::FrameView*>& answer,
+                        std::uint64_t session,
+                        std::size_t count);
 
     std::shared_ptr<client::Core> core_;
     std::string name_;
     SubscribeOptions options_;
-    client::PartitionNames names_;
 
     std::mutex mutex_;
     std::condition_variable changed_;
+    client::PartitionNames names_;
     std::deque<Arrived> arrived_;
+    std::deque<Arrived> unnamed_;  ///< of partitions that names_ does not have yet
     std::map<Target, Gathered> gathered_;
     std::size_t unanswered_ = 0;
     std::size_t stale_ = 0;
     std::optional<Error> failure_;
     std::uint64_t session_ = 0;
     bool is_opening_ = false;
+    bool is_sending_soon_ = false;
+    bool is_learning_ = false;
     bool is_closed_ = false;
 };
 

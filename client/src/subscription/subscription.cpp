@@ -3,7 +3,7 @@
 #include <map>
 #include <utility>
 
-#include "client/src/subscription_impl.hpp"
+#include "client/src/subscription/subscription_impl.hpp"
 #include "client/wire/record.hpp"
 
 namespace millrace {
@@ -12,7 +12,6 @@ namespace {
 using wire::Api;
 
 constexpr std::chrono::milliseconds reopen_delay{100};
-constexpr std::size_t settlements_per_request = 512;
 
 /// By number of the entry: where what was replayed came from.
 std::map<std::uint32_t, const wire::DeliveryOrigin*> origins_of(const wire::Deliveries& table) {
@@ -39,12 +38,18 @@ Subscription::Impl::Impl(std::shared_ptr<client::Core> core,
     : core_(std::move(core)), name_(std::move(name)), options_(std::move(options)) {}
 
 void Subscription::Impl::start() {
-    for (const auto& topic : core_->topics({})) {
-        for (const auto& partition : topic.partitions) {
-            names_[partition.partition_id] = {.topic = topic.name, .index = partition.index};
+    {
+        const auto topics = core_->topics({});
+        const std::lock_guard lock(mutex_);
+        for (const auto& topic : topics) {
+            client::add_names(topic, names_);
         }
     }
-    core_->post([self = shared_from_this()] { self->open(); });
+    core_->post([self = shared_from_this()] {
+        self->core_->connection().on_connected(self->weak_from_this(),
+                                               [raw = self.get()] { raw->connected(); });
+        self->open();
+    });
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, core_->options().connect_timeout + reopen_delay, [this] {
         return session_ != 0 || failure_;
@@ -54,6 +59,17 @@ void Subscription::Impl::start() {
     }
 }
 
+/// The session went with the connection that it was opened on: what came of it comes again.
+void Subscription::Impl::connected() {
+    {
+        const std::lock_guard lock(mutex_);
+        core_->drop_session_handler(std::exchange(session_, 0));
+        arrived_.clear();
+        unnamed_.clear();
+    }
+    open();
+}
+
 void Subscription::Impl::open() {
     {
         const std::lock_guard lock(mutex_);
@@ -61,6 +77,10 @@ void Subscription::Impl::open() {
             return;
         }
     }
+    send_open();
+}
+
+void Subscription::Impl::send_open() {
     wire::SubscriptionOpenRequestT request;
     request.name = name_;
     request.consumer = options_.consumer;
@@ -75,33 +95,57 @@ void Subscription::Impl::open() {
 void Subscription::Impl::opened(const Result<const wire::FrameView*>& answer) {
     auto parsed = answer ? wire::parse_message<wire::SubscriptionOpenAnswer>(answer.value()->table)
                          : Result<wire::SubscriptionOpenAnswerT>(answer.error());
+    const bool is_open = parsed && !parsed.value().error;
+    const bool is_refused = parsed && parsed.value().error && !parsed.value().error->retryable;
+    if (is_open) {
+        send_settlements();  // those of the session before are still worth something
+    }
     const std::lock_guard lock(mutex_);
-    is_opening_ = false;
     if (is_closed_) {
+        close_session(is_open ? parsed.value().session_id : 0);
         return;
     }
-    const auto on_frame = [weak = weak_from_this()](const wire::FrameView& frame) {
+    if (!is_open && !is_refused) {
+        // Still opening: nobody else begins meanwhile.
+        auto timer = std::make_shared<boost::asio::steady_timer>(core_->context(), reopen_delay);
+        timer->async_wait([self = shared_from_this(), timer](const auto&) { self->send_open(); });
+        return;
+    }
+    is_opening_ = false;
+    if (is_refused) {
+        failure_ = client::from_wire(*parsed.value().error);
+    } else {
+        begin_session(parsed.value().session_id);
+    }
+    changed_.notify_all();
+}
+
+/// Under the lock.
+void Subscription::Impl::begin_session(std::uint64_t session) {
+    close_session(std::exchange(session_, session));
+    failure_.reset();
+    arrived_.clear();
+    unnamed_.clear();
+    core_->set_session_handler(session, [weak = weak_from_this()](const wire::FrameView& frame) {
         if (const auto self = weak.lock()) {
             self->on_push(frame);
         }
-    };
-    const bool is_refused = parsed && parsed.value().error && !parsed.value().error->retryable;
-    if (is_refused) {
-        failure_ = client::from_wire(*parsed.value().error);
-    } else if (!parsed || parsed.value().error) {
-        auto timer = std::make_shared<boost::asio::steady_timer>(core_->context(), reopen_delay);
-        timer->async_wait([self = shared_from_this(), timer](const auto&) { self->open(); });
+    });
+    wire::SubscriptionCreditRequestT credit;
+    credit.session_id = session;
+    credit.credit = options_.credit;
+    core_->send(Api::subscription_credit, std::move(credit), [](const auto&) {});
+}
+
+/// Gives its records and its credit back to the broker. On the io thread.
+void Subscription::Impl::close_session(std::uint64_t session) {
+    if (session == 0) {
         return;
-    } else {
-        core_->drop_session_handler(session_);
-        session_ = parsed.value().session_id;
-        core_->set_session_handler(session_, on_frame);
-        wire::SubscriptionCreditRequestT credit;
-        credit.session_id = session_;
-        credit.credit = options_.credit;
-        core_->send(Api::subscription_credit, std::move(credit), [](const auto&) {});
     }
-    changed_.notify_all();
+    core_->drop_session_handler(session);
+    wire::SubscriptionCloseRequestT request;
+    request.session_id = session;
+    core_->send(Api::subscription_close, std::move(request), [](const auto&) {});
 }
 
 void Subscription::Impl::on_push(const wire::FrameView& frame) {
@@ -116,6 +160,7 @@ void Subscription::Impl::on_push(const wire::FrameView& frame) {
     }
     auto raw = frame.raw;
     const auto origins = origins_of(*table.value());
+    const client::PartitionName nameless;
     const std::lock_guard lock(mutex_);
     for (std::uint32_t number = 0; number < entries->size(); ++number) {
         const auto* const entry = entries->Get(number);
@@ -125,17 +170,25 @@ void Subscription::Impl::on_push(const wire::FrameView& frame) {
         if (!view) {
             continue;
         }
-        Arrived one{.record = client::to_record(view.value(), names_[entry->partition_id()]),
+        const auto origin = origins.find(number);
+        const auto found = names_.find(entry->partition_id());
+        const bool is_named = found != names_.end() || origin != origins.end();
+        const auto& name = found == names_.end() ? nameless : found->second;
+        Arrived one{.record = client::to_record(view.value(), name),
                     .attempt = entry->attempt(),
                     .shard = table.value()->shard(),
                     .session = table.value()->session_id(),
-                    .delivery = entry->delivery_id()};
+                    .delivery = entry->delivery_id(),
+                    .partition_id = entry->partition_id()};
         one.record.offset = entry->offset();
         one.record.append_time_us = entry->append_time_us();
-        if (const auto origin = origins.find(number); origin != origins.end()) {
+        if (origin != origins.end()) {
             set_origin(one.record, *origin->second);
         }
-        arrived_.push_back(std::move(one));
+        (is_named ? arrived_ : unnamed_).push_back(std::move(one));
+    }
+    if (!unnamed_.empty() && !std::exchange(is_learning_, true)) {
+        learn_names();
     }
     changed_.notify_all();
 }
@@ -154,99 +207,16 @@ std::vector<Subscription::Impl::Arrived> Subscription::Impl::take(
     return taken;
 }
 
-wire::SettleRequestT& Subscription::Impl::message_for(const Arrived& delivery) {
-    auto& gathered = gathered_[{delivery.session, delivery.shard}];
-    ++gathered.count;
-    return gathered.message;
-}
-
-void Subscription::Impl::ack(const Arrived& delivery) {
-    bool is_full = false;
-    {
-        const std::lock_guard lock(mutex_);
-        auto& message = message_for(delivery);
-        message.acks.push_back(delivery.delivery);
-        is_full = message.acks.size() >= settlements_per_request;
-    }
-    if (is_full) {
-        send_settlements();
-    }
-}
-
-void Subscription::Impl::nack(const Arrived& delivery, NackOptions options) {
-    auto nack = std::make_unique<wire::NackT>();
-    nack->delivery_id = delivery.delivery;
-    nack->cause = static_cast<wire::Cause>(options.cause);
-    if (options.delay) {
-        nack->delay_ms = static_cast<std::uint32_t>(options.delay->count());
-    }
-    nack->error = std::move(options.error);
-    nack->response = std::move(options.response);
-    const std::lock_guard lock(mutex_);
-    message_for(delivery).nacks.push_back(std::move(nack));
-}
-
-void Subscription::Impl::extend(const Arrived& delivery, std::chrono::milliseconds by) {
-    const std::lock_guard lock(mutex_);
-    auto& message = message_for(delivery);
-    message.extends.push_back(delivery.delivery);
-    message.extend_ms = std::max(message.extend_ms, static_cast<std::uint32_t>(by.count()));
-}
-
-void Subscription::Impl::send_settlements() {
-    std::map<Target, Gathered> gathered;
-    {
-        const std::lock_guard lock(mutex_);
-        gathered = std::exchange(gathered_, {});
-        unanswered_ += gathered.size();
-    }
-    for (auto& [target, one] : gathered) {
-        one.message.session_id = target.first;
-        one.message.shard = target.second;
-        core_->send(Api::subscription_settle,
-                    std::move(one.message),
-                    [self = shared_from_this(), count = one.count](const auto& answer) {
-                        self->end_settlement(answer, count);
-                    });
-    }
-}
-
-void Subscription::Impl::end_settlement(const Result<const wire::FrameView*>& answer,
-                                        std::size_t count) {
-    const auto parsed = answer ? wire::parse_message<wire::SettleAnswer>(answer.value()->table)
-                               : Result<wire::SettleAnswerT>(answer.error());
-    const bool is_lost = !parsed || parsed.value().error;
-    {
-        const std::lock_guard lock(mutex_);
-        --unanswered_;
-        // Without an answer the records count as not settled: they come, or came, again.
-        stale_ += is_lost ? count : parsed.value().stale.size();
-        changed_.notify_all();
-    }
-    if (is_lost) {
-        open();
-    }
-}
-
-std::size_t Subscription::Impl::flush() {
-    send_settlements();
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return unanswered_ == 0; });
-    return std::exchange(stale_, 0);
-}
-
 void Subscription::Impl::close() {
     (void)flush();
-    wire::SubscriptionCloseRequestT request;
     {
         const std::lock_guard lock(mutex_);
         is_closed_ = true;
-        request.session_id = session_;
     }
-    core_->post(
-        [core = core_, session = request.session_id] { core->drop_session_handler(session); });
-    core_->send(
-        Api::subscription_close, std::move(request), [self = shared_from_this()](const auto&) {});
+    core_->post([self = shared_from_this()] {
+        const std::lock_guard lock(self->mutex_);
+        self->close_session(std::exchange(self->session_, 0));
+    });
 }
 
 void Delivery::ack() {
