@@ -1,8 +1,8 @@
 #include <ranges>
 
 #include "client/src/admin_impl.hpp"
+#include "client/src/offsets.hpp"
 #include "client/wire/schema/groups_generated.h"
-#include "client/wire/schema/records_generated.h"
 #include "millrace/admin.hpp"
 
 namespace millrace {
@@ -53,7 +53,7 @@ GroupDescription Admin::describe_group(const std::string& group) {
     request.group = group;
     const auto answer =
         impl_->core->call<wire::GroupDescribeAnswer>(Api::group_describe, std::move(request));
-    auto made = from_wire(*answer.group, impl_->partition_names());
+    auto made = from_wire(client::require(answer.group, "group"), impl_->partition_names());
     wire::MetadataRequestT with_offsets;
     with_offsets.with_offsets = true;
     std::map<std::pair<std::string, std::uint32_t>, std::uint64_t> ends;
@@ -71,26 +71,21 @@ GroupDescription Admin::describe_group(const std::string& group) {
 std::vector<CommittedOffset> Admin::seek_group(const std::string& group,
                                                const std::vector<std::string>& topics,
                                                StartPosition to) {
-    const auto found = impl_->core->topics(topics);
-    wire::ListOffsetsRequestT where;
+    std::vector<std::uint32_t> ids;
     std::unordered_map<std::uint32_t, CommittedOffset> places;
-    for (const auto& topic : found) {
+    for (const auto& topic : impl_->core->topics(topics)) {
         for (const auto& partition : topic.partitions) {
-            where.partition_ids.push_back(partition.partition_id);
+            ids.push_back(partition.partition_id);
             places[partition.partition_id] = {.topic = topic.name, .partition = partition.index};
         }
     }
-    where.at = static_cast<wire::OffsetAt>(to.at);
-    where.time_us = to.time_us;
-    const auto offsets =
-        impl_->core->call<wire::ListOffsetsAnswer>(Api::list_offsets, std::move(where));
     wire::OffsetCommitRequestT commit;
     commit.group = group;
     std::vector<CommittedOffset> result;
-    for (const auto& offset : offsets.offsets) {
-        commit.offsets.emplace_back(offset.offset(), offset.partition_id());
-        auto& place = places[offset.partition_id()];
-        place.offset = offset.offset();
+    for (const auto& [id, offset] : client::offsets_at(*impl_->core, ids, to)) {
+        commit.offsets.emplace_back(offset, id);
+        auto& place = places[id];
+        place.offset = offset;
         result.push_back(place);
     }
     (void)impl_->core->call<wire::Done>(Api::offset_commit, std::move(commit));

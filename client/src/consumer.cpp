@@ -4,6 +4,7 @@
 #include <ranges>
 
 #include "client/src/consumer_impl.hpp"
+#include "client/src/offsets.hpp"
 
 namespace millrace {
 namespace {
@@ -28,23 +29,15 @@ void Consumer::Impl::start() {
     }
 }
 
-std::map<std::uint32_t, std::uint64_t> Consumer::Impl::offsets_at(
-    const std::vector<std::uint32_t>& ids, wire::OffsetAt at, std::int64_t time_us) {
-    wire::ListOffsetsRequestT request;
-    request.partition_ids = ids;
-    request.at = at;
-    request.time_us = time_us;
-    std::map<std::uint32_t, std::uint64_t> found;
-    if (ids.empty()) {
-        return found;
+Consumer::Impl::Offsets Consumer::Impl::starts_of(const std::vector<std::uint32_t>& partition_ids) {
+    if (!options_.start_offset) {
+        return client::offsets_at(*core_, partition_ids, options_.start);
     }
-    for (const auto& offset :
-         core_->call<wire::ListOffsetsAnswer>(Api::list_offsets, std::move(request)).offsets) {
-        if (offset.code() == 0) {
-            found[offset.partition_id()] = offset.offset();
-        }
+    Offsets starts;
+    for (const auto id : partition_ids) {
+        starts[id] = *options_.start_offset;
     }
-    return found;
+    return starts;
 }
 
 void Consumer::Impl::assign_alone() {
@@ -64,56 +57,38 @@ void Consumer::Impl::assign_alone() {
             ids.push_back(partition.partition_id);
         }
     }
-    assign(ids, {});
+    assign(starts_of(ids));
 }
 
-void Consumer::Impl::assign(const std::vector<std::uint32_t>& partition_ids,
-                            const std::map<std::uint32_t, std::uint64_t>& committed) {
-    if (!options_.group.empty()) {
-        topics_ = core_->topics({});
-    }
-    std::map<std::uint32_t, std::uint64_t> begin;
-    if (!options_.start_offset) {
-        begin = offsets_at(
-            partition_ids, static_cast<wire::OffsetAt>(options_.start.at), options_.start.time_us);
-    }
+void Consumer::Impl::assign(const Offsets& offsets) {
     std::map<std::uint32_t, Position> positions;
-    const std::set<std::uint32_t> wanted(partition_ids.begin(), partition_ids.end());
-    const auto is_wanted = [&wanted](const auto& partition) {
-        return wanted.contains(partition.partition_id);
+    std::set<std::uint32_t> shards;
+    client::PartitionNames names;
+    const auto is_wanted = [&offsets](const auto& partition) {
+        return offsets.contains(partition.partition_id);
     };
     for (const auto& topic : topics_) {
-        for (const auto& partition : topic.partitions) {
-            names_[partition.partition_id] = {.topic = topic.name, .index = partition.index};
-        }
+        client::add_names(topic, names);
         for (const auto& partition : topic.partitions | std::views::filter(is_wanted)) {
-            const auto stored = committed.find(partition.partition_id);
-            const auto at = stored != committed.end()
-                                ? stored->second
-                                : options_.start_offset.value_or(begin[partition.partition_id]);
+            const auto at = offsets.at(partition.partition_id);
             positions[partition.partition_id] = {.shard = partition.shard,
                                                  .index = partition.index,
                                                  .topic = topic.name,
                                                  .fetch = at,
                                                  .delivered = at,
                                                  .committed = at};
+            shards.insert(partition.shard);
         }
-    }
-    std::set<std::uint32_t> shards;
-    for (const auto& [id, position] : positions) {
-        shards.insert(position.shard);
     }
     {
         const std::lock_guard lock(mutex_);
         ++epoch_;
         positions_ = std::move(positions);
+        names_ = std::move(names);
         ready_.clear();
         fetching_.clear();
-        must_rejoin_ = false;
     }
-    for (const auto shard : shards) {
-        core_->post([self = shared_from_this(), shard] { self->fetch(shard); });
-    }
+    core_->post([self = shared_from_this(), shards] { self->fetch_all(shards); });
 }
 
 void Consumer::Impl::fetch(std::uint32_t shard) {
@@ -266,8 +241,7 @@ std::vector<Record> Consumer::Impl::poll(std::chrono::milliseconds wait_max,
             lock, deadline, [this] { return !ready_.empty() || failure_ || must_rejoin_; });
         if (must_rejoin_) {
             lock.unlock();
-            commit();
-            join();
+            rejoin();
             lock.lock();
             continue;
         }
@@ -303,7 +277,7 @@ bool Consumer::Impl::is_caught_up() {
                 ids.push_back(id);
             }
         }
-        ends_ = offsets_at(ids, wire::OffsetAt::latest, 0);
+        ends_ = client::offsets_at(*core_, ids, {.at = StartAt::latest});
     }
     const std::lock_guard lock(mutex_);
     return std::ranges::all_of(*ends_, [this](const auto& end) {

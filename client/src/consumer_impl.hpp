@@ -54,13 +54,16 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     [[nodiscard]] static std::uint64_t end_of(const std::vector<Record>& records,
                                               const Position& position);
     [[nodiscard]] std::vector<Record> take_ready(std::size_t records_max);
-    void assign(const std::vector<std::uint32_t>& partition_ids,
-                const std::map<std::uint32_t, std::uint64_t>& committed);
+    using Offsets = std::map<std::uint32_t, std::uint64_t>;  ///< by partition id
+    /// Where partitions are read from of which nothing is committed.
+    [[nodiscard]] Offsets starts_of(const std::vector<std::uint32_t>& partition_ids);
+    void assign(const Offsets& offsets);
     void assign_alone();
     void join();
+    void rejoin();
     void heartbeat();
     void beat(const boost::system::error_code& error);
-    void end_heartbeat(const Result<const wire::FrameView*>& answer);
+    void end_heartbeat(std::uint32_t generation, const Result<const wire::FrameView*>& answer);
     void fetch(std::uint32_t shard);
     void fetch_all(const std::set<std::uint32_t>& shards);
     void fetched(std::uint32_t shard,
@@ -69,18 +72,20 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     void take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw);
     void take_error(const wire::FetchedPartitionT& part);
     void fetch_later(std::uint32_t shard);
-    [[nodiscard]] std::map<std::uint32_t, std::uint64_t> offsets_at(
-        const std::vector<std::uint32_t>& ids, wire::OffsetAt at, std::int64_t time_us);
+    [[nodiscard]] bool commits_by_itself() const;
     void commit_if_due();
+    /// Commits what `poll` has given. Where the group has a new generation it stays uncommitted.
+    void try_commit();
+    void send_commit(const Offsets& offsets);
 
     std::shared_ptr<client::Core> core_;
     ConsumerOptions options_;
     boost::asio::steady_timer heartbeat_timer_;
     std::vector<TopicDescription> topics_;
-    client::PartitionNames names_;
 
     mutable std::mutex mutex_;
     std::condition_variable arrived_;
+    client::PartitionNames names_;
     std::map<std::uint32_t, Position> positions_;
     std::deque<Chunk> ready_;
     std::set<std::uint32_t> fetching_;

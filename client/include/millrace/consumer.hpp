@@ -37,7 +37,10 @@ struct Damage {
 ///
 /// Promise:  per partition records come in order. In a group every record comes to one member at
 /// least once; what `poll` gave
-///           before is committed by the next `poll` after the interval, or by `commit`.
+///           before is committed by the next `poll` after the interval, or by `commit`. Where a
+///           group begins at the end, the end that its first member saw is committed at once.
+/// Failure:  when the group is shared out anew, `poll` commits if it may and goes on with what this
+///           member has now; records that were given and are not committed come again.
 /// Threads:  one at a time.
 class Consumer {
   public:
@@ -45,14 +48,16 @@ class Consumer {
     Consumer& operator=(Consumer&&) noexcept;
     Consumer(const Consumer&) = delete;
     Consumer& operator=(const Consumer&) = delete;
-    /// Commits (in a group) and leaves.
+    /// Leaves its group; commits before unless `commit_interval` is 0.
     ~Consumer();
 
     /// The next records, at most `records_max`, or none when `wait_max` has passed. Throws
     /// ClientError where waiting can't help.
     [[nodiscard]] std::vector<Record> poll(std::chrono::milliseconds wait_max,
                                            std::size_t records_max = SIZE_MAX);
-    /// Commits all that `poll` has given.
+    /// Commits all that `poll` has given; durable when it returns. Throws ClientError, and commits
+    /// nothing then: `rebalancing` when the group has been shared out anew, which the next `poll`
+    /// takes part in; after other errors the same call may be tried again.
     void commit();
     /// Damage that was met since the last call.
     [[nodiscard]] std::vector<Damage> damage();
