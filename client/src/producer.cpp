@@ -13,7 +13,6 @@ namespace {
 constexpr std::size_t request_bytes_max = std::size_t{1024} * 1024;
 constexpr std::size_t worth_sending_bytes =
     std::size_t{32} * 1024;  ///< less waits for the answer of what is out
-constexpr std::uint32_t sequence_mask = 0x7fffffff;
 
 std::int64_t unix_now_us() {
     return std::chrono::duration_cast<std::chrono::microseconds>(
@@ -29,6 +28,7 @@ Producer::Impl::Impl(std::shared_ptr<client::Core> core,
                      ProducerOptions options)
     : core_(std::move(core)),
       topic_(topic.name),
+      record_bytes_max_(topic.record_bytes_max == 0 ? SIZE_MAX : topic.record_bytes_max),
       producer_id_(producer_id),
       options_(options),
       retry_timer_(core_->context()),
@@ -82,12 +82,17 @@ void Producer::Impl::send(OutgoingRecord record, DeliveryCallback done) {
         view.headers.push_back({.key = header.key, .value = header.value});
     }
     const auto bytes = wire::record_bytes(view);
-    if (partition.payload_bytes > 0 && partition.payload_bytes + bytes > options_.batch_bytes_max) {
+    // What the broker is likely to refuse goes alone, so that nothing is refused with it.
+    const bool goes_alone = bytes > record_bytes_max_;
+    if (goes_alone || partition.payload_bytes + bytes > options_.batch_bytes_max) {
         seal(index);
     }
     partition.builder.add(view);
     partition.callbacks.push_back(std::move(done));
     partition.payload_bytes += bytes;
+    if (goes_alone) {
+        seal(index);
+    }
     outstanding_bytes_ += bytes;
     gathered_bytes_ += bytes;
     ++outstanding_;
@@ -129,20 +134,25 @@ void Producer::Impl::seal(std::size_t index) {
         {.id = producer_id_, .epoch = partition.epoch, .base_sequence = partition.next_sequence},
         static_cast<wire::Codec>(options_.compression));
     batch->bytes = std::move(bytes).value();
-    partition.next_sequence = static_cast<std::int32_t>(
-        (static_cast<std::uint32_t>(partition.next_sequence) + count) & sequence_mask);
+    partition.next_sequence = wire::advance_sequence(partition.next_sequence, count);
     batch->callbacks = std::exchange(partition.callbacks, {});
     batch->partition = index;
     batch->payload_bytes = std::exchange(partition.payload_bytes, 0);
     batch->deadline = Clock::now() + options_.delivery_timeout;
+    batch->is_behind_gap = partition.has_gap;
     partition.unacked.push_back(std::move(batch));
 }
 
 bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches& taken) {
     auto in_flight = static_cast<std::size_t>(std::ranges::count_if(
         partition.unacked, [](const auto& batch) { return batch->is_in_flight; }));
+    bool has_waiting = false;
     for (const auto& batch : partition.unacked) {
         if (batch->is_in_flight) {
+            continue;
+        }
+        if (batch->is_behind_gap && !batch->may_be_there) {
+            has_waiting = true;
             continue;
         }
         // A broker that has no batch of this epoch takes any for the first.
@@ -152,12 +162,13 @@ bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches
             return true;
         }
         batch->is_in_flight = true;
+        batch->may_be_there = true;
         ++in_flight;
         bytes += batch->bytes.size();
         gathered_bytes_ -= std::min(batch->payload_bytes, gathered_bytes_);
         taken.push_back(batch);
     }
-    return false;
+    return has_waiting;
 }
 
 Producer::Impl::Batches Producer::Impl::take_batches() {

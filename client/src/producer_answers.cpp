@@ -53,6 +53,9 @@ void Producer::Impl::answered(const Batches& batches,
             judge(batches, parsed.value(), endings, must_refresh);
             must_wait = statistics_.retries != retries;
         }
+        for (const auto& batch : batches) {
+            begin_epoch_if_due(partitions_[batch->partition]);
+        }
     }
     end(std::move(endings));
     if (must_refresh) {
@@ -64,24 +67,24 @@ void Producer::Impl::answered(const Batches& batches,
     }
 }
 
+void Producer::Impl::land(Batch& batch) {
+    if (std::exchange(batch.is_in_flight, false)) {
+        gathered_bytes_ += batch.payload_bytes;
+    }
+    if (!std::exchange(partitions_[batch.partition].is_listed, true)) {
+        dirty_.push_back(batch.partition);
+    }
+}
+
 void Producer::Impl::retry_all(const Batches& batches, std::vector<Ending>& endings) {
     for (const auto& batch : batches) {
         auto& partition = partitions_[batch->partition];
         if (std::ranges::find(partition.unacked, batch) == partition.unacked.end()) {
             continue;  // failed with its partition meanwhile
         }
-        batch->is_in_flight = false;
-        gathered_bytes_ += batch->payload_bytes;
         ++statistics_.retries;
-        if (Clock::now() > batch->deadline) {
-            fail_partition(partition,
-                           fail(Errc::timed_out,
-                                "not acknowledged within the delivery timeout" +
-                                    (last_refusal_.empty() ? "" : "; last: " + last_refusal_)),
-                           endings);
-        } else if (!std::exchange(partition.is_listed, true)) {
-            dirty_.push_back(batch->partition);
-        }
+        land(*batch);
+        fail_late(partition, endings);
     }
 }
 
@@ -115,30 +118,83 @@ void Producer::Impl::judge(const Batches& batches,
                                          .duplicate = ack.duplicate()},
                                .repeats = repeats_of(answer, i),
                                .error = nullptr});
+        } else if (code == Errc::sequence_out_of_order && batch->is_behind_gap) {
+            batch->may_be_there = false;
+            land(*batch);
         } else if (should_retry(*batch, code)) {
             must_refresh |= code == Errc::unknown_partition;
             last_refusal_ = answer.text;
             retry_all({batch}, endings);
         } else {
-            fail_partition(partition, fail(code, answer.text), endings);
+            fail_batch(partition, place, fail(code, answer.text), endings);
         }
     }
 }
 
-/// What follows a failed batch can't keep its place either: all of the partition fails and it
-/// starts over with a new epoch.
+void Producer::Impl::fail_batch(Partition& partition,
+                                Place place,
+                                const Error& error,
+                                std::vector<Ending>& endings) {
+    const auto batch = *place;
+    land(*batch);
+    gathered_bytes_ -= std::min(batch->payload_bytes, gathered_bytes_);
+    for (auto behind = partition.unacked.erase(place); behind != partition.unacked.end();
+         ++behind) {
+        (*behind)->is_behind_gap = true;
+    }
+    partition.has_gap = true;
+    endings.push_back(
+        {.batch = batch, .first = {}, .repeats = {}, .error = client::to_exception(error)});
+}
+
+/// What is on its way gets an answer of its own.
+void Producer::Impl::fail_late(Partition& partition, std::vector<Ending>& endings) {
+    const auto is_late = [now = Clock::now()](const std::shared_ptr<Batch>& batch) {
+        return !batch->is_in_flight && now > batch->deadline;
+    };
+    for (auto late = std::ranges::find_if(partition.unacked, is_late);
+         late != partition.unacked.end();
+         late = std::ranges::find_if(partition.unacked, is_late)) {
+        fail_batch(partition,
+                   late,
+                   fail(Errc::timed_out,
+                        "not acknowledged within the delivery timeout" +
+                            (last_refusal_.empty() ? "" : "; last: " + last_refusal_)),
+                   endings);
+    }
+}
+
+/// The topic is gone.
 void Producer::Impl::fail_partition(Partition& partition,
                                     const Error& error,
                                     std::vector<Ending>& endings) {
-    for (const auto& batch : std::exchange(partition.unacked, {})) {
-        gathered_bytes_ -=
-            batch->is_in_flight ? 0 : std::min(batch->payload_bytes, gathered_bytes_);
-        endings.push_back(
-            {.batch = batch, .first = {}, .repeats = {}, .error = client::to_exception(error)});
+    while (!partition.unacked.empty()) {
+        fail_batch(partition, partition.unacked.begin(), error, endings);
     }
+    begin_epoch_if_due(partition);
+}
+
+/// The broker forgets an epoch when it sees the next one: nobody may be left who needs the old.
+void Producer::Impl::begin_epoch_if_due(Partition& partition) {
+    const bool is_needed = std::ranges::any_of(partition.unacked, [](const auto& batch) {
+        return !batch->is_behind_gap || batch->may_be_there;
+    });
+    if (!partition.has_gap || is_needed) {
+        return;
+    }
+    partition.has_gap = false;
     partition.is_confirmed = false;
     ++partition.epoch;
     partition.next_sequence = 0;
+    for (const auto& batch : partition.unacked) {
+        batch->is_behind_gap = false;
+        wire::set_producer(batch->bytes,
+                           {.id = producer_id_,
+                            .epoch = partition.epoch,
+                            .base_sequence = partition.next_sequence});
+        partition.next_sequence = wire::advance_sequence(
+            partition.next_sequence, static_cast<std::uint32_t>(batch->callbacks.size()));
+    }
 }
 
 std::size_t Producer::Impl::tell(const Ending& ending) {

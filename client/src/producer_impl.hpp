@@ -21,6 +21,10 @@ namespace millrace {
 /// A partition's batches are kept in order of their sequences until they are acked. What has to be
 /// sent again becomes `waiting` again and goes out before anything younger; a younger batch that
 /// reached the broker without its elder comes back as out of order and waits, too.
+///
+/// A batch that fails takes nothing with it. Its elders keep their sequences. Those behind it stand
+/// behind a gap: once their elders are acked and the broker has refused each that it may have seen,
+/// they are numbered anew in the next epoch.
 class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
   public:
     Impl(std::shared_ptr<client::Core> core,
@@ -42,6 +46,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
         std::size_t payload_bytes = 0;
         Clock::time_point deadline;
         bool is_in_flight = false;
+        bool is_behind_gap = false;  ///< an elder failed
+        bool may_be_there = false;   ///< sent, and not known to be refused
     };
     struct Partition {
         std::uint32_t id = 0;
@@ -53,6 +59,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
         std::deque<std::shared_ptr<Batch>> unacked;
         bool is_listed = false;     ///< in `dirty_`
         bool is_confirmed = false;  ///< a batch of this epoch was acked
+        bool has_gap = false;       ///< waits for the next epoch
     };
     using Batches = std::vector<std::shared_ptr<Batch>>;
     struct Ending {
@@ -80,7 +87,16 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
                bool& must_refresh);
     void retry_all(const Batches& batches, std::vector<Ending>& endings);
     [[nodiscard]] bool should_retry(const Batch& batch, Errc code) const;
+    using Place = std::deque<std::shared_ptr<Batch>>::iterator;
+    void fail_batch(Partition& partition,
+                    Place place,
+                    const Error& error,
+                    std::vector<Ending>& endings);
+    void fail_late(Partition& partition, std::vector<Ending>& endings);
     void fail_partition(Partition& partition, const Error& error, std::vector<Ending>& endings);
+    /// The batch is in nobody's hands any more.
+    void land(Batch& batch);
+    void begin_epoch_if_due(Partition& partition);
     /// Calls each record's callback with its own place; how many were there before.
     static std::size_t tell(const Ending& ending);
     void end(std::vector<Ending> endings);
@@ -91,6 +107,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
 
     std::shared_ptr<client::Core> core_;
     std::string topic_;
+    std::size_t record_bytes_max_;  ///< as the topic had it; the broker judges
     std::int64_t producer_id_;
     ProducerOptions options_;
     boost::asio::steady_timer retry_timer_;

@@ -15,6 +15,7 @@ constexpr std::size_t sent_count_at = 12;
 constexpr std::size_t magic_at = 16;
 constexpr std::size_t crc_at = 17;
 constexpr std::size_t checked_from = 21;
+constexpr std::size_t producer_at = 43;  ///< id, epoch, base sequence
 constexpr std::size_t record_count_at = 57;
 constexpr std::byte magic{2};
 constexpr unsigned codec_mask = 7;
@@ -125,6 +126,14 @@ void set_sent_record_count(std::span<std::byte> batch, std::uint32_t count) {
              count == present ? std::int32_t{-1} : static_cast<std::int32_t>(count));
 }
 
+void set_producer(std::span<std::byte> batch, const ProducerState& producer) {
+    MILLRACE_ASSERT(batch.size() >= batch_header_bytes);
+    store_be(batch.subspan(producer_at), producer.id);
+    store_be(batch.subspan(producer_at + 8), producer.epoch);
+    store_be(batch.subspan(producer_at + 10), producer.base_sequence);
+    store_be(batch.subspan(crc_at), crc32c(batch.subspan(checked_from)));
+}
+
 std::uint32_t sent_record_count(std::span<const std::byte> batch) {
     MILLRACE_ASSERT(batch.size() >= batch_header_bytes);
     const auto present = load_be<std::int32_t>(batch.subspan(record_count_at));
@@ -174,12 +183,9 @@ Result<std::vector<std::byte>> RecordBatchBuilder::finish(const ProducerState& p
     store_be(out.subspan(23), static_cast<std::int32_t>(record_count_ - 1));
     store_be(out.subspan(27), base_timestamp_ms_);
     store_be(out.subspan(35), max_timestamp_ms_);
-    store_be(out.subspan(43), producer.id);
-    store_be(out.subspan(51), producer.epoch);
-    store_be(out.subspan(53), producer.base_sequence);
     store_be(out.subspan(record_count_at), static_cast<std::int32_t>(record_count_));
     std::ranges::copy(records_, out.subspan(batch_header_bytes).begin());
-    store_be(out.subspan(crc_at), crc32c(out.subspan(checked_from)));
+    set_producer(out, producer);
     records_.clear();
     record_count_ = 0;
     return batch;

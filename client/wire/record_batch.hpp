@@ -79,6 +79,13 @@ struct ProducerState {
     std::int32_t base_sequence = -1;
 };
 
+/// Sequences wrap to 0, as Kafka's do.
+[[nodiscard]] constexpr std::int32_t advance_sequence(std::int32_t sequence, std::uint32_t by) {
+    return static_cast<std::int32_t>((static_cast<std::uint32_t>(sequence) + by) & 0x7fffffffU);
+}
+/// Gives a batch another place in its producer's order. **Requires** at least `batch_header_bytes`.
+void set_producer(std::span<std::byte> batch, const ProducerState& producer);
+
 /// Gathers records into a batch.
 class RecordBatchBuilder {
   public:

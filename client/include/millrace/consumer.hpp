@@ -55,9 +55,9 @@ class Consumer {
     /// ClientError where waiting can't help.
     [[nodiscard]] std::vector<Record> poll(std::chrono::milliseconds wait_max,
                                            std::size_t records_max = SIZE_MAX);
-    /// Commits all that `poll` has given; durable when it returns. Throws ClientError, and commits
-    /// nothing then: `rebalancing` when the group has been shared out anew, which the next `poll`
-    /// takes part in; after other errors the same call may be tried again.
+    /// Commits all that `poll` has given; durable when it returns. Throws ClientError: rebalancing
+    /// when the group was shared out anew, so that what another member has now is not committed and
+    /// comes again; the next `poll` joins. After other errors the same call may be tried again.
     void commit();
     /// Damage that was met since the last call.
     [[nodiscard]] std::vector<Damage> damage();

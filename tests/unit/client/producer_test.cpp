@@ -1,7 +1,9 @@
 #include "millrace/producer.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <future>
 #include <thread>
 
 #include <gtest/gtest.h>
@@ -157,6 +159,133 @@ TEST(Producer, RecordsThatWereThereBeforeGetTheirOwnPlaces) {
     EXPECT_EQ(places[1].append_time_us, 5);
     EXPECT_EQ(places[3].append_time_us, 1);
     EXPECT_EQ(statistics.duplicates, 2U);
+}
+
+/// What became of a record.
+struct Fate {
+    std::promise<std::string> told;
+    DeliveryCallback callback() {
+        return [this](const RecordPlace&, const std::exception_ptr& error) {
+            try {
+                if (error) {
+                    std::rethrow_exception(error);
+                }
+                told.set_value("durable");
+            } catch (const ClientError& failure) {
+                told.set_value(failure.name());
+            }
+        };
+    }
+    std::string wait() { return told.get_future().get(); }
+};
+
+TEST(Producer, ABatchThatIsRefusedTakesNeitherElderNorFollowerWithIt) {
+    ScriptedBroker broker;
+    std::atomic<std::size_t> acked{0};
+    std::array<Fate, 4> fates;
+    std::array<std::promise<void>, 4> may_send;
+    std::promise<void> may_look;
+    std::thread sender([&] {
+        Client client{{.brokers = broker.address()}};
+        auto producer = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
+        introduce(producer, acked);
+        for (std::size_t i = 0; i < 3; ++i) {
+            may_send[i].get_future().wait();
+            producer.send({.value = std::string(record_bytes, '.')}, fates[i].callback());
+        }
+        may_look.get_future().wait();
+        (void)client.admin().list_topics({});  // what was answered before is known now
+        (void)client.admin().list_topics({});  // and what would be sent for it, was
+        may_send[3].get_future().wait();
+        producer.send({.value = std::string(record_bytes, '.')}, fates[3].callback());
+        EXPECT_THROW(producer.flush(), ClientError);
+    });
+    broker.serve_until_publish();
+    broker.answer_oldest();
+    for (std::size_t i = 0; i < 3; ++i) {
+        may_send[i].set_value();
+        broker.receive_publish();
+    }
+    broker.answer(1, Errc::record_too_large);
+    broker.answer(1, Errc::sequence_out_of_order);
+    may_look.set_value();
+    broker.receive_metadata();
+    broker.receive_metadata();
+    EXPECT_EQ(broker.unanswered_batches(), 1U);  // the elder's sequence still counts
+    EXPECT_EQ(fates[1].wait(), "record_too_large");
+    broker.answer_oldest();
+    EXPECT_EQ(fates[0].wait(), "durable");
+    broker.receive_publish();
+    broker.answer_oldest();
+    EXPECT_EQ(fates[2].wait(), "durable");
+    may_send[3].set_value();
+    broker.receive_publish();
+    broker.answer_oldest();
+    EXPECT_EQ(fates[3].wait(), "durable");
+    sender.join();
+    std::vector<std::pair<int, int>> sent;
+    for (const auto& batch : broker.batches()) {
+        sent.emplace_back(batch.epoch, batch.base_sequence);
+    }
+    EXPECT_EQ(sent,
+              (std::vector<std::pair<int, int>>{{0, 0}, {0, 1}, {0, 2}, {0, 3}, {1, 0}, {1, 1}}));
+}
+
+TEST(Producer, AFollowerThatTheBrokerMayHaveIsNotNumberedAnewBeforeItSaysNo) {
+    ScriptedBroker broker;
+    std::atomic<std::size_t> acked{0};
+    std::array<Fate, 2> fates;
+    std::array<std::promise<void>, 2> may_send;
+    std::thread sender([&] {
+        Client client{{.brokers = broker.address()}};
+        auto producer = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
+        introduce(producer, acked);
+        for (std::size_t i = 0; i < fates.size(); ++i) {
+            may_send[i].get_future().wait();
+            producer.send({.value = std::string(record_bytes, '.')}, fates[i].callback());
+        }
+        EXPECT_THROW(producer.flush(), ClientError);
+    });
+    broker.serve_until_publish();
+    broker.answer_oldest();
+    for (auto& may : may_send) {
+        may.set_value();
+        broker.receive_publish();
+    }
+    broker.answer(0, Errc::record_too_large);
+    broker.answer(0, Errc::timed_out);  // which says nothing
+    broker.receive_publish();
+    EXPECT_EQ(broker.batches().back().epoch, 0);
+    EXPECT_EQ(broker.batches().back().base_sequence, 2);
+    broker.answer_oldest();
+    EXPECT_EQ(fates[0].wait(), "record_too_large");
+    EXPECT_EQ(fates[1].wait(), "durable");
+    sender.join();
+}
+
+TEST(Producer, ARecordAboveTheLimitOfItsTopicGoesAlone) {
+    ScriptedBroker broker;
+    broker.grant({.record_bytes_max = 1'000});
+    std::thread sender([&] {
+        Client client{{.brokers = broker.address()}};
+        auto producer = client.producer("test.event", {.linger = std::chrono::milliseconds(100)});
+        for (const std::size_t bytes : {100U, 2'000U, 100U, 100U}) {
+            producer.send({.value = std::string(bytes, '.')}, [](const auto&, const auto&) {});
+        }
+        producer.flush();
+    });
+    broker.serve_until_publish();
+    broker.answer_oldest();
+    while (broker.answered_batches() < 3) {
+        broker.receive_publish();
+        broker.answer_oldest();
+    }
+    sender.join();
+    std::vector<std::uint32_t> counts;
+    for (const auto& batch : broker.batches()) {
+        counts.push_back(batch.record_count);
+    }
+    EXPECT_EQ(counts, (std::vector<std::uint32_t>{1, 1, 2}));
 }
 
 TEST(Producer, TwoOfOneClientDoNotShareTheirSequences) {

@@ -36,10 +36,11 @@ wire::HelloAnswerT hello_answer() {
     return hello;
 }
 
-wire::MetadataAnswerT metadata_answer() {
+wire::MetadataAnswerT metadata_answer(std::uint32_t record_bytes_max) {
     auto topic = std::make_unique<wire::TopicT>();
     topic->name = "test.event";
     topic->partition_count = 1;
+    topic->record_bytes_max = record_bytes_max;
     auto partition = std::make_unique<wire::PartitionT>();
     partition->partition_id = only_partition;
     topic->partitions.push_back(std::move(partition));
@@ -72,6 +73,13 @@ void ScriptedBroker::receive_publish() {
     }
 }
 
+void ScriptedBroker::receive_metadata() {
+    const auto before = metadata_;
+    while (metadata_ == before) {
+        receive();
+    }
+}
+
 void ScriptedBroker::receive() {
     const auto before = frames_;
     while (frames_ == before) {
@@ -97,7 +105,8 @@ void ScriptedBroker::handle(const wire::FrameView& frame) {
         answer.publishes_outstanding_max = grants_.publishes_outstanding_max;
         send(wire::format_message(header, answer));
     } else if (api == wire::Api::metadata) {
-        send(wire::format_message(header, metadata_answer()));
+        ++metadata_;
+        send(wire::format_message(header, metadata_answer(grants_.record_bytes_max)));
     } else if (api == wire::Api::publish) {
         take_publish(frame);
     } else {
@@ -115,24 +124,25 @@ void ScriptedBroker::take_publish(const wire::FrameView& frame) {
         publish.batches.push_back({.partition_id = entry.partition_id(),
                                    .producer_id = summary.producer_id,
                                    .base_sequence = summary.base_sequence,
-                                   .record_count = summary.record_count});
+                                   .record_count = summary.record_count,
+                                   .epoch = summary.producer_epoch});
         raw = raw.subspan(entry.batch_bytes());
     }
     batches_.insert(batches_.end(), publish.batches.begin(), publish.batches.end());
     unanswered_.push_back(std::move(publish));
 }
 
-void ScriptedBroker::answer_oldest() {
-    const auto publish = std::move(unanswered_.front());
-    unanswered_.pop_front();
+void ScriptedBroker::answer(std::size_t number, Errc code) {
+    const auto publish = std::move(unanswered_.at(number));
+    unanswered_.erase(unanswered_.begin() + static_cast<std::ptrdiff_t>(number));
     wire::PublishAnswerT answer;
     for (const auto& batch : publish.batches) {
         answer.acks.emplace_back(next_offset_,
                                  /*append_time_us=*/1,
                                  batch.partition_id,
-                                 /*code=*/0,
+                                 static_cast<std::uint16_t>(code),
                                  /*duplicate=*/false);
-        next_offset_ += batch.record_count;
+        next_offset_ += code == Errc::ok ? batch.record_count : 0;
     }
     answer.credit = grants_.credit;
     answer.repeats = std::exchange(repeats_, {});

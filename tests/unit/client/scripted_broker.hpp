@@ -19,6 +19,7 @@ struct SentBatch {
     std::int64_t producer_id = -1;
     std::int32_t base_sequence = -1;
     std::uint32_t record_count = 0;
+    std::int16_t epoch = 0;
 };
 
 /// A broker of one connection that greets, has one topic, and answers a publish when it is told to.
@@ -31,7 +32,8 @@ class ScriptedBroker {
     /// What hello and the answers to a publish grant.
     struct Grants {
         std::uint32_t publishes_outstanding_max = 1024;
-        std::uint32_t credit = 0;  ///< 0: nothing is said
+        std::uint32_t credit = 0;            ///< 0: nothing is said
+        std::uint32_t record_bytes_max = 0;  ///< of the topic
     };
     void grant(const Grants& grants) { grants_ = grants; }
     /// The next answer says that these records of its batches were there before.
@@ -40,8 +42,12 @@ class ScriptedBroker {
     void serve_until_publish();
     /// Waits for the next publish.
     void receive_publish();
+    /// Waits for the next request for metadata, and answers it.
+    void receive_metadata();
     /// Acks the oldest request that is not answered.
-    void answer_oldest();
+    void answer_oldest() { answer(0, Errc::ok); }
+    /// Answers one of those that are not, counted from the oldest.
+    void answer(std::size_t number, Errc code);
     [[nodiscard]] std::size_t unanswered_batches() const;
     [[nodiscard]] std::size_t unanswered_requests() const { return unanswered_.size(); }
     [[nodiscard]] std::size_t answered_batches() const { return answered_; }
@@ -71,6 +77,7 @@ class ScriptedBroker {
     std::uint64_t next_offset_ = 0;
     std::size_t answered_ = 0;
     std::size_t frames_ = 0;
+    std::size_t metadata_ = 0;
 };
 
 }  // namespace millrace::client::testing

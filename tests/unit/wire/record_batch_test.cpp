@@ -103,6 +103,18 @@ TEST(RecordBatchLayout, IsKafkasVersion2) {
     EXPECT_TRUE(validate_batch(batch));
 }
 
+TEST(RecordBatchLayout, ABatchTakesAnotherPlaceInItsProducersOrder) {
+    RecordBatchBuilder builder;
+    const RecordView record{
+        .key = std::nullopt, .value = "x", .headers = {}, .event_time_us = noon_us};
+    builder.add(record);
+    auto moved = builder.finish({.id = 5, .epoch = 0, .base_sequence = 17}).value();
+    set_producer(moved, {.id = 6, .epoch = 3, .base_sequence = 0});
+    builder.add(record);
+    EXPECT_EQ(moved, builder.finish({.id = 6, .epoch = 3, .base_sequence = 0}).value());
+    EXPECT_EQ(advance_sequence(0x7fffffff, 1), 0);
+}
+
 TEST(RecordBatchBuilder, IsEmptyAgainAfterABatch) {
     RecordBatchBuilder builder;
     builder.add({.key = std::nullopt, .value = "x", .headers = {}, .event_time_us = noon_us});
