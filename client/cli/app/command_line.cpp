@@ -45,9 +45,10 @@ void move_help_to_end(std::vector<std::string>& words) {
 
 void print_error(std::ostream& err, const Globals& globals, const ClientError& error) {
     if (globals.output == OutputFormat::json) {
-        const nlohmann::ordered_json body{
-            {"code", error.code()}, {"name", error.name()}, {"text", error.what()}};
-        err << nlohmann::ordered_json{{"error", body}}.dump() << '\n';
+        using Json = nlohmann::ordered_json;
+        const Json body{{"code", error.code()}, {"name", error.name()}, {"text", error.what()}};
+        // The text may repeat a name from the command line, whatever its bytes are.
+        err << Json{{"error", body}}.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
         return;
     }
     err << "millrace: " << error.what() << " (" << error.name() << ")\n";
@@ -113,13 +114,10 @@ ExitCode run(const std::vector<std::string>& words, Session::Streams streams) {
         ParsedCommand command = line.parse(words);
         streams.out << command.out;
         streams.err << command.err;
-        if (!command.action) {
-            return command.code;
-        }
         globals = command.globals;
         Session session(globals, streams);
-        const ExitCode code = command.action(session);
-        streams.out.flush();
+        const ExitCode code = command.action ? command.action(session) : command.code;
+        session.flush_out();
         return code;
     } catch (const UsageError& error) {
         streams.err << "millrace: " << error.what() << '\n';

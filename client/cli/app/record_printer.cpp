@@ -1,7 +1,6 @@
 #include "client/cli/app/record_printer.hpp"
 
 #include <ostream>
-#include <stdexcept>
 
 namespace millrace::cli {
 
@@ -17,10 +16,7 @@ void RecordPrinter::print(const Record& record) {
 }
 
 void RecordPrinter::flush() {
-    session_.out().flush();
-    if (!session_.out()) {
-        throw std::runtime_error("stdout can't be written");
-    }
+    session_.flush_out();
 }
 
 }  // namespace millrace::cli

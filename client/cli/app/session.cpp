@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <stdexcept>
 
 #include "client/cli/text/time_text.hpp"
 #include "millrace/client.hpp"
@@ -34,6 +35,12 @@ std::chrono::milliseconds Session::timeout_or(std::chrono::milliseconds otherwis
 
 Admin Session::admin() {
     return client().admin();
+}
+
+void Session::flush_out() {
+    if (!streams_.out.flush()) {
+        throw std::runtime_error("stdout can't be written");
+    }
 }
 
 void Session::note(std::string_view text) {

@@ -44,6 +44,8 @@ class Session {
     [[nodiscard]] Client& client();
     [[nodiscard]] Admin admin();
     [[nodiscard]] std::ostream& out() { return streams_.out; }
+    /// Throws when not all of it could be written.
+    void flush_out();
     [[nodiscard]] std::ostream& err() { return streams_.err; }
     [[nodiscard]] bool is_json() const { return globals_.output == OutputFormat::json; }
     /// True when a person sees stderr and did not ask for silence.

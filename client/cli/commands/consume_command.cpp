@@ -96,10 +96,21 @@ class Reader {
             return;
         }
         printer_.flush();
-        if (!options_.group.empty()) {
-            consumer_.commit();
-        }
+        commit();
         progress_.update({.count = printer_.count()});
+    }
+    void commit() {
+        if (options_.group.empty()) {
+            return;
+        }
+        try {
+            consumer_.commit();
+        } catch (const ClientError& error) {
+            if (error.name() != name_of(Errc::rebalancing)) {
+                throw;
+            }
+            session_.note("the group was shared out anew: what was printed last may come again");
+        }
     }
     void warn_of_damage() {
         for (const Damage& damage : consumer_.damage()) {

@@ -8,6 +8,7 @@
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/usage_error.hpp"
 #include "client/cli/views/json_views.hpp"
+#include "client/expressions/outside_json.hpp"
 
 namespace millrace::cli {
 namespace {
@@ -28,15 +29,18 @@ ExitCode export_letters(Session& session, const ListOptions& options) {
         session.out() << to_json(whole).dump(
                              -1, ' ', false, nlohmann::json::error_handler_t::replace)
                       << '\n';
-        return ++count < options.limit;
+        return session.out().good() && ++count < options.limit;
     });
+    session.flush_out();
     session.note("exported " + format_count(count) + (count == 1 ? " letter" : " letters"));
     return ExitCode::ok;
 }
 
 /// The id of an exported letter, and the value that its line holds now.
 std::pair<std::uint64_t, std::string> parse_export_line(const std::string& line) {
-    const auto json = nlohmann::json::parse(line, nullptr, false);
+    const auto json = expressions::is_safe_to_parse(line)
+                          ? nlohmann::json::parse(line, nullptr, false)
+                          : nlohmann::json();
     if (!json.is_object() || !json.contains("id") || !json.at("id").is_number_unsigned()) {
         throw UsageError("a line of an export is a JSON object with an \"id\"; this is: " +
                          line.substr(0, 80));
@@ -51,9 +55,9 @@ std::pair<std::uint64_t, std::string> parse_export_line(const std::string& line)
 
 /// An export writes JSON in its own way: what differs only in spaces was not touched.
 bool is_same_value(const std::string& one, const std::string& other) {
-    const auto json = nlohmann::json::parse(one, nullptr, false);
     return one == other ||
-           (!json.is_discarded() && json == nlohmann::json::parse(other, nullptr, false));
+           (expressions::is_outside_json(one) && expressions::is_outside_json(other) &&
+            nlohmann::json::parse(one) == nlohmann::json::parse(other));
 }
 
 /// Takes an export back whose records were mended in an editor; what is unchanged stays as it is.

@@ -282,7 +282,8 @@ void add_publish_command(Registry& registry) {
          "millrace publish plant1.mes.finished --file day.jsonl --event-id-field id   # may run "
          "twice\n"
          "millrace publish plant1.test --key A --value hello --header correlation-id=42\n"
-         "millrace consume a.b --format json | millrace publish c.d --jsonl   # see docs/cli.md"},
+         "millrace consume a.b --format json | jq -c 'del(.topic, .partition)' |\n"
+         "    millrace publish c.d --jsonl   # with its topic a line goes back into a.b"},
         options,
         publish);
     add_input_options(command, *options);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "client/cli/text/usage_error.hpp"
+#include "client/expressions/outside_json.hpp"
 #include "storage/base/text/base64.hpp"
 
 namespace millrace::cli {
@@ -97,7 +98,7 @@ void apply_field(TopicRecord& out, const std::string& name, const Json& value) {
 std::optional<std::string> embedded_json(const std::string& value) {
     const auto first = value.find_first_not_of(" \t\r\n");
     if (first == std::string::npos || (value[first] != '{' && value[first] != '[') ||
-        !Json::accept(value)) {
+        !expressions::is_outside_json(value)) {
         return std::nullopt;
     }
     if (value.find_first_of("\r\n") == std::string::npos) {
@@ -146,6 +147,10 @@ std::string pointer_of(std::string_view path) {
 }  // namespace
 
 TopicRecord parse_json_line(std::string_view line) {
+    if (!expressions::is_safe_to_parse(line)) {
+        throw UsageError("no JSON that can be read: it holds a NUL, or is nested deeper than " +
+                         std::to_string(expressions::json_levels_max) + " levels");
+    }
     const Json document = Json::parse(line, nullptr, false);
     if (document.is_discarded()) {
         throw UsageError("no JSON");
@@ -181,10 +186,10 @@ std::string format_json_line(const Record& record) {
 }
 
 std::optional<std::string> find_field(std::string_view json, std::string_view path) {
-    const Json document = Json::parse(json, nullptr, false);
-    if (document.is_discarded() || path.empty()) {
+    if (path.empty() || !expressions::is_outside_json(json)) {
         return std::nullopt;
     }
+    const Json document = Json::parse(json, nullptr, false);
     try {
         const Json::json_pointer pointer(pointer_of(path));
         if (!document.contains(pointer) || document.at(pointer).is_null()) {

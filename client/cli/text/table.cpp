@@ -10,15 +10,29 @@ bool is_continuation(char c) {
     return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U;
 }
 
-std::string without_controls(std::string text) {
-    for (char& c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        c = byte < 0x20 || byte == 0x7F ? ' ' : c;
-    }
-    return text;
+bool is_control(unsigned char byte) {
+    return byte < 0x20 || byte == 0x7F;
+}
+
+/// U+0080 to U+009F; a terminal takes U+009B for ESC [.
+bool is_control(unsigned char first, unsigned char second) {
+    return first == 0xC2 && second >= 0x80 && second <= 0x9F;
 }
 
 }  // namespace
+
+std::string without_controls(std::string text) {
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        if (is_control(byte)) {
+            text[at] = ' ';
+        } else if (at + 1 < text.size() &&
+                   is_control(byte, static_cast<unsigned char>(text[at + 1]))) {
+            text.replace(at, 2, " ");
+        }
+    }
+    return text;
+}
 
 std::size_t width_of(std::string_view text) {
     return static_cast<std::size_t>(

@@ -41,6 +41,9 @@ class Facts {
     std::vector<std::pair<std::string, std::string>> facts_;
 };
 
+/// One line that a terminal shows as it is: control characters, also those that UTF-8 writes in two
+/// bytes, become spaces.
+[[nodiscard]] std::string without_controls(std::string text);
 /// How many characters UTF-8 text has.
 [[nodiscard]] std::size_t width_of(std::string_view text);
 /// At most `width_max` characters, with "..." at the end where something was left out.

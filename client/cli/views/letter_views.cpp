@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <ostream>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -39,15 +40,24 @@ void print_actions(std::ostream& out, const std::vector<LetterAction>& actions) 
     table.print(out);
 }
 
+/// What a machine sent must not steer the terminal of whoever looks at it.
+void print_lines(std::ostream& out, const std::string& text) {
+    std::istringstream lines(text.empty() ? "\n" : text);
+    for (std::string line; std::getline(lines, line);) {
+        out << without_controls(std::move(line)) << '\n';
+    }
+}
+
 void print_record(std::ostream& out, const std::string& title, const Record& record) {
     out << '\n'
         << title << ", " << format_bytes(record.value.size()) << ", event time "
         << format_time(record.event_time_us) << ":\n";
     for (const Header& header : record.headers) {
-        out << header.key << ": " << (is_utf8(header.value) ? header.value : "(no text)") << '\n';
+        out << without_controls(header.key) << ": "
+            << (is_utf8(header.value) ? without_controls(header.value) : "(no text)") << '\n';
     }
     if (is_utf8(record.value)) {
-        out << record.value << '\n';
+        print_lines(out, record.value);
     } else {
         out << "(no text; base64) " << format_base64(record.value) << '\n';
     }

@@ -172,6 +172,20 @@ TEST(Run, ChecksOptionsBeforeItConnects) {
     }
 }
 
+TEST(Run, AnErrorInJsonMayNameWhatIsNoText) {
+    const Ran ran = run_offline(
+        {"-o", "json", "--brokers", "127.0.0.1:\xff", "--timeout", "200ms", "topic", "ls"});
+    EXPECT_EQ(ran.code, ExitCode::no_connection);
+    EXPECT_THAT(ran.err, HasSubstr("127.0.0.1:\xEF\xBF\xBD"));
+}
+
+TEST(Run, WhatCantBeWrittenIsNotDone) {
+    std::ostream full(nullptr);
+    std::ostringstream err;
+    EXPECT_EQ(run({"version"}, {full, err, false}), ExitCode::refused);
+    EXPECT_THAT(err.str(), HasSubstr("stdout can't be written"));
+}
+
 TEST(Run, VersionNeedsNoBroker) {
     const Ran text = run_offline({"version"});
     EXPECT_EQ(text.code, ExitCode::ok);

@@ -41,6 +41,22 @@ TEST(ParseJsonLine, WritesAValueThatIsNoTextAsJsonInItsOrder) {
     EXPECT_EQ(parse_json_line(R"({"value":null})").record.value, "");
 }
 
+TEST(FormatJsonLine, OfAValueThatIsJsonOnlyUpToANulIsJson) {
+    const std::string value("{}\0x", 4);
+    const auto line = format_json_line(record_of(std::nullopt, value));
+    ASSERT_TRUE(nlohmann::json::accept(line)) << line;
+    EXPECT_EQ(nlohmann::json::parse(line).at("value"), value);
+}
+
+TEST(FormatJsonLine, AValueThatIsNestedTooDeepComesAsText) {
+    const std::size_t levels = 1'000'000;
+    const std::string value = std::string(levels, '[') + "\n" + std::string(levels, ']');
+    const auto line = format_json_line(record_of(std::nullopt, value));
+    EXPECT_EQ(parse_json_line(line).record.value, value);
+    EXPECT_THROW(static_cast<void>(parse_json_line("{\"value\":" + value + "}")), UsageError);
+    EXPECT_EQ(find_field("{\"a\":" + value + "}", "a"), std::nullopt);
+}
+
 TEST(ParseJsonLine, LeavesOutWhatIsMissing) {
     const TopicRecord parsed = parse_json_line(R"({"value":"x","key":null,"offset":9})");
     EXPECT_EQ(parsed.topic, "");

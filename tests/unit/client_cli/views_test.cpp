@@ -73,6 +73,22 @@ TEST(PrintLetters, ShowsOneLineEachAndTheCauseByName) {
     EXPECT_EQ(err.str(), "");
 }
 
+TEST(PrintLetter, WhatAMachineSentDoesNotSteerTheTerminal) {
+    std::ostringstream out;
+    std::ostringstream err;
+    Session session(Globals{}, {out, err, false});
+    Letter letter = letter_of(7, "x");
+    letter.record = Record{.topic = "a.b",
+                           .value =
+                               "one\x1b[2J\ntwo\xc2\x9b"
+                               "1mthree",
+                           .headers = {{"a\x1b", "b\x07"}}};
+    print_letter(session, letter);
+    EXPECT_THAT(out.str(), HasSubstr("one [2J\ntwo 1mthree\n"));
+    EXPECT_THAT(out.str(), HasSubstr("a : b \n"));
+    EXPECT_EQ(out.str().find_first_of("\x1b\x07"), std::string::npos);
+}
+
 TEST(ParseStart, TakesWhatHoldsForAllPartitions) {
     EXPECT_EQ(parse_start("beginning", "--to").at, StartAt::earliest);
     EXPECT_EQ(parse_start("end", "--to").at, StartAt::latest);
