@@ -278,7 +278,7 @@ Result<void> BatchAcceptor::accept_one(const CatalogView& catalog,
     MILLRACE_TRY(auto checked,
                  check_batch(batch.batch,
                              window_us == 0 ? EventIdSearch::skip : EventIdSearch::look,
-                             unpacked_bytes_max(*topic)));
+                             record_limits_of(*topic)));
     auto& partition = partitions_[batch.partition];
     if (!partition.next) {
         partition.next = store_->bounds(batch.partition).next;

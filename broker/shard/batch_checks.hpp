@@ -28,17 +28,22 @@ struct CheckedBatch {
 
 enum class EventIdSearch : std::uint8_t { skip, look };
 
-/// As wire::validate_batch. Errors: also record_too_large, for one above `record_bytes_max` once it
-/// is unpacked.
+/// What one record may have.
+struct RecordLimits {
+    std::size_t unpacked_bytes_max = SIZE_MAX;  ///< with its key counted twice
+    std::size_t record_bytes_max = SIZE_MAX;    ///< as it lies alone in a batch that is not packed
+};
+[[nodiscard]] RecordLimits record_limits_of(const TopicInfo& topic);
+
+/// As wire::validate_batch. Errors: also record_too_large, for a record above one of the limits;
+/// the text names it.
 [[nodiscard]] Result<CheckedBatch> check_batch(std::span<const std::byte> batch,
                                                EventIdSearch search,
-                                               std::size_t record_bytes_max);
+                                               const RecordLimits& limits);
 
-/// Errors: record_too_large for a batch above what the topic, or else the broker, takes.
+/// Errors: record_too_large for a batch above what the broker takes.
 [[nodiscard]] Result<void> check_batch_size(const TopicInfo& topic,
                                             std::size_t batch_bytes,
                                             std::size_t record_batch_bytes_max);
-/// What a record of the topic may have once it is unpacked.
-[[nodiscard]] std::size_t unpacked_bytes_max(const TopicInfo& topic);
 
 }  // namespace millrace::broker

@@ -170,8 +170,7 @@ void EventFilter::remember(PartitionId partition,
 }
 
 void EventFilter::note_recovered(const BatchHeader& header, std::span<const std::byte> batch) {
-    const auto checked =
-        check_batch(batch, EventIdSearch::look, std::numeric_limits<std::size_t>::max());
+    const auto checked = check_batch(batch, EventIdSearch::look, RecordLimits{});
     if (!checked) {
         return;  // the readers are told when they come there
     }

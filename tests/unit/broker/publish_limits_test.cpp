@@ -58,6 +58,38 @@ INSTANTIATE_TEST_SUITE_P(Packed,
                          ::testing::Combine(::testing::Values(wire::Codec::lz4, wire::Codec::zstd),
                                             ::testing::Values(0U, 1'000U)));
 
+/// A batch of records that have so many bytes each, alone.
+std::vector<std::byte> batch_of_records(std::size_t count, std::size_t bytes, wire::Codec codec) {
+    constexpr std::size_t around = 1 + 1 + 1 + 1 + 2 + 1 + 2;  // lengths below 8 KiB take two bytes
+    const std::string value(bytes - around, 'v');
+    const wire::RecordView record{
+        .key = std::nullopt, .value = value, .headers = {}, .event_time_us = 1'000};
+    EXPECT_EQ(wire::record_bytes(record, {.time = 1'000}), bytes);
+    wire::RecordBatchBuilder builder;
+    for (std::size_t i = 0; i < count; ++i) {
+        builder.add(record);
+    }
+    return builder.finish({}, codec).value();
+}
+
+TEST(PublishLimitsOfAShard, ATopicsLimitHoldsForItsRecordsAndNotForTheBatch) {
+    ShardFixture fixture;
+    const auto partition = fixture.make_topic("a.b").front();
+    TopicAlteration change;
+    change.name = "a.b";
+    change.record_bytes_max = 1'000;
+    fixture.shard->catalog().alter_topic(change, [](const auto& done) { ASSERT_TRUE(done); });
+    fixture.runtime->run_until_idle();
+    for (const auto codec : {wire::Codec::none, wire::Codec::zstd}) {
+        const auto fits = batch_of_records(10, 1'000, codec);
+        EXPECT_EQ(fixture.publish_now(partition, fits).outcome.code, Errc::ok);
+        const auto refused = fixture.publish_now(partition, batch_of_records(2, 1'001, codec));
+        EXPECT_EQ(refused.outcome.code, Errc::record_too_large);
+        EXPECT_THAT(refused.text, HasSubstr("limit record_bytes_max of its topic is 1000"));
+    }
+    EXPECT_EQ(fixture.shard->bounds(partition)->next, Offset{20});
+}
+
 TEST(PublishLimitsOfAShard, PackedRecordsThatDoNotUnpackAreRefused) {
     ShardFixture fixture;
     const auto partition = fixture.make_topic("a.b").front();

@@ -98,13 +98,8 @@ class Publisher::Run : public std::enable_shared_from_this<Publisher::Run> {
         finish();
     }
 
-    void plan(UnixMicros now_us, Rules limits) {
+    void plan(UnixMicros now_us, const Rules& limits) {
         const auto count = static_cast<std::uint32_t>(topic_->partitions.size());
-        // The shard holds a whole batch to the topic's limit of a record.
-        if (topic_->record_bytes_max != 0) {
-            limits.batch_bytes_max = std::min(limits.batch_bytes_max,
-                                              topic_->record_bytes_max + wire::batch_header_bytes);
-        }
         for (std::size_t number = 0; number < records_.size(); ++number) {
             auto& outcome = outcomes_[number];
             if (!records_[number]) {
@@ -129,13 +124,16 @@ class Publisher::Run : public std::enable_shared_from_this<Publisher::Run> {
             return;
         }
         const auto bytes = wire::record_bytes(records_[number].value().view()) + margin_bytes;
-        if (wire::batch_header_bytes + bytes > batch_bytes_max + margin_bytes) {
-            const bool is_topics = topic_->record_bytes_max != 0;
+        const auto broker_max = batch_bytes_max - wire::batch_header_bytes;
+        const bool is_topics =
+            topic_->record_bytes_max != 0 && topic_->record_bytes_max < broker_max;
+        const std::size_t limit = is_topics ? topic_->record_bytes_max : broker_max;
+        if (bytes > limit + margin_bytes) {
             outcome.error = fail(
                 Errc::record_too_large,
                 "a record of " + std::to_string(bytes - margin_bytes) + " bytes, limit " +
                     (is_topics ? "record_bytes_max of " + topic_->name : "record_batch_bytes_max") +
-                    " is " + std::to_string(batch_bytes_max));
+                    " is " + std::to_string(is_topics ? limit : batch_bytes_max));
             return;
         }
         auto& waiting = waiting_[outcome.partition_index];
