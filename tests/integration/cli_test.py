@@ -1,9 +1,10 @@
 """The command-line tool against a running broker, where its output depends on what the broker counts."""
 import json
+import subprocess
 import unittest
 import urllib.request
 
-from harness import Broker, eventually
+from harness import Broker, binary, eventually
 
 
 class CommandLine(unittest.TestCase):
@@ -44,6 +45,38 @@ class CommandLine(unittest.TestCase):
             self.assertEqual(len(lines), count)
             seen += [json.loads(line)["n"] for line in lines]
         self.assertEqual(sorted(seen), list(range(30)))
+
+    def to_full_disk(self, *arguments: str) -> subprocess.CompletedProcess:
+        with open("/dev/full", "wb") as full:
+            return subprocess.run([binary("millrace"), "--brokers", self.broker.native, *arguments], stdout=full,
+                                  stderr=subprocess.PIPE, text=True, timeout=120, check=False)
+
+    def test_what_a_full_disk_did_not_take_is_not_committed(self):
+        self.publish("full.group", 10)
+        done = self.to_full_disk("consume", "full.group", "--group", "full")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("stdout can't be written", done.stderr)
+        lines = self.broker.millrace("consume", "full.group", "--group", "full").stdout.split("\n")[:-1]
+        self.assertEqual(len(lines), 10)
+
+    def test_an_export_to_a_full_disk_fails(self):
+        self.publish("full.export", 3)
+        self.broker.millrace("subscription", "create", "exported", "--topic", "full.export", "--order", "none")
+        self.broker.millrace("subscription", "consume", "exported", "--count", "3", "--nack", "mapping")
+        self.assertEqual(len(self.broker.millrace("dlq", "export", "exported").stdout.split("\n")[:-1]), 3)
+        self.assertEqual(self.to_full_disk("dlq", "export", "exported").returncode, 1)
+
+    def test_a_group_at_the_end_keeps_what_came_between_two_of_its_members(self):
+        self.publish("end.group", 5)
+        reading = ("consume", "end.group", "--group", "end", "--from", "end")
+        first = subprocess.Popen([binary("millrace"), "--brokers", self.broker.native, *reading], stdout=subprocess.DEVNULL)
+        eventually(30, lambda: any(group["name"] == "end" and len(group["offsets"]) == 4 for group in self.broker.ask("group", "ls")),
+                   "a commit of where the group begins")
+        first.kill()
+        first.wait()
+        self.broker.millrace("publish", "end.group", text="x\n" * 7)
+        lines = self.broker.millrace(*reading, "--count", "7").stdout.split("\n")[:-1]
+        self.assertEqual(len(lines), 7)
 
     def test_subscription_says_how_old_the_oldest_waiting_record_is(self):
         self.publish("count.lag", 3)
