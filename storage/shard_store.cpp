@@ -1,7 +1,6 @@
 #include "storage/shard_store.hpp"
 
 #include <algorithm>
-#include <deque>
 #include <filesystem>
 
 #include "storage/base/logging.hpp"
@@ -9,6 +8,7 @@
 #include "storage/index/state_map.hpp"
 #include "storage/log/background.hpp"
 #include "storage/log/commit_writer.hpp"
+#include "storage/log/frame_reader.hpp"
 #include "storage/log/log_scanner.hpp"
 #include "storage/log/partition_reader.hpp"
 #include "storage/log/recovery.hpp"
@@ -17,6 +17,7 @@
 #include "storage/log/state_dump.hpp"
 #include "storage/log/state_mover.hpp"
 #include "storage/recycler.hpp"
+#include "storage/space_watch.hpp"
 
 namespace millrace::storage {
 namespace {
@@ -49,7 +50,8 @@ class Store final : public ShardStore {
           files_(disk, clock, options_, background_),
           writer_(options_, clock, disk, files_, metrics),
           reader_(files_, writer_),
-          scanner_(files_),
+          scanner_(files_, [this](SegmentSequence segment) { return used_bytes_of(segment); }),
+          frames_(files_),
           scrubber_(options_, clock, files_, metrics),
           mover_(
               options_,
@@ -57,7 +59,8 @@ class Store final : public ShardStore {
               writer_,
               [this](const FrameView& frame) { return append(frame); },
               metrics),
-          recycler_(files_, mover_) {}
+          recycler_(files_, mover_),
+          space_(disk, options_) {}
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
     Store(Store&&) = delete;
@@ -76,8 +79,13 @@ class Store final : public ShardStore {
         files_.go_on(writer_.active_bytes());
     }
     Result<void> sync() override;
-    bool is_out_of_space() const override { return is_out_of_space_; }
-    void index_batches(FramePlace place, std::span<const std::byte> payload) override;
+    bool is_out_of_space() const override { return space_.is_short(); }
+    Result<std::span<const std::byte>> read_payload(FramePlace place, std::size_t bytes) override {
+        return frames_.read(place, bytes);
+    }
+    void index_batches(FramePlace place, std::span<const std::byte> payload) override {
+        index_->add_run(place.segment, place.position + frame_header_bytes, payload);
+    }
     void mark_applied(CommitSequence commit) override;
     PartitionBounds bounds(PartitionId partition) const override {
         return index_->bounds(partition);
@@ -130,7 +138,8 @@ class Store final : public ShardStore {
   private:
     Result<void> open_index();
     Result<void> recover();
-    Result<void> recover_segment(const Segment& segment);
+    Result<void> recover_segment(const Segment& segment, const Segment* following);
+    [[nodiscard]] std::uint64_t used_bytes_of(SegmentSequence segment) const;
     void recover_frame(const FrameView& frame, FramePlace place);
     void note_append(const FrameView& frame, FramePlace place);
     void start_checkpoint();
@@ -138,7 +147,6 @@ class Store final : public ShardStore {
                         CommitSequence upto,
                         const std::vector<SealJob>& seals);
     [[nodiscard]] bool is_checkpoint_due() const;
-    void look_at_space();
     void recover_dump(const FrameView& frame, FramePlace place);
     void restore_dump();
 
@@ -154,17 +162,17 @@ class Store final : public ShardStore {
     CommitWriter writer_;
     PartitionReader reader_;
     LogScanner scanner_;
+    FrameReader frames_;
     Scrubber scrubber_;
     StateMover mover_;
     Recycler recycler_;
+    SpaceWatch space_;
     StateDumpReader dumps_;  ///< of the segments that a rebuild reads
     std::map<SegmentSequence, Unsealed> unsealed_;
     CommitSequence applied_;
     CommitSequence checkpointed_;
     SegmentSequence sealed_upto_;
     bool is_checkpointing_ = false;
-    bool is_out_of_space_ = false;
-    std::uint64_t disk_free_bytes_ = 0;
     std::uint64_t torn_tails_cut_ = 0;
     std::uint64_t frames_quarantined_ = 0;
     std::uint64_t epoch_ = 0;
@@ -222,14 +230,14 @@ void Store::recover_frame(const FrameView& frame, FramePlace place) {
     events_.on_recovered_frame(frame, place, in_state);
 }
 
-Result<void> Store::recover_segment(const Segment& segment) {
+Result<void> Store::recover_segment(const Segment& segment, const Segment* following) {
     const auto sequence = segment.header.sequence;
-    const auto before = applied_;
     MILLRACE_TRY(const auto scan,
                  scan_segment(segment,
-                              options_.segment_bytes,
-                              before,
-                              options_.commits_in_flight_max,
+                              {.after = applied_,
+                               .commits_in_flight_max = options_.commits_in_flight_max,
+                               .following = following,
+                               .used_bytes = std::nullopt},
                               [this](const FrameView& frame, FramePlace place) {
                                   recover_frame(frame, place);
                               }));
@@ -255,17 +263,21 @@ Result<void> Store::recover() {
         log_error("storage", path + ": its header does not verify; the segment is left out");
     }
     std::vector<SegmentSequence> empty;
-    for (const auto& [sequence, segment] : files_.segments()) {
+    const auto& segments = files_.segments();
+    for (auto at = segments.begin(); at != segments.end(); ++at) {
+        const auto& [sequence, segment] = *at;
         const auto row = index_->sealed_segments().find(sequence);
-        if (sequence <= sealed_upto_ && row != index_->sealed_segments().end()) {
-            scrubber_.add(sequence, row->second.used_bytes);
-        }
         if (sequence <= sealed_upto_) {
+            if (row != index_->sealed_segments().end()) {
+                scrubber_.add(sequence, row->second.used_bytes);
+            }
             continue;
         }
-        const auto before = applied_;
-        MILLRACE_TRY(recover_segment(segment));
-        if (applied_ == before && unsealed_[sequence].row.used_bytes == disk_alignment) {
+        const auto before = std::pair(applied_, frames_quarantined_);
+        const auto next = std::next(at);
+        MILLRACE_TRY(recover_segment(segment, next == segments.end() ? nullptr : &next->second));
+        if (std::pair(applied_, frames_quarantined_) == before &&
+            used_bytes_of(sequence) == disk_alignment) {
             empty.push_back(sequence);
         }
     }
@@ -287,7 +299,7 @@ Result<void> Store::open() {
     batch.put(epoch_key, format_number(epoch_));
     MILLRACE_TRY(rows_->write(std::move(batch), Durability::now));
     files_.set_epoch(epoch_);
-    look_at_space();
+    space_.look();
     writer_.set_events({.on_durable = [this](CommitSequence commit) { events_.on_durable(commit); },
                         .on_failed = [this](const Error& error) { events_.on_failed(error); },
                         .on_rolled =
@@ -312,7 +324,7 @@ void Store::note_append(const FrameView& frame, FramePlace place) {
 Result<FramePlace> Store::append(const FrameView& frame) {
     const bool is_records =
         frame.kind == FrameKind::entry && frame.entry_type == entry_type_records;
-    if (is_records && is_out_of_space_) {
+    if (is_records && space_.is_short()) {
         return fail(
             Errc::out_of_space,
             "limit disk_reserve_bytes: less than the reserve is free on " + options_.directory);
@@ -333,17 +345,16 @@ Result<void> Store::sync() {
     return ok();
 }
 
-void Store::index_batches(FramePlace place, std::span<const std::byte> payload) {
-    auto position = place.position + frame_header_bytes;
-    while (const auto header = load_batch_header(payload)) {
-        index_->add(place.segment, *header, position);
-        payload = payload.subspan(header->run_bytes());
-        position += header->run_bytes();
-    }
-}
-
 void Store::mark_applied(CommitSequence commit) {
     applied_ = std::max(applied_, commit);
+}
+
+std::uint64_t Store::used_bytes_of(SegmentSequence segment) const {
+    if (const auto open = unsealed_.find(segment); open != unsealed_.end()) {
+        return open->second.row.used_bytes;
+    }
+    const auto row = index_->sealed_segments().find(segment);
+    return row == index_->sealed_segments().end() ? 0 : row->second.used_bytes;
 }
 
 Result<ScanCursor> Store::scan_start(UnixMicros time_us) {
@@ -426,21 +437,10 @@ void Store::end_checkpoint(const Result<void>& written,
     }
 }
 
-void Store::look_at_space() {
-    const auto free = disk_.free_bytes(options_.directory);
-    disk_free_bytes_ = free ? free.value() : 0;
-    const bool is_short = disk_free_bytes_ < options_.disk_reserve_bytes;
-    if (is_short != is_out_of_space_) {
-        log_warning("storage",
-                    is_short ? "disk space is below disk_reserve_bytes: publishes are refused"
-                             : "disk space is back: publishes are taken again");
-    }
-    is_out_of_space_ = is_short;
-}
-
 void Store::tick() {
     background_.run_endings();
-    look_at_space();
+    frames_.rest();
+    space_.look();
     if (!is_checkpointing_ && !writer_.is_poisoned()) {
         mover_.step(*rows_, sealed_upto_, writer_.last_durable());
     }
@@ -466,14 +466,14 @@ Result<void> Store::checkpoint() {
 StoreStats Store::stats() const {
     return {.segments = files_.segments().size(),
             .segments_free = files_.free_count(),
-            .log_bytes = (files_.segments().size() + files_.free_count()) * options_.segment_bytes,
+            .log_bytes = files_.bytes(),
             .live_bytes = index_->live_bytes(),
             .commits = writer_.commits(),
             .syncs = writer_.commits(),
             .torn_tails_cut = torn_tails_cut_,
             .frames_quarantined = frames_quarantined_ + scrubber_.damage_found(),
-            .disk_free_bytes = disk_free_bytes_,
-            .out_of_space = is_out_of_space_,
+            .disk_free_bytes = space_.free_bytes(),
+            .out_of_space = space_.is_short(),
             .poisoned = writer_.is_poisoned(),
             .state_dump_failure = mover_.failure() ? mover_.failure()->text : std::string()};
 }

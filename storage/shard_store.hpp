@@ -218,6 +218,11 @@ class ShardStore {
     [[nodiscard]] virtual Result<void> sync() = 0;
     [[nodiscard]] virtual bool is_out_of_space() const = 0;
 
+    /// The payload of a frame that recovery handed out, valid until the next call. Blocks: for the
+    /// start, where it costs least in the order of the log. Errors: io, corrupt.
+    [[nodiscard]] virtual Result<std::span<const std::byte>> read_payload(
+        FramePlace place, std::size_t payload_bytes) = 0;
+
     /// Makes the batches of a committed records frame readable. `payload` is the frame's. In log
     /// order.
     virtual void index_batches(FramePlace place, std::span<const std::byte> payload) = 0;

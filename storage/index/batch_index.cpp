@@ -108,6 +108,16 @@ void BatchIndex::add(SegmentSequence segment, const BatchHeader& header, Positio
     live_bytes_ += entry.run_bytes;
 }
 
+void BatchIndex::add_run(SegmentSequence segment,
+                         Position position,
+                         std::span<const std::byte> run) {
+    while (const auto header = load_batch_header(run)) {
+        add(segment, *header, position);
+        run = run.subspan(header->run_bytes());
+        position += header->run_bytes();
+    }
+}
+
 void BatchIndex::set_partition_row(KeyValueBatch& batch, PartitionId partition) const {
     if (const auto found = partitions_.find(partition); found != partitions_.end()) {
         batch.put(partition_key(partition), format_partition_row(found->second));

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -46,6 +47,8 @@ class BatchIndex {
 
     /// A batch that became readable; ignored when the partition is already past it.
     void add(SegmentSequence segment, const BatchHeader& header, Position position);
+    /// The same for the batches of a records frame, the first of which lies at `position`.
+    void add_run(SegmentSequence segment, Position position, std::span<const std::byte> run);
     [[nodiscard]] SealJob begin_seal(SegmentSequence segment, SegmentRow row) const;
     /// The rows of the job are on disk: what memory held for the segment can go.
     [[nodiscard]] Result<void> end_seal(const SealJob& job);

@@ -154,6 +154,11 @@ void CommitWriter::finish_commit() {
 void CommitWriter::issue_waiting() {
     while (!poison_ && !waiting_.empty() && in_flight_.size() < options_.commits_in_flight_max) {
         auto commit = waiting_.front();
+        // Once a segment: so that one that has begun proves to recovery that all before it is
+        // whole.
+        if (!in_flight_.empty() && in_flight_.front()->buffer->segment != commit->buffer->segment) {
+            return;
+        }
         waiting_.pop_front();
         in_flight_.push_back(commit);
         commit->issued = clock_.steady_now();

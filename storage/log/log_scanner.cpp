@@ -67,6 +67,7 @@ Taken take_commits(std::span<const std::byte> window,
 struct Job {
     Segment segment;
     ScanCursor cursor;
+    std::uint64_t end = 0;  ///< what lies behind it in the segment does not count
     CommitSequence upto;
     std::optional<SegmentSequence> following;
     AlignedBuffer memory;
@@ -81,8 +82,9 @@ struct Job {
             return;
         }
         ScanResult result;
-        const auto window =
-            std::span<const std::byte>(memory.span()).first(static_cast<std::size_t>(bytes));
+        const auto window = std::span<const std::byte>(memory.span())
+                                .first(std::min<std::uint64_t>(static_cast<std::size_t>(bytes),
+                                                               end - cursor.position.value));
         const auto taken = take_commits(window, segment, upto, result.runs);
         result.next = {.segment = cursor.segment, .position = cursor.position + taken.bytes};
         if (taken.is_beyond_limit) {
@@ -111,6 +113,8 @@ void LogScanner::scan(ScanCursor from, std::size_t bytes_max, CommitSequence upt
                       ? from
                       : ScanCursor{.segment = at->first, .position = Position{0}};
     job->cursor.position = std::max(job->cursor.position, Position{disk_alignment});
+    job->end =
+        std::max(align_up(used_bytes_(at->first), disk_alignment), job->cursor.position.value);
     job->upto = upto;
     if (const auto next = std::next(at); next != segments.end()) {
         job->following = next->first;

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
+#include <utility>
+
 #include "storage/log/commit_writer.hpp"
 #include "storage/log/segment_files.hpp"
 #include "storage/shard_store.hpp"
@@ -9,16 +13,21 @@ namespace millrace::storage {
 /// Reads the log in its physical order, which is the order of append times.
 ///
 /// Promise:  hands out only what verifies and belongs to commits up to the limit; steps over
-/// damage. Threads:  the shard's.
+/// damage; leaves out what recovery cut. Threads:  the shard's.
 class LogScanner {
   public:
-    explicit LogScanner(SegmentFiles& files) : files_(files) {}
+    /// Where the last commit of a segment ends that counts; behind it may lie a tail that was cut.
+    using UsedBytes = std::function<std::uint64_t(SegmentSequence)>;
+
+    LogScanner(const SegmentFiles& files, UsedBytes used_bytes)
+        : files_(files), used_bytes_(std::move(used_bytes)) {}
 
     /// `upto` is the last commit that may be shown.
     void scan(ScanCursor from, std::size_t bytes_max, CommitSequence upto, ScanDone done);
 
   private:
-    SegmentFiles& files_;
+    const SegmentFiles& files_;
+    UsedBytes used_bytes_;
 };
 
 }  // namespace millrace::storage

@@ -6,54 +6,27 @@
 
 #include "storage/base/logging.hpp"
 #include "storage/io/aligned_buffer.hpp"
+#include "storage/log/frame_reader.hpp"
 
 namespace millrace::storage {
 namespace {
 
-constexpr std::size_t window_bytes = 4_MiB;  ///< two of the largest commits
-
-/// Reads a file front to back through a window.
-class Window {
-  public:
-    Window(File& file, std::size_t file_bytes)
-        : file_(file), file_bytes_(file_bytes), memory_(window_bytes) {}
-
-    /// `bytes` at `at`, fewer at the end of the file. **Requires** at most half the window, and
-    /// `at` aligned.
-    Result<std::span<const std::byte>> at(std::uint64_t at, std::size_t bytes) {
-        bytes = static_cast<std::size_t>(
-            std::min<std::uint64_t>(bytes, at < file_bytes_ ? file_bytes_ - at : 0));
-        if (at < base_ || at + bytes > base_ + filled_) {
-            base_ = at;
-            MILLRACE_TRY(
-                filled_,
-                file_.read_now(Position{at},
-                               memory_.span().first(std::min<std::size_t>(
-                                   window_bytes, align_up(file_bytes_ - at, disk_alignment)))));
-            bytes = std::min(bytes, filled_);
-        }
-        return std::span<const std::byte>(memory_.span()).subspan(at - base_, bytes);
-    }
-
-  private:
-    File& file_;
-    std::size_t file_bytes_;
-    AlignedBuffer memory_;
-    std::uint64_t base_ = 0;
-    std::size_t filled_ = 0;
+/// What is known of a segment before it is read.
+struct Knowledge {
+    std::uint64_t end = 0;  ///< nothing behind it counts
+    std::uint32_t in_flight_max = 0;
+    /// Of the first commit in the segment behind it.
+    std::optional<CommitSequence> following;
 };
 
 class Scanner {
   public:
-    Scanner(const Segment& segment,
-            std::size_t segment_bytes,
-            std::uint32_t in_flight_max,
-            const FrameHandler& handle)
+    Scanner(const Segment& segment, const Knowledge& known, const FrameHandler& handle)
         : segment_(segment),
-          bytes_(segment_bytes),
-          in_flight_max_(in_flight_max),
+          bytes_(known.end),
+          known_(known),
           handle_(handle),
-          window_(*segment.file, segment_bytes) {}
+          window_(*segment.file, known.end) {}
 
     Result<SegmentScan> run(CommitSequence after) {
         found_.last = after;
@@ -78,7 +51,8 @@ class Scanner {
     Result<std::optional<std::uint64_t>> step(std::uint64_t at) {
         MILLRACE_TRY(const auto commit, read_commit(at));
         const bool is_expected = commit && is_next(*commit);
-        if (is_expected && commit->bad_frames == 0) {
+        // Where the log goes on in another segment, all of this one had come to the disk before.
+        if (is_expected && (commit->bad_frames == 0 || known_.following)) {
             MILLRACE_TRY(hand_out(at, *commit));
             return at + commit->header.total_bytes;
         }
@@ -103,8 +77,12 @@ class Scanner {
     /// segments that held nothing of worth any more are gone.
     [[nodiscard]] bool is_next(const Commit& commit) const {
         const auto sequence = commit.header.sequence;
-        return is_of_epoch(commit.header) &&
+        return is_of_epoch(commit.header) && !is_cut(sequence) &&
                (is_at_start() ? sequence > found_.last : sequence == found_.last + 1);
+    }
+    /// A tail that an earlier recovery cut: its sequences were given out again.
+    [[nodiscard]] bool is_cut(CommitSequence sequence) const {
+        return known_.following && sequence >= *known_.following;
     }
     [[nodiscard]] bool is_at_start() const { return found_.used_bytes == disk_alignment; }
     // Whole zeros are the untouched rest of the file, not a tail that tore.
@@ -187,7 +165,8 @@ class Scanner {
         for (std::uint64_t at = bad + step; at < bytes_; at += disk_alignment) {
             MILLRACE_TRY(const auto head, window_.at(at, disk_alignment));
             const auto header = load_commit_header(head, segment_.header.hash_seed);
-            if (!header || !is_of_epoch(*header) || header->sequence <= found_.last) {
+            if (!header || !is_of_epoch(*header) || header->sequence <= found_.last ||
+                is_cut(header->sequence)) {
                 continue;
             }
             first = first ? first : Resume{.position = at, .before = header->sequence - 1};
@@ -196,7 +175,7 @@ class Scanner {
             const auto before_bad = std::max(first->before.value, std::uint64_t{1}) - 1;
             const auto good =
                 is_at_start() ? std::max(found_.last.value, before_bad) : found_.last.value;
-            if (header->sequence.value > good + in_flight_max_) {
+            if (known_.following || header->sequence.value > good + known_.in_flight_max) {
                 return first;
             }
         }
@@ -209,14 +188,22 @@ class Scanner {
     }
 
     const Segment& segment_;
-    std::size_t bytes_;
-    std::uint32_t in_flight_max_;
+    std::uint64_t bytes_;
+    Knowledge known_;
     const FrameHandler& handle_;
-    Window window_;
+    FileWindow window_;
     SegmentScan found_;
     bool saw_bytes_ = false;
     std::uint64_t bad_position_ = 0;
 };
+
+Result<std::optional<CommitSequence>> first_commit(const Segment& segment) {
+    AlignedBuffer head(disk_alignment);
+    MILLRACE_TRY(const auto bytes, segment.file->read_now(Position{disk_alignment}, head.span()));
+    const auto header = load_commit_header(head.span().first(bytes), segment.header.hash_seed);
+    const auto epoch = static_cast<std::uint32_t>(segment.header.writer_epoch);
+    return header && header->writer_epoch == epoch ? std::optional(header->sequence) : std::nullopt;
+}
 
 }  // namespace
 
@@ -228,16 +215,25 @@ void report_damage(SegmentSequence segment, std::uint64_t position, std::string_
 }
 
 Result<SegmentScan> scan_segment(const Segment& segment,
-                                 std::size_t segment_bytes,
-                                 CommitSequence after,
-                                 std::uint32_t commits_in_flight_max,
+                                 const ScanRange& range,
                                  const FrameHandler& handle) {
-    MILLRACE_TRY(const auto file_bytes, segment.file->size_bytes());
-    return Scanner(segment,
-                   std::min<std::size_t>(segment_bytes, file_bytes),
-                   commits_in_flight_max,
-                   handle)
-        .run(after);
+    Knowledge known{.end = segment.file_bytes, .in_flight_max = range.commits_in_flight_max};
+    if (range.used_bytes) {
+        known.end = std::min<std::uint64_t>(known.end, align_up(*range.used_bytes, disk_alignment));
+    }
+    if (range.following != nullptr) {
+        MILLRACE_TRY(known.following, first_commit(*range.following));
+    }
+    MILLRACE_TRY(auto found, Scanner(segment, known, handle).run(range.after));
+    // Only of a neighbour: what lay between others may be gone because nothing of it was needed.
+    const bool is_neighbour =
+        known.following && range.following->header.sequence == segment.header.sequence + 1;
+    if (is_neighbour && found.last.value > 0 && found.last + 1 < *known.following) {
+        found.torn_tails = 0;
+        ++found.quarantined;
+        report_damage(segment.header.sequence, found.used_bytes, "its end does not verify");
+    }
+    return found;
 }
 
 }  // namespace millrace::storage

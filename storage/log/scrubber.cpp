@@ -52,20 +52,19 @@ void Scrubber::tick() {
                                                        : Background::Mode::thread);
     }
     background_->start([this, segment = *segment, task]() -> Background::Ending {
-        const auto outcome = scrub(segment, options_.segment_bytes, task.used_bytes);
+        const auto outcome = scrub(segment, task.used_bytes);
         return [this, outcome] { end(outcome); };
     });
     background_->run_endings();
 }
 
-Scrubber::Outcome Scrubber::scrub(const Segment& segment,
-                                  std::size_t segment_bytes,
-                                  std::uint64_t used_bytes) {
-    // Nothing of a sealed segment was in flight, so whatever follows damage proves it.
-    constexpr std::uint32_t in_flight_max = 0;
+Scrubber::Outcome Scrubber::scrub(const Segment& segment, std::uint64_t used_bytes) {
+    // Nothing of what is used in a sealed segment was in flight, so whatever follows damage proves
+    // it; what lies behind may be a tail that recovery cut.
     const auto scan = scan_segment(
-        segment, segment_bytes, CommitSequence{0}, in_flight_max, [](const FrameView&, FramePlace) {
-        });
+        segment,
+        {.after = {}, .commits_in_flight_max = 0, .following = nullptr, .used_bytes = used_bytes},
+        [](const FrameView&, FramePlace) {});
     if (!scan) {
         return {.damaged = 0, .error = scan.error()};
     }

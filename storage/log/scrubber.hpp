@@ -23,7 +23,7 @@ class Scrubber {
              const SegmentFiles& files,
              MetricsRegistry& metrics);
 
-    /// `used_bytes` is where the segment's last commit ends at the earliest.
+    /// `used_bytes` is where the segment's last commit ends, or a little before its padding does.
     void add(SegmentSequence sequence, std::uint64_t used_bytes);
     /// Takes up what was found and begins with the next segment when it is time.
     void tick();
@@ -38,9 +38,7 @@ class Scrubber {
         std::uint64_t damaged = 0;
         std::optional<Error> error;
     };
-    [[nodiscard]] static Outcome scrub(const Segment& segment,
-                                       std::size_t segment_bytes,
-                                       std::uint64_t used_bytes);
+    [[nodiscard]] static Outcome scrub(const Segment& segment, std::uint64_t used_bytes);
     void end(const Outcome& outcome);
 
     const StoreOptions& options_;

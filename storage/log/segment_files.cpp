@@ -64,21 +64,43 @@ Result<void> SegmentFiles::open_all(std::vector<std::string>& broken) {
         MILLRACE_TRY(const auto taken, file->read_now(Position{0}, bytes.span()));
         auto header = parse_segment_header(bytes.span().first(taken));
         if (header && header.value().sequence == *sequence) {
-            segments_[*sequence] =
-                Segment{.header = header.value(), .file = std::move(file), .path = path};
+            MILLRACE_TRY(const auto file_bytes, file->size_bytes());
+            segments_[*sequence] = Segment{.header = header.value(),
+                                           .file = std::move(file),
+                                           .path = path,
+                                           .file_bytes = file_bytes};
         } else if (!header && header.error().code == Errc::newer_format) {
             return fail(Errc::newer_format, path + ": " + header.error().text);
         } else {
             broken.push_back(path);
         }
     }
+    return open_free();
+}
+
+Result<void> SegmentFiles::open_free() {
     MILLRACE_TRY(const auto spare, disk_.list(free_directory_));
     for (const auto& name : spare) {
-        free_.push_back(name);
         free_number_ =
             std::max(free_number_, sequence_of(name).value_or(SegmentSequence{0}).value + 1);
+        const auto path = free_directory_ + "/" + name;
+        MILLRACE_TRY(const auto file, disk_.open(path, OpenMode::read));
+        MILLRACE_TRY(const auto file_bytes, file->size_bytes());
+        if (file_bytes == options_.segment_bytes) {
+            free_.push_back(name);
+        } else {
+            MILLRACE_TRY(disk_.remove(path));  // made when segment_bytes was another
+        }
     }
     return ok();
+}
+
+std::uint64_t SegmentFiles::bytes() const {
+    std::uint64_t total = free_.size() * options_.segment_bytes;
+    for (const auto& [sequence, segment] : segments_) {
+        total += segment.file_bytes;
+    }
+    return total;
 }
 
 const Segment* SegmentFiles::find(SegmentSequence sequence) const {
@@ -131,9 +153,10 @@ bool SegmentFiles::release(SegmentSequence sequence) {
         return false;
     }
     const auto path = found->second.path;
+    const bool can_be_used_again = found->second.file_bytes == options_.segment_bytes;
     segments_.erase(found);
     Result<void> done = ok();
-    if (free_.size() < options_.free_segments_max) {
+    if (can_be_used_again && free_.size() < options_.free_segments_max) {
         auto name = std::to_string(free_number_++) + std::string(suffix);
         done = disk_.rename(path, free_directory_ + "/" + name);
         if (done) {

@@ -40,12 +40,15 @@ class SegmentFiles {
     void go_on(std::size_t used) { maker_.go_on(used); }
     /// The next segment, waiting for it where it is still being made. Errors: out_of_space, io.
     [[nodiscard]] Result<const Segment*> take_next();
-    /// A segment without live bytes: kept for recycling, or deleted. False while someone still
-    /// reads it.
+    /// A segment without live bytes: kept for recycling, or deleted, also when it is of another
+    /// size than segments are now. False while someone still reads it.
     [[nodiscard]] bool release(SegmentSequence sequence);
     [[nodiscard]] std::size_t free_count() const { return free_.size(); }
+    /// Of all files, the free ones included.
+    [[nodiscard]] std::uint64_t bytes() const;
 
   private:
+    [[nodiscard]] Result<void> open_free();
     [[nodiscard]] SegmentMaker::Plan plan_next();
     [[nodiscard]] std::string path_of(SegmentSequence sequence) const;
     [[nodiscard]] SegmentSequence next_sequence() const;

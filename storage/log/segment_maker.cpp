@@ -117,7 +117,10 @@ Result<Segment> SegmentMaker::finish_file(const Plan& plan) const {
     MILLRACE_TRY(file->sync_now());
     MILLRACE_TRY(disk_.rename(plan.source, plan.path));
     MILLRACE_TRY(disk_.sync_directory(plan.directory));
-    return Segment{.header = plan.header, .file = std::move(file), .path = plan.path};
+    return Segment{.header = plan.header,
+                   .file = std::move(file),
+                   .path = plan.path,
+                   .file_bytes = options_.segment_bytes};
 }
 
 }  // namespace millrace::storage

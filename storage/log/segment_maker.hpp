@@ -17,6 +17,7 @@ struct Segment {
     SegmentHeader header;
     std::shared_ptr<File> file;
     std::string path;
+    std::uint64_t file_bytes = 0;  ///< as it was made; what is set now is for those to come
 };
 
 /// Makes a segment file in the background, a step at a time.

@@ -73,6 +73,7 @@ class Script {
 
     /// Each partition has what was acked, and behind it at most what was under way.
     void check() {
+        EXPECT_EQ(fixture.store->stats().frames_quarantined, 0U);
         for (std::uint32_t p = 0; p < partitions; ++p) {
             const PartitionId id{p};
             const auto found = fixture.read_all(id);

@@ -27,7 +27,10 @@ void recover(const Segment& segment, std::size_t image_bytes) {
         // Reads every byte, for the sanitizer.
         check(std::ranges::count(frame.payload, std::byte{0}) >= 0, "bytes can be counted");
     };
-    const auto scan = scan_segment(segment, image_bytes, CommitSequence{0}, 2, handle);
+    const auto scan = scan_segment(
+        segment,
+        {.after = {}, .commits_in_flight_max = 2, .following = nullptr, .used_bytes = std::nullopt},
+        handle);
     check(scan.has_value(), "bytes are never an error of the disk");
     check(scan.value().used_bytes <= image_bytes && scan.value().used_bytes % disk_alignment == 0,
           "what is used lies within the segment");
@@ -35,7 +38,7 @@ void recover(const Segment& segment, std::size_t image_bytes) {
 }
 
 void replay(Disk& disk, SegmentFiles& files, std::size_t image_bytes) {
-    LogScanner scanner(files);
+    LogScanner scanner(files, [image_bytes](SegmentSequence) { return image_bytes; });
     ScanCursor cursor{.segment = SegmentSequence{1}, .position = Position{0}};
     for (std::size_t turn = 0;; ++turn) {
         check(turn <= image_bytes / disk_alignment + 1, "a replay comes to its end");

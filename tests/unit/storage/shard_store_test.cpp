@@ -181,6 +181,28 @@ TEST_F(ScrubbedStore, FindsNothingInIntactSegments) {
               0U);
 }
 
+TEST_F(ScrubbedStore, FindsNothingInATailThatRecoveryCut) {
+    const auto number = static_cast<int>(fixture.store->stats().segments);
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(fixture.publish(seven, std::to_string(i)));
+        fixture.run();
+    }
+    // As a power loss leaves it that tears the first of two commits in flight.
+    const auto content = fixture.disk.contents(segment(number));
+    auto last = content.size() - disk_alignment;
+    while (std::ranges::all_of(std::span(content).subspan(last, disk_alignment),
+                               [](std::byte b) { return b == std::byte{0}; })) {
+        last -= disk_alignment;
+    }
+    fixture.disk.flip_bit(segment(number), Position{last - disk_alignment + 100}, 1);
+    fixture.close();
+    ASSERT_TRUE(fixture.open());
+    EXPECT_EQ(fixture.store->stats().torn_tails_cut, 1U);
+    fill(fixture, 200);
+    ASSERT_TRUE(fixture.store->checkpoint());
+    EXPECT_EQ(damage_after_restart(), 0U);
+}
+
 TEST_F(ScrubbedStore, FindsAFlippedBitInTheMiddle) {
     fixture.disk.flip_bit(segment(1), Position{2 * disk_alignment + 700}, 3);
     EXPECT_EQ(damage_after_restart(), 1U);

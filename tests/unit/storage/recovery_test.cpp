@@ -1,0 +1,129 @@
+#include "storage/log/recovery.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/storage/store_fixture.hpp"
+
+#include "storage/format/layout.hpp"
+
+namespace millrace::storage::testing {
+namespace {
+
+using ::testing::Contains;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr PartitionId seven{7};
+constexpr std::size_t in_a_segment = 64_KiB / disk_alignment - 1;  ///< commits of one block
+
+std::string segment_path(int number) {
+    return "/data/shard-00/log/000000000000000" + std::to_string(number) + ".seg";
+}
+
+class RecoveryTest : public ::testing::Test {
+  protected:
+    RecoveryTest() { EXPECT_TRUE(fixture.open()); }
+
+    /// Each a commit of one block.
+    void publish(std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            published.push_back(std::to_string(published.size()) + std::string(3'000, '.'));
+            ASSERT_TRUE(fixture.publish(seven, published.back()));
+            fixture.run();
+        }
+    }
+    void reopen() {
+        fixture.close();
+        ASSERT_TRUE(fixture.open());
+    }
+    /// What a power loss with two commits in flight leaves, the first of them torn.
+    void tear_the_last_but_one() {
+        const auto block = 1 + published.size() % in_a_segment - 2;
+        fixture.disk.flip_bit(segment_path(1), Position{block * disk_alignment + 1'000}, 1);
+        reopen();
+        published.resize(published.size() - 2);
+        ASSERT_EQ(fixture.read_all(seven).values, published);
+    }
+    std::uint64_t quarantined() { return fixture.store->stats().frames_quarantined; }
+
+    StoreFixture fixture;
+    std::vector<std::string> published;
+};
+
+TEST_F(RecoveryTest, SegmentsMadeLargerThanIsSetNowAreReadToTheirEnd) {
+    publish(12);
+    fixture.options.segment_bytes = 16_KiB;
+    reopen();
+    EXPECT_EQ(fixture.read_all(seven).values, published);
+    publish(10);
+    reopen();
+    EXPECT_EQ(fixture.read_all(seven).values, published);
+    EXPECT_EQ(fixture.scan_all(0).values, published);
+    EXPECT_EQ(quarantined(), 0U);
+}
+
+TEST_F(RecoveryTest, SegmentsOfAnotherSizeAreNotUsedAgain) {
+    publish(2 * in_a_segment);
+    ASSERT_TRUE(fixture.store->drop_partition(seven));
+    fixture.run();
+    fixture.run();
+    ASSERT_GT(fixture.store->stats().segments_free, 0U);
+    fixture.options.segment_bytes = 128_KiB;
+    reopen();
+    EXPECT_EQ(fixture.store->stats().segments_free, 0U);
+    published.clear();
+    publish(60);
+    reopen();
+    std::uint64_t bytes = 0;
+    for (const auto& path : fixture.disk.paths()) {
+        bytes += path.ends_with(".seg") ? fixture.disk.contents(path).size() : 0;
+    }
+    EXPECT_EQ(fixture.store->stats().log_bytes, bytes);
+}
+
+TEST_F(RecoveryTest, DamagedFrameAtTheEndOfAFullSegmentIsDamageAndNoTornTail) {
+    publish(2 * in_a_segment + 3);
+    fixture.disk.flip_bit(segment_path(1), Position{in_a_segment * disk_alignment + 1'000}, 1);
+    reopen();
+    EXPECT_EQ(quarantined(), 1U);
+    EXPECT_EQ(fixture.store->stats().torn_tails_cut, 0U);
+    EXPECT_EQ(fixture.read_all(seven).values.size(), published.size() - 1);
+}
+
+TEST_F(RecoveryTest, DamagedCommitAtTheEndOfAFullSegmentIsDamageAndNoTornTail) {
+    publish(2 * in_a_segment + 3);
+    for (const auto block : {in_a_segment - 1, in_a_segment}) {
+        fixture.disk.flip_bit(segment_path(1), Position{block * disk_alignment + 20}, 1);
+    }
+    reopen();
+    EXPECT_EQ(quarantined(), 1U);
+    EXPECT_EQ(fixture.store->stats().torn_tails_cut, 0U);
+    EXPECT_EQ(fixture.read_all(seven).values.size(), published.size() - 2);
+}
+
+TEST_F(RecoveryTest, EndThatAnEarlierLifeLeftIsKnownByWhereTheNextBegan) {
+    publish(6);
+    reopen();
+    publish(3);
+    fixture.disk.flip_bit(segment_path(1), Position{6 * disk_alignment + 1'000}, 1);
+    reopen();
+    EXPECT_EQ(quarantined(), 1U);
+    EXPECT_EQ(fixture.read_all(seven).values.size(), published.size() - 1);
+}
+
+TEST_F(RecoveryTest, TailThatWasCutStaysCutAndIsNotReplayed) {
+    publish(6);
+    tear_the_last_but_one();
+    EXPECT_EQ(fixture.store->stats().torn_tails_cut, 1U);
+    publish(6);  // takes the sequences of what was cut
+    EXPECT_EQ(fixture.scan_all(0).values, published);
+    reopen();
+    EXPECT_EQ(fixture.read_all(seven).values, published);
+    EXPECT_EQ(fixture.scan_all(0).values, published);
+    EXPECT_EQ(quarantined(), 0U);
+}
+
+}  // namespace
+}  // namespace millrace::storage::testing
