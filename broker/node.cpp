@@ -20,6 +20,7 @@
 #include "broker/data_directory.hpp"
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/delivery/jobs/job_runner.hpp"
+#include "broker/descriptor_limit.hpp"
 #include "broker/gateways/http/http_door.hpp"
 #include "broker/node_control.hpp"
 #include "broker/odoo_feed.hpp"
@@ -332,6 +333,11 @@ Result<void> Node::run() {
     const auto cores = std::max(1U, std::thread::hardware_concurrency());
     MILLRACE_TRY(const auto identity,
                  self.directory->identify(static_cast<std::uint32_t>(self.config.shards), cores));
+    const auto connections =
+        identity.shard_count * self.config.connections_max + self.config.http_connections_max;
+    if (const auto shortage = find_descriptor_shortage(raise_descriptor_limit(), connections)) {
+        log_warning("node", *shortage);
+    }
     boost::asio::signal_set signals(self.control, SIGTERM, SIGINT);
     MILLRACE_TRY(self.make_door());
     MILLRACE_TRY(self.odoo, OdooFeed::create(self.control, self.config, self.metrics));

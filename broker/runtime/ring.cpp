@@ -111,4 +111,26 @@ void Ring::wait_for_disk() {
     }
 }
 
+void RingTimer::start(std::chrono::milliseconds wait) {
+    MILLRACE_ASSERT(!is_running_);
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(wait);
+    wait_ = {.tv_sec = seconds.count(),
+             .tv_nsec = std::chrono::nanoseconds(wait - seconds).count()};
+    is_running_ = true;
+    io_uring_prep_timeout(ring_.prepare(this), &wait_, 0, 0);
+}
+
+void RingTimer::cancel() {
+    if (is_running_) {
+        auto* const operation = static_cast<RingOperation*>(this);
+        io_uring_prep_timeout_remove(
+            ring_.prepare(nullptr), reinterpret_cast<std::uint64_t>(operation), 0);
+    }
+}
+
+void RingTimer::complete(std::int32_t /*result*/, std::uint32_t /*flags*/) {
+    is_running_ = false;
+    on_ended_();
+}
+
 }  // namespace millrace::broker

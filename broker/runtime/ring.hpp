@@ -1,9 +1,12 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <liburing.h>
 
@@ -73,6 +76,29 @@ class Ring {
     io_uring ring_{};
     std::optional<RingTables> tables_;
     std::deque<Completion> ready_;
+};
+
+/// A wait that the ring ends. For what lies below the runtime and its timers.
+///
+/// Promise:  each `start` is ended once, also after `cancel`; until then this object stays.
+/// Threads:  the ring's owner.
+class RingTimer final : public RingOperation {
+  public:
+    RingTimer(Ring& ring, std::function<void()> on_ended)
+        : RingOperation(Kind::other), ring_(ring), on_ended_(std::move(on_ended)) {}
+
+    /// **Requires** that it does not run.
+    void start(std::chrono::milliseconds wait);
+    /// Ends it with the next completions, if it runs.
+    void cancel();
+    [[nodiscard]] bool is_running() const { return is_running_; }
+    void complete(std::int32_t result, std::uint32_t flags) override;
+
+  private:
+    Ring& ring_;
+    std::function<void()> on_ended_;
+    __kernel_timespec wait_{};
+    bool is_running_ = false;
 };
 
 }  // namespace millrace::broker

@@ -100,8 +100,9 @@ class Runtime {
     /// Runs at the end of every turn in which anything happened, in order of registration.
     virtual void at_end_of_turn(Task task) = 0;
 
-    /// Runs `task` on another shard (or on this one). Bounded: waits in a local overflow queue that
-    /// is counted in `millrace_mailbox_waiting` when the ring to that shard is full.
+    /// Runs `task` on another shard (or on this one). When the ring to that shard is full it waits
+    /// in a local queue that has no bound of its own, only that of what callers have under way;
+    /// `millrace_mailbox_waiting` counts it.
     virtual void post_to(ShardId shard, Task task) = 0;
     /// Runs `task` on this runtime's thread. Threads: any.
     virtual void post_from_outside(Task task) = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <utility>
 
@@ -14,6 +15,8 @@ namespace {
 
 /// Above this a sender is told when there is room again.
 constexpr std::size_t low_mark_bytes = std::size_t{256} * 1024;
+/// A peer that takes nothing holds up the end of its connection no longer than this.
+constexpr std::chrono::milliseconds close_wait{1'000};
 
 }  // namespace
 
@@ -29,7 +32,8 @@ UringConnection::UringConnection(Ring& ring,
       peer_(std::move(peer)),
       on_gone_(std::move(on_gone)),
       receive_operation_(*this, &UringConnection::on_received),
-      send_operation_(*this, &UringConnection::on_sent) {}
+      send_operation_(*this, &UringConnection::on_sent),
+      close_timer_(ring, [this] { on_close_timer(); }) {}
 
 UringConnection::~UringConnection() {
     let_go();
@@ -162,7 +166,15 @@ void UringConnection::close(Error reason) {
     if (queue_.empty() && !is_sending_) {
         begin_close();
         end_when_quiet();
+    } else if (!is_shut_) {
+        close_timer_.start(close_wait);
     }
+}
+
+void UringConnection::on_close_timer() {
+    const auto self = shared_from_this();
+    begin_close();
+    end_when_quiet();
 }
 
 void UringConnection::abort(Error reason) {
@@ -178,13 +190,14 @@ void UringConnection::begin_close() {
     }
     is_shut_ = true;
     ::shutdown(descriptor_, SHUT_RDWR);
+    close_timer_.cancel();
     if (is_receiving_) {
         io_uring_prep_cancel(ring_.prepare(nullptr), &receive_operation_, 0);
     }
 }
 
 void UringConnection::end_when_quiet() {
-    if (!is_shut_ || is_receiving_ || is_sending_ || is_gone_) {
+    if (!is_shut_ || is_receiving_ || is_sending_ || close_timer_.is_running() || is_gone_) {
         return;
     }
     auto* const events = events_;

@@ -71,6 +71,7 @@ class UringConnection final : public Connection,
     void receive();
     void on_received(std::int32_t result, std::uint32_t flags);
     void on_sent(std::int32_t result, std::uint32_t flags);
+    void on_close_timer();
     void begin_close();
     void end_when_quiet();
 
@@ -85,6 +86,7 @@ class UringConnection final : public Connection,
     ConnectionEvents* events_ = nullptr;
     Operation receive_operation_;
     Operation send_operation_;
+    RingTimer close_timer_;  ///< how long a close waits for what was sent
     bool is_receiving_ = false;
     bool is_sending_ = false;
     bool is_paused_ = false;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 
 #include <arpa/inet.h>
@@ -16,6 +17,9 @@ namespace millrace::broker {
 namespace {
 
 constexpr int backlog = 1024;
+/// Before the next try to accept: who waits in the backlog would be refused again at once.
+constexpr std::chrono::milliseconds accept_rest{100};
+constexpr std::chrono::seconds accept_warning_interval{10};
 
 Error socket_error(const std::string& verb, int code) {
     return fail(Errc::io, "cannot " + verb + ": " + std::generic_category().message(code), code);
@@ -93,7 +97,8 @@ class UringNetwork::Listener final : public RingOperation {
         : RingOperation(Kind::other),
           owner_(owner),
           descriptor_(descriptor),
-          accept_(std::move(accept)) {}
+          accept_(std::move(accept)),
+          rest_(owner.ring_, [this] { arm_again(); }) {}
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
     Listener(Listener&&) = delete;
@@ -110,26 +115,45 @@ class UringNetwork::Listener final : public RingOperation {
         if (is_armed_) {
             io_uring_prep_cancel(owner_.ring_.prepare(nullptr), this, 0);
         }
+        rest_.cancel();
         ::shutdown(descriptor_, SHUT_RDWR);
     }
     void complete(std::int32_t result, std::uint32_t flags) override {
         is_armed_ = (flags & IORING_CQE_F_MORE) != 0;
         if (result >= 0) {
             owner_.accepted(*this, result);
-        } else if (result != -ECANCELED && !is_stopping_) {
-            log_warning("network", "accept: " + std::generic_category().message(-result));
+        } else if (is_failure(-result) && !is_stopping_) {
+            owner_.accept_failed(-result);
         }
-        if (!is_armed_ && !is_stopping_) {
+        if (is_armed_ || is_stopping_) {
+            return;
+        }
+        if (result < 0 && is_failure(-result)) {
+            rest_.start(accept_rest);
+        } else {
             arm();
         }
     }
-    [[nodiscard]] bool is_quiet() const { return is_stopping_ && !is_armed_; }
+    [[nodiscard]] bool is_quiet() const {
+        return is_stopping_ && !is_armed_ && !rest_.is_running();
+    }
     [[nodiscard]] const Accept& accept() const { return accept_; }
 
   private:
+    /// One that went away while it waited is no reason to let the others wait.
+    [[nodiscard]] static bool is_failure(int code) {
+        return code != ECANCELED && code != ECONNABORTED;
+    }
+    void arm_again() {
+        if (!is_stopping_) {
+            arm();
+        }
+    }
+
     UringNetwork& owner_;
     int descriptor_;
     Accept accept_;
+    RingTimer rest_;
     bool is_armed_ = false;
     bool is_stopping_ = false;
 };
@@ -145,7 +169,11 @@ UringNetwork::UringNetwork(Ring& ring,
       open_(metrics.gauge("millrace_connections", "Open native connections.", shard_label(shard))),
       refused_(metrics.counter("millrace_connections_refused_total",
                                "Connections closed at once because of limit connections_max.",
-                               shard_label(shard))) {}
+                               shard_label(shard))),
+      accept_failed_(metrics.counter("millrace_connections_accept_failed_total",
+                                     "Tries to accept a connection that the system refused; it is "
+                                     "tried again after a rest.",
+                                     shard_label(shard))) {}
 
 UringNetwork::~UringNetwork() {
     for (const auto& [number, connection] : connections_) {
@@ -197,6 +225,17 @@ void UringNetwork::accepted(Listener& listener, int descriptor) {
     connections_.emplace(number, connection);
     open_.set(static_cast<std::int64_t>(connections_.size()));
     connection->start(*events);
+}
+
+void UringNetwork::accept_failed(int code) {
+    accept_failed_.add();
+    const auto now = std::chrono::steady_clock::now();
+    if (warned_at_ && now - *warned_at_ < accept_warning_interval) {
+        return;
+    }
+    warned_at_ = now;
+    log_warning("network",
+                "connections can't be accepted and wait: " + std::generic_category().message(code));
 }
 
 void UringNetwork::stop_listening() {

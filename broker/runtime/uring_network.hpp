@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
 #include <vector>
@@ -61,6 +63,7 @@ class UringNetwork {
   private:
     class Listener;
     void accepted(Listener& listener, int descriptor);
+    void accept_failed(int code);
     void forget(std::uint64_t number) { gone_.push_back(number); }
 
     Ring& ring_;
@@ -72,6 +75,8 @@ class UringNetwork {
     std::uint64_t last_number_ = 0;
     Gauge& open_;
     Counter& refused_;
+    Counter& accept_failed_;
+    std::optional<std::chrono::steady_clock::time_point> warned_at_;
 };
 
 }  // namespace millrace::broker

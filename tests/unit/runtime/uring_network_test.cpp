@@ -1,12 +1,15 @@
 #include "broker/runtime/uring_network.hpp"
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <thread>
 #include <vector>
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "broker/runtime/uring_runtime.hpp"
@@ -28,15 +31,34 @@ struct Holder final : ConnectionEvents {
 
 class UringNetworkTest : public ::testing::Test {
   protected:
-    /// One byte to the echo and back, so that the connection is accepted when it returns.
-    int connect(std::uint16_t port) {
-        const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    static sockaddr_in loopback(std::uint16_t port) {
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_port = htons(port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        char byte = 'x';
+        return address;
+    }
+    static int open_client(std::uint16_t port) {
+        const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        auto address = loopback(port);
         EXPECT_EQ(::connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+        return client;
+    }
+    static void turn_until(Ring& ring,
+                           UringNetwork& network,
+                           const std::function<bool()>& is_reached) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+        while (!is_reached() && std::chrono::steady_clock::now() < end) {
+            ring.submit_and_wait(1'000);
+            ring.run_completions();
+            network.flush();
+        }
+        EXPECT_TRUE(is_reached());
+    }
+    /// One byte to the echo and back, so that the connection is accepted when it returns.
+    int connect(std::uint16_t port) {
+        const int client = open_client(port);
+        char byte = 'x';
         EXPECT_EQ(::write(client, &byte, 1), 1);
         EXPECT_EQ(::read(client, &byte, 1), 1);
         return client;
@@ -78,6 +100,62 @@ TEST_F(UringNetworkTest, HeldConnectionMayBeDroppedAfterTheReactorOnAnotherThrea
     EXPECT_EQ(holder.closed.size(), 1U);
     char byte = 0;
     EXPECT_EQ(::read(client, &byte, 1), 0);  // the peer has seen the end
+    ::close(client);
+}
+
+TEST_F(UringNetworkTest, CloseDoesNotWaitLongForAPeerThatTakesNothing) {
+    auto ring = Ring::create(64).value();
+    UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
+    const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
+                                         [&](std::shared_ptr<Connection> connection) {
+                                             holder.connection = std::move(connection);
+                                             return &holder;
+                                         });
+    const int client = open_client(endpoint.value().port);
+    turn_until(*ring, network, [&] { return holder.connection != nullptr; });
+    holder.connection->send(std::vector<std::byte>(std::size_t{64} * 1024 * 1024));
+    network.flush();
+    const auto begin = std::chrono::steady_clock::now();
+    holder.connection->close(fail(Errc::shutting_down, "enough"));
+    EXPECT_TRUE(holder.closed.empty());
+    turn_until(*ring, network, [&] { return !holder.closed.empty(); });
+    EXPECT_EQ(holder.closed, std::vector{Errc::shutting_down});
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::seconds(1));
+    holder.connection.reset();
+    ::close(client);
+}
+
+TEST_F(UringNetworkTest, ConnectionsWaitWhileDescriptorsAreShortAndAreTakenAfterwards) {
+    auto ring = Ring::create(64).value();
+    UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
+    const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const int next = ::dup(client);  // the listener's
+    ::close(next);
+    const rlimit short_one{.rlim_cur = static_cast<rlim_t>(next) + 1, .rlim_max = before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &short_one), 0);
+    const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
+                                         [&](std::shared_ptr<Connection> connection) {
+                                             holder.connection = std::move(connection);
+                                             return &holder;
+                                         });
+    auto address = loopback(endpoint.value().port);
+    ASSERT_EQ(::connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    const auto& failed = metrics.counter("millrace_connections_accept_failed_total",
+                                         "Tries to accept a connection that the system refused; it "
+                                         "is tried again after a rest.",
+                                         shard_label(ShardId{0}));
+    turn_until(*ring, network, [&] { return failed.value() == 1; });
+    const auto begin = std::chrono::steady_clock::now();
+    turn_until(*ring, network, [&] { return failed.value() == 4; });
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, std::chrono::milliseconds(300));
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    turn_until(*ring, network, [&] { return holder.connection != nullptr; });
+    network.stop_listening();
+    network.close_all(fail(Errc::shutting_down, "done"));
+    turn_until(*ring, network, [&] { return network.is_quiet(); });
+    holder.connection.reset();
     ::close(client);
 }
 
