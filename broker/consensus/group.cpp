@@ -42,6 +42,7 @@ struct Group::Impl {
     RaftIndex last_command;  ///< libraft raises its last_applied only after the callback
     std::map<Proposal*, std::unique_ptr<Proposal>> proposals;
     std::optional<Error> failure;
+    bool is_unreadable = false;  ///< an entry of the log; what follows it can't be applied
 
     void install_machine();
     int apply(const raft_buffer& buffer);
@@ -49,6 +50,7 @@ struct Group::Impl {
     void adapt_snapshots();
     Result<void> checked(int code, std::string_view verb);
     void end_all(const Error& error);
+    void fail_for_good(const Error& error);
     static void on_applied(struct raft_apply* request, int status, void* result) noexcept;
 };
 
@@ -70,16 +72,29 @@ void Group::Impl::install_machine() {
 }
 
 int Group::Impl::apply(const raft_buffer& buffer) {
+    if (is_unreadable) {
+        return RAFT_IOERR;
+    }
     const auto logged = io.take_next_command();
     last_command = logged.index;
     EntryBuffer::Prefix prefix;
     const std::span bytes(static_cast<const std::byte*>(buffer.base), buffer.len);
     MILLRACE_ASSERT(bytes.size() >= sizeof(prefix));
     std::memcpy(&prefix, bytes.data(), sizeof(prefix));
+    auto payload = bytes.subspan(sizeof(prefix));
+    if (logged.payload_bytes > 0) {
+        const auto found = io.payload_of(logged);
+        if (!found) {
+            is_unreadable = true;
+            fail_for_good(found.error());
+            return RAFT_IOERR;
+        }
+        payload = found.value();
+    }
     machine.apply({.index = logged.index,
                    .term = logged.term,
                    .type = prefix.type,
-                   .payload = bytes.subspan(sizeof(prefix)),
+                   .payload = payload,
                    .place = logged.place});
     return 0;
 }
@@ -107,7 +122,8 @@ Result<void> Group::Impl::checked(int code, std::string_view verb) {
     if (code == 0) {
         return ok();
     }
-    const auto why = io.failure().empty() ? std::string(raft_errmsg(&instance)) : io.failure();
+    const auto known = failure ? failure->text : io.failure();
+    const auto why = known.empty() ? std::string(raft_errmsg(&instance)) : known;
     return fail(Errc::shard_failed,
                 "group " + std::to_string(options.group.value) + ": cannot " + std::string(verb) +
                     ": " + why);
@@ -125,6 +141,18 @@ void Group::Impl::end_all(const Error& error) {
     for (const auto& done : waiting) {
         done(error);
     }
+}
+
+void Group::Impl::fail_for_good(const Error& error) {
+    if (failure) {
+        return;
+    }
+    failure = fail(Errc::shard_failed, "this shard's disk failed: " + error.text, error.os_error);
+    io.on_failed();
+    if (options.on_failure) {
+        options.on_failure(error);
+    }
+    end_all(*failure);
 }
 
 void Group::Impl::on_applied(struct raft_apply* request, int status, void* /*result*/) noexcept {
@@ -251,19 +279,12 @@ bool Group::is_leader() const {
 void Group::on_durable(CommitSequence commit) {
     impl_->io.on_durable(commit);
     if (impl_->is_initialised) {
-        impl_->io.forget_applied(RaftIndex{raft_last_applied(&impl_->instance)});
+        impl_->io.forget_applied(raft_last_applied(&impl_->instance));
     }
 }
 
 void Group::on_failed(const Error& error) {
-    auto& self = *impl_;
-    if (self.failure) {
-        return;
-    }
-    self.failure =
-        fail(Errc::shard_failed, "this shard's disk failed: " + error.text, error.os_error);
-    self.io.on_failed();
-    self.end_all(*self.failure);
+    impl_->fail_for_good(error);
 }
 
 void Group::write_state(storage::StateWriter& state) const {

@@ -45,6 +45,8 @@ struct GroupOptions {
     Duration heartbeat_timeout{150'000};
     std::size_t trailing_bytes_max =
         std::size_t{8} * 1024 * 1024;  ///< entries that libraft keeps in memory
+    /// Told once when the group has failed for good, before what is under way is answered.
+    std::function<void(const Error&)> on_failure = {};
 };
 
 /// The index at which the entry was applied.
@@ -59,7 +61,8 @@ using ProposeDone = std::function<void(Result<RaftIndex>)>;
 /// in the store's
 ///           state at every checkpoint of the store. libraft's own snapshots only trim its memory:
 ///           what they stand for is the store's checkpoint and the frames behind it.
-/// Failure:  a failed append stops it for good: proposals end with shard_failed.
+/// Failure:  a failed append, or a recovered entry that can't be read again, stops it for good:
+///           proposals end with shard_failed.
 class Group {
   public:
     /// `store` is set once the store is open; `machine` outlives the group.

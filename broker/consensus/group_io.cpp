@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/consensus/raft_bytes.hpp"
 #include "storage/base/assert.hpp"
 #include "storage/base/endian.hpp"
 #include "storage/base/logging.hpp"
@@ -20,46 +21,6 @@ constexpr double average_weight = 0.05;
 
 std::string state_key(GroupId group) {
     return "g/" + std::to_string(group.value);
-}
-
-/// Memory that libraft will free.
-std::byte* raft_copy(std::span<const std::byte> bytes) {
-    auto* const copy = static_cast<std::byte*>(raft_malloc(bytes.empty() ? 1 : bytes.size()));
-    MILLRACE_ASSERT(copy != nullptr);
-    if (!bytes.empty()) {
-        std::memcpy(copy, bytes.data(), bytes.size());
-    }
-    return copy;
-}
-
-std::span<const std::byte> bytes_of(const raft_buffer& buffer) {
-    return {static_cast<const std::byte*>(buffer.base), buffer.len};
-}
-
-/// Reads a configuration in libraft's own encoding: version u8, count u64, then {id u64, address
-/// 0-terminated, role u8}.
-bool decode_configuration(std::string_view text, raft_configuration& configuration) {
-    const auto bytes = std::as_bytes(std::span(text));
-    if (bytes.size() < 9) {
-        return false;
-    }
-    const auto count = load_le<std::uint64_t>(bytes.subspan(1));
-    std::size_t at = 9;
-    for (std::uint64_t i = 0; i < count; ++i) {
-        const auto end = at + 8 <= text.size() ? text.find('\0', at + 8) : std::string_view::npos;
-        if (end == std::string_view::npos || end + 1 >= text.size()) {
-            return false;
-        }
-        const auto id = load_le<std::uint64_t>(bytes.subspan(at));
-        if (raft_configuration_add(&configuration,
-                                   id,
-                                   text.data() + at + 8,
-                                   static_cast<unsigned char>(text[end + 1])) != 0) {
-            return false;
-        }
-        at = end + 2;
-    }
-    return true;
 }
 
 }  // namespace
@@ -102,13 +63,17 @@ void GroupIo::recover_frame(const storage::FrameView& frame,
         std::erase_if(recovered_,
                       [&](const Recovered& entry) { return entry.logged.index >= frame.index; });
     } else if (frame.kind == storage::FrameKind::entry) {
+        // A rebuild goes through the whole log: what is in it would not fit into memory.
+        const bool is_command = frame.flags == RAFT_COMMAND;
+        const auto kept = is_command ? std::span<const std::byte>() : frame.payload;
         recovered_.push_back({.logged = {.index = frame.index,
                                          .term = frame.term,
                                          .raft_type = frame.flags,
-                                         .place = place},
+                                         .place = place,
+                                         .payload_bytes = is_command ? frame.payload.size() : 0},
                               .entry_type = frame.entry_type,
                               .batch_count = frame.batch_count,
-                              .payload = {frame.payload.begin(), frame.payload.end()}});
+                              .payload = {kept.begin(), kept.end()}});
     }
 }
 
@@ -138,6 +103,7 @@ Result<void> GroupIo::load_state() {
     std::erase_if(recovered_,
                   [this](const Recovered& entry) { return entry.logged.index <= applied_.index; });
     next_index_ = applied_.index + 1;
+    next_number_ = next_index_.value;
     return ok();
 }
 
@@ -177,6 +143,22 @@ int GroupIo::load_snapshot(raft_snapshot** snapshot) const {
     return 0;
 }
 
+void GroupIo::load_entry(const Recovered& from, raft_entry& entry) {
+    entry.term = from.logged.term.value;
+    entry.type = from.logged.raft_type;
+    if (from.logged.raft_type == RAFT_COMMAND) {
+        const EntryBuffer::Prefix prefix{.type = from.entry_type, .batch_count = from.batch_count};
+        entry.buf.len = sizeof(prefix);
+        entry.buf.base = raft_copy(std::as_bytes(std::span(&prefix, 1)));
+    } else {
+        // Barriers and configurations are libraft's own bytes, without a prefix.
+        entry.buf.len = from.payload.size();
+        entry.buf.base = raft_copy(from.payload);
+    }
+    // libraft frees what `batch` points to; each entry is its own batch.
+    entry.batch = entry.buf.base;
+}
+
 // NOLINTNEXTLINE(readability-function-size): the shape that libraft asks for
 int GroupIo::load(raft_term* term,
                   raft_id* vote,
@@ -186,7 +168,7 @@ int GroupIo::load(raft_term* term,
                   size_t* count) {
     *term = term_;
     *vote = vote_;
-    *first = applied_.index.value + 1;
+    *first = next_number_;
     *entries = nullptr;
     *count = recovered_.size();
     if (const int code = load_snapshot(snapshot); code != 0) {
@@ -198,22 +180,12 @@ int GroupIo::load(raft_term* term,
     }
     for (std::size_t i = 0; i < recovered_.size(); ++i) {
         const auto& from = recovered_[i];
-        EntryBuffer buffer;
-        std::ranges::copy(from.payload, buffer.extend(from.payload.size()).begin());
-        buffer.set_prefix({.type = from.entry_type, .batch_count = from.batch_count});
-        const bool is_command = from.logged.raft_type == RAFT_COMMAND;
-        auto& entry = (*entries)[i];
-        entry.term = from.logged.term.value;
-        entry.type = from.logged.raft_type;
-        // Barriers and configurations are libraft's own bytes, without a prefix.
-        entry.buf.len = from.payload.size() + (is_command ? sizeof(EntryBuffer::Prefix) : 0);
-        entry.buf.base = is_command ? buffer.release() : raft_copy(from.payload);
-        // libraft frees what `batch` points to; each entry is its own batch.
-        entry.batch = entry.buf.base;
+        load_entry(from, (*entries)[i]);
         if (from.logged.raft_type == RAFT_CHANGE) {
             note_configuration(from.logged.index, from.payload);
         }
         logged_.push_back(from.logged);
+        logged_.back().raft_number = next_number_++;
         next_index_ = from.logged.index + 1;
     }
     recovered_ = {};
@@ -243,7 +215,8 @@ int GroupIo::bootstrap(const raft_configuration& configuration) {
     recovered_.push_back({.logged = {.index = RaftIndex{1},
                                      .term = RaftTerm{1},
                                      .raft_type = RAFT_CHANGE,
-                                     .place = {}},
+                                     .place = {},
+                                     .payload_bytes = 0},
                           .entry_type = 0,
                           .batch_count = 0,
                           .payload = {}});
@@ -289,10 +262,13 @@ int GroupIo::append_entry(const raft_entry& entry) {
     entry_bytes_average_ +=
         average_weight * (static_cast<double>(buffer.size()) - entry_bytes_average_);
     logged_.push_back({.index = next_index_,
+                       .raft_number = next_number_,
                        .term = RaftTerm{entry.term},
                        .raft_type = entry.type,
-                       .place = placed.value()});
+                       .place = placed.value(),
+                       .payload_bytes = 0});
     ++next_index_;
+    ++next_number_;
     return 0;
 }
 
@@ -308,13 +284,14 @@ int GroupIo::append(raft_io_append* request,
     return 0;
 }
 
-int GroupIo::truncate(raft_index index) {
-    while (!logged_.empty() && logged_.back().index.value >= index) {
+int GroupIo::truncate(raft_index number) {
+    while (!logged_.empty() && logged_.back().raft_number >= number) {
+        next_index_ = logged_.back().index;
         logged_.pop_back();
     }
-    next_index_ = RaftIndex{index};
+    next_number_ = number;
     const auto placed = store_->append(
-        {.kind = storage::FrameKind::truncate, .group = options_.group, .index = RaftIndex{index}});
+        {.kind = storage::FrameKind::truncate, .group = options_.group, .index = next_index_});
     return placed ? 0 : failed(placed.error());
 }
 
@@ -366,8 +343,8 @@ GroupIo::Logged GroupIo::take_next_command() {
     return next;
 }
 
-void GroupIo::forget_applied(RaftIndex index) {
-    while (!logged_.empty() && logged_.front().index <= index) {
+void GroupIo::forget_applied(raft_index number) {
+    while (!logged_.empty() && logged_.front().raft_number <= number) {
         applied_.index = logged_.front().index;
         applied_.term = logged_.front().term;
         logged_.pop_front();

@@ -26,9 +26,13 @@ class GroupIo {
     /// An entry that is in the log and not yet applied.
     struct Logged {
         RaftIndex index;
+        /// What libraft counts it as: it knows of no gap where an entry is gone from the log.
+        raft_index raft_number = 0;
         RaftTerm term;
         unsigned short raft_type = 0;
         storage::FramePlace place;
+        /// Of a recovered command, whose payload libraft was not given; else 0.
+        std::size_t payload_bytes = 0;
     };
 
     GroupIo(const GroupOptions& options, Runtime& runtime, storage::ShardStore* const& store);
@@ -49,8 +53,12 @@ class GroupIo {
     void on_failed();
     /// The next command to be applied; forgets barriers and configurations before it.
     [[nodiscard]] Logged take_next_command();
-    /// Everything up to `index` is applied.
-    void forget_applied(RaftIndex index);
+    /// What a recovered command says, from the log. Errors: io, corrupt.
+    [[nodiscard]] Result<std::span<const std::byte>> payload_of(const Logged& command) const {
+        return store_->read_payload(command.place, command.payload_bytes);
+    }
+    /// Everything up to what libraft counts as `number` is applied.
+    void forget_applied(raft_index number);
     [[nodiscard]] std::optional<CommitSequence> first_unapplied() const;
     /// Nothing stands for the entries before the first one that was recovered.
     [[nodiscard]] bool has_lost_its_beginning() const {
@@ -65,7 +73,7 @@ class GroupIo {
         Logged logged;
         std::uint16_t entry_type = 0;
         std::uint32_t batch_count = 0;
-        std::vector<std::byte> payload;
+        std::vector<std::byte> payload;  ///< of libraft's own entries; commands stay in the log
     };
     struct PendingAppend {
         raft_io_append* request = nullptr;
@@ -86,13 +94,14 @@ class GroupIo {
              raft_entry** entries,
              size_t* count);
     int load_snapshot(raft_snapshot** snapshot) const;
+    static void load_entry(const Recovered& from, raft_entry& entry);
     int bootstrap(const raft_configuration& configuration);
     int store_hard_state();
     int append(raft_io_append* request,
                std::span<const raft_entry> entries,
                raft_io_append_cb done);
     int append_entry(const raft_entry& entry);
-    int truncate(raft_index index);
+    int truncate(raft_index number);
     int snapshot_put(raft_io_snapshot_put* request, raft_io_snapshot_put_cb done);
     void schedule_tick();
     void note_configuration(RaftIndex index, std::span<const std::byte> payload);
@@ -115,6 +124,7 @@ class GroupIo {
     std::string configuration_;
     std::vector<Recovered> recovered_;
     RaftIndex next_index_{1};
+    raft_index next_number_ = 1;  ///< libraft's for it
     std::deque<Logged> logged_;
     std::deque<PendingAppend> pending_;
     std::string failure_;

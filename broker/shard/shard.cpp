@@ -140,8 +140,10 @@ ShardImpl::ShardImpl(ShardOptions options,
     options_.store.shard = options_.id;
     queue_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
     sequences_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
-    const consensus::GroupOptions group{
-        .group = data_group(), .self = options_.node, .random_seed = options_.random_seed};
+    const consensus::GroupOptions group{.group = data_group(),
+                                        .self = options_.node,
+                                        .random_seed = options_.random_seed,
+                                        .on_failure = [this](const Error& e) { on_failed(e); }};
     data_ = std::make_unique<consensus::Group>(group, runtime_, store_pointer_, *this);
     if (owns_catalog()) {
         auto first = group;
@@ -152,14 +154,12 @@ ShardImpl::ShardImpl(ShardOptions options,
 }
 
 PublishQueue::Propose ShardImpl::proposer(std::uint16_t type) {
-    return
-        [this, type](
-            std::uint32_t batch_count, consensus::EntryBuffer entry, consensus::ProposeDone done) {
-            if (type == entry_type_sequences) {
-                queue_.flush();  // sequences name places of records that may still be in there
-            }
-            data_->propose(type, batch_count, std::move(entry), std::move(done));
-        };
+    return [this, type](std::uint32_t batch_count, consensus::EntryBuffer entry, auto done) {
+        if (type == entry_type_sequences) {
+            queue_.flush();  // sequences name places of records that may still be in there
+        }
+        data_->propose(type, batch_count, std::move(entry), std::move(done));
+    };
 }
 
 ShardCatalog::Wiring ShardImpl::catalog_wiring(const ShardTable& table) {
@@ -229,6 +229,9 @@ Result<void> ShardImpl::start_groups() {
     // The barriers commit and apply everything that was recovered.
     MILLRACE_TRY(store_->sync());
     if (owns_catalog() && !catalog_.has_cluster()) {
+    if (failure_) {
+        return *failure_;
+    }
         const auto command =
             format_found_cluster(std::to_string(Random(options_.random_seed).next()));
         consensus::EntryBuffer entry;
@@ -274,6 +277,9 @@ void ShardImpl::on_durable(CommitSequence commit) {
 
 void ShardImpl::on_failed(const Error& error) {
     const auto name = "shard " + std::to_string(options_.id.value);
+    if (failure_) {
+        return;  // each group tells, too
+    }
     failure_ =
         fail(Errc::shard_failed, name + " stopped taking writes: " + error.text, error.os_error);
     log_error(name, failure_->text);

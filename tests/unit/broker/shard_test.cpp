@@ -56,6 +56,23 @@ TEST_F(ShardTest, FailedDiskStopsAcksAndSaysSoWhileReadsGoOn) {
     EXPECT_THAT(fixture.values(partition), ElementsAre("before"));
 }
 
+TEST_F(ShardTest, LogThatFindsNoRoomForASegmentStopsTheShardAndItSaysSo) {
+    fixture.disk.set_capacity(0);
+    auto last = fixture.publish_now(partition, ShardFixture::batch_of(std::string(200'000, 'x')));
+    for (int i = 0; i < 40 && last.outcome.code == Errc::ok; ++i) {
+        last = fixture.publish_now(partition, ShardFixture::batch_of(std::string(200'000, 'x')));
+    }
+    EXPECT_EQ(last.outcome.code, Errc::shard_failed);
+    ASSERT_TRUE(fixture.shard->failure());
+    EXPECT_THAT(fixture.shard->failure()->text, HasSubstr("full"));
+    const auto acked = fixture.shard->bounds(partition)->next;
+    fixture.crash();
+    fixture.disk.set_capacity(1_GiB);
+    fixture.open();
+    EXPECT_GE(fixture.shard->bounds(partition)->next, acked);
+    EXPECT_EQ(fixture.publish_now(partition, ShardFixture::batch_of("x")).outcome.code, Errc::ok);
+}
+
 TEST_F(ShardTest, CountsWhatComesInByTopic) {
     const auto count_of = [this](std::string_view name, const std::string& topic) {
         for (const auto& sample : fixture.metrics->samples()) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "broker/runtime/manual_runtime.hpp"
+#include "storage/format/layout.hpp"
 #include "storage/io/sim_disk.hpp"
 
 namespace millrace::broker::consensus {
@@ -14,6 +15,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr std::uint16_t some_type = 9;
 
@@ -44,11 +46,20 @@ class GroupTest : public ::testing::Test, public storage::StoreEvents, public St
         applied.clear();
         runtime = std::make_unique<ManualRuntime>(clock, idle_disk);
         group = std::make_unique<Group>(
-            GroupOptions{.group = GroupId{1}}, *runtime, store_pointer, *this);
+            GroupOptions{.group = GroupId{1},
+                         .on_failure = [this](const Error& error) { failures.push_back(error); }},
+            *runtime,
+            store_pointer,
+            *this);
         auto opened = storage::ShardStore::open(disk, clock, metrics, options, *this);
         ASSERT_TRUE(opened) << opened.error().text;
         store = std::move(opened).value();
         store_pointer = store.get();
+        if (before_start) {
+            before_start();
+            EXPECT_FALSE(group->start());
+            return;
+        }
         const auto started = group->start();
         ASSERT_TRUE(started) << started.error().text;
         (void)store->sync();
@@ -88,6 +99,15 @@ class GroupTest : public ::testing::Test, public storage::StoreEvents, public St
         applied.emplace_back(reinterpret_cast<const char*>(entry.payload.data()),
                              entry.payload.size());
         indexes.push_back(entry.index);
+        places.push_back(entry.place);
+    }
+    /// Damages an entry that was applied in this life.
+    void damage(std::size_t number) {
+        const auto& place = places.at(number);
+        disk.flip_bit(
+            "/data/shard-00/log/000000000000000" + std::to_string(place.segment.value) + ".seg",
+            place.position + storage::frame_header_bytes,
+            1);
     }
 
     ManualClock clock;
@@ -101,7 +121,11 @@ class GroupTest : public ::testing::Test, public storage::StoreEvents, public St
     storage::ShardStore* store_pointer = nullptr;
     std::vector<std::string> applied;
     std::vector<RaftIndex> indexes;
+    std::vector<storage::FramePlace> places;
     std::vector<Errc> answers;
+    std::vector<Error> failures;
+    /// Runs when the store is open and the group has not begun, which then can't.
+    std::function<void()> before_start;
 };
 
 TEST_F(GroupTest, EntryIsAppliedWhenDurableAndNotBefore) {
@@ -184,6 +208,56 @@ TEST_F(GroupTest, FailedDiskEndsWhatIsUnderWayOnceAndRefusesTheRest) {
     EXPECT_THAT(applied, IsEmpty());
     close();  // comes back, though libraft still knew of the requests
     EXPECT_EQ(answers.size(), 3U);
+}
+
+TEST_F(GroupTest, EntryThatTheLogDoesNotTakeFailsTheGroupAndIsReportedOnce) {
+    disk.set_capacity(0);  // full once the segments that are made already are
+    for (int i = 0; i < 40 && failures.empty(); ++i) {
+        propose(std::string(60'000, 'x'));
+        (void)store->sync();
+    }
+    ASSERT_THAT(failures, SizeIs(1));
+    EXPECT_THAT(failures.front().text, HasSubstr("full"));
+    EXPECT_EQ(answers.back(), Errc::shard_failed);
+    EXPECT_EQ(applied.size(), answers.size() - 1);
+    disk.set_capacity(1_GiB);
+    propose("space is back, and nobody knows what the log has");
+    EXPECT_EQ(answers.back(), Errc::shard_failed);
+    EXPECT_THAT(failures, SizeIs(1));
+}
+
+TEST_F(GroupTest, EntryThatIsGoneFromTheLogHoldsNothingUp) {
+    for (const char* text : {"one", "two", "three", "four", "five", "six"}) {
+        propose(text);
+        (void)store->sync();
+    }
+    damage(1);
+    crash();
+    open();
+    EXPECT_THAT(applied, ElementsAre("one", "three", "four", "five", "six"));
+    EXPECT_TRUE(std::ranges::is_sorted(indexes.end() - 5, indexes.end()));
+    EXPECT_EQ(indexes.back(), indexes.at(5));
+    EXPECT_EQ(group->applied_upto(), CommitSequence{UINT64_MAX});
+    propose("seven");
+    (void)store->sync();
+    EXPECT_EQ(group->applied_upto(), CommitSequence{UINT64_MAX});
+    crash();
+    open();
+    EXPECT_THAT(applied, ElementsAre("one", "three", "four", "five", "six", "seven"));
+    EXPECT_EQ(group->applied_upto(), CommitSequence{UINT64_MAX});
+}
+
+TEST_F(GroupTest, RecoveredEntriesStayInTheLogUntilTheyAreApplied) {
+    propose("one");
+    propose("two");
+    (void)store->sync();
+    crash();
+    before_start = [this] { damage(1); };
+    open();
+    EXPECT_THAT(applied, ElementsAre("one"));
+    ASSERT_THAT(failures, SizeIs(1));
+    EXPECT_EQ(failures.front().code, Errc::corrupt);
+    EXPECT_THAT(failures.front().text, HasSubstr("does not verify any more"));
 }
 
 TEST_F(GroupTest, LogWithoutItsBeginningAndWithoutStateIsRefused) {
