@@ -33,6 +33,9 @@ void set_if_given(nlohmann::json& set, const char* name, const Optional& value) 
     }
 }
 
+/// The text of a command. Errors: invalid_argument, where a text in it is not UTF-8.
+[[nodiscard]] Result<CatalogCommand> format_command(const nlohmann::json& command);
+
 [[nodiscard]] inline Error limit_error(const char* name, std::uint32_t value) {
     return fail(Errc::limit_reached,
                 std::string("limit ") + name + " of " + std::to_string(value) + " is reached");

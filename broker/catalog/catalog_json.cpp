@@ -1,6 +1,11 @@
 #include "broker/catalog/catalog_json.hpp"
 
+#include <optional>
+
 #include <nlohmann/json.hpp>
+
+#include "broker/catalog/catalog_command.hpp"
+#include "storage/base/text/base64.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -37,7 +42,27 @@ Result<Info> parse(const Json& json, const char* what, Fill fill) {
     }
 }
 
+/// The member that holds the first text which is not UTF-8.
+std::optional<std::string> find_bad_text(const Json& json, const std::string& member) {
+    if (json.is_string()) {
+        return is_utf8(json.get_ref<const std::string&>()) ? std::nullopt : std::optional(member);
+    }
+    std::optional<std::string> found;
+    for (auto at = json.begin(); json.is_structured() && !found && at != json.end(); ++at) {
+        found = find_bad_text(*at, json.is_object() ? at.key() : member);
+    }
+    return found;
+}
+
 }  // namespace
+
+Result<CatalogCommand> format_command(const Json& command) {
+    // Found here, since the library would throw where nobody catches.
+    if (const auto bad = find_bad_text(command, "the command")) {
+        return fail(Errc::invalid_argument, *bad + " is not UTF-8");
+    }
+    return command.dump();
+}
 
 Json to_json(const TopicInfo& topic) {
     Json partitions = Json::array();

@@ -41,20 +41,21 @@ CatalogCommand format_found_cluster(const std::string& cluster_id) {
     return Json{{"op", "found_cluster"}, {"cluster_id", cluster_id}}.dump();
 }
 
-CatalogCommand format_create_topic(const TopicSpec& spec, IfExists if_exists, UnixMicros now) {
+Result<CatalogCommand> format_create_topic(const TopicSpec& spec,
+                                           IfExists if_exists,
+                                           UnixMicros now) {
     auto settings = spec.settings;
     settings.name = spec.name;
     settings.created_us = now;
     settings.partitions.clear();
-    return Json{{"op", "create_topic"},
-                {"name", spec.name},
-                {"partition_count", spec.partition_count},
-                {"if_exists_ok", if_exists == IfExists::accept},
-                {"topic", to_json(settings)}}
-        .dump();
+    return format_command({{"op", "create_topic"},
+                           {"name", spec.name},
+                           {"partition_count", spec.partition_count},
+                           {"if_exists_ok", if_exists == IfExists::accept},
+                           {"topic", to_json(settings)}});
 }
 
-CatalogCommand format_alter_topic(const TopicAlteration& change) {
+Result<CatalogCommand> format_alter_topic(const TopicAlteration& change) {
     Json set = Json::object();
     const auto add = [&set](const char* name, const auto& value) {
         set_if_given(set, name, value);
@@ -72,11 +73,11 @@ CatalogCommand format_alter_topic(const TopicAlteration& change) {
     if (change.partition_count) {
         command["partition_count"] = *change.partition_count;
     }
-    return command.dump();
+    return format_command(command);
 }
 
-CatalogCommand format_delete_topic(const std::string& name) {
-    return Json{{"op", "delete_topic"}, {"name", name}}.dump();
+Result<CatalogCommand> format_delete_topic(const std::string& name) {
+    return format_command({{"op", "delete_topic"}, {"name", name}});
 }
 
 void CatalogState::clear() {

@@ -21,18 +21,19 @@ struct CatalogLimits {
     std::uint32_t shard_count = 1;
 };
 
-/// A change on its way through group 0: JSON text of the form {"op": "create_topic", ...}.
+/// A change on its way through group 0: JSON text of the form {"op": "create_topic", ...}. Errors
+/// of all that format one: invalid_argument, where a text is not UTF-8.
 using CatalogCommand = std::string;
 [[nodiscard]] CatalogCommand format_found_cluster(const std::string& cluster_id);
-[[nodiscard]] CatalogCommand format_create_topic(const TopicSpec& spec,
-                                                 IfExists if_exists,
-                                                 UnixMicros now);
-[[nodiscard]] CatalogCommand format_alter_topic(const TopicAlteration& change);
-[[nodiscard]] CatalogCommand format_delete_topic(const std::string& name);
-[[nodiscard]] CatalogCommand format_create_subscription(const SubscriptionInfo& definition,
-                                                        IfExists if_exists,
-                                                        UnixMicros now);
-[[nodiscard]] CatalogCommand format_delete_subscription(const std::string& name);
+[[nodiscard]] Result<CatalogCommand> format_create_topic(const TopicSpec& spec,
+                                                         IfExists if_exists,
+                                                         UnixMicros now);
+[[nodiscard]] Result<CatalogCommand> format_alter_topic(const TopicAlteration& change);
+[[nodiscard]] Result<CatalogCommand> format_delete_topic(const std::string& name);
+[[nodiscard]] Result<CatalogCommand> format_create_subscription(const SubscriptionInfo& definition,
+                                                                IfExists if_exists,
+                                                                UnixMicros now);
+[[nodiscard]] Result<CatalogCommand> format_delete_subscription(const std::string& name);
 /// Pause (with a reason), drain, resume and seek: what is set changes.
 struct SubscriptionChange {
     std::string name;
@@ -42,8 +43,9 @@ struct SubscriptionChange {
     std::optional<StartAt> seek;
     UnixMicros seek_time_us = 0;
 };
-[[nodiscard]] CatalogCommand format_change_subscription(const SubscriptionChange& change);
-[[nodiscard]] CatalogCommand format_alter_subscription(const SubscriptionAlteration& change);
+[[nodiscard]] Result<CatalogCommand> format_change_subscription(const SubscriptionChange& change);
+[[nodiscard]] Result<CatalogCommand> format_alter_subscription(
+    const SubscriptionAlteration& change);
 
 /// The state machine of group 0.
 ///

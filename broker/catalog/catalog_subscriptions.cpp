@@ -44,23 +44,22 @@ Result<void> check_numbers(const SubscriptionInfo& subscription) {
 
 }  // namespace
 
-CatalogCommand format_create_subscription(const SubscriptionInfo& definition,
-                                          IfExists if_exists,
-                                          UnixMicros now) {
+Result<CatalogCommand> format_create_subscription(const SubscriptionInfo& definition,
+                                                  IfExists if_exists,
+                                                  UnixMicros now) {
     auto complete = definition;
     complete.created_us = now;
-    return Json{{"op", "create_subscription"},
-                {"name", definition.name},
-                {"if_exists_ok", if_exists == IfExists::accept},
-                {"subscription", to_json(complete)}}
-        .dump();
+    return format_command({{"op", "create_subscription"},
+                           {"name", definition.name},
+                           {"if_exists_ok", if_exists == IfExists::accept},
+                           {"subscription", to_json(complete)}});
 }
 
-CatalogCommand format_delete_subscription(const std::string& name) {
-    return Json{{"op", "delete_subscription"}, {"name", name}}.dump();
+Result<CatalogCommand> format_delete_subscription(const std::string& name) {
+    return format_command({{"op", "delete_subscription"}, {"name", name}});
 }
 
-CatalogCommand format_change_subscription(const SubscriptionChange& change) {
+Result<CatalogCommand> format_change_subscription(const SubscriptionChange& change) {
     Json command{{"op", "change_subscription"}, {"name", change.name}};
     if (change.paused) {
         command["paused"] = *change.paused;
@@ -71,10 +70,10 @@ CatalogCommand format_change_subscription(const SubscriptionChange& change) {
         command["seek"] = static_cast<int>(*change.seek);
         command["seek_time_us"] = change.seek_time_us;
     }
-    return command.dump();
+    return format_command(command);
 }
 
-CatalogCommand format_alter_subscription(const SubscriptionAlteration& change) {
+Result<CatalogCommand> format_alter_subscription(const SubscriptionAlteration& change) {
     Json set = Json::object();
     const auto add = [&set](const char* name, const auto& value) {
         set_if_given(set, name, value);
@@ -98,7 +97,7 @@ CatalogCommand format_alter_subscription(const SubscriptionAlteration& change) {
     add("concurrency", change.concurrency);
     add("dead_letter", change.dead_letter);
     add("expired", change.expired);
-    return Json{{"op", "alter_subscription"}, {"name", change.name}, {"set", set}}.dump();
+    return format_command({{"op", "alter_subscription"}, {"name", change.name}, {"set", set}});
 }
 
 CatalogState::Outcome CatalogState::put_subscription(const Command& command,

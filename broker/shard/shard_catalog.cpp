@@ -114,7 +114,12 @@ void ShardCatalog::change_on_owner(ShardId origin, CatalogCommand command, Outco
     });
 }
 
-void ShardCatalog::change(CatalogCommand command, OutcomeDone done) {
+void ShardCatalog::change(Result<CatalogCommand> formatted, OutcomeDone done) {
+    if (!formatted) {
+        done(formatted.error());
+        return;
+    }
+    auto command = std::move(formatted).value();
     const auto origin = wiring_.shard;
     wiring_.runtime.post_to(
         owner, [this, origin, command = std::move(command), done = std::move(done)]() mutable {

@@ -58,7 +58,7 @@ class ShardCatalog final : public CatalogService, public consensus::StateMachine
   private:
     using Outcome = CatalogState::Outcome;
     using OutcomeDone = std::function<void(Result<Outcome>)>;
-    void change(CatalogCommand command, OutcomeDone done);
+    void change(Result<CatalogCommand> formatted, OutcomeDone done);
     void change_on_owner(ShardId origin, CatalogCommand command, OutcomeDone done);
     void spread(const CatalogPtr& view, std::function<void()> done);
     void set_view(const CatalogPtr& view);

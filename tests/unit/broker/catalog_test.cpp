@@ -6,6 +6,7 @@
 namespace millrace::broker::testing {
 namespace {
 
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class CatalogTest : public ::testing::Test {
@@ -92,6 +93,53 @@ TEST_F(CatalogTest, NamesThatAreTakenOrAreNoneAreRefused) {
         ASSERT_FALSE(refused) << name;
         EXPECT_EQ(refused.error().code, Errc::invalid_argument) << name;
     }
+}
+
+TEST_F(CatalogTest, TextsThatAreNotUtf8AreRefusedByTheNameOfTheirMember) {
+    const std::string bad =
+        "K\xfc"
+        "hler";
+    auto& catalog = fixture.shard->catalog();
+    std::vector<std::string> refused;
+    const auto refuse = [&refused](const auto& answer) {
+        ASSERT_FALSE(answer);
+        EXPECT_EQ(answer.error().code, Errc::invalid_argument);
+        refused.push_back(answer.error().text);
+    };
+    ASSERT_TRUE(create("a.b"));
+    catalog.create_topic(
+        {.name = bad, .partition_count = 1, .settings = {}}, IfExists::fail, refuse);
+    TopicAlteration topic;
+    topic.name = "a.b";
+    topic.description = bad;
+    catalog.alter_topic(topic, refuse);
+    catalog.delete_topic(bad, refuse);
+    SubscriptionInfo definition;
+    definition.name = "s";
+    definition.topics = {"a.b", bad};
+    catalog.create_subscription(definition, IfExists::fail, refuse);
+    SubscriptionAlteration subscription;
+    subscription.name = "s";
+    subscription.filter = bad;
+    catalog.alter_subscription(subscription, refuse);
+    catalog.pause_subscription("s", bad, refuse);
+    catalog.drain_subscription(bad, "", refuse);
+    catalog.resume_subscription(bad, refuse);
+    catalog.seek_subscription(bad, StartAt::earliest, 0, refuse);
+    catalog.delete_subscription(bad, refuse);
+    fixture.runtime->run_until_idle();
+    EXPECT_THAT(refused,
+                ElementsAre("name is not UTF-8",
+                            "description is not UTF-8",
+                            "name is not UTF-8",
+                            "topics is not UTF-8",
+                            "filter is not UTF-8",
+                            "pause_reason is not UTF-8",
+                            "name is not UTF-8",
+                            "name is not UTF-8",
+                            "name is not UTF-8",
+                            "name is not UTF-8"));
+    EXPECT_EQ(remove("a.b"), Errc::ok);
 }
 
 TEST_F(CatalogTest, LimitsHoldAtTheirNumberAndNameThemselves) {
