@@ -225,7 +225,8 @@ Result<void> BatchAcceptor::append(const Candidate& candidate, EventFilter::Judg
     std::vector<std::byte> rebuilt;
     auto bytes = candidate.bytes;
     if (!judged.repeats.empty()) {
-        MILLRACE_TRY(rebuilt, batch_without(candidate.bytes, judged.repeats));
+        const auto bytes_max = options_.record_batch_bytes_max;
+        MILLRACE_TRY(rebuilt, batch_without(candidate.bytes, judged.repeats, bytes_max));
         bytes = rebuilt;
     }
     const auto sent = candidate.producer.record_count;

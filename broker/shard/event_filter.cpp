@@ -23,10 +23,9 @@ Result<PartitionId> partition_of(std::string_view key) {
     return partition;
 }
 
-}  // namespace
-
-Result<std::vector<std::byte>> batch_without(std::span<const std::byte> batch,
-                                             std::span<const RepeatedRecord> repeats) {
+Result<std::vector<std::byte>> pack_without(std::span<const std::byte> batch,
+                                            std::span<const RepeatedRecord> repeats,
+                                            wire::Codec codec) {
     MILLRACE_TRY(const auto summary, wire::parse_batch_header(batch));
     wire::RecordBatchBuilder builder;
     auto left_out = repeats.begin();
@@ -41,7 +40,28 @@ Result<std::vector<std::byte>> batch_without(std::span<const std::byte> batch,
     return builder.finish({.id = summary.producer_id,
                            .epoch = summary.producer_epoch,
                            .base_sequence = summary.base_sequence},
-                          summary.codec);
+                          codec);
+}
+
+}  // namespace
+
+Result<std::vector<std::byte>> batch_without(std::span<const std::byte> batch,
+                                             std::span<const RepeatedRecord> repeats,
+                                             std::size_t bytes_max) {
+    MILLRACE_TRY(const auto summary, wire::parse_batch_header(batch));
+    std::size_t smallest = std::numeric_limits<std::size_t>::max();
+    for (const auto codec : {summary.codec, wire::Codec::zstd, wire::Codec::none}) {
+        MILLRACE_TRY(auto packed, pack_without(batch, repeats, codec));
+        if (packed.size() <= bytes_max) {
+            return packed;
+        }
+        smallest = std::min(smallest, packed.size());
+    }
+    return fail(Errc::record_too_large,
+                "a batch of " + std::to_string(smallest) +
+                    " bytes once the records that are there already are left out and the rest is "
+                    "packed again, limit record_batch_bytes_max is " +
+                    std::to_string(bytes_max) + ": send its records in smaller batches");
 }
 
 EventFilter::EventFilter(const ShardOptions& options, MetricsRegistry& metrics)

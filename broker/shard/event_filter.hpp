@@ -15,10 +15,12 @@
 
 namespace millrace::broker {
 
-/// The batch without some of its records, with the sequence, codec and times that it had.
-/// **Requires** one to be left. Errors: as wire::visit_records.
+/// The batch without some of its records, with the sequence and times that it had, and with its
+/// codec unless only another one gets it below `bytes_max`: its sender may have packed it better.
+/// **Requires** one to be left. Errors: as wire::visit_records; record_too_large.
 [[nodiscard]] Result<std::vector<std::byte>> batch_without(std::span<const std::byte> batch,
-                                                           std::span<const RepeatedRecord> repeats);
+                                                           std::span<const RepeatedRecord> repeats,
+                                                           std::size_t bytes_max);
 
 /// Recognises records that a partition has already, by their ids.
 ///

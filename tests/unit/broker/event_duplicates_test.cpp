@@ -6,13 +6,16 @@
 
 #include "tests/unit/broker/shard_fixture.hpp"
 
+#include "broker/shard/event_filter.hpp"
 #include "client/wire/event_id.hpp"
 #include "client/wire/record_batch.hpp"
+#include "storage/base/random.hpp"
 
 namespace millrace::broker::testing {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 /// A record by its value, which is its event id too, or by other headers.
 struct Event {
@@ -296,6 +299,59 @@ TEST_F(EventDuplicates, RemovedTopicTakesItsIdsAlong) {
     checkpoint();
     power_loss();
     EXPECT_EQ(metric("millrace_shard_event_ids"), 0U);
+}
+
+/// A batch that is larger without its first record, which is the only one with an id: times are
+/// counted from the first record that is there, and all but the second lie far from the second.
+std::vector<std::byte> batch_that_grows(std::size_t value_bytes) {
+    wire::RecordBatchBuilder builder;
+    Random random(1);
+    const auto noise = [&random](std::size_t bytes) {
+        std::string text(bytes, ' ');
+        std::ranges::generate(text, [&random] { return static_cast<char>(random.below(256)); });
+        return text;
+    };
+    const std::vector<wire::HeaderView> id{{.key = wire::event_id_header, .value = "A"}};
+    for (int i = 0; i < 200; ++i) {
+        const auto value = i == 0 ? std::string("A") : noise(value_bytes);
+        const auto time =
+            i == 1 ? UnixMicros{1'000'000'000'000'000} : UnixMicros{i * 37 % 64 * 1'000};
+        builder.add({.key = std::nullopt,
+                     .value = value,
+                     .headers = i == 0 ? id : std::vector<wire::HeaderView>(),
+                     .event_time_us = time});
+    }
+    return builder.finish({}).value();
+}
+
+TEST_F(EventDuplicates, BatchThatGrowsOverTheLimitWhenItIsCutIsPackedTighter) {
+    const auto batch = batch_that_grows(0);
+    fixture.crash();
+    fixture.options.record_batch_bytes_max = batch.size();
+    fixture.open();
+    (void)publish({event("A")});
+    const auto cut = fixture.publish_now(partition, batch);
+    EXPECT_EQ(cut.outcome.code, Errc::ok) << cut.text;
+    EXPECT_EQ(repeats_of(cut), (Repeats{{0, 0}}));
+    EXPECT_EQ(fixture.values(partition).size(), 200U);
+}
+
+TEST(BatchWithout, RestIsPackedAsItWasSentOrTighterOrRefusedAtTheLimit) {
+    const std::vector<RepeatedRecord> repeats{{.number = 0, .offset = {}, .append_time_us = 0}};
+    const auto batch = batch_that_grows(20);
+    constexpr std::size_t no_limit = 1'000'000;
+    const auto plain = batch_without(batch, repeats, no_limit).value();
+    EXPECT_EQ(wire::codec_of(plain), wire::Codec::none);
+    EXPECT_GT(plain.size(), batch.size());
+    EXPECT_EQ(batch_without(batch, repeats, plain.size()).value(), plain);
+    const auto packed = batch_without(batch, repeats, plain.size() - 1).value();
+    EXPECT_EQ(wire::codec_of(packed), wire::Codec::zstd);
+    EXPECT_EQ(wire::validate_batch(packed).value().record_count, 199U);
+    const auto refused = batch_without(batch, repeats, packed.size() - 1);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::record_too_large);
+    EXPECT_THAT(refused.error().text, HasSubstr("limit record_batch_bytes_max is"));
+    EXPECT_THAT(refused.error().text, HasSubstr(std::to_string(packed.size())));
 }
 
 TEST(EventDuplicatesOfOneTurn, SequencesNeverReachTheDiskBeforeTheRecordTheyName) {
