@@ -20,6 +20,24 @@ storage::RetentionRule rule_of(const TopicInfo& topic) {
 
 }  // namespace
 
+Result<void> RetentionWalk::drop(PartitionId partition, storage::ShardStore& store) {
+    forget_(partition);
+    return store.drop_partition(partition);
+}
+
+Result<void> RetentionWalk::drop_lost(const CatalogView& catalog, storage::ShardStore& store) {
+    Result<void> outcome = ok();
+    for (const auto partition : store.partitions()) {
+        if (catalog.find(partition) != nullptr) {
+            continue;
+        }
+        if (const auto done = drop(partition, store); !done) {
+            outcome = done.error();
+        }
+    }
+    return outcome;
+}
+
 Result<void> RetentionWalk::step(const CatalogView& catalog, storage::ShardStore& store) {
     if (queue_.empty()) {
         queue_ = store.partitions();
@@ -29,10 +47,14 @@ Result<void> RetentionWalk::step(const CatalogView& catalog, storage::ShardStore
         const auto partition = queue_.back();
         queue_.pop_back();
         const auto* const ref = catalog.find(partition);
-        if (ref == nullptr || (ref->topic->retention_ms == 0 && ref->topic->retention_bytes == 0)) {
-            continue;
+        const auto rule = ref == nullptr ? storage::RetentionRule{} : rule_of(*ref->topic);
+        Result<void> done = ok();
+        if (ref == nullptr) {
+            done = drop(partition, store);
+        } else if (rule.age_max || rule.bytes_max) {
+            done = store.enforce_retention(partition, rule);
         }
-        if (const auto done = store.enforce_retention(partition, rule_of(*ref->topic)); !done) {
+        if (!done) {
             outcome = done.error();
         }
     }

@@ -82,7 +82,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     [[nodiscard]] PublishQueue::Propose proposer(std::uint16_t type);
     void tell_advances();
     void see_catalog(const CatalogPtr& view);
-    void drop_lost_partitions(const CatalogView& view);
+    void log_failure(const Result<void>& outcome) const;
     void tick();
     void for_each_group(const std::function<void(consensus::Group&)>& visit);
 
@@ -136,7 +136,8 @@ ShardImpl::ShardImpl(ShardOptions options,
                {.topics_max = options_.topics_max,
                 .partitions_max = options_.partitions_max,
                 .subscriptions_max = options_.subscriptions_max,
-                .shard_count = options_.shard_count}) {
+                .shard_count = options_.shard_count}),
+      retention_([this](PartitionId partition) { acceptor_.forget(partition); }) {
     options_.store.shard = options_.id;
     queue_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
     sequences_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
@@ -228,10 +229,10 @@ Result<void> ShardImpl::start_groups() {
     MILLRACE_TRY(outcome);
     // The barriers commit and apply everything that was recovered.
     MILLRACE_TRY(store_->sync());
-    if (owns_catalog() && !catalog_.has_cluster()) {
     if (failure_) {
         return *failure_;
     }
+    if (owns_catalog() && !catalog_.has_cluster()) {
         const auto command =
             format_found_cluster(std::to_string(Random(options_.random_seed).next()));
         consensus::EntryBuffer entry;
@@ -276,10 +277,10 @@ void ShardImpl::on_durable(CommitSequence commit) {
 }
 
 void ShardImpl::on_failed(const Error& error) {
-    const auto name = "shard " + std::to_string(options_.id.value);
     if (failure_) {
         return;  // each group tells, too
     }
+    const auto name = "shard " + std::to_string(options_.id.value);
     failure_ =
         fail(Errc::shard_failed, name + " stopped taking writes: " + error.text, error.os_error);
     log_error(name, failure_->text);
@@ -395,7 +396,7 @@ void ShardImpl::wake_for_held() {
 }
 
 void ShardImpl::see_catalog(const CatalogPtr& view) {
-    drop_lost_partitions(*view);
+    log_failure(retention_.drop_lost(*view, *store_));
     if (!std::exchange(has_started_, true) && handler_ != nullptr) {
         handler_->start();
     }
@@ -404,15 +405,9 @@ void ShardImpl::see_catalog(const CatalogPtr& view) {
     }
 }
 
-void ShardImpl::drop_lost_partitions(const CatalogView& view) {
-    for (const auto partition : store_->partitions()) {
-        if (view.find(partition) != nullptr) {
-            continue;
-        }
-        acceptor_.forget(partition);
-        if (const auto dropped = store_->drop_partition(partition); !dropped) {
-            log_error("shard " + std::to_string(options_.id.value), dropped.error().text);
-        }
+void ShardImpl::log_failure(const Result<void>& outcome) const {
+    if (!outcome) {
+        log_error("shard " + std::to_string(options_.id.value), outcome.error().text);
     }
 }
 
@@ -423,9 +418,8 @@ void ShardImpl::tick() {
     // What was accepted while there was space goes out before the store looks at the space again.
     queue_.flush();
     store_->tick();
-    if (const auto done = retention_.step(*catalog_.view(), *store_); !done) {
-        log_error("shard " + std::to_string(options_.id.value), done.error().text);
-    }
+    // Before the first view nothing says which partitions there are.
+    log_failure(has_started_ ? retention_.step(*catalog_.view(), *store_) : ok());
     runtime_.run_after(tick_interval, [this] { tick(); });
 }
 

@@ -6,8 +6,10 @@
 namespace millrace::broker::testing {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 class CatalogTest : public ::testing::Test {
   protected:
@@ -140,6 +142,16 @@ TEST_F(CatalogTest, TextsThatAreNotUtf8AreRefusedByTheNameOfTheirMember) {
                             "name is not UTF-8",
                             "name is not UTF-8"));
     EXPECT_EQ(remove("a.b"), Errc::ok);
+}
+
+TEST_F(CatalogTest, BatchUnderWayWhenItsTopicIsDeletedLeavesNothingBehind) {
+    const auto partition = fixture.make_topic("a.b").front();
+    const auto answer = fixture.publish(partition, ShardFixture::batch_of("under way"));
+    EXPECT_EQ(remove("a.b"), Errc::ok);
+    EXPECT_TRUE(answer->is_there);
+    fixture.runtime->advance(std::chrono::seconds(1));
+    EXPECT_THAT(fixture.shard->store().partitions(), Not(Contains(partition)));
+    EXPECT_EQ(fixture.shard->store().stats().live_bytes, 0U);
 }
 
 TEST_F(CatalogTest, LimitsHoldAtTheirNumberAndNameThemselves) {
