@@ -60,7 +60,19 @@ bool Engine::adopt_epoch(Flow& flow, const ProgressKey& key) {
     return true;
 }
 
+bool Engine::is_current(PartitionId partition, std::uint32_t epoch) const {
+    const auto found = flows_.find(partition);
+    return found != flows_.end() && found->second.progress.epoch() == epoch;
+}
+
+bool Engine::is_lost(PartitionId partition) const {
+    return has_started_ && shard_.catalog().view()->find(partition) == nullptr;
+}
+
 void Engine::apply(const SettleCommand& command) {
+    if (is_lost(command.key.partition)) {
+        return;
+    }
     auto& flow = flow_of(command.key.partition);
     if (!adopt_epoch(flow, command.key)) {
         return;
@@ -71,6 +83,9 @@ void Engine::apply(const SettleCommand& command) {
 }
 
 void Engine::apply(const RetryCommand& command) {
+    if (is_lost(command.key.partition)) {
+        return;
+    }
     auto& flow = flow_of(command.key.partition);
     if (adopt_epoch(flow, command.key)) {
         flow.progress.keep_retry(command.offset,
@@ -83,11 +98,10 @@ void Engine::apply(const RetryCommand& command) {
 void Engine::apply(const LetterOpenCommand& command, std::uint64_t id) {
     const auto partition = command.key.partition;
     const auto& letter = command.letter;
-    auto& flow = flow_of(partition);
     ++letters_open_;
-    const bool is_current = adopt_epoch(flow, command.key);
-    if (is_current) {
-        flow.progress.settle(letter.offset, 1);
+    const bool has_epoch = !is_lost(partition) && adopt_epoch(flow_of(partition), command.key);
+    if (has_epoch) {
+        flow_of(partition).progress.settle(letter.offset, 1);
     }
     if (!has_started_) {
         return;  // `start` looks at every letter
@@ -96,7 +110,7 @@ void Engine::apply(const LetterOpenCommand& command, std::uint64_t id) {
     // key.
     if (is_superseded(partition, letter.offset, letter.epoch)) {
         supersede(id);
-    } else if (is_ordered(letter.key) && is_current) {
+    } else if (is_ordered(letter.key) && has_epoch) {
         keys_.turn_into_letter(partition, letter.key, id);
     } else if (is_ordered(letter.key)) {
         keys_.hold_for_letter(partition, letter.key, id);
@@ -142,6 +156,7 @@ void Engine::see_catalog(std::shared_ptr<const SubscriptionInfo> info) {
     flush_settlings();
     info_ = std::move(info);
     take_definition();
+    drop_lost();
     std::set<PartitionId> sought;
     for (const auto partition : partitions()) {
         auto& flow = flow_of(partition);
@@ -149,6 +164,7 @@ void Engine::see_catalog(std::shared_ptr<const SubscriptionInfo> info) {
             find_origin(partition, flow);
         } else if (flow.progress.epoch() < info_->seek_epoch && !is_replayed(partition)) {
             drop_flow(partition, flow);
+            drop_flights([partition](const Item& item) { return item.partition == partition; });
             find_origin(partition, flow);
             sought.insert(partition);
         }
@@ -211,15 +227,36 @@ void Engine::drop_flow(PartitionId partition, Flow& flow) {
     wheel_.erase_if(
         [partition](const WaitRef& ref) { return !ref.is_letter && ref.partition == partition; });
     keys_.drop(partition);
-    drop_flights([partition](const Item& item) { return item.partition == partition; });
+}
+
+void Engine::drop_lost() {
+    const auto view = shard_.catalog().view();
+    for (auto at = flows_.begin(); at != flows_.end();) {
+        const auto partition = at->first;
+        if (view->find(partition) != nullptr) {
+            ++at;
+            continue;
+        }
+        drop_flow(partition, at->second);
+        drop_flights(
+            [partition](const Item& item) { return item.partition == partition && !item.letter; });
+        std::erase(to_read_, partition);
+        std::erase(active_, partition);
+        erase_rows(partition);
+        at = flows_.erase(at);
+    }
+}
+
+void Engine::erase_rows(PartitionId partition) {
+    if (const auto erased = DurableProgress::erase(row_prefix(partition), shard_.store());
+        !erased) {
+        log_error("delivery", info_->name + ": " + erased.error().text);
+    }
 }
 
 void Engine::erase_state() {
     for (const auto& [partition, flow] : flows_) {
-        if (const auto erased = DurableProgress::erase(row_prefix(partition), shard_.store());
-            !erased) {
-            log_error("delivery", info_->name + ": " + erased.error().text);
-        }
+        erase_rows(partition);
     }
     letters_.erase_all(info_->id);
     if (metrics_) {

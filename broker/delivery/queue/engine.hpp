@@ -291,9 +291,16 @@ class Engine {
     [[nodiscard]] std::uint32_t epoch_of(PartitionId partition) {
         return flow_of(partition).progress.epoch();
     }
+    /// False for what belongs to the time before a seek, or to a topic that was deleted.
+    [[nodiscard]] bool is_current(PartitionId partition, std::uint32_t epoch) const;
+    /// Its topic was deleted: commands that were under way have nothing to change any more.
+    [[nodiscard]] bool is_lost(PartitionId partition) const;
     void find_origin(PartitionId partition, Flow& flow);
-    /// Forgets what flows of a partition: it belongs to the time before a seek.
+    /// Forgets what flows of a partition, but for what consumers have.
     void drop_flow(PartitionId partition, Flow& flow);
+    /// Lets go of partitions whose topic was deleted, with their rows; their letters stay.
+    void drop_lost();
+    void erase_rows(PartitionId partition);
     /// Their settlements will be stale; the credit is the consumer's again.
     void drop_flights(const std::function<bool(const Item&)>& is_dropped);
     [[nodiscard]] bool adopt_epoch(Flow& flow, const ProgressKey& key);

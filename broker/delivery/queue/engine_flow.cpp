@@ -124,14 +124,21 @@ void Engine::read(PartitionId partition, Flow& flow) {
 
 void Engine::read_later(PartitionId partition) {
     shard_.runtime().run_after(read_again, [this, alive = is_alive_, partition] {
-        if (*alive) {
-            end_read(partition, flow_of(partition));
+        if (!*alive) {
+            return;
+        }
+        if (const auto found = flows_.find(partition); found != flows_.end()) {
+            end_read(partition, found->second);
         }
     });
 }
 
 void Engine::take_runs(const std::shared_ptr<Arrived>& arrived) {
-    auto& flow = flow_of(arrived->partition);
+    const auto found = flows_.find(arrived->partition);
+    if (found == flows_.end()) {
+        return;
+    }
+    auto& flow = found->second;
     if (flow.progress.epoch() != arrived->epoch) {
         end_read(arrived->partition, flow);
         return;
@@ -264,9 +271,11 @@ bool Engine::is_wanted(const RecordPlacement& placement, const wire::RecordView&
 void Engine::take_record(Flow& flow, Item item) {
     const bool is_first = is_ordered(item.key) && keys_.take(item.partition, item.key);
     if (flow.progress.find_retry(item.offset) != nullptr) {
-        // Its timer brings it; its key stays busy.
+        // Its timer brings it, or has done so; its key stays busy.
         if (const auto found = flow.waits.find(item.offset); found != flow.waits.end()) {
             found->second.key = item.key;
+        } else if (const auto head = flow.heads.find(item.offset); head != flow.heads.end()) {
+            head->second = item.key;
         }
         return;
     }

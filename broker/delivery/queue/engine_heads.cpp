@@ -80,7 +80,11 @@ void Engine::read_heads_soon(PartitionId partition) {
 }
 
 void Engine::read_heads(PartitionId partition) {
-    auto& flow = flow_of(partition);
+    const auto found = flows_.find(partition);
+    if (found == flows_.end()) {
+        return;
+    }
+    auto& flow = found->second;
     if (flow.heads.empty()) {
         flow.is_reading_heads = false;
         return;
@@ -92,7 +96,7 @@ void Engine::read_heads(PartitionId partition) {
                     if (!*alive) {
                         return;
                     }
-                    if (epoch_of(partition) == epoch) {
+                    if (is_current(partition, epoch)) {
                         take_heads(partition, from, result);
                     }
                     read_heads_soon(partition);
@@ -110,7 +114,8 @@ void Engine::take_heads(PartitionId partition,
         end = std::max({end, read.next, read.damage ? read.skip_to : read.next});
     }
     // What should have been there and was not. What lies before the read was asked for since.
-    const bool is_gone = result || result.error().code == Errc::offset_out_of_range;
+    const bool is_gone = result || result.error().code == Errc::offset_out_of_range ||
+                         result.error().code == Errc::unknown_partition;
     for (auto at = flow.heads.lower_bound(from); at != flow.heads.end() && at->first < end;) {
         const auto [offset, key] = *at;
         at = flow.heads.erase(at);
@@ -186,7 +191,7 @@ void Engine::give_up(PartitionId partition, Offset offset, const std::string& ke
     }
     // Not here: what follows may be gone as well, and so on.
     shard_.runtime().post([this, alive = is_alive_, partition, key, epoch = epoch_of(partition)] {
-        if (*alive && epoch_of(partition) == epoch) {
+        if (*alive && is_current(partition, epoch)) {
             release_key(partition, key);
             pump_soon();
         }

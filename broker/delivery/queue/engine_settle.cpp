@@ -122,7 +122,7 @@ void Engine::release(const Settling& settling) {
         metrics_->attempts.observe(attempts);
     }
     // A seek may have begun anew in between.
-    if (settling.key.epoch == flow_of(settling.key.partition).progress.epoch()) {
+    if (is_current(settling.key.partition, settling.key.epoch)) {
         for (const auto& key : settling.keys) {
             release_key(settling.key.partition, key);
         }
@@ -255,13 +255,19 @@ void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pendi
                                .not_before_us = shard_.runtime().clock().unix_now() + delay.count(),
                                .first_failure_us = item.first_failure_us};
     propose(command, pending, [this, command, key = std::move(item.key)] {
-        const auto& progress = flow_of(command.key.partition).progress;
-        const bool is_current = progress.epoch() == command.key.epoch;
-        if (is_current && progress.find_retry(command.offset) != nullptr) {
-            wait(command.key.partition,
+        const auto partition = command.key.partition;
+        if (!is_current(partition, command.key.epoch)) {
+            return;
+        }
+        if (flow_of(partition).progress.find_retry(command.offset) != nullptr) {
+            wait(partition,
                  command.offset,
                  {.due_us = command.not_before_us, .is_retry = true, .key = key});
+        } else {
+            // Retention has passed by while it was in flight: it is settled and never comes again.
+            release_key(partition, key);
         }
+        pump_soon();
     });
 }
 

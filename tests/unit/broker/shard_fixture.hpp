@@ -40,6 +40,9 @@ class ShardFixture {
     /// The same, and turns until nothing happens any more.
     Answer publish_now(PartitionId partition, const std::vector<std::byte>& batch) const;
     std::vector<std::string> values(PartitionId partition) const;
+    /// Retention takes everything that the partition has now. The segment where it lies is filled
+    /// up with records of `filler`; a second goes by.
+    void retire(PartitionId partition, PartitionId filler);
 
     ManualClock clock;
     storage::SimDisk disk;

@@ -28,10 +28,10 @@ std::vector<std::string> Inbox::take_values() {
     return values;
 }
 
-EngineWorld::EngineWorld()
-    : fixture_(1, [this](Shard& shard) {
+EngineWorld::EngineWorld(std::size_t parked_bytes_max)
+    : fixture_(1, [this, parked_bytes_max](Shard& shard) {
           delivery_.reset();
-          delivery_ = make_delivery_shard(shard, table_, {.parked_bytes_max = 100'000});
+          delivery_ = make_delivery_shard(shard, table_, {.parked_bytes_max = parked_bytes_max});
       }) {}
 
 void EngineWorld::create(SubscriptionInfo info) {

@@ -40,7 +40,7 @@ class Inbox final : public DeliveryTarget {
 /// One shard with delivery, on simulated disk and time.
 class EngineWorld : public ::testing::Test {
   protected:
-    EngineWorld();
+    explicit EngineWorld(std::size_t parked_bytes_max = 100'000);
     ~EngineWorld() override { delivery_.reset(); }
     EngineWorld(const EngineWorld&) = delete;
     EngineWorld& operator=(const EngineWorld&) = delete;
