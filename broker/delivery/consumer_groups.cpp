@@ -1,6 +1,7 @@
 #include "broker/delivery/consumer_groups.hpp"
 
 #include <algorithm>
+#include <tuple>
 
 #include <nlohmann/json.hpp>
 
@@ -13,36 +14,20 @@ namespace millrace::broker::delivery {
 namespace {
 
 constexpr std::string_view key_prefix = "o/";
-constexpr std::size_t groups_max = 10'000;
-constexpr std::size_t members_per_group_max = 1'000;
-constexpr std::size_t group_name_bytes_max = 249;
-constexpr std::size_t offsets_per_commit_max = 100'000;  ///< fits into an entry of the log
 constexpr Duration look_interval{500'000};
 
 Error unknown_group(const std::string& group) {
     return fail(Errc::unknown_group, "consumer group \"" + group + "\" does not exist");
 }
 
-Result<void> check_name(const std::string& group) {
-    if (group.empty()) {
-        return fail(Errc::invalid_argument, "a consumer group needs a name");
-    }
-    if (group.size() > group_name_bytes_max) {
+Result<void> check_timeout(std::chrono::milliseconds timeout) {
+    constexpr auto min = ConsumerGroups::session_timeout_min;
+    constexpr auto max = ConsumerGroups::session_timeout_max;
+    if (timeout < min || timeout > max) {
         return fail(Errc::invalid_argument,
-                    "the name of a consumer group has " + std::to_string(group.size()) +
-                        " bytes, limit group_name_bytes_max is " +
-                        std::to_string(group_name_bytes_max));
-    }
-    return ok();
-}
-
-Result<void> check_commit(const OffsetCommit& request) {
-    MILLRACE_TRY(check_name(request.group));
-    if (request.offsets.size() > offsets_per_commit_max) {
-        return fail(Errc::invalid_argument,
-                    "a commit of " + std::to_string(request.offsets.size()) +
-                        " offsets, limit offsets_per_commit_max is " +
-                        std::to_string(offsets_per_commit_max));
+                    "a session timeout of " + std::to_string(timeout.count()) +
+                        " ms, session_timeout_min is " + std::to_string(min.count()) +
+                        " ms, session_timeout_max " + std::to_string(max.count()) + " ms");
     }
     return ok();
 }
@@ -94,7 +79,20 @@ void ConsumerGroupsImpl::restore(storage::ShardStore& store) {
 void ConsumerGroupsImpl::apply(const OffsetCommand& command) {
     auto& group = groups_[command.group];
     for (const auto& offset : command.offsets) {
-        group.offsets[offset.partition] = offset.offset;
+        // Its topic may have been deleted while the command was under way.
+        if (known_partitions_.empty() || known_partitions_.contains(offset.partition)) {
+            group.offsets[offset.partition] = offset.offset;
+        }
+    }
+    put_offsets(command.group, group);
+    drop_if_empty(groups_.find(command.group));
+}
+
+void ConsumerGroupsImpl::put_offsets(const std::string& name, const Group& group) {
+    const auto key = std::string(key_prefix) + name;
+    if (group.offsets.empty()) {
+        shard_.store().erase_state(key);
+        return;
     }
     auto json = nlohmann::json::array();
     for (const auto& [partition, offset] : group.offsets) {
@@ -102,7 +100,29 @@ void ConsumerGroupsImpl::apply(const OffsetCommand& command) {
     }
     std::string row;
     nlohmann::json::to_cbor(json, row);
-    shard_.store().put_state(std::string(key_prefix) + command.group, row);
+    shard_.store().put_state(key, row);
+}
+
+Result<ConsumerGroupsImpl::Group*> ConsumerGroupsImpl::find_or_make(const std::string& name) {
+    if (groups_.size() >= groups_max && !groups_.contains(name)) {
+        return fail(Errc::limit_reached,
+                    "limit groups_max of " + std::to_string(groups_max) + " is reached");
+    }
+    return &groups_[name];
+}
+
+void ConsumerGroupsImpl::drop_if_empty(Groups::iterator group) {
+    const auto& [members, offsets, commits] =
+        std::tie(group->second.members, group->second.offsets, group->second.commits);
+    if (members.empty() && offsets.empty() && commits == 0) {
+        groups_.erase(group);
+    }
+}
+
+void ConsumerGroupsImpl::drop_empty() {
+    for (auto at = groups_.begin(); at != groups_.end();) {
+        drop_if_empty(at++);
+    }
 }
 
 void ConsumerGroupsImpl::on_catalog() {
@@ -114,14 +134,19 @@ void ConsumerGroupsImpl::on_catalog() {
         return;
     }
     known_partitions_ = std::move(partitions);
+    const auto is_gone = [this](const auto& entry) {
+        return !known_partitions_.contains(entry.first);
+    };
     for (auto& [name, group] : groups_) {
-        std::erase_if(group.offsets, [this](const auto& entry) {
-            return !known_partitions_.contains(entry.first);
-        });
+        std::erase_if(group.holders, is_gone);
+        if (std::erase_if(group.offsets, is_gone) > 0) {
+            put_offsets(name, group);
+        }
         if (!group.members.empty()) {
             rebalance(group);
         }
     }
+    drop_empty();
 }
 
 std::vector<PartitionId> ConsumerGroupsImpl::wanted_by(const Member& member) const {
@@ -153,12 +178,10 @@ void ConsumerGroupsImpl::rebalance(Group& group) {
 }
 
 Result<JoinAnswer> ConsumerGroupsImpl::join(const JoinRequest& request) {
-    MILLRACE_TRY(check_name(request.group));
-    if (groups_.size() >= groups_max && !groups_.contains(request.group)) {
-        return fail(Errc::limit_reached,
-                    "limit groups_max of " + std::to_string(groups_max) + " is reached");
-    }
-    auto& group = groups_[request.group];
+    MILLRACE_TRY(check_group_name(request.group));
+    MILLRACE_TRY(check_timeout(request.session_timeout));
+    MILLRACE_TRY(auto* const found, find_or_make(request.group));
+    auto& group = *found;
     auto id = request.member_id;
     const auto known = group.members.find(id);
     const bool is_new =
@@ -179,13 +202,15 @@ Result<JoinAnswer> ConsumerGroupsImpl::join(const JoinRequest& request) {
     if (is_new) {
         rebalance(group);
     }
+    member.joined_generation = group.generation;
     JoinAnswer answer{.member_id = id,
                       .generation = group.generation,
                       .partitions = member.partitions,
                       .committed = {}};
     for (const auto partition : member.partitions) {
-        if (const auto found = group.offsets.find(partition); found != group.offsets.end()) {
-            answer.committed.push_back({.partition = partition, .offset = found->second});
+        group.holders[partition] = id;
+        if (const auto offset = group.offsets.find(partition); offset != group.offsets.end()) {
+            answer.committed.push_back({.partition = partition, .offset = offset->second});
         }
     }
     return answer;
@@ -208,6 +233,7 @@ void ConsumerGroupsImpl::leave(const std::string& name, const std::string& membe
     const auto group = groups_.find(name);
     if (group != groups_.end() && group->second.members.erase(member_id) > 0) {
         rebalance(group->second);
+        drop_if_empty(group);
     }
 }
 
@@ -219,30 +245,8 @@ void ConsumerGroupsImpl::drop_silent() {
             rebalance(group);
         }
     }
+    drop_empty();
     shard_.runtime().run_after(look_interval, [this] { drop_silent(); });
-}
-
-void ConsumerGroupsImpl::commit(OffsetCommit request, std::function<void(Result<void>)> done) {
-    if (const auto fits = check_commit(request); !fits) {
-        done(fits);
-        return;
-    }
-    const auto group = groups_.find(request.group);
-    const bool has_members = group != groups_.end() && !group->second.members.empty();
-    if (request.member_id.empty() && has_members) {
-        done(fail(Errc::conflict,
-                  "consumer group \"" + request.group + "\" has members: stop them before a seek"));
-        return;
-    }
-    if (!request.member_id.empty() &&
-        (!has_members || group->second.generation != request.generation ||
-         !group->second.members.contains(request.member_id))) {
-        done(fail(Errc::rebalancing, "the group has a new generation: join again"));
-        return;
-    }
-    shard_.propose(format_command(OffsetCommand{.group = std::move(request.group),
-                                                .offsets = std::move(request.offsets)}),
-                   std::move(done));
 }
 
 std::vector<CommittedOffset> ConsumerGroupsImpl::list_offsets(const Group& group) {

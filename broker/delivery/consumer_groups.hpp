@@ -58,10 +58,11 @@ struct OffsetCommit {
 ///
 /// Promise:  a partition belongs to one member of the newest generation; a committed offset
 /// survives a crash once answered. Membership
-///           is memory: after a restart members join again.
+///           is memory: after a restart members join again. A group without members and offsets is
+///           forgotten; offsets go with the topic of their partition.
 /// Threads:  the shard's.
 /// Errors:   rebalancing (stale generation: join again), unknown_group, conflict (seek with members
-/// present), limit_reached.
+/// present), limit_reached, invalid_argument, unknown_partition.
 class ConsumerGroups {
   public:
     ConsumerGroups() = default;
@@ -71,11 +72,19 @@ class ConsumerGroups {
     ConsumerGroups& operator=(ConsumerGroups&&) = delete;
     virtual ~ConsumerGroups() = default;
 
+    static constexpr std::size_t groups_max = 10'000;  ///< of one shard
+    static constexpr std::size_t members_per_group_max = 1'000;
+    static constexpr std::chrono::milliseconds session_timeout_min{100};
+    static constexpr std::chrono::milliseconds session_timeout_max{30 * 60 * 1'000};
+
     [[nodiscard]] virtual Result<JoinAnswer> join(const JoinRequest& request) = 0;
     [[nodiscard]] virtual Result<void> heartbeat(const std::string& group,
                                                  const std::string& member_id,
                                                  std::uint32_t generation) = 0;
     virtual void leave(const std::string& group, const std::string& member_id) = 0;
+    /// A member commits what it was given, also when the group has a new generation, until another
+    /// member was given it. Where something else is among the offsets, that is left out, the rest
+    /// is kept, and the answer is `rebalancing`.
     virtual void commit(OffsetCommit request, std::function<void(Result<void>)> done) = 0;
     [[nodiscard]] virtual Result<std::vector<CommittedOffset>> offsets(
         const std::string& group) const = 0;

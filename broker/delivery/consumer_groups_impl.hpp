@@ -11,6 +11,9 @@
 
 namespace millrace::broker::delivery {
 
+/// Errors: invalid_argument.
+[[nodiscard]] Result<void> check_group_name(const std::string& group);
+
 /// See ConsumerGroups. Offsets of a group lie in the state under `o/<group>`, as CBOR pairs.
 class ConsumerGroupsImpl final : public ConsumerGroups {
   public:
@@ -34,6 +37,7 @@ class ConsumerGroupsImpl final : public ConsumerGroups {
   private:
     struct Member {
         JoinRequest request;
+        std::uint32_t joined_generation = 0;  ///< that it was told of
         std::vector<PartitionId> partitions;
         SteadyTime deadline{};
     };
@@ -41,7 +45,20 @@ class ConsumerGroupsImpl final : public ConsumerGroups {
         std::uint32_t generation = 0;
         std::map<std::string, Member> members;
         std::map<PartitionId, Offset> offsets;
+        /// Who was told last that a partition is its own: whoever that is reads it, until another
+        /// one joins and learns that it has it now.
+        std::map<PartitionId, std::string> holders;
+        std::size_t commits = 0;  ///< under way
     };
+    using Groups = std::map<std::string, Group>;
+    [[nodiscard]] Result<Group*> find_or_make(const std::string& name);
+    void drop_if_empty(Groups::iterator group);
+    void drop_empty();
+    void put_offsets(const std::string& name, const Group& group);
+    [[nodiscard]] Result<void> check_seek(const OffsetCommit& request) const;
+    /// Leaves in the request what the member may commit; true when that is all.
+    [[nodiscard]] bool keep_own(OffsetCommit& request) const;
+    void propose(OffsetCommit request, bool is_whole, std::function<void(Result<void>)> done);
     void rebalance(Group& group);
     void drop_silent();
     void on_catalog();
@@ -50,7 +67,7 @@ class ConsumerGroupsImpl final : public ConsumerGroups {
     [[nodiscard]] static GroupStatus status_of(const std::string& name, const Group& group);
 
     Shard& shard_;
-    std::map<std::string, Group> groups_;
+    Groups groups_;
     std::uint64_t last_member_ = 0;
     std::set<PartitionId> known_partitions_;
 };

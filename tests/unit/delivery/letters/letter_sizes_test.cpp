@@ -160,12 +160,24 @@ TEST_F(LetterSizes, CommitOfAGroupHasALimit) {
         return *answer;
     };
     const auto largest = commit(std::string(249, 'g'), 100'000);
-    EXPECT_TRUE(largest) << largest.error().text;
+    EXPECT_EQ(largest.error().code, Errc::unknown_partition) << largest.error().text;
     EXPECT_THAT(commit("g", 100'001).error().text,
                 HasSubstr("limit offsets_per_commit_max is 100000"));
     EXPECT_THAT(commit(std::string(250, 'g'), 1).error().text,
                 HasSubstr("limit group_name_bytes_max is 249"));
     EXPECT_FALSE(commit("", 1));
+}
+
+TEST_F(LetterSizes, LargestCommitOfAGroupFitsIntoTheLog) {
+    OffsetCommand command{.group = std::string(249, 'g'), .offsets = {}};
+    for (std::uint32_t i = 0; i < 100'000; ++i) {
+        command.offsets.push_back(
+            {.partition = PartitionId{4'000'000'000U - i}, .offset = Offset{~0ULL}});
+    }
+    Result<void> applied = fail(Errc::timed_out, "no answer");
+    fixture_.shard->propose(format_command(command), [&](const auto& done) { applied = done; });
+    run();
+    EXPECT_TRUE(applied) << applied.error().text;
 }
 
 }  // namespace

@@ -1,0 +1,121 @@
+#include <algorithm>
+#include <utility>
+
+#include "broker/delivery/consumer_groups_impl.hpp"
+
+// Which offsets a group keeps: those of its members, and those of an administrator's seek.
+
+namespace millrace::broker::delivery {
+namespace {
+
+constexpr std::size_t group_name_bytes_max = 249;
+constexpr std::size_t offsets_per_commit_max = 100'000;  ///< fits into an entry of the log
+
+Result<void> check_commit(const OffsetCommit& request) {
+    MILLRACE_TRY(check_group_name(request.group));
+    if (request.offsets.size() > offsets_per_commit_max) {
+        return fail(Errc::invalid_argument,
+                    "a commit of " + std::to_string(request.offsets.size()) +
+                        " offsets, limit offsets_per_commit_max is " +
+                        std::to_string(offsets_per_commit_max));
+    }
+    return ok();
+}
+
+Error not_all_kept() {
+    return fail(Errc::rebalancing,
+                "the group has a new generation, and what others were given is left out: join "
+                "again");
+}
+
+}  // namespace
+
+Result<void> check_group_name(const std::string& group) {
+    if (group.empty()) {
+        return fail(Errc::invalid_argument, "a consumer group needs a name");
+    }
+    if (group.size() > group_name_bytes_max) {
+        return fail(Errc::invalid_argument,
+                    "the name of a consumer group has " + std::to_string(group.size()) +
+                        " bytes, limit group_name_bytes_max is " +
+                        std::to_string(group_name_bytes_max));
+    }
+    return ok();
+}
+
+void ConsumerGroupsImpl::commit(OffsetCommit request, std::function<void(Result<void>)> done) {
+    auto checked = check_commit(request);
+    if (checked && request.member_id.empty()) {
+        checked = check_seek(request);
+    }
+    if (!checked) {
+        done(checked);
+        return;
+    }
+    const bool is_whole = request.member_id.empty() || keep_own(request);
+    if (request.offsets.empty()) {
+        done(is_whole ? ok() : Result<void>(not_all_kept()));
+        return;
+    }
+    propose(std::move(request), is_whole, std::move(done));
+}
+
+Result<void> ConsumerGroupsImpl::check_seek(const OffsetCommit& request) const {
+    const auto group = groups_.find(request.group);
+    if (group != groups_.end() && !group->second.members.empty()) {
+        return fail(
+            Errc::conflict,
+            "consumer group \"" + request.group + "\" has members: stop them before a seek");
+    }
+    const auto lost = std::ranges::find_if(request.offsets, [this](const CommittedOffset& one) {
+        return !known_partitions_.contains(one.partition);
+    });
+    if (lost != request.offsets.end()) {
+        return fail(Errc::unknown_partition,
+                    "partition " + std::to_string(lost->partition.value) + " does not exist");
+    }
+    return ok();
+}
+
+bool ConsumerGroupsImpl::keep_own(OffsetCommit& request) const {
+    const auto group = groups_.find(request.group);
+    const auto* const member =
+        group == groups_.end() || !group->second.members.contains(request.member_id)
+            ? nullptr
+            : &group->second.members.at(request.member_id);
+    if (member == nullptr || member->joined_generation != request.generation) {
+        request.offsets.clear();
+        return false;
+    }
+    const auto& holders = group->second.holders;
+    const auto left_out =
+        std::erase_if(request.offsets, [&holders, &request](const CommittedOffset& one) {
+            const auto holder = holders.find(one.partition);
+            return holder == holders.end() || holder->second != request.member_id;
+        });
+    return left_out == 0;
+}
+
+void ConsumerGroupsImpl::propose(OffsetCommit request,
+                                 bool is_whole,
+                                 std::function<void(Result<void>)> done) {
+    const auto group = find_or_make(request.group);
+    if (!group) {
+        done(group.error());
+        return;
+    }
+    ++group.value()->commits;
+    auto command = format_command(
+        OffsetCommand{.group = request.group, .offsets = std::move(request.offsets)});
+    shard_.propose(std::move(command),
+                   [this, is_whole, name = std::move(request.group), done = std::move(done)](
+                       const Result<void>& applied) {
+                       if (const auto found = groups_.find(name); found != groups_.end()) {
+                           --found->second.commits;
+                           drop_if_empty(found);
+                       }
+                       done(applied && !is_whole ? Result<void>(not_all_kept()) : applied);
+                   });
+}
+
+}  // namespace millrace::broker::delivery
