@@ -101,6 +101,15 @@ class PushTarget final : public delivery::DeliveryTarget {
     Shard& shard_;
 };
 
+void close_everywhere(Session& session, std::uint64_t id) {
+    auto& runtime = session.services().shard->runtime();
+    for (ShardId shard{0}; shard.value < session.table().shard_count(); ++shard) {
+        runtime.post_to(shard, [&services = session.table().shards[shard.value], id] {
+            services.delivery->subscriptions().close(id);
+        });
+    }
+}
+
 void open(const Request& request) {
     const auto parsed = wire::parse_message<wire::SubscriptionOpenRequest>(request.table);
     if (!parsed) {
@@ -136,6 +145,9 @@ void open(const Request& request) {
             const std::vector<std::shared_ptr<Result<void>>>& shards) {
             const auto failed = std::ranges::find_if(shards, [](const auto& one) { return !*one; });
             if (failed != shards.end()) {
+                // A shard that has it would hand out records to a session that nobody has.
+                session->deliveries().erase(id);
+                close_everywhere(*session, id);
                 session->refuse(header, (*failed)->error());
                 return;
             }
@@ -221,15 +233,6 @@ void settle(const Request& request) {
         [session, header = request.header](const Stale& stale) {
             answer_settle(*session, header, stale);
         });
-}
-
-void close_everywhere(Session& session, std::uint64_t id) {
-    auto& runtime = session.services().shard->runtime();
-    for (ShardId shard{0}; shard.value < session.table().shard_count(); ++shard) {
-        runtime.post_to(shard, [&services = session.table().shards[shard.value], id] {
-            services.delivery->subscriptions().close(id);
-        });
-    }
 }
 
 void close(const Request& request) {
