@@ -56,9 +56,10 @@ std::map<ShardId, FetchPlan> plans_of(const wire::FetchRequest& request,
                                .offset = Offset{wanted->offset()},
                                .bytes_max = wanted->bytes_max()});
         plan.bytes_min = request.bytes_min();
-        // A batch may be larger than what is left; half a frame leaves room for that.
-        plan.bytes_max = std::min<std::size_t>(request.bytes_max(), frame_bytes_max / 2);
         plan.wait_max = std::chrono::milliseconds(std::min(request.wait_max_ms(), 60'000U));
+    }
+    for (auto& [shard, plan] : plans) {
+        plan.bytes_max = delivery::fetch_share(request.bytes_max(), frame_bytes_max, plans.size());
     }
     return plans;
 }

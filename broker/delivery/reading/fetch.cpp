@@ -1,6 +1,7 @@
 #include "broker/delivery/reading/fetch.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -15,7 +16,10 @@ namespace {
 class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_from_this<FetchJob> {
   public:
     FetchJob(Shard& shard, FetchWaiters& waiters, FetchPlan plan, FetchedDone done)
-        : shard_(shard), waiters_(waiters), plan_(std::move(plan)), done_(std::move(done)) {}
+        : shard_(shard), waiters_(waiters), plan_(std::move(plan)), done_(std::move(done)) {
+        // More than may come would be waited for in vain.
+        plan_.bytes_min = std::min(plan_.bytes_min, plan_.bytes_max);
+    }
 
     void start() {
         timer_ = shard_.runtime().run_after(plan_.wait_max, [self = shared_from_this()] {
@@ -24,7 +28,8 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
         });
         go_on();
     }
-    void on_grown() override {
+    void on_grown(PartitionId partition) override {
+        registered_.erase(partition);
         if (is_waiting_) {
             go_on();
         }
@@ -122,7 +127,9 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
         }
         is_waiting_ = true;
         for (const auto& wanted : plan_.wanted) {
-            waiters_.wait(wanted.partition, weak_from_this());
+            if (registered_.insert(wanted.partition).second) {
+                waiters_.wait(wanted.partition, weak_from_this());
+            }
         }
     }
 
@@ -143,6 +150,7 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
     FetchWaiters& waiters_;
     FetchPlan plan_;
     FetchedDone done_;
+    std::set<PartitionId> registered_;  ///< of which the next growth is told
     std::vector<Fetched> found_;
     std::size_t bytes_ = 0;
     bool has_errors_ = false;
@@ -154,6 +162,13 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
 };
 
 }  // namespace
+
+std::size_t fetch_share(std::size_t bytes_max,
+                        std::size_t frame_bytes_max,
+                        std::size_t shard_count) {
+    const auto share = std::min(bytes_max, frame_bytes_max / 2) / shard_count;
+    return std::max<std::size_t>(share, 1);
+}
 
 void start_fetch(Shard& shard, FetchWaiters& waiters, FetchPlan plan, FetchedDone done) {
     std::make_shared<FetchJob>(shard, waiters, std::move(plan), std::move(done))->start();

@@ -28,10 +28,15 @@ struct Fetched {
 };
 struct FetchPlan {
     std::vector<Wanted> wanted;
-    std::size_t bytes_min = 1;
+    std::size_t bytes_min = 1;  ///< at most `bytes_max` counts
     std::size_t bytes_max = 0;  ///< of all; the last batch may be larger than what is left
     Duration wait_max{0};
 };
+/// What each shard may bring of a fetch of `bytes_max` whose answer is one frame. A batch may be
+/// larger than what is left; half a frame leaves room for that.
+[[nodiscard]] std::size_t fetch_share(std::size_t bytes_max,
+                                      std::size_t frame_bytes_max,
+                                      std::size_t shard_count);
 using FetchedDone = std::function<void(std::vector<Fetched>)>;
 
 /// Reads partitions of one shard, and where too little is there waits for more until the time is

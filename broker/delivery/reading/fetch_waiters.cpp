@@ -23,9 +23,14 @@ void FetchWaiters::tell(PartitionId partition) {
     }
     for (const auto& weak : told.mapped().waiters) {
         if (const auto waiter = weak.lock()) {
-            waiter->on_grown();
+            waiter->on_grown(partition);
         }
     }
+}
+
+std::size_t FetchWaiters::waiting(PartitionId partition) const {
+    const auto found = waiting_.find(partition);
+    return found == waiting_.end() ? 0 : found->second.waiters.size();
 }
 
 }  // namespace millrace::broker::delivery

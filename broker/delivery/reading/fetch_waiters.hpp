@@ -30,9 +30,12 @@ class FetchWaiters {
         Waiter(Waiter&&) = delete;
         Waiter& operator=(Waiter&&) = delete;
         virtual ~Waiter() = default;
-        virtual void on_grown() = 0;
+        virtual void on_grown(PartitionId partition) = 0;
     };
+    /// Until it is told of this partition: asking again before that would add it once more.
     void wait(PartitionId partition, const std::weak_ptr<Waiter>& waiter);
+    /// Of a partition, those that are gone and not noticed yet among them.
+    [[nodiscard]] std::size_t waiting(PartitionId partition) const;
 
   private:
     void tell(PartitionId partition);
