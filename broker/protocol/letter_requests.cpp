@@ -5,6 +5,7 @@
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/delivery/letters/letter_groups.hpp"
 #include "broker/delivery/letters/letter_shards.hpp"
+#include "broker/delivery/letters/letter_sweep.hpp"
 #include "broker/protocol/session.hpp"
 #include "client/wire/same_members.hpp"
 #include "client/wire/schema/subscriptions_generated.h"
@@ -251,6 +252,10 @@ void change(const Request& request) {
     const auto& message = parsed.value();
     if (message.kind == wire::LetterChangeKind::discard && message.reason.empty()) {
         request.refuse(fail(Errc::invalid_argument, "a discard needs a reason"));
+        return;
+    }
+    if (const auto fits = delivery::check_letter_ids(message.ids.size()); !fits) {
+        request.refuse(fits.error());
         return;
     }
     if (message.has_value && message.ids.size() != 1) {

@@ -104,6 +104,8 @@ Result<RedrivePlan> plan_redrive(const Job& job, JobShards& shards, JobControl& 
             is_end |= plan.is_cut;
         }
     }
+    // Letters that are over do not stay for ever; how many there were was committed.
+    plan.settled = std::max(plan.settled, job.progress.settled);
     put_in_order(plan.to_send);
     if (spec.limit > 0) {
         const auto left = spec.limit - std::min(spec.limit, plan.sent());

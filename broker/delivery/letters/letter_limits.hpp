@@ -20,5 +20,14 @@ inline constexpr std::size_t letter_text_bytes_max = 4096;
 inline constexpr std::size_t letter_correlation_bytes_max = 1024;
 /// By whom and why an action is taken, with the transform.
 inline constexpr std::size_t letter_action_bytes_max = std::size_t{64} * 1024;
+/// Letters that a change may name; a query selects any number.
+inline constexpr std::size_t letter_ids_max = 100'000;
+
+// What is kept of a letter's history: its first action and the newest ones.
+
+inline constexpr std::size_t letter_actions_max = 64;
+inline constexpr std::size_t letter_history_bytes_max = std::size_t{256} * 1024;
+/// Beside them, that a job has sent it: as many as jobs may be open.
+inline constexpr std::size_t letter_marks_max = 100;
 
 }  // namespace millrace::broker::delivery

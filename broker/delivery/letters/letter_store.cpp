@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <numeric>
 
+#include "broker/delivery/letters/letter_history.hpp"
 #include "broker/delivery/letters/letter_shards.hpp"
 #include "storage/base/logging.hpp"
 
@@ -15,6 +16,7 @@ constexpr std::string_view sequence_key = "m/letters";
 constexpr std::string_view index_prefix = "x/";
 constexpr std::string_view bytes_prefix = "b/";
 constexpr std::size_t id_digits = 20;
+constexpr int dropped_per_change_max = 64;  ///< so that no command takes long
 
 std::string prefix_of(std::uint32_t subscription) {
     return "l/" + std::to_string(subscription) + "/";
@@ -53,10 +55,19 @@ bool is_active(LetterState state) {
 
 std::uint64_t bytes_of(const Letter& letter) {
     return letter.record.size() + letter.edited.size() + letter.error.size() +
-           letter.response.size() + letter.key.size();
+           letter.response.size() + letter.key.size() + history_bytes(letter.actions);
 }
 
+/// The last thing that happened to one that is over.
+UnixMicros settled_us(const Letter& letter) {
+    return letter.actions.empty() ? 0 : letter.actions.back().time_us;
+}
+
+/// Nothing asks for the brief of a letter that is over.
 std::string format_brief(const Letter& letter) {
+    if (!is_active(letter.state)) {
+        return std::to_string(settled_us(letter)) + " " + std::to_string(bytes_of(letter));
+    }
     return std::to_string(letter.partition.value) + "/" + std::to_string(letter.offset.value) +
            "/" + std::to_string(letter.epoch) + "/" + letter.key;
 }
@@ -91,6 +102,7 @@ Result<void> LetterStore::restore() {
     last_sequence_ = 0;
     counts_.clear();
     bytes_.clear();
+    settled_.clear();
     MILLRACE_TRY(
         store_.visit_state(bytes_prefix, "", [this](std::string_view key, std::string_view value) {
             key.remove_prefix(bytes_prefix.size());
@@ -98,18 +110,53 @@ Result<void> LetterStore::restore() {
             bytes_[subscription] = take_number<std::uint64_t>(value);
             return true;
         }));
-    MILLRACE_TRY(const auto value, store_.get_state(sequence_key));
-    if (value) {
-        (void)std::from_chars(value->data(), value->data() + value->size(), last_sequence_);
+    MILLRACE_TRY(const auto last, store_.get_state(sequence_key));
+    if (last) {
+        (void)std::from_chars(last->data(), last->data() + last->size(), last_sequence_);
     }
-    return store_.visit_state(index_prefix, "", [this](std::string_view key, std::string_view) {
-        key.remove_prefix(index_prefix.size());
-        const auto subscription = take_number<std::uint32_t>(key);
-        const auto state = take_number<std::uint32_t>(key);
-        const auto cause = take_number<std::size_t>(key);
-        ++counts_[{subscription, static_cast<LetterState>(state)}][cause % cause_count];
-        return true;
-    });
+    return store_.visit_state(
+        index_prefix, "", [this](std::string_view key, std::string_view value) {
+            key.remove_prefix(index_prefix.size());
+            const auto subscription = take_number<std::uint32_t>(key);
+            const auto state = static_cast<LetterState>(take_number<std::uint32_t>(key));
+            const auto cause = take_number<std::size_t>(key);
+            ++counts_[{subscription, state}][cause % cause_count];
+            if (!is_active(state)) {
+                // The earlier form has a brief there as well, and counts as old and small.
+                const bool is_earlier = value.find('/') < value.find(' ');
+                const auto time_us = is_earlier ? 0 : take_number<UnixMicros>(value);
+                const auto bytes = is_earlier ? 0 : take_number<std::uint64_t>(value);
+                settled_[subscription].add(time_us, take_number<std::uint64_t>(key), bytes);
+            }
+            return true;
+        });
+}
+
+void LetterStore::Settled::add(UnixMicros time_us, std::uint64_t id, std::uint64_t letter_bytes) {
+    letters.emplace(std::pair(time_us, id), letter_bytes);
+    bytes += letter_bytes;
+}
+
+void LetterStore::Settled::drop_oldest() {
+    bytes -= letters.begin()->second;
+    letters.erase(letters.begin());
+}
+
+bool LetterStore::has_too_many(const Settled& settled) const {
+    return settled.letters.size() > limits_.settled_letters_max ||
+           (settled.bytes > limits_.settled_letters_bytes_max && settled.letters.size() > 1);
+}
+
+void LetterStore::drop_settled(std::uint32_t subscription) {
+    auto& settled = settled_[subscription];
+    for (auto left = dropped_per_change_max; left > 0 && has_too_many(settled); --left) {
+        const auto id = settled.letters.begin()->first.second;
+        settled.drop_oldest();
+        if (const auto letter = load(subscription, id)) {
+            erase_brief(subscription, letter.value());
+        }
+        store_.erase_state(key_of(subscription, id));
+    }
 }
 
 void LetterStore::put(std::uint32_t subscription, const Letter& letter) {
@@ -119,6 +166,8 @@ void LetterStore::put(std::uint32_t subscription, const Letter& letter) {
     ++counts_[{subscription, letter.state}][static_cast<std::size_t>(letter.cause)];
     if (is_active(letter.state)) {
         put_bytes(subscription, bytes_[subscription] + bytes_of(letter));
+    } else {
+        settled_[subscription].add(settled_us(letter), letter.id, bytes_of(letter));
     }
 }
 
@@ -155,6 +204,7 @@ Result<Letter> LetterStore::change(const LetterChangeCommand& command) {
     erase_brief(command.subscription, letter);
     letter.state = command.state;
     letter.actions.push_back(command.action);
+    trim_history(letter.actions);
     if (command.cause != Cause::none) {
         letter.cause = command.cause;
         letter.error = command.error;
@@ -168,6 +218,7 @@ Result<Letter> LetterStore::change(const LetterChangeCommand& command) {
         letter.edited = command.edited;
     }
     put(command.subscription, letter);
+    drop_settled(command.subscription);
     return letter;
 }
 
@@ -270,6 +321,7 @@ void LetterStore::erase_all(std::uint32_t subscription) {
     }
     std::erase_if(counts_, [&](const auto& entry) { return entry.first.first == subscription; });
     bytes_.erase(subscription);
+    settled_.erase(subscription);
     store_.erase_state(std::string(bytes_prefix) + std::to_string(subscription));
 }
 

@@ -23,18 +23,22 @@ struct LetterBrief {
     std::string key;
 };
 
-/// How many letters a subscription may have that are not over, on one shard.
+/// How many letters a subscription may have that are not over, on one shard, and how many of those
+/// that are over stay to be looked at.
 struct LetterLimits {
     std::uint64_t letters_max = 1'000'000;
     std::uint64_t letters_bytes_max = 4ULL << 30U;
+    std::uint64_t settled_letters_max = 10'000;
+    std::uint64_t settled_letters_bytes_max = 1ULL << 30U;
 };
 
 /// Dead letters in the shard's state.
 ///
+/// Promise:  a letter that is not over stays; of those that are, the ones that were settled last.
 /// Rows:     `l/<subscription>/<id>` the letter with its record,
-/// `x/<subscription>/<state>/<cause>/<id>` its brief, `m/letters` the last sequence,
-/// `b/<subscription>` the bytes of those that are not over. Questions by state and cause touch only
-/// what matches. Threads:  the shard's.
+/// `x/<subscription>/<state>/<cause>/<id>` its brief, or when it was settled and its bytes,
+/// `m/letters` the last sequence, `b/<subscription>` the bytes of those that are not over.
+/// Questions by state and cause touch only what matches. Threads:  the shard's.
 class LetterStore {
   public:
     LetterStore(storage::ShardStore& store, GroupId group, LetterLimits limits = {})
@@ -79,6 +83,15 @@ class LetterStore {
     /// Ids after `query.after_id` in order, at most `examined_max`.
     [[nodiscard]] Result<std::vector<std::uint64_t>> candidates(std::uint32_t subscription,
                                                                 const LetterQuery& query) const;
+    /// Those that are over, by when they were settled, with their bytes.
+    struct Settled {
+        std::map<std::pair<UnixMicros, std::uint64_t>, std::uint64_t> letters;
+        std::uint64_t bytes = 0;
+        void add(UnixMicros time_us, std::uint64_t id, std::uint64_t letter_bytes);
+        void drop_oldest();
+    };
+    [[nodiscard]] bool has_too_many(const Settled& settled) const;
+    void drop_settled(std::uint32_t subscription);
     void put(std::uint32_t subscription, const Letter& letter);
     void erase_brief(std::uint32_t subscription, const Letter& letter);
     void put_bytes(std::uint32_t subscription, std::uint64_t bytes);
@@ -89,6 +102,7 @@ class LetterStore {
     std::uint64_t last_sequence_ = 0;
     std::map<std::pair<std::uint32_t, LetterState>, Counts> counts_;
     std::map<std::uint32_t, std::uint64_t> bytes_;
+    std::map<std::uint32_t, Settled> settled_;
 };
 
 }  // namespace millrace::broker::delivery

@@ -36,6 +36,16 @@ LetterState state_after(LetterEdit::Kind kind) {
 
 }  // namespace
 
+Result<void> check_letter_ids(std::size_t count) {
+    if (count > letter_ids_max) {
+        return fail(Errc::invalid_argument,
+                    "a change names " + std::to_string(count) +
+                        " letters, limit letter_ids_max is " + std::to_string(letter_ids_max) +
+                        ": select them by a query");
+    }
+    return ok();
+}
+
 LetterSweep::LetterSweep(Shard& shard,
                          const LetterStore& letters,
                          std::uint32_t subscription,
@@ -59,6 +69,9 @@ void LetterSweep::run() {
                         "by whom, why and the transform have " + std::to_string(said) +
                             " bytes, limit letter_action_bytes_max is " +
                             std::to_string(letter_action_bytes_max)));
+    }
+    if (const auto fits = check_letter_ids(selection_.ids.size()); !fits) {
+        return end(fits.error());
     }
     auto filter = LetterFilter::make(selection_.query);
     if (!filter) {
@@ -85,14 +98,23 @@ Result<LetterPage> LetterSweep::load_page() const {
         return letters_.find(
             subscription_, query, [this](const Letter& letter) { return filter_->wants(letter); });
     }
+    return load_named();
+}
+
+LetterPage LetterSweep::load_named() const {
     LetterPage page;
-    page.is_end = true;
-    for (const auto id : selection_.ids) {
-        auto letter = letters_.load(subscription_, id);
+    auto at = std::ranges::upper_bound(selection_.ids, after_id_);
+    const auto wanted = std::min<std::uint64_t>(page_letters, selection_.limit - changed_);
+    for (std::uint32_t looked = 0;
+         looked < page_letters && at != selection_.ids.end() && page.letters.size() < wanted;
+         ++looked, ++at) {
+        page.examined_upto = *at;
+        auto letter = letters_.load(subscription_, *at);
         if (letter && letter.value().state == LetterState::open) {
             page.letters.push_back(std::move(letter).value());
         }
     }
+    page.is_end = at == selection_.ids.end();
     return page;
 }
 

@@ -9,6 +9,9 @@
 
 namespace millrace::broker::delivery {
 
+/// Whether a change may name so many letters by their ids. Errors: invalid_argument.
+[[nodiscard]] Result<void> check_letter_ids(std::size_t count);
+
 /// Changes every letter of a selection, page by page: a page is proposed when the one before is
 /// durable, so that a million letters wait in the state and not in memory.
 ///
@@ -24,13 +27,14 @@ class LetterSweep : public std::enable_shared_from_this<LetterSweep> {
                 LetterSelection selection,
                 LetterEdit edit,
                 Done done);
-    /// Errors come through `done`: invalid_argument for a program that jq does not accept, and for
-    /// more than letter_action_bytes_max of words.
+    /// Errors come through `done`: invalid_argument for a program that jq does not accept, for more
+    /// than letter_action_bytes_max of words, and for more than letter_ids_max ids.
     void run();
 
   private:
     void next_page();
     [[nodiscard]] Result<LetterPage> load_page() const;
+    [[nodiscard]] LetterPage load_named() const;
     [[nodiscard]] Result<void> propose(const Letter& letter);
     [[nodiscard]] Result<std::vector<std::byte>> edited(const Letter& letter) const;
     void end_one(const Result<void>& applied);

@@ -76,6 +76,18 @@ TEST_F(RedriveJobTest, LettersOfAKeyGoByOffsetOneAfterAnother) {
     EXPECT_THAT(shards.redriven_ids, ElementsAre(2, 3, 4, 1));
 }
 
+TEST_F(RedriveJobTest, SettledLettersThatAreNotKeptAnyMoreCountAfterARestart) {
+    open(5);
+    job.redrive.limit = 3;
+    job.progress.total = 3;
+    job.progress.sent = job.progress.settled = 2;
+    const auto end = run_redrive(job, shards, control);
+    EXPECT_EQ(end.state, JobState::done) << end.reason;
+    EXPECT_THAT(shards.redriven_ids, ElementsAre(1));
+    EXPECT_EQ(progress().settled, 3U);
+    EXPECT_EQ(progress().sent, 3U);
+}
+
 TEST_F(RedriveJobTest, AFailedCanaryEndsTheJobAndTheRestStays) {
     open(20);
     shards.failing_keys = {"k1", "k2"};

@@ -1,3 +1,5 @@
+#include <numeric>
+
 #include <gmock/gmock.h>
 
 #include "tests/unit/delivery/queue/engine_world.hpp"
@@ -145,6 +147,48 @@ TEST_F(LetterSizes, ManyLargeLettersAtOnceDoNotEndTheShard) {
     EXPECT_TRUE(is_done);
     EXPECT_THAT(letters(), SizeIs(50));
     EXPECT_FALSE(fixture_.shard->failure());
+}
+
+TEST_F(LetterSizes, NamedLettersChangePageByPageUpToTheLimit) {
+    const auto partition = fixture_.make_topic("a.b").front();
+    SubscriptionInfo info;
+    info.order = Order::none;
+    create(info);
+    publish(partition, std::vector<Outgoing>(600));
+    const auto inbox = open(1, 600);
+    Settlement settlement;
+    for (const auto& got : inbox->take()) {
+        settlement.nacks.push_back({.delivery_id = got.id, .cause = Cause::mapping, .delay = {}});
+    }
+    delivery_->subscriptions().settle(1, std::move(settlement), [](const auto&) {});
+    run();
+    std::vector<std::uint64_t> ids;
+    const auto page = delivery_->letters().list({.subscription = "sink", .limit = 1'000});
+    for (const auto& letter : page.value().letters) {
+        ids.push_back(letter.id);
+    }
+    ASSERT_THAT(ids, SizeIs(600));
+    ids.push_back(1);  // there is none
+    const LetterEdit discard{.kind = LetterEdit::Kind::discard};
+    auto done = change({.ids = ids, .by = "me", .reason = "no", .limit = 300}, discard);
+    ASSERT_TRUE(done) << done.error().text;
+    EXPECT_EQ(done.value(), 300U);
+    done = change({.ids = ids, .by = "me", .reason = "no"}, discard);
+    ASSERT_TRUE(done) << done.error().text;
+    EXPECT_EQ(done.value(), 300U) << "the others";
+}
+
+TEST_F(LetterSizes, AChangeNamesALimitedNumberOfLetters) {
+    create({});
+    const auto changed = [this](std::size_t count) {
+        std::vector<std::uint64_t> ids(count);
+        std::iota(ids.begin(), ids.end(), 1U);
+        return change({.ids = std::move(ids), .by = "me", .reason = "no"},
+                      {.kind = LetterEdit::Kind::discard});
+    };
+    EXPECT_TRUE(changed(letter_ids_max));
+    EXPECT_THAT(changed(letter_ids_max + 1).error().text,
+                HasSubstr("limit letter_ids_max is 100000"));
 }
 
 TEST_F(LetterSizes, CommitOfAGroupHasALimit) {

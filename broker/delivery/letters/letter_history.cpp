@@ -1,0 +1,74 @@
+#include "broker/delivery/letters/letter_history.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "broker/delivery/letters/letter_limits.hpp"
+
+namespace millrace::broker::delivery {
+namespace {
+
+constexpr std::size_t mark_bytes_max = 32;
+
+std::size_t bytes_of(const LetterAction& action) {
+    return sizeof(action.time_us) + action.action.size() + action.by.size() + action.text.size();
+}
+
+/// As `redrive_mark` makes it.
+bool is_mark(const LetterAction& action) {
+    return action.action == "redriven" && action.text.starts_with("job ") &&
+           action.text.size() <= mark_bytes_max && action.by.size() <= letter_text_bytes_max;
+}
+
+/// Counts what is kept, from the newest action on.
+class Room {
+  public:
+    explicit Room(const LetterAction& first) : bytes_(bytes_of(first)) {}
+
+    bool takes(const LetterAction& action) {
+        bytes_ += bytes_of(action);
+        is_full_ =
+            is_full_ ||
+            (actions_ > 1 && (actions_ == letter_actions_max || bytes_ > letter_history_bytes_max));
+        if (!is_full_) {
+            ++actions_;
+            return true;
+        }
+        return is_mark(action) && marks_++ < letter_marks_max;
+    }
+
+  private:
+    std::size_t bytes_;
+    std::size_t actions_ = 1;
+    std::size_t marks_ = 0;
+    bool is_full_ = false;
+};
+
+}  // namespace
+
+std::size_t history_bytes(const std::vector<LetterAction>& actions) {
+    return std::accumulate(
+        actions.begin(), actions.end(), std::size_t{0}, [](std::size_t sum, const auto& action) {
+            return sum + bytes_of(action);
+        });
+}
+
+void trim_history(std::vector<LetterAction>& actions) {
+    if (actions.size() <= letter_actions_max &&
+        history_bytes(actions) <= letter_history_bytes_max) {
+        return;
+    }
+    Room room(actions.front());
+    std::vector<LetterAction> kept;
+    while (actions.size() > 1) {
+        if (room.takes(actions.back())) {
+            kept.push_back(std::move(actions.back()));
+        }
+        actions.pop_back();
+    }
+    std::ranges::reverse(kept);
+    std::ranges::move(kept, std::back_inserter(actions));
+}
+
+}  // namespace millrace::broker::delivery
