@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/wire/record.hpp"
+
 namespace millrace::simulation {
 
 void DeliveryModel::complain(RecordId id, const std::string& text) {
@@ -15,6 +17,8 @@ void DeliveryModel::publish(RecordId id, const Traits& traits) {
     if (is_new) {
         entry->second.traits = traits;
         entry->second.state = traits.is_wanted ? State::waiting : State::settled;
+    } else if (entry->second.traits.value != traits.value) {
+        complain(id, "has another value than it was published with: " + traits.value);
     }
 }
 
@@ -75,7 +79,7 @@ void DeliveryModel::check_order(RecordId id, const Entry& entry, SteadyTime now)
         if (other.may_be_settled) {
             other.may_be_settled = false;
             other.state = State::settled;
-        } else if (!is_acked) {
+        } else if (!is_acked && !is_gone(other, now)) {
             complain(id,
                      "delivered before offset " + std::to_string(other_id.offset.value) +
                          " of its key is settled, which is in state " +
@@ -155,8 +159,21 @@ void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyT
 }
 
 void DeliveryModel::check_record(RecordId id, const Entry& entry, const Delivery& delivery) {
-    if (!entry.edited.empty() && !std::ranges::equal(entry.edited, delivery.record)) {
-        complain(id, "delivered without what its letter was mended to");
+    if (!entry.edited.empty()) {
+        if (!std::ranges::equal(entry.edited, delivery.record)) {
+            complain(id, "delivered without what its letter was mended to");
+        }
+        return;
+    }
+    const auto record = wire::parse_plain_record(delivery.record);
+    if (!record) {
+        complain(id, "delivered as what is no record: " + record.error().text);
+    } else if (record.value().value != entry.traits.value ||
+               record.value().key.value_or("") != entry.traits.key) {
+        complain(id,
+                 "delivered with value " + std::string(record.value().value) + " instead of " +
+                     entry.traits.value + ", key " + std::string(record.value().key.value_or("")) +
+                     " instead of " + entry.traits.key);
     }
 }
 
@@ -255,17 +272,35 @@ void DeliveryModel::seek(PartitionId partition, Offset origin) {
         if (id.partition != partition) {
             continue;
         }
-        if (id.offset >= origin) {
+        // A start that finds the log as it was before retention begins there once more, and may
+        // find as well that the records are gone for good.
+        const bool may_be_gone = entry.may_be_gone;
+        if (id.offset >= origin || (may_be_gone && !entry.is_letter)) {
             const auto traits = entry.traits;
             entry = {};
             entry.traits = traits;
             entry.state = traits.is_wanted ? State::waiting : State::settled;
+            entry.may_be_gone = may_be_gone;
         } else if (!entry.is_letter) {
             entry.state = State::settled;
         } else if (entry.state == State::in_flight || entry.state == State::redriven) {
             entry.state = State::redriven;
             entry.attempts = entry.attempts_before;
             entry.not_before = {};
+        }
+    }
+}
+
+void DeliveryModel::retire(PartitionId partition, Offset first) {
+    for (auto& [id, entry] : entries_) {
+        entry.may_be_gone |= id.partition == partition && id.offset < first;
+    }
+}
+
+void DeliveryModel::lose(PartitionId partition) {
+    for (auto& [id, entry] : entries_) {
+        if (id.partition == partition && !entry.is_letter) {
+            entry.state = State::settled;
         }
     }
 }
@@ -369,7 +404,10 @@ void DeliveryModel::check_letter(RecordId id, const Entry& entry, const Letters&
 
 void DeliveryModel::check_drained(SteadyTime now) {
     for (const auto& [id, entry] : entries_) {
-        if (!is_over(entry) && !entry.may_be_settled && !has_expired(entry, now)) {
+        // Whether those that may be over are so is for the broker to say: see its lag.
+        const bool may_be_over =
+            entry.may_be_settled || is_gone(entry, now) || has_expired(entry, now);
+        if (!is_over(entry) && !may_be_over) {
             complain(id, "never settled, state " + std::to_string(static_cast<int>(entry.state)));
         }
     }

@@ -39,6 +39,7 @@ class DeliveryModel {
     /// What a record says of itself.
     struct Traits {
         std::string key;
+        std::string value;
         bool is_wanted = true;  ///< by the filter
         SteadyTime deliver_after{};
         std::optional<SteadyTime> expires_at;
@@ -70,6 +71,11 @@ class DeliveryModel {
     void ask_redrive(RecordId id, std::vector<std::byte> edited);
     void discard(RecordId id);
     void seek(PartitionId partition, Offset origin);
+    /// Retention may have taken everything before `first`: what was not handed out by then is
+    /// handed out or not, and what was handed out may be again.
+    void retire(PartitionId partition, Offset first);
+    /// The topic was deleted: its letters stay, nothing else.
+    void lose(PartitionId partition);
     /// All consumers are gone with the power; `letters` is what stands after the next start.
     void restart(const Letters& letters, SteadyTime now);
     /// Nothing is under way: what was asked of letters has happened or never will.
@@ -93,6 +99,7 @@ class DeliveryModel {
         bool is_letter = false;             ///< has been one, and is it again when it fails
         bool may_be_settled = false;        ///< the power went before the answer to an ack
         bool may_have_failed = false;       ///< the same for a nack
+        bool may_be_gone = false;           ///< by retention
         std::uint64_t delivery = 0;
         SessionId session = 0;
         SteadyTime deadline{};
@@ -119,6 +126,11 @@ class DeliveryModel {
     [[nodiscard]] Entry* find(std::uint64_t delivery);
     [[nodiscard]] static bool is_over(const Entry& entry) {
         return entry.state == State::settled || entry.state == State::ended;
+    }
+    /// Given up unread, unless it was read before retention passed by.
+    [[nodiscard]] static bool is_gone(const Entry& entry, SteadyTime now) {
+        const bool is_late = entry.state == State::in_flight && entry.deadline <= now;
+        return entry.may_be_gone && (entry.state == State::waiting || is_late);
     }
     /// Not delivered in time: the broker drops it when it comes to it.
     [[nodiscard]] static bool has_expired(const Entry& entry, SteadyTime now) {

@@ -20,6 +20,7 @@ using broker::delivery::Nack;
 using broker::delivery::Settlement;
 
 const std::string subscription = WorldJobs::subscription;
+const std::string passing_topic = "b.c";
 constexpr std::uint32_t partition_count = 2;
 constexpr std::uint64_t key_count = 4;  ///< one more has no key
 constexpr DeliveryModel::Rules rules{.attempts_max = 3, .ack_timeout = Duration{5'000'000}};
@@ -75,6 +76,8 @@ DeliveryWorld::DeliveryWorld(std::uint64_t seed)
               shard, delivery_table_, {.parked_bytes_max = parked_bytes_of(seed)});
       }) {
     partitions_ = fixture_.make_topic("a.b", partition_count);
+    passing_ = fixture_.make_topic(passing_topic, partition_count);
+    filler_ = fixture_.make_topic("filler").front();
     fixture_.make_topic(WorldJobs::copy_topic, partition_count);
     create_subscription();
     onlooker_ = std::make_unique<Onlooker>(fixture_, partitions_);
@@ -96,6 +99,7 @@ DeliveryWorld::~DeliveryWorld() {
 
 std::vector<std::string> DeliveryWorld::violations() const {
     auto all = model_.violations();
+    std::ranges::copy(violations_, std::back_inserter(all));
     std::ranges::copy(jobs_->violations(), std::back_inserter(all));
     std::ranges::copy(onlooker_->violations(), std::back_inserter(all));
     return all;
@@ -104,7 +108,7 @@ std::vector<std::string> DeliveryWorld::violations() const {
 void DeliveryWorld::create_subscription() const {
     broker::SubscriptionInfo info;
     info.name = subscription;
-    info.topics = {"a.b"};
+    info.topics = {"a.b", passing_topic};
     info.window = 16;
     info.attempts_max = rules.attempts_max;
     info.ack_timeout_ms = static_cast<std::uint32_t>(rules.ack_timeout.count() / 1000);
@@ -149,38 +153,42 @@ void DeliveryWorld::settle_down() {
 
 void DeliveryWorld::publish() {
     for (auto count = 1 + random_.below(6); count > 0; --count) {
-        const auto partition = partitions_[random_.below(partitions_.size())];
-        const auto number = random_.below(key_count + 1);
-        const auto key = number == 0 ? std::string() : "K" + std::to_string(number);
-        const auto value = std::to_string(++last_value_);
-        wire::RecordView record{
-            .key = key.empty() ? std::nullopt : std::optional<std::string_view>(key),
-            .value = value,
-            .headers = {},
-            .event_time_us = 1};
-        const auto deliver_after = random_.chance(0.1) ? some_time() : "";
-        const auto expires_at = random_.chance(0.1) ? some_time() : "";
-        if (!deliver_after.empty()) {
-            record.headers.push_back({.key = "deliver-after", .value = deliver_after});
-        }
-        if (!expires_at.empty()) {
-            record.headers.push_back({.key = "expires-at", .value = expires_at});
-        }
-        const auto traits = traits_of(record);
-        wire::RecordBatchBuilder builder;
-        builder.add(record);
-        const auto batch = builder.finish({.id = -1, .epoch = 0, .base_sequence = -1}).value();
-        const broker::PublishBatch one{.partition = partition, .batch = batch};
-        fixture_.shard->publish(
-            {&one, 1},
-            [this, traits, partition, life = life_](
-                const std::vector<broker::PublishOutcome>& outcomes, const std::string& text) {
-                ASSERT_EQ(life == life_ ? outcomes.front().code : Errc::ok, Errc::ok) << text;
-                tell_published(
-                    life, {.partition = partition, .offset = outcomes.front().base_offset}, traits);
-            });
+        const auto partitions = all_partitions();
+        publish_to(partitions[random_.below(partitions.size())]);
     }
     settle_down();
+}
+
+void DeliveryWorld::publish_to(PartitionId partition) {
+    const auto number = random_.below(key_count + 1);
+    const auto key = number == 0 ? std::string() : "K" + std::to_string(number);
+    const auto value = std::to_string(++last_value_);
+    wire::RecordView record{
+        .key = key.empty() ? std::nullopt : std::optional<std::string_view>(key),
+        .value = value,
+        .headers = {},
+        .event_time_us = 1};
+    const auto deliver_after = random_.chance(0.1) ? some_time() : "";
+    const auto expires_at = random_.chance(0.1) ? some_time() : "";
+    if (!deliver_after.empty()) {
+        record.headers.push_back({.key = "deliver-after", .value = deliver_after});
+    }
+    if (!expires_at.empty()) {
+        record.headers.push_back({.key = "expires-at", .value = expires_at});
+    }
+    const auto traits = traits_of(record);
+    wire::RecordBatchBuilder builder;
+    builder.add(record);
+    const auto batch = builder.finish({.id = -1, .epoch = 0, .base_sequence = -1}).value();
+    const broker::PublishBatch one{.partition = partition, .batch = batch};
+    fixture_.shard->publish(
+        {&one, 1},
+        [this, traits, partition, life = life_](const std::vector<broker::PublishOutcome>& outcomes,
+                                                const std::string& text) {
+            ASSERT_EQ(life == life_ ? outcomes.front().code : Errc::ok, Errc::ok) << text;
+            tell_published(
+                life, {.partition = partition, .offset = outcomes.front().base_offset}, traits);
+        });
 }
 
 /// A moment around now, as a header says it.
@@ -197,6 +205,7 @@ DeliveryModel::Traits DeliveryWorld::traits_of(const wire::RecordView& record) c
     const auto deliver_after = record.header("deliver-after");
     const auto expires_at = record.header("expires-at");
     return {.key = std::string(record.key.value_or("")),
+            .value = std::string(record.value),
             .is_wanted = std::stoull(std::string(record.value)) % unwanted_every != 0,
             .deliver_after = deliver_after ? steady(*deliver_after) : SteadyTime{},
             .expires_at = expires_at ? std::optional(steady(*expires_at)) : std::nullopt};
@@ -221,12 +230,12 @@ void DeliveryWorld::open_consumer() {
     const auto session = ++last_session_;
     auto consumer = std::make_shared<Consumer>(*this, session);
     consumers_.emplace(session, consumer);
-    const auto opened =
-        subscriptions().open({.name = subscription,
-                              .session = session,
-                              .consumer = "c" + std::to_string(session),
-                              .credit = 1 + static_cast<std::uint32_t>(random_.below(8)),
-                              .target = consumer});
+    const auto opened = subscriptions().open(
+        {.name = subscription,
+         .session = session,
+         .consumer = "c" + std::to_string(session),
+         .credit = 1 + static_cast<std::uint32_t>(random_.below(random_.chance(0.5) ? 2 : 8)),
+         .target = consumer});
     ASSERT_TRUE(opened) << opened.error().text;
     settle_down();
 }
@@ -432,7 +441,7 @@ void DeliveryWorld::seek() {
     const auto target = targets[random_.below(targets.size())];
     const auto time =
         fixture_.clock.unix_now() - static_cast<UnixMicros>(random_.below(20'000'000));
-    for (const auto partition : partitions_) {
+    for (const auto partition : all_partitions()) {
         const auto limits = fixture_.shard->bounds(partition);
         const auto at_time = fixture_.shard->store().offset_at(partition, time);
         ASSERT_TRUE(at_time) << at_time.error().text;
@@ -451,9 +460,54 @@ void DeliveryWorld::seek() {
     fixture_.runtime->run_until_idle();
 }
 
+std::vector<PartitionId> DeliveryWorld::all_partitions() const {
+    auto all = partitions_;
+    std::ranges::copy(passing_, std::back_inserter(all));
+    return all;
+}
+
+void DeliveryWorld::retire() {
+    const auto partitions = all_partitions();
+    const auto partition = partitions[random_.below(partitions.size())];
+    // More than consumers take, so that some are in flight and others were never read.
+    for (int count = 0; count < 12; ++count) {
+        publish_to(partition);
+        fixture_.runtime->run_until_idle();
+    }
+    jobs_->note_sources();
+    fixture_.finish_segment(filler_);
+    pass();
+    // A log whose index is lost knows the end of a partition by its last record alone.
+    publish_to(partition);
+    fixture_.runtime->run_until_idle();
+    fixture_.retire(partition);
+    const auto first = fixture_.shard->store().bounds(partition).first;
+    tell("  " + text_of({.partition = partition, .offset = first}) + " is the first now");
+    model_.retire(partition, first);
+    onlooker_->retire(partition, first);
+    jobs_->note_sources();
+    ack_some();
+    nack_one();
+}
+
+void DeliveryWorld::delete_or_make_topic() {
+    if (passing_.empty()) {
+        passing_ = fixture_.make_topic(passing_topic, partition_count);
+        return;
+    }
+    // Before, since others go out in the same turn; nothing is under way that could still come.
+    for (const auto partition : std::exchange(passing_, {})) {
+        tell("  partition " + std::to_string(partition.value) + " is gone");
+        model_.lose(partition);
+    }
+    fixture_.shard->catalog().delete_topic(
+        passing_topic, [](const auto& done) { ASSERT_TRUE(done) << done.error().text; });
+    fixture_.runtime->run_until_idle();
+}
+
 /// What was published and not answered may be in the log, and what a job has replayed is.
 void DeliveryWorld::learn_log() {
-    auto partitions = partitions_;
+    auto partitions = all_partitions();
     std::ranges::copy(partitions_of(fixture_, broker::replay_topic_of(subscription)),
                       std::back_inserter(partitions));
     for (const auto partition : partitions) {
@@ -466,7 +520,8 @@ void DeliveryWorld::learn_log() {
 
 /// Its publisher is the broker, which tells nobody.
 void DeliveryWorld::learn_replayed(const Delivery& delivery) {
-    if (std::ranges::find(partitions_, delivery.partition) == partitions_.end()) {
+    const auto known = all_partitions();
+    if (std::ranges::find(known, delivery.partition) == known.end()) {
         const auto record = wire::parse_plain_record(delivery.record);
         ASSERT_TRUE(record) << record.error().text;
         model_.publish({.partition = delivery.partition, .offset = delivery.offset},

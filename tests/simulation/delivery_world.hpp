@@ -50,6 +50,7 @@ class DeliveryWorld {
     };
 
     void publish();
+    void publish_to(PartitionId partition);
     void open_consumer();
     void close_consumer();
     void ack_some();
@@ -65,6 +66,8 @@ class DeliveryWorld {
     enum class Hold : std::uint8_t { pause, drain };
     void hold(Hold kind);
     void seek();
+    void retire();
+    void delete_or_make_topic();
     void redrive_job() { jobs_->redrive(); }
     void replay_job() { jobs_->replay(); }
     void change_job() { jobs_->change_one(); }
@@ -77,7 +80,11 @@ class DeliveryWorld {
     void learn_log();
     void learn_replayed(const Delivery& delivery);
     void look();
+    /// Nothing is under way, whatever the model would excuse.
+    void check_progress();
     void tell(std::string what) { story_.push_back(std::move(what)); }
+    /// Of both topics that the subscription reads.
+    [[nodiscard]] std::vector<PartitionId> all_partitions() const;
     [[nodiscard]] SteadyTime now() const { return fixture_.clock.steady_now(); }
     [[nodiscard]] broker::delivery::Subscriptions& subscriptions();
     [[nodiscard]] DeliveryModel::Letters letters();
@@ -101,6 +108,8 @@ class DeliveryWorld {
     std::unique_ptr<broker::delivery::DeliveryShard> delivery_;  ///< made anew with every shard
     broker::testing::ShardFixture fixture_;
     std::vector<PartitionId> partitions_;
+    std::vector<PartitionId> passing_;  ///< of a topic that comes and goes
+    PartitionId filler_;                ///< which the subscription does not read
     std::unique_ptr<WorldJobs> jobs_;
     std::unique_ptr<Onlooker> onlooker_;
     std::map<SessionId, std::shared_ptr<Consumer>> consumers_;
@@ -111,6 +120,7 @@ class DeliveryWorld {
     bool is_held_ = false;
     std::uint64_t life_ = 0;  ///< answers of an earlier life do not count
     std::vector<std::string> story_;
+    std::vector<std::string> violations_;
 };
 
 }  // namespace millrace::simulation

@@ -70,6 +70,8 @@ void DeliveryWorld::step() {
                                       "pause or resume",
                                       "drain or resume",
                                       "seek",
+                                      "retention",
+                                      "topic deleted or made",
                                       "redrive job",
                                       "replay job",
                                       "change of a job",
@@ -88,6 +90,8 @@ void DeliveryWorld::step() {
          {2, &DeliveryWorld::pause_or_resume},
          {1, &DeliveryWorld::drain_or_resume},
          {1, &DeliveryWorld::seek},
+         {2, &DeliveryWorld::retire},
+         {1, &DeliveryWorld::delete_or_make_topic},
          {3, &DeliveryWorld::redrive_job},
          {2, &DeliveryWorld::replay_job},
          {2, &DeliveryWorld::change_job},
@@ -153,8 +157,24 @@ void DeliveryWorld::drain() {
     learn_log();
     look();
     model_.check_drained(now());
+    check_progress();
     jobs_->check_over();
     onlooker_->check_drained();
+}
+
+void DeliveryWorld::check_progress() {
+    const auto progress = subscriptions().progress(WorldJobs::subscription);
+    ASSERT_TRUE(progress) << progress.error().text;
+    const auto& left = progress.value();
+    const auto check = [this](std::uint64_t count, const std::string& text) {
+        if (count > 0) {
+            violations_.push_back(std::to_string(count) + " records " + text + " after the drain");
+        }
+    };
+    check(left.lag_records, "are not settled");
+    check(left.in_flight, "are in flight");
+    check(left.waiting_retry + left.waiting_delay, "wait for their time");
+    check(left.parked_records, "are parked");
 }
 
 }  // namespace millrace::simulation

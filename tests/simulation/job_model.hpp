@@ -30,7 +30,8 @@ class JobModel {
 
     /// What a replay reads and where its records arrive, both read from the log itself.
     struct Logs {
-        std::vector<std::vector<LogRecord>> sources;  ///< by partition
+        std::vector<std::vector<LogRecord>> sources;  ///< by partition, with what was retired
+        std::vector<Offset> first;                    ///< that was not, by partition
         std::vector<std::vector<LogRecord>> targets;
     };
     /// `job` is over. One that was cancelled has sent a part.

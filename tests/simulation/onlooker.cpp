@@ -99,6 +99,10 @@ void Onlooker::ack() {
         });
 }
 
+void Onlooker::retire(PartitionId partition, Offset first) {
+    first_[partition] = std::max(first_[partition], first);
+}
+
 void Onlooker::check_drained() {
     constexpr int rounds_max = 1'000;
     for (int round = 0; round < rounds_max && !waiting_.empty(); ++round) {
@@ -106,7 +110,7 @@ void Onlooker::check_drained() {
         fixture_.runtime->run_until_idle();
     }
     for (const auto partition : partitions_) {
-        for (const auto& record : read_log(fixture_, partition)) {
+        for (const auto& record : read_log(fixture_, partition, first_[partition])) {
             const auto view = record.view();
             const bool may_expire = view.header("expires-at").has_value();
             const RecordId id{partition, record.offset};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -25,6 +26,9 @@ class Onlooker {
     void start(broker::delivery::DeliveryShard& delivery);
     /// Acknowledges what has come since.
     void ack();
+    /// Retention has taken everything before `first`, which need not come any more, although a
+    /// crash may bring it back into the log.
+    void retire(PartitionId partition, Offset first);
     /// Everything that lies in the log must be settled.
     void check_drained();
     [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
@@ -41,7 +45,8 @@ class Onlooker {
     std::set<RecordId> asked_;                   ///< acknowledged, without an answer
     std::set<RecordId> may_be_settled_;          ///< the power went before the answer
     std::set<RecordId> settled_;
-    std::uint64_t life_ = 0;  ///< answers of an earlier life do not count
+    std::map<PartitionId, Offset> first_;  ///< that retention has never taken
+    std::uint64_t life_ = 0;               ///< answers of an earlier life do not count
     std::vector<std::string> violations_;
 };
 

@@ -86,7 +86,8 @@ class WorldJobs::WatchedShards final : public JobShards {
     std::map<std::uint64_t, RecordId> places_;
 };
 
-WorldJobs::WorldJobs(World world) : world_(std::move(world)) {}
+WorldJobs::WorldJobs(World world)
+    : world_(std::move(world)), seen_(world_.sources.size()), first_(world_.sources.size()) {}
 
 WorldJobs::~WorldJobs() {
     lose_power();
@@ -246,15 +247,32 @@ void WorldJobs::check_letters(const std::vector<Letter>& letters) {
     jobs_model_.check_redrives(letters);
 }
 
+void WorldJobs::note_sources() {
+    for (std::size_t i = 0; i < world_.sources.size(); ++i) {
+        for (auto& record : read_log(world_.fixture, world_.sources[i])) {
+            const auto offset = record.offset;
+            seen_[i].insert_or_assign(offset, std::move(record));
+        }
+        const auto limits = world_.fixture.shard->bounds(world_.sources[i]);
+        first_[i] = std::max(first_[i], limits ? limits->first : Offset{0});
+    }
+}
+
 void WorldJobs::check_over() {
+    note_sources();
     const auto now = letters();
-    JobModel::Logs logs;
+    JobModel::Logs logs{.sources = {}, .first = first_, .targets = {}};
+    for (const auto& seen : seen_) {
+        auto& log = logs.sources.emplace_back();
+        for (const auto& [offset, record] : seen) {
+            log.push_back(record);
+        }
+    }
     const auto take = [this](const std::vector<PartitionId>& partitions, auto& into) {
         for (const auto partition : partitions) {
             into.push_back(read_log(world_.fixture, partition));
         }
     };
-    take(world_.sources, logs.sources);
     take(partitions_of(world_.fixture, copy_topic), logs.targets);
     take(partitions_of(world_.fixture, broker::replay_topic_of(subscription)), logs.targets);
     for (const auto& job : delivery_->jobs().list()) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,8 @@ class WorldJobs {
     void resume_all();
     [[nodiscard]] bool has_open() const;
 
+    /// Retention is about to take some of the sources, which a replay may have read or may not.
+    void note_sources();
     /// To be called whenever nothing is under way.
     void check_letters(const std::vector<broker::delivery::Letter>& letters);
     /// Every job must be over.
@@ -66,6 +69,8 @@ class WorldJobs {
 
     World world_;
     JobModel jobs_model_;
+    std::vector<std::map<Offset, LogRecord>> seen_;  ///< of the sources, by partition
+    std::vector<Offset> first_;  ///< that retention has never taken, by partition
     broker::delivery::DeliveryShard* delivery_ = nullptr;
     std::unique_ptr<LockstepThreads> threads_;
     std::unique_ptr<broker::delivery::JobShards> shards_;

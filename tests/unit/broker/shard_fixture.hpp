@@ -40,9 +40,11 @@ class ShardFixture {
     /// The same, and turns until nothing happens any more.
     Answer publish_now(PartitionId partition, const std::vector<std::byte>& batch) const;
     std::vector<std::string> values(PartitionId partition) const;
-    /// Retention takes everything that the partition has now. The segment where it lies is filled
-    /// up with records of `filler`; a second goes by.
-    void retire(PartitionId partition, PartitionId filler);
+    /// What lies in the log so far is out of the open segment, which is filled up with records of
+    /// `filler`; a second goes by.
+    void finish_segment(PartitionId filler);
+    /// Retention takes everything of the partition that lies in finished segments.
+    void retire(PartitionId partition) const;
 
     ManualClock clock;
     storage::SimDisk disk;

@@ -37,7 +37,9 @@ class EngineLoss : public testing::EngineWorld {
         auto got = inbox->take();
         EXPECT_THAT(got, SizeIs(2));
         publish(partition, {{.key = "", .value = "never read"}});
-        fixture_.retire(partition, filler);
+        fixture_.finish_segment(filler);
+        fixture_.retire(partition);
+        EXPECT_EQ(fixture_.shard->store().bounds(partition).first, Offset{3});
         publish(partition, {{.key = "K", .value = "next"}});
         ack(1, {got.at(1)});
         pass(200ms);
