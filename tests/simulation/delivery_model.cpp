@@ -272,15 +272,11 @@ void DeliveryModel::seek(PartitionId partition, Offset origin) {
         if (id.partition != partition) {
             continue;
         }
-        // A start that finds the log as it was before retention begins there once more, and may
-        // find as well that the records are gone for good.
-        const bool may_be_gone = entry.may_be_gone;
-        if (id.offset >= origin || (may_be_gone && !entry.is_letter)) {
+        if (id.offset >= origin) {
             const auto traits = entry.traits;
             entry = {};
             entry.traits = traits;
             entry.state = traits.is_wanted ? State::waiting : State::settled;
-            entry.may_be_gone = may_be_gone;
         } else if (!entry.is_letter) {
             entry.state = State::settled;
         } else if (entry.state == State::in_flight || entry.state == State::redriven) {

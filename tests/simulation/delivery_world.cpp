@@ -435,6 +435,10 @@ void DeliveryWorld::hold(Hold kind) {
 }
 
 void DeliveryWorld::seek() {
+    // A start without an index finds what retention took, and a seek may begin there once more.
+    if (has_retired_) {
+        return;
+    }
     // What was published at the very moment of a seek would belong to both sides.
     fixture_.runtime->advance(Duration{1});
     static constexpr std::array targets{StartAt::earliest, StartAt::latest, StartAt::time};
@@ -483,6 +487,7 @@ void DeliveryWorld::retire() {
     fixture_.retire(partition);
     const auto first = fixture_.shard->store().bounds(partition).first;
     tell("  " + text_of({.partition = partition, .offset = first}) + " is the first now");
+    has_retired_ = true;
     model_.retire(partition, first);
     onlooker_->retire(partition, first);
     jobs_->note_sources();

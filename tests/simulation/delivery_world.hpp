@@ -118,6 +118,7 @@ class DeliveryWorld {
     std::uint64_t last_settled_ = 0;
     bool is_hasty_ = false;  ///< the next operation is not waited for
     bool is_held_ = false;
+    bool has_retired_ = false;
     std::uint64_t life_ = 0;  ///< answers of an earlier life do not count
     std::vector<std::string> story_;
     std::vector<std::string> violations_;
