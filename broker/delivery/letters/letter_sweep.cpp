@@ -61,8 +61,8 @@ LetterSweep::LetterSweep(Shard& shard,
 
 void LetterSweep::run() {
     std::ranges::sort(selection_.ids);
-    const auto repeats = std::ranges::unique(selection_.ids);
-    selection_.ids.erase(repeats.begin(), repeats.end());
+    selection_.ids.erase(std::unique(selection_.ids.begin(), selection_.ids.end()),
+                         selection_.ids.end());
     const auto said = selection_.by.size() + selection_.reason.size() + edit_.transform.size();
     if (said > letter_action_bytes_max) {
         return end(fail(Errc::invalid_argument,

@@ -129,8 +129,8 @@ Result<void> ReplaySink::publish_one_by_one(const Batch& batch) {
     return ok();
 }
 
-std::map<ShardId, std::vector<ReplaySink::Batch*>> ReplaySink::of_round(
-    std::vector<Batch>& batches, std::size_t round) {
+std::map<ShardId, std::vector<ReplaySink::Batch*>> ReplaySink::of_round(std::vector<Batch>& batches,
+                                                                        std::size_t round) {
     std::map<ShardId, std::vector<Batch*>> by_shard;
     for (auto& batch : batches) {
         if (batch.round == round) {
