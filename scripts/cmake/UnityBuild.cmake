@@ -19,7 +19,7 @@ unity_alone(millrace_delivery
   broker/delivery/jobs/job_runner.cpp
   broker/delivery/queue/engine_heads.cpp)
 unity_alone(millrace-bench
-  bench/load/floor.cpp)
+  bench/load/works/floor.cpp)
 unity_alone(http_unit
   tests/unit/http/problem_test.cpp)
 unity_alone(odoo_unit
@@ -31,6 +31,11 @@ unity_alone(delivery_model
 unity_alone(millrace_odoo_sim_lib
   tests/stand_ins/odoo_sim/rpc.cpp)
 unity_alone(storage_unit
-  tests/unit/storage/read_all_test.cpp)
+  tests/unit/storage/read_all_test.cpp
+  tests/unit/storage/recovery_test.cpp
+  tests/unit/storage/shard_store_test.cpp)
+unity_alone(client_unit
+  tests/unit/client/scripted_node.cpp
+  tests/unit/client/subscription_test.cpp)
 unity_alone(kill_test
   tests/integration/kill/duplicates_test.cpp)
