@@ -342,7 +342,7 @@ class Redrive(JobsCase):
 
     def test_pause_holds_the_rest_and_resume_sends_it(self):
         self.follow()
-        number = self.redrive("--all", "--rate", "20/s")
+        number = self.redrive("--all", "--rate", "8/s")
         self.eventually_job(number, lambda job: job["progress"]["sent"] > 3, "has begun")
         self.broker.millrace("job", "pause", str(number))
         paused = self.eventually_state(number, "paused")

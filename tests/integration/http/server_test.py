@@ -1,6 +1,7 @@
 """What the HTTP server promises whatever is asked: keep-alive, limits, refusals."""
 import json
 import unittest
+import urllib.error
 
 from door import Broker, ask, connect, raw, reached, read_all, take
 from harness import eventually
@@ -169,6 +170,14 @@ class Times(unittest.TestCase):
         self.assertGreater(reached(self.broker, "http_idle_timeout_ms"), 0)
 
 
+def told(broker: Broker) -> bool:
+    """Whether the limit is counted; the connection that asks may itself be one too many for a moment."""
+    try:
+        return reached(broker, "http_connections_max") >= 1
+    except urllib.error.HTTPError:
+        return False
+
+
 class Connections(unittest.TestCase):
     def test_beyond_the_limit_a_connection_is_told_so(self):
         with Broker(arguments=["--http-connections-max", "3"]) as broker:
@@ -181,7 +190,7 @@ class Connections(unittest.TestCase):
             self.assertIn("retry-after", refused.headers)
             held.pop().close()
             eventually(30, lambda: ask(broker, "GET", "/readyz").status == 200, "room again")
-            self.assertGreaterEqual(reached(broker, "http_connections_max"), 1)
+            eventually(30, lambda: told(broker), "the limit is counted")
             for connection in held:
                 connection.close()
 
