@@ -55,15 +55,22 @@ class Broker:
     def data(self) -> pathlib.Path:
         return self.directory / "data"
 
-    def start(self, wait_seconds: float = 30) -> "Broker":
-        self.ready_file.unlink(missing_ok=True)
+    def launch(self):
         command = [binary("millraced"), "--data-dir", str(self.data), "--port", self.native.rpartition(":")[2],
                    "--http-port", self.http.rpartition(":")[2], "--ready-file", str(self.ready_file), *self.arguments]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
 
+    def start(self, wait_seconds: float = 30) -> "Broker":
+        self.ready_file.unlink(missing_ok=True)
+        self.launch()
+
         def is_ready():
             if self.process.poll() is not None:
+                # While it was down, a connection of some other process may have been given its port for a while.
+                if "Address already in use" in self.log_tail(1):
+                    self.launch()
+                    return False
                 raise AssertionError(f"millraced ended with {self.process.returncode}:\n{self.log_tail()}")
             return self.ready_file.exists()
 
