@@ -35,7 +35,6 @@ unity_alone(storage_unit
   tests/unit/storage/recovery_test.cpp
   tests/unit/storage/shard_store_test.cpp)
 unity_alone(client_unit
-  tests/unit/client/scripted_node.cpp
   tests/unit/client/subscription_test.cpp)
 unity_alone(kill_test
   tests/integration/kill/duplicates_test.cpp)

@@ -7,11 +7,12 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 
+#include "tests/unit/client/scripted_answers.hpp"
+
 #include "client/wire/message.hpp"
 #include "client/wire/record_batch.hpp"
 #include "client/wire/schema/common_generated.h"
 #include "client/wire/schema/records_generated.h"
-#include "client/wire/schema/session_generated.h"
 
 namespace millrace::client::testing {
 namespace {
@@ -19,35 +20,6 @@ namespace {
 using Tcp = boost::asio::ip::tcp;
 
 constexpr std::uint32_t only_partition = 11;
-
-wire::FrameHeader answer_to(wire::Api api, std::uint32_t correlation) {
-    return {.api = static_cast<std::uint16_t>(api),
-            .correlation = correlation,
-            .flags = wire::FrameHeader::flag_answer};
-}
-
-wire::HelloAnswerT hello_answer() {
-    wire::HelloAnswerT hello;
-    hello.protocol_version = wire::protocol_version;
-    hello.shard_count = 1;
-    hello.frame_bytes_max = static_cast<std::uint32_t>(wire::frame_bytes_max_default);
-    hello.record_batch_bytes_max = 1024 * 1024;
-    hello.producer_id = 1;
-    return hello;
-}
-
-wire::MetadataAnswerT metadata_answer(std::uint32_t record_bytes_max) {
-    auto topic = std::make_unique<wire::TopicT>();
-    topic->name = "test.event";
-    topic->partition_count = 1;
-    topic->record_bytes_max = record_bytes_max;
-    auto partition = std::make_unique<wire::PartitionT>();
-    partition->partition_id = only_partition;
-    topic->partitions.push_back(std::move(partition));
-    wire::MetadataAnswerT answer;
-    answer.topics.push_back(std::move(topic));
-    return answer;
-}
 
 }  // namespace
 
@@ -102,11 +74,16 @@ void ScriptedBroker::handle(const wire::FrameView& frame) {
     const auto header = answer_to(api, frame.header.correlation);
     if (api == wire::Api::hello) {
         auto answer = hello_answer();
+        answer.producer_id = 1;
         answer.publishes_outstanding_max = grants_.publishes_outstanding_max;
         send(wire::format_message(header, answer));
     } else if (api == wire::Api::metadata) {
         ++metadata_;
-        send(wire::format_message(header, metadata_answer(grants_.record_bytes_max)));
+        send(wire::format_message(
+            header,
+            metadata_answer({{.topic = "test.event",
+                              .partition_id = only_partition,
+                              .record_bytes_max = grants_.record_bytes_max}})));
     } else if (api == wire::Api::publish) {
         take_publish(frame);
     } else {

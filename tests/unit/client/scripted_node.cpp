@@ -12,7 +12,6 @@
 #include <poll.h>
 
 #include "client/wire/record.hpp"
-#include "client/wire/schema/session_generated.h"
 #include "client/wire/schema/subscriptions_generated.h"
 
 namespace millrace::client::testing {
@@ -22,30 +21,6 @@ using Tcp = boost::asio::ip::tcp;
 using wire::Api;
 
 constexpr std::chrono::milliseconds patience{30'000};
-
-wire::HelloAnswerT hello_answer() {
-    wire::HelloAnswerT hello;
-    hello.protocol_version = wire::protocol_version;
-    hello.shard_count = 1;
-    hello.frame_bytes_max = static_cast<std::uint32_t>(wire::frame_bytes_max_default);
-    hello.record_batch_bytes_max = 1024 * 1024;
-    return hello;
-}
-
-wire::MetadataAnswerT metadata_answer(const std::vector<NamedPartition>& topics) {
-    wire::MetadataAnswerT answer;
-    for (const auto& one : topics) {
-        auto partition = std::make_unique<wire::PartitionT>();
-        partition->partition_id = one.partition_id;
-        partition->index = one.index;
-        auto topic = std::make_unique<wire::TopicT>();
-        topic->name = one.topic;
-        topic->partition_count = 1;
-        topic->partitions.push_back(std::move(partition));
-        answer.topics.push_back(std::move(topic));
-    }
-    return answer;
-}
 
 }  // namespace
 

@@ -9,6 +9,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 
+#include "tests/unit/client/scripted_answers.hpp"
+
 #include "client/wire/frame.hpp"
 #include "client/wire/message.hpp"
 #include "client/wire/schema/common_generated.h"
@@ -25,13 +27,6 @@ struct SentRequest {
     [[nodiscard]] typename Table::NativeTableType as() const {
         return wire::parse_message<Table>(table).value();
     }
-};
-
-/// A partition of a topic that has no other.
-struct NamedPartition {
-    std::string topic;
-    std::uint32_t partition_id = 0;
-    std::uint32_t index = 0;
 };
 
 /// A record as a subscription delivers it.
@@ -69,11 +64,7 @@ class ScriptedNode {
     template <class Native>
     void answer(const SentRequest& request, const Native& message, std::span<const std::byte> raw) {
         const std::vector<std::span<const std::byte>> pieces{raw};
-        send(wire::format_message({.api = static_cast<std::uint16_t>(request.api),
-                                   .correlation = request.correlation,
-                                   .flags = wire::FrameHeader::flag_answer},
-                                  message,
-                                  pieces));
+        send(wire::format_message(answer_to(request.api, request.correlation), message, pieces));
     }
     /// Answers with success and nothing more.
     void confirm(const SentRequest& request);
