@@ -20,18 +20,35 @@ void add_seconds(CLI::App& work, const Shared<Load>& load, const std::string& wh
         ->check(CLI::PositiveNumber);
 }
 
+/// What the subcommand runs: `work` of a broker and the settings.
+template <class Load, class Work>
+void set_run(CLI::App& command, Plan& plan, const Shared<Load>& load, Work work) {
+    command.callback([&plan, load, work] {
+        plan.run = [&plan, load, work] {
+            return std::vector{report(*load, work(plan.brokers, *load))};
+        };
+    });
+}
+
+void add_partitions(CLI::App& work, std::uint32_t& partitions) {
+    work.add_option("--partitions", partitions, "partitions of the topic")
+        ->check(CLI::PositiveNumber);
+}
+void add_producers(CLI::App& work, std::uint32_t& producers, std::uint32_t& outstanding) {
+    work.add_option("--producers", producers, "producers, each with its connection")
+        ->check(CLI::PositiveNumber);
+    work.add_option("--outstanding", outstanding, "unacked events per producer")
+        ->check(CLI::PositiveNumber);
+}
+
 constexpr const char* after_warming_up = "measured time, after one second of warming up";
 
 void add_publish(CLI::App& app, Plan& plan) {
     const auto load = std::make_shared<PublishLoad>();
     auto& work = *app.add_subcommand("publish", "producers in a closed loop, every event acked");
     work.add_option("--topic", load->topic, "topic; created where missing");
-    work.add_option("--partitions", load->partitions, "partitions of the topic")
-        ->check(CLI::PositiveNumber);
-    work.add_option("--producers", load->producers, "producers, each with its connection")
-        ->check(CLI::PositiveNumber);
-    work.add_option("--outstanding", load->outstanding, "unacked events per producer")
-        ->check(CLI::PositiveNumber);
+    add_partitions(work, load->partitions);
+    add_producers(work, load->producers, load->outstanding);
     work.add_option("--bytes", load->event_bytes, "bytes per event");
     work.add_flag("--spread,!--keyless",
                   load->spreads,
@@ -39,11 +56,7 @@ void add_publish(CLI::App& app, Plan& plan) {
     work.add_option("--skew", load->skew, "share of the events that go to the first partition")
         ->check(CLI::Range(0.0, 1.0));
     add_seconds(work, load, after_warming_up);
-    work.callback([load, &plan] {
-        plan.run = [load, &plan] {
-            return std::vector{report(*load, run_publish(plan.brokers, *load))};
-        };
-    });
+    set_run(work, plan, load, run_publish);
 }
 
 void add_paced(CLI::App& app, Plan& plan) {
@@ -52,8 +65,7 @@ void add_paced(CLI::App& app, Plan& plan) {
     auto& work = *app.add_subcommand(
         "paced", "a fixed rate in an open loop, latency from the intended time");
     work.add_option("--topic", load->topic, "topic; created where missing");
-    work.add_option("--partitions", load->partitions, "partitions of the topic")
-        ->check(CLI::PositiveNumber);
+    add_partitions(work, load->partitions);
     work.add_option("--rate", load->rate, "events per second")->check(CLI::PositiveNumber);
     work.add_option("--bytes", load->event_bytes, "bytes per event");
     work.add_flag("--end-to-end", *is_end_to_end, "also to the moment a consumer has it");
@@ -75,11 +87,7 @@ void add_burst(CLI::App& app, Plan& plan) {
         ->check(CLI::PositiveNumber);
     work.add_option("--events", load->events_a_topic, "events a topic")->check(CLI::PositiveNumber);
     work.add_option("--bytes", load->event_bytes, "bytes per event");
-    work.callback([load, &plan] {
-        plan.run = [load, &plan] {
-            return std::vector{report(*load, run_burst(plan.brokers, *load))};
-        };
-    });
+    set_run(work, plan, load, run_burst);
 }
 
 void add_criticality(CLI::App& app, Plan& plan) {
@@ -93,11 +101,7 @@ void add_criticality(CLI::App& app, Plan& plan) {
     work.add_option("--bulk-outstanding", load->bulk.outstanding, "unacked events of each")
         ->check(CLI::PositiveNumber);
     add_seconds(work, Shared<PacedLoad>(load, &load->critical), "measured time of each half");
-    work.callback([load, &plan] {
-        plan.run = [load, &plan] {
-            return std::vector{report(*load, run_criticality(plan.brokers, *load))};
-        };
-    });
+    set_run(work, plan, load, run_criticality);
 }
 
 void add_read(CLI::App& app, Plan& plan) {
@@ -116,11 +120,7 @@ void add_seek(CLI::App& app, Plan& plan) {
     work.add_option("--topic", load->topic, "topic; its first partition is asked");
     work.add_option("--seeks", load->seeks, "how often")->check(CLI::PositiveNumber);
     work.add_option("--seed", load->seed, "of the moments");
-    work.callback([load, &plan] {
-        plan.run = [load, &plan] {
-            return std::vector{report(*load, run_seek(plan.brokers, *load))};
-        };
-    });
+    set_run(work, plan, load, run_seek);
 }
 
 void add_queue(CLI::App& app, Plan& plan) {
@@ -138,18 +138,13 @@ void add_queue(CLI::App& app, Plan& plan) {
         "the target is out for so many seconds at first");
     work.add_flag("--letters", load->makes_letters, "refuse each record: a dead letter each");
     work.add_option("--keys", load->keys, "different keys")->check(CLI::PositiveNumber);
-    work.add_option("--partitions", load->partitions, "partitions of the topic")
-        ->check(CLI::PositiveNumber);
+    add_partitions(work, load->partitions);
     work.add_option("--consumers", load->consumers, "consumers, each with its connection")
         ->check(CLI::PositiveNumber);
     work.add_option("--window", load->window, "records in flight, per shard");
     work.add_flag_callback(
         "--unordered", [load] { load->order = Order::none; }, "order none instead of key");
-    work.callback([load, &plan] {
-        plan.run = [load, &plan] {
-            return std::vector{report(*load, run_queue(plan.brokers, *load))};
-        };
-    });
+    set_run(work, plan, load, run_queue);
 }
 
 void split_target(const std::string& target, HttpLoad& load) {
@@ -212,10 +207,7 @@ void add_peer(CLI::App& app, Plan& plan) {
     work.add_option("--port", load->port, "on the loopback address")->required();
     work.add_option("--streams", load->streams, "streams, subjects or topics, in turn")
         ->check(CLI::PositiveNumber);
-    work.add_option("--producers", load->producers, "producers, each with its connection")
-        ->check(CLI::PositiveNumber);
-    work.add_option("--outstanding", load->outstanding, "unacked events per producer")
-        ->check(CLI::PositiveNumber);
+    add_producers(work, load->producers, load->outstanding);
     work.add_option("--bytes", load->event_bytes, "bytes per event");
     add_seconds(work, load, after_warming_up);
     work.callback([load, &plan] {

@@ -3,6 +3,7 @@ with the goal of each figure and the last committed result."""
 import argparse
 import dataclasses
 import os
+import statistics
 import sys
 import tempfile
 import time
@@ -109,7 +110,7 @@ def one_round(directory: str, options) -> dict:
 def figure(rounds: list[dict], row: Row) -> float | None:
     """None where a result of an earlier day did not measure it."""
     try:
-        return median([{"value": row.value(one)} for one in rounds], "value")
+        return statistics.median(row.value(one) for one in rounds)
     except (KeyError, IndexError, TypeError):
         return None
 
