@@ -126,19 +126,21 @@ Result<void> LetterStore::restore() {
                 const bool is_earlier = value.find('/') < value.find(' ');
                 const auto time_us = is_earlier ? 0 : take_number<UnixMicros>(value);
                 const auto bytes = is_earlier ? 0 : take_number<std::uint64_t>(value);
-                settled_[subscription].add(time_us, take_number<std::uint64_t>(key), bytes);
+                const Place place{.state = state, .cause = static_cast<Cause>(cause % cause_count)};
+                settled_[subscription].add(
+                    time_us, take_number<std::uint64_t>(key), {.place = place, .bytes = bytes});
             }
             return true;
         });
 }
 
-void LetterStore::Settled::add(UnixMicros time_us, std::uint64_t id, std::uint64_t letter_bytes) {
-    letters.emplace(std::pair(time_us, id), letter_bytes);
-    bytes += letter_bytes;
+void LetterStore::Settled::add(UnixMicros time_us, std::uint64_t id, One one) {
+    letters.emplace(std::pair(time_us, id), one);
+    bytes += one.bytes;
 }
 
 void LetterStore::Settled::drop_oldest() {
-    bytes -= letters.begin()->second;
+    bytes -= letters.begin()->second.bytes;
     letters.erase(letters.begin());
 }
 
@@ -150,11 +152,10 @@ bool LetterStore::has_too_many(const Settled& settled) const {
 void LetterStore::drop_settled(std::uint32_t subscription) {
     auto& settled = settled_[subscription];
     for (auto left = dropped_per_change_max; left > 0 && has_too_many(settled); --left) {
-        const auto id = settled.letters.begin()->first.second;
+        const auto [when, oldest] = *settled.letters.begin();
+        const auto id = when.second;
         settled.drop_oldest();
-        if (const auto letter = load(subscription, id)) {
-            erase_brief(subscription, letter.value());
-        }
+        erase_index(subscription, oldest.place, id);
         store_.erase_state(key_of(subscription, id));
     }
 }
@@ -167,7 +168,10 @@ void LetterStore::put(std::uint32_t subscription, const Letter& letter) {
     if (is_active(letter.state)) {
         put_bytes(subscription, bytes_[subscription] + bytes_of(letter));
     } else {
-        settled_[subscription].add(settled_us(letter), letter.id, bytes_of(letter));
+        settled_[subscription].add(
+            settled_us(letter),
+            letter.id,
+            {.place = {.state = letter.state, .cause = letter.cause}, .bytes = bytes_of(letter)});
     }
 }
 
@@ -177,10 +181,14 @@ void LetterStore::put_bytes(std::uint32_t subscription, std::uint64_t bytes) {
                      std::to_string(bytes));
 }
 
-void LetterStore::erase_brief(std::uint32_t subscription, const Letter& letter) {
-    store_.erase_state(index_of(subscription, letter.state, letter.cause) + id_text(letter.id));
-    auto& count = counts_[{subscription, letter.state}][static_cast<std::size_t>(letter.cause)];
+void LetterStore::erase_index(std::uint32_t subscription, Place place, std::uint64_t id) {
+    store_.erase_state(index_of(subscription, place.state, place.cause) + id_text(id));
+    auto& count = counts_[{subscription, place.state}][static_cast<std::size_t>(place.cause)];
     count -= std::min<std::uint64_t>(count, 1);
+}
+
+void LetterStore::erase_brief(std::uint32_t subscription, const Letter& letter) {
+    erase_index(subscription, {.state = letter.state, .cause = letter.cause}, letter.id);
     if (is_active(letter.state)) {
         const auto bytes = bytes_[subscription];
         put_bytes(subscription, bytes - std::min(bytes, bytes_of(letter)));

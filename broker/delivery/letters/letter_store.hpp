@@ -83,13 +83,23 @@ class LetterStore {
     /// Ids after `query.after_id` in order, at most `examined_max`.
     [[nodiscard]] Result<std::vector<std::uint64_t>> candidates(std::uint32_t subscription,
                                                                 const LetterQuery& query) const;
-    /// Those that are over, by when they were settled, with their bytes.
+    /// Where a letter's brief lies.
+    struct Place {
+        LetterState state = LetterState::open;
+        Cause cause = Cause::none;
+    };
+    /// Those that are over, by when they were settled.
     struct Settled {
-        std::map<std::pair<UnixMicros, std::uint64_t>, std::uint64_t> letters;
+        struct One {
+            Place place;
+            std::uint64_t bytes = 0;
+        };
+        std::map<std::pair<UnixMicros, std::uint64_t>, One> letters;
         std::uint64_t bytes = 0;
-        void add(UnixMicros time_us, std::uint64_t id, std::uint64_t letter_bytes);
+        void add(UnixMicros time_us, std::uint64_t id, One one);
         void drop_oldest();
     };
+    void erase_index(std::uint32_t subscription, Place place, std::uint64_t id);
     [[nodiscard]] bool has_too_many(const Settled& settled) const;
     void drop_settled(std::uint32_t subscription);
     void put(std::uint32_t subscription, const Letter& letter);
