@@ -239,6 +239,9 @@ class Engine {
     void settle_quietly(PartitionId partition, Offset first, std::uint64_t count);
     void settle_item(const Item& item, const std::shared_ptr<Pending>& pending);
     void flush_settlings();
+    /// Comes before a command about a failure: what was passed over on the way to that record must
+    /// not be there again after a restart that knows of the failure.
+    void flush_settlings(PartitionId partition);
     void flush(const std::shared_ptr<Settling>& settling);
     void release(const Settling& settling);
     void fail_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);

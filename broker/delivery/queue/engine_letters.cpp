@@ -56,6 +56,7 @@ void Engine::open_letter(Item item,
                        std::to_string(letter_record_bytes_max) + ": " + nack.error});
         return;
     }
+    flush_settlings(item.partition);
     const auto now = shard_.runtime().clock().unix_now();
     LetterOpenCommand command{.key = progress_key(item.partition), .letter = {}};
     auto& letter = command.letter;

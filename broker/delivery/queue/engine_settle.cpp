@@ -101,6 +101,12 @@ void Engine::flush_settlings() {
     }
 }
 
+void Engine::flush_settlings(PartitionId partition) {
+    if (auto waiting = settlings_.extract(partition)) {
+        flush(std::make_shared<Settling>(std::move(waiting.mapped())));
+    }
+}
+
 void Engine::flush(const std::shared_ptr<Settling>& settling) {
     auto all = std::make_shared<Pending>();
     all->done = [settling](const Result<std::vector<std::uint64_t>>& done) {
@@ -249,6 +255,7 @@ void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pendi
         retry_letter(item, delay);
         return;
     }
+    flush_settlings(item.partition);
     const RetryCommand command{.key = progress_key(item.partition),
                                .offset = item.offset,
                                .attempts = item.attempts,

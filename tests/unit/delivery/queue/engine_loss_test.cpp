@@ -68,6 +68,27 @@ TEST_F(EngineLoss, ATimeoutOfWhatRetentionHasTakenLetsItsKeyGoOn) {
     EXPECT_THAT(inbox->take_values(), ElementsAre("next"));
 }
 
+TEST_F(EngineLoss, WhatAFilterPassedOverStaysSettledOnceALaterRecordHasFailed) {
+    const auto partition = fixture_.make_topic("a.b").front();
+    SubscriptionInfo info;
+    info.filter = ".value > 1";
+    create(info);
+    publish(partition, {{.key = "K", .value = "1"}, {.key = "K", .value = "2"}});
+    const auto before = open(1)->take();
+    ASSERT_THAT(before, SizeIs(1));
+    nack(1, before[0], Cause::transient);
+    delivery_.reset();
+    fixture_.crash();
+    fixture_.open();
+    alter({.filter = ""});
+    const auto inbox = open(1);
+    pass(1s);
+    const auto got = inbox->take();
+    ASSERT_THAT(got, SizeIs(1));
+    EXPECT_EQ(got[0].value, "2");
+    EXPECT_EQ(got[0].attempt, 2U);
+}
+
 /// What is parked is read again when its turn comes.
 class EngineWithoutRoom : public testing::EngineWorld {
   protected:
