@@ -94,7 +94,9 @@ void DeliveryModel::check_times(RecordId id, const Entry& entry, SteadyTime now)
         complain(id, "delivered while the subscription is paused or draining");
     }
     if (now < entry.not_before) {
-        complain(id, "delivered before its delay is over");
+        complain(id,
+                 "delivered " + std::to_string((entry.not_before - now).count()) +
+                     " us before its delay is over");
     }
     if (now < entry.traits.deliver_after) {
         complain(id, "delivered before its deliver-after");
@@ -185,15 +187,16 @@ void DeliveryModel::ask_ack(std::uint64_t delivery) {
     }
 }
 
-void DeliveryModel::ask_nack(std::uint64_t delivery, Cause cause, Duration delay) {
+void DeliveryModel::ask_nack(std::uint64_t delivery, Cause cause, Duration delay, SteadyTime now) {
     if (auto* const entry = find(delivery)) {
         entry->state = State::asked;
         entry->asked = cause;
+        entry->asked_at = now;
         entry->delay = delay;
     }
 }
 
-void DeliveryModel::settled(std::uint64_t delivery, SteadyTime now) {
+void DeliveryModel::settled(std::uint64_t delivery) {
     auto* const entry = find(delivery);
     if (entry == nullptr || entry->state != State::asked) {
         violations_.push_back("delivery " + std::to_string(delivery) +
@@ -204,10 +207,10 @@ void DeliveryModel::settled(std::uint64_t delivery, SteadyTime now) {
         entry->state = entry->is_letter ? State::ended : State::settled;
         return;
     }
-    if (entry->asked == Cause::outage && circuit_open_until_ <= now) {
-        circuit_open_until_ = now + rules_.probe_delay_min;
+    if (entry->asked == Cause::outage && circuit_open_until_ <= entry->asked_at) {
+        circuit_open_until_ = entry->asked_at + rules_.probe_delay_min;
     }
-    fail(*entry, entry->asked, now);
+    fail(*entry, entry->asked, entry->asked_at);
 }
 
 void DeliveryModel::went_stale(std::uint64_t delivery, SteadyTime now) {

@@ -55,8 +55,8 @@ class DeliveryModel {
     /// An ack or nack was sent; `settled` or `went_stale` follows unless the power goes.
     void ask_ack(std::uint64_t delivery);
     /// `delay` zero: the broker chooses.
-    void ask_nack(std::uint64_t delivery, Cause cause, Duration delay);
-    void settled(std::uint64_t delivery, SteadyTime now);
+    void ask_nack(std::uint64_t delivery, Cause cause, Duration delay, SteadyTime now);
+    void settled(std::uint64_t delivery);
     void went_stale(std::uint64_t delivery, SteadyTime now);
     /// Every ack timeout before `now` has had its effect.
     void pass(SteadyTime now);
@@ -104,6 +104,7 @@ class DeliveryModel {
         SessionId session = 0;
         SteadyTime deadline{};
         Cause asked = Cause::none;  ///< none: ack
+        SteadyTime asked_at{};      ///< of a nack, from when its delay counts
         Duration delay{0};
         SteadyTime not_before{};
         bool may_be_redriven = false;  ///< a job has asked for it

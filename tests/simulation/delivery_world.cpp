@@ -256,7 +256,7 @@ void DeliveryWorld::send(SessionId session, Settlement settlement) {
         ids.push_back(nack.delivery_id);
         const auto delay =
             nack.delay ? std::chrono::duration_cast<Duration>(*nack.delay) : Duration{0};
-        model_.ask_nack(nack.delivery_id, nack.cause, delay);
+        model_.ask_nack(nack.delivery_id, nack.cause, delay, now());
     }
     for (const auto id : settlement.acks) {
         model_.ask_ack(id);
@@ -280,7 +280,7 @@ void DeliveryWorld::tell_settled(const std::vector<std::uint64_t>& ids,
         if (std::ranges::find(stale, id) != stale.end()) {
             model_.went_stale(id, now());
         } else {
-            model_.settled(id, now());
+            model_.settled(id);
         }
     }
 }
