@@ -10,7 +10,7 @@ bool Recycler::is_free(SegmentSequence sequence, const SegmentRow& row) {
     if (row.live_bytes > 0) {
         return false;
     }
-    if (!row.has_state_frames || mover_.has_moved(sequence)) {
+    if (mover_.has_moved(sequence)) {
         return true;
     }
     mover_.note_waiting(sequence);

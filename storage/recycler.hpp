@@ -11,7 +11,7 @@ namespace millrace::storage {
 ///
 /// Place:    below the store; above index and log.
 /// Promise:  a segment is recycled only when no live batch lies in it, nobody reads it, and the
-///           state in it is on disk in younger ones.
+///           state in it and the ends of its partitions are on disk in younger ones.
 /// Threads:  the shard's.
 class Recycler {
   public:

@@ -1,10 +1,10 @@
 #include "storage/shard_store.hpp"
 
 #include <algorithm>
-#include <filesystem>
 
 #include "storage/base/logging.hpp"
 #include "storage/index/batch_index.hpp"
+#include "storage/index/index_marks.hpp"
 #include "storage/index/state_map.hpp"
 #include "storage/log/background.hpp"
 #include "storage/log/commit_writer.hpp"
@@ -21,11 +21,6 @@
 
 namespace millrace::storage {
 namespace {
-
-constexpr std::string_view epoch_key = "mepoch";
-constexpr std::string_view checkpoint_key =
-    "mcheckpoint";  ///< the last commit that the state contains
-constexpr std::string_view sealed_key = "msealed";
 
 /// A segment that is not in RocksDB yet.
 struct Unsealed {
@@ -169,6 +164,7 @@ class Store final : public ShardStore {
     SpaceWatch space_;
     StateDumpReader dumps_;  ///< of the segments that a rebuild reads
     std::map<SegmentSequence, Unsealed> unsealed_;
+    bool is_index_empty_ = false;  ///< the log is read whole
     CommitSequence applied_;
     CommitSequence checkpointed_;
     SegmentSequence sealed_upto_;
@@ -179,21 +175,16 @@ class Store final : public ShardStore {
 };
 
 Result<void> Store::open_index() {
-    const auto directory = options_.directory + "/index";
-    const auto place =
-        options_.index_in_memory ? KeyValueStore::Place::memory : KeyValueStore::Place::disk;
-    if (options_.rebuild_index && !options_.index_in_memory) {
-        MILLRACE_TRY(KeyValueStore::destroy(directory));
-    }
-    MILLRACE_TRY(rows_, KeyValueStore::open(directory, place));
+    MILLRACE_TRY(auto opened, storage::open_index(options_));
+    rows_ = std::move(opened.rows);
+    is_index_empty_ = opened.is_empty;
+    epoch_ = opened.marks.epoch;
+    checkpointed_ = opened.marks.checkpoint;
+    sealed_upto_ = opened.marks.sealed_upto;
     state_ = std::make_unique<StateMap>(*rows_);
     index_ = std::make_unique<BatchIndex>(*rows_);
     reader_.open(*index_);
-    MILLRACE_TRY(index_->load());
-    MILLRACE_TRY(epoch_, load_number(*rows_, epoch_key));
-    MILLRACE_TRY(checkpointed_.value, load_number(*rows_, checkpoint_key));
-    MILLRACE_TRY(sealed_upto_.value, load_number(*rows_, sealed_key));
-    return ok();
+    return index_->load();
 }
 
 void Store::recover_dump(const FrameView& frame, FramePlace place) {
@@ -210,12 +201,15 @@ void Store::restore_dump() {
     for (const auto& [key, value] : dumps_.rows()) {
         state_->put(key, value);
     }
+    for (const auto& [partition, next] : dumps_.ends()) {
+        index_->keep_end(partition, next);
+    }
     dumps_ = {};
 }
 
 void Store::recover_frame(const FrameView& frame, FramePlace place) {
     if (frame.kind == FrameKind::checkpoint) {
-        if (options_.rebuild_index) {
+        if (is_index_empty_) {
             recover_dump(frame, place);
         }
         return;
@@ -223,7 +217,7 @@ void Store::recover_frame(const FrameView& frame, FramePlace place) {
     const bool in_state = place.commit <= checkpointed_;
     // A rebuild indexes everything: state that a dump brings back may make the entry itself
     // superfluous.
-    const bool is_applied = in_state || options_.rebuild_index;
+    const bool is_applied = in_state || is_index_empty_;
     if (is_applied && frame.kind == FrameKind::entry && frame.entry_type == entry_type_records) {
         index_batches(place, frame.payload);
     }
@@ -248,8 +242,7 @@ Result<void> Store::recover_segment(const Segment& segment, const Segment* follo
     unsealed_[sequence] = Unsealed{.row = {.first_time_us = scan.first_time_us,
                                            .last_time_us = scan.last_time_us,
                                            .live_bytes = 0,
-                                           .used_bytes = scan.used_bytes,
-                                           .has_state_frames = scan.has_state_frames},
+                                           .used_bytes = scan.used_bytes},
                                    .last = scan.last,
                                    .is_finished = true};
     return ok();
@@ -296,7 +289,10 @@ Result<void> Store::open() {
     restore_dump();
     ++epoch_;
     KeyValueBatch batch;
-    batch.put(epoch_key, format_number(epoch_));
+    mark_opened(batch, epoch_, is_index_empty_);
+    if (is_index_empty_) {
+        index_->add_bare_partitions(batch);
+    }
     MILLRACE_TRY(rows_->write(std::move(batch), Durability::now));
     files_.set_epoch(epoch_);
     space_.look();
@@ -313,8 +309,6 @@ Result<void> Store::open() {
 
 void Store::note_append(const FrameView& frame, FramePlace place) {
     auto& row = unsealed_[place.segment].row;
-    row.has_state_frames |=
-        frame.kind != FrameKind::entry || frame.entry_type != entry_type_records;
     row.last_time_us = clock_.unix_now();
     row.first_time_us = row.first_time_us == 0 ? row.last_time_us : row.first_time_us;
     row.used_bytes =
@@ -408,10 +402,8 @@ void Store::start_checkpoint() {
             seal.add_to(batch);
         }
         state_->add_frozen_to(batch);
-        batch.put(checkpoint_key, format_number(upto.value));
-        if (!seals.empty()) {
-            batch.put(sealed_key, format_number(seals.back().segment.value));
-        }
+        mark_checkpoint(
+            batch, upto, seals.empty() ? std::nullopt : std::optional(seals.back().segment));
         auto written = rows_->write(std::move(batch), Durability::now);
         return [this, seals, upto, written] { end_checkpoint(written, upto, seals); };
     });
@@ -479,12 +471,6 @@ StoreStats Store::stats() const {
 }
 
 }  // namespace
-
-bool has_index(const StoreOptions& options) {
-    // RocksDB names its state in this file; it works on the file system itself, without a Disk.
-    return !options.index_in_memory &&
-           std::filesystem::exists(options.directory + "/index/CURRENT");
-}
 
 Result<std::unique_ptr<ShardStore>> ShardStore::open(Disk& disk,
                                                      const Clock& clock,

@@ -105,17 +105,13 @@ struct StoreOptions {
         512_MiB;  ///< below it record frames are refused with Errc::out_of_space
     std::uint64_t scrub_bytes_per_second =
         256_MiB;  ///< pace at which sealed segments are read through after a start; 0: never
-    bool rebuild_index = false;
+    bool rebuild_index = false;    ///< also without it where the index is lost or half built
     bool index_in_memory = false;  ///< RocksDB on its in-memory environment, for simulated disks
     bool background_inline =
         false;  ///< background work runs in `tick` and `submit`, for simulated disks
     std::size_t commit_backlog_bytes_max =
         64_MiB;  ///< gathered and not yet durable; above: limit_reached
 };
-
-/// Whether the index of an earlier life is there. Without it the log must be read whole: open with
-/// `rebuild_index`.
-[[nodiscard]] bool has_index(const StoreOptions& options);
 
 struct PartitionBounds {
     Offset first;  ///< the oldest record kept
@@ -183,8 +179,8 @@ struct StoreStats {
 /// index never get ahead of the log: what
 ///           is written to RocksDB is a checkpoint at one place of the log, and everything behind
 ///           it is applied again from the log on the next start, exactly once. The log alone can
-///           rebuild everything: before a segment with state is recycled, the whole state is on
-///           disk in younger ones.
+///           rebuild everything: before a segment is recycled, the whole state and the ends of all
+///           partitions are on disk in younger ones.
 /// Threads:  the shard thread; sealing and zero-filling run on a background thread of the store's
 /// own. On disk:  docs/storage-format.md. Failure:  after a failed write it is poisoned: `append`
 /// gives Errc::poisoned, reads go on.

@@ -196,8 +196,6 @@ void ShardImpl::for_each_group(const std::function<void(consensus::Group&)>& vis
 
 Result<void> ShardImpl::open() {
     MILLRACE_TRY(check_limits(options_));
-    // A lost index must not cost the state that only a dump in the log still has.
-    options_.store.rebuild_index |= !storage::has_index(options_.store);
     MILLRACE_TRY(store_,
                  storage::ShardStore::open(
                      runtime_.disk(), runtime_.clock(), metrics_, options_.store, *this));

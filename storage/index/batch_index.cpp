@@ -89,10 +89,12 @@ Result<void> BatchIndex::load() {
 
 void BatchIndex::add(SegmentSequence segment, const BatchHeader& header, Position position) {
     last_time_us_ = std::max(last_time_us_, header.append_time_us);
-    auto& row = partitions_[header.partition];
+    const auto [found, is_first] = partitions_.try_emplace(header.partition);
+    auto& row = found->second;
     if (header.base_offset < row.next) {
         return;
     }
+    row.first = is_first ? header.base_offset : row.first;
     const BatchEntry entry{.base_offset = header.base_offset,
                            .record_count = header.record_count,
                            .run_bytes = static_cast<std::uint32_t>(header.run_bytes()),
@@ -115,6 +117,20 @@ void BatchIndex::add_run(SegmentSequence segment,
         add(segment, *header, position);
         run = run.subspan(header->run_bytes());
         position += header->run_bytes();
+    }
+}
+
+void BatchIndex::keep_end(PartitionId partition, Offset next) {
+    auto& row = partitions_[partition];
+    row.first = row.live_bytes == 0 ? std::max(row.first, next) : row.first;
+    row.next = std::max(row.next, next);
+}
+
+void BatchIndex::add_bare_partitions(KeyValueBatch& batch) const {
+    for (const auto& [partition, row] : partitions_) {
+        if (row.first == row.next) {
+            batch.put(partition_key(partition), format_partition_row(row));
+        }
     }
 }
 

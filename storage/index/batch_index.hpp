@@ -49,6 +49,11 @@ class BatchIndex {
     void add(SegmentSequence segment, const BatchHeader& header, Position position);
     /// The same for the batches of a records frame, the first of which lies at `position`.
     void add_run(SegmentSequence segment, Position position, std::span<const std::byte> run);
+    /// Offsets before `next` were given out, whatever is left of them.
+    void keep_end(PartitionId partition, Offset next);
+    /// The rows of partitions that have no batch, for the first checkpoint of an index that was
+    /// empty; the others come with the segments of their batches.
+    void add_bare_partitions(KeyValueBatch& batch) const;
     [[nodiscard]] SealJob begin_seal(SegmentSequence segment, SegmentRow row) const;
     /// The rows of the job are on disk: what memory held for the segment can go.
     [[nodiscard]] Result<void> end_seal(const SealJob& job);

@@ -136,7 +136,7 @@ std::string format_segment_row(const SegmentRow& row) {
     append_number(out, static_cast<std::uint64_t>(row.last_time_us));
     append_number(out, row.live_bytes);
     append_number(out, row.used_bytes);
-    append_number(out, row.has_state_frames ? 1 : 0);
+    append_number(out, 1);  // once said whether it held anything but records
     return out;
 }
 
@@ -147,7 +147,7 @@ Result<SegmentRow> parse_segment_row(std::string_view value) {
     row.last_time_us = static_cast<UnixMicros>(in.next());
     row.live_bytes = in.next();
     row.used_bytes = in.next();
-    row.has_state_frames = in.next() != 0;
+    (void)in.next();
     if (!in.is_good_end()) {
         return bad_row("segment");
     }

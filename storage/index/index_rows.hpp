@@ -48,7 +48,6 @@ struct SegmentRow {
     UnixMicros last_time_us = 0;
     std::uint64_t live_bytes = 0;
     std::uint64_t used_bytes = 0;
-    bool has_state_frames = false;  ///< frames that are not records
 };
 [[nodiscard]] std::string format_segment_row(const SegmentRow& row);
 [[nodiscard]] Result<SegmentRow> parse_segment_row(std::string_view value);
@@ -58,6 +57,7 @@ struct SegmentRow {
 [[nodiscard]] std::string chunk_prefix(PartitionId partition);
 [[nodiscard]] std::string partition_key(PartitionId partition);
 [[nodiscard]] std::string segment_key(SegmentSequence segment);
+/// The opposites; 0 where the key is too short.
 [[nodiscard]] PartitionId partition_of_key(std::string_view key);
 [[nodiscard]] SegmentSequence segment_of_key(std::string_view key);
 inline constexpr std::string_view partition_prefix = "p";

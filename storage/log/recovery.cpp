@@ -137,8 +137,6 @@ class Scanner {
             found_.first_time_us == 0 ? commit.header.first_time_us : found_.first_time_us;
         found_.last_time_us = commit.header.last_time_us;
         MILLRACE_TRY(visit_frames(at, commit, [&](const FrameView& frame, Position position) {
-            found_.has_state_frames |=
-                frame.kind != FrameKind::entry || frame.entry_type != entry_type_records;
             handle_(frame,
                     {.segment = segment_.header.sequence,
                      .position = position,

@@ -18,7 +18,6 @@ struct SegmentScan {
     std::uint64_t used_bytes = disk_alignment;
     UnixMicros first_time_us = 0;
     UnixMicros last_time_us = 0;
-    bool has_state_frames = false;
     std::uint64_t torn_tails = 0;
     std::uint64_t quarantined = 0;
 };

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "storage/base/endian.hpp"
-#include "storage/index/index_rows.hpp"
 
 namespace millrace::storage {
 namespace {
@@ -32,27 +31,49 @@ std::optional<std::string> take_text(std::span<const std::byte>& rest) {
     return std::string(reinterpret_cast<const char*>(text.data()), bytes);
 }
 
+constexpr std::array part_prefixes{state_prefix, partition_prefix};
+
 }  // namespace
+
+StateDumpWriter::StateDumpWriter(const KeyValueStore& rows, std::size_t frame_bytes_max)
+    : parts_{rows.cursor(std::string(part_prefixes[dump_of_state])),
+             rows.cursor(std::string(part_prefixes[dump_of_partitions]))},
+      frame_bytes_max_(frame_bytes_max) {}
+
+Result<bool> StateDumpWriter::load_row() {
+    MILLRACE_TRY(const auto row, parts_.at(part_).next());
+    if (!row) {
+        ++part_;
+        is_at_end_ = part_ == parts_.size();
+        return false;
+    }
+    row_.clear();
+    row_begin_ = 0;
+    append_text(row_, row->key.substr(part_prefixes.at(part_).size()));
+    append_text(row_, row->value);
+    return true;
+}
 
 Result<FrameView> StateDumpWriter::next() {
     payload_.clear();
+    auto part = part_;
     while (payload_.size() < frame_bytes_max_) {
         if (row_begin_ == row_.size()) {
-            MILLRACE_TRY(const auto row, rows_.next());
-            if (!row) {
-                is_at_end_ = true;
+            MILLRACE_TRY(const bool has_row, load_row());
+            // A frame has rows of one part.
+            if (is_at_end_ || (!has_row && !payload_.empty())) {
                 break;
             }
-            row_.clear();
-            row_begin_ = 0;
-            append_text(row_, row->key.substr(state_prefix.size()));
-            append_text(row_, row->value);
+            if (!has_row) {
+                part = part_;
+                continue;
+            }
         }
-        const auto part = std::span(row_).subspan(row_begin_);
-        const auto bytes = std::min(part.size(), frame_bytes_max_ - payload_.size());
+        const auto rest = std::span(row_).subspan(row_begin_);
+        const auto bytes = std::min(rest.size(), frame_bytes_max_ - payload_.size());
         payload_.insert(payload_.end(),
-                        part.begin(),
-                        std::next(part.begin(), static_cast<std::ptrdiff_t>(bytes)));
+                        rest.begin(),
+                        std::next(rest.begin(), static_cast<std::ptrdiff_t>(bytes)));
         row_begin_ += bytes;
     }
     ++number_;
@@ -60,14 +81,16 @@ Result<FrameView> StateDumpWriter::next() {
     const auto last = static_cast<std::uint8_t>(is_at_end_ ? dump_last : 0);
     return FrameView{.kind = FrameKind::checkpoint,
                      .flags = static_cast<std::uint8_t>(first | last),
+                     .entry_type = part,
                      .index = RaftIndex{number_},
                      .payload = payload_};
 }
 
 Result<void> StateDumpReader::add(const FrameView& frame) {
     if ((frame.flags & dump_first) != 0) {
-        building_.clear();
+        building_ = {};
         rest_.clear();
+        part_ = dump_of_state;
         // Numbers start at 1, or are 0 throughout.
         number_ = frame.index.value == 0 ? 0 : frame.index.value - 1;
         is_open_ = true;
@@ -87,8 +110,11 @@ Result<void> StateDumpReader::take(const FrameView& frame) {
                     "state dump: frame " + std::to_string(frame.index.value) + " where " +
                         std::to_string(number_) + " was expected");
     }
+    if (frame.entry_type != part_) {
+        MILLRACE_TRY(begin_part(frame.entry_type));
+    }
     rest_.insert(rest_.end(), frame.payload.begin(), frame.payload.end());
-    take_rows();
+    MILLRACE_TRY(take_rows());
     if ((frame.flags & dump_last) == 0) {
         return ok();
     }
@@ -99,7 +125,18 @@ Result<void> StateDumpReader::take(const FrameView& frame) {
     return ok();
 }
 
-void StateDumpReader::take_rows() {
+Result<void> StateDumpReader::begin_part(std::uint16_t part) {
+    if (part != dump_of_partitions) {
+        return fail(Errc::corrupt, "state dump: has a part " + std::to_string(part));
+    }
+    if (!rest_.empty()) {
+        return fail(Errc::corrupt, "state dump: a row is cut");
+    }
+    part_ = part;
+    return ok();
+}
+
+Result<void> StateDumpReader::take_rows() {
     auto rest = std::span<const std::byte>(rest_);
     auto done = rest.size();
     for (auto at = rest; !at.empty();) {
@@ -108,11 +145,22 @@ void StateDumpReader::take_rows() {
         if (!value) {
             break;
         }
-        building_.insert_or_assign(std::move(*key), std::move(*value));
+        MILLRACE_TRY(take_row(std::move(*key), std::move(*value)));
         rest = at;
     }
     done -= rest.size();
     rest_.erase(rest_.begin(), std::next(rest_.begin(), static_cast<std::ptrdiff_t>(done)));
+    return ok();
+}
+
+Result<void> StateDumpReader::take_row(std::string key, std::string value) {
+    if (part_ == dump_of_state) {
+        building_.rows.insert_or_assign(std::move(key), std::move(value));
+        return ok();
+    }
+    MILLRACE_TRY(const auto row, parse_partition_row(value));
+    building_.ends[partition_of_key(std::string(partition_prefix) + key)] = row.next;
+    return ok();
 }
 
 }  // namespace millrace::storage

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "storage/base/logging.hpp"
-#include "storage/index/index_rows.hpp"
 
 namespace millrace::storage {
 namespace {
@@ -44,8 +43,7 @@ void StateMover::step(const KeyValueStore& rows,
                       CommitSequence durable) {
     if (!dump_ && std::exchange(is_wanted_, false) && clock_.steady_now() >= again_at_) {
         dump_.emplace(
-            Dump{.frames = StateDumpWriter(rows.cursor(std::string(state_prefix)),
-                                           options_.commit_bytes_max / frames_in_a_commit),
+            Dump{.frames = StateDumpWriter(rows, options_.commit_bytes_max / frames_in_a_commit),
                  .covers = sealed_upto,
                  .first = {},
                  .last = {},

@@ -12,7 +12,8 @@
 
 namespace millrace::storage {
 
-/// Copies the state forward in the log before the segments that hold it are recycled.
+/// Copies the state, and how far each partition had come, forward in the log before the segments
+/// that hold them are recycled.
 ///
 /// Place:    below the store, which asks it of every dead segment; above CommitWriter.
 /// Promise:  `has_moved` is true of a segment only when a whole dump of the state behind it is on
@@ -33,7 +34,7 @@ class StateMover {
                MetricsRegistry& metrics);
 
     [[nodiscard]] bool has_moved(SegmentSequence segment) const { return segment <= moved_upto_; }
-    /// Could be recycled, but for the state in it.
+    /// Could be recycled, but for what only it says.
     void note_waiting(SegmentSequence segment);
     /// Once a tick, between checkpoints: `rows` has the state of one behind all segments up to
     /// `sealed_upto`; `durable` is on disk.

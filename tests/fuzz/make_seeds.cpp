@@ -144,6 +144,27 @@ void make_state_dumps(const std::filesystem::path& root) {
     const Bytes begun = frame(storage::dump_first, 1, row);
     whole.insert(whole.end(), begun.begin(), begun.end());
     corpus.add("second_breaks_off", whole);
+    constexpr std::uint8_t part_shift = 2;
+    const auto ends = static_cast<std::uint8_t>(storage::dump_of_partitions << part_shift);
+    Bytes parts = frame(storage::dump_first, 1, {});
+    const Bytes partition{std::byte{4},
+                          {},
+                          {},
+                          {},
+                          {},
+                          {},
+                          {},
+                          std::byte{1},
+                          std::byte{3},
+                          {},
+                          {},
+                          {},
+                          {},
+                          std::byte{9},
+                          {}};
+    const Bytes last = frame(storage::dump_last | ends, 2, partition);
+    parts.insert(parts.end(), last.begin(), last.end());
+    corpus.add("ends_of_partitions", parts);
 }
 
 void make_wire(const std::filesystem::path& root) {

@@ -67,8 +67,7 @@ TEST_F(RecoveryTest, SegmentsMadeLargerThanIsSetNowAreReadToTheirEnd) {
 TEST_F(RecoveryTest, SegmentsOfAnotherSizeAreNotUsedAgain) {
     publish(2 * in_a_segment);
     ASSERT_TRUE(fixture.store->drop_partition(seven));
-    fixture.run();
-    fixture.run();
+    fixture.run_turns(5);
     ASSERT_GT(fixture.store->stats().segments_free, 0U);
     fixture.options.segment_bytes = 128_KiB;
     reopen();

@@ -275,7 +275,7 @@ TEST(ShardStore, RetentionByBytesRecyclesWholeSegments) {
         ASSERT_TRUE(fixture.store->enforce_retention(
             PartitionId{p}, {.age_max = std::nullopt, .bytes_max = 20'000}));
     }
-    fixture.run();
+    fixture.run_turns(5);
     EXPECT_LT(fixture.store->stats().segments, before);
     const auto kept = fixture.read_all(PartitionId{0});
     EXPECT_THAT(kept.damaged, IsEmpty());
@@ -298,8 +298,7 @@ TEST(ShardStore, RecyclingInTheMiddleCostsNothingWhenTheIndexIsRebuilt) {
     }
     const auto before = fixture.store->stats().segments;
     ASSERT_TRUE(fixture.store->drop_partition(PartitionId{1}));
-    fixture.run();
-    fixture.run();
+    fixture.run_turns(5);
     ASSERT_LT(fixture.store->stats().segments, before);
     fixture.close();  // and with it the index
     ASSERT_TRUE(fixture.open());

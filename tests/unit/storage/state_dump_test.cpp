@@ -13,6 +13,7 @@ using ::testing::UnorderedElementsAre;
 /// A frame that owns its payload.
 struct Frame {
     std::uint8_t flags = 0;
+    std::uint16_t part = dump_of_state;
     std::uint64_t number = 0;
     std::string payload;
 };
@@ -20,23 +21,32 @@ struct Frame {
 Result<void> add(StateDumpReader& reader, const Frame& frame) {
     return reader.add({.kind = FrameKind::checkpoint,
                        .flags = frame.flags,
+                       .entry_type = frame.part,
                        .index = RaftIndex{frame.number},
                        .payload = std::as_bytes(std::span(frame.payload))});
 }
 
-std::vector<Frame> frames_of(const std::map<std::string, std::string>& rows, std::size_t bytes) {
+using Ends = StateDumpReader::Ends;
+
+std::vector<Frame> frames_of(const std::map<std::string, std::string>& rows,
+                             std::size_t bytes,
+                             const Ends& ends = {}) {
     const auto store = KeyValueStore::open("/index", KeyValueStore::Place::memory).value();
     KeyValueBatch batch;
     for (const auto& [key, value] : rows) {
         batch.put("s" + key, value);
     }
+    for (const auto& [partition, next] : ends) {
+        batch.put(partition_key(partition), format_partition_row({.first = {}, .next = next}));
+    }
     batch.put("t", "is no state");
     EXPECT_TRUE(store->write(std::move(batch), Durability::later));
-    StateDumpWriter writer(store->cursor("s"), bytes);
+    StateDumpWriter writer(*store, bytes);
     std::vector<Frame> frames;
     while (!writer.is_at_end()) {
         const auto frame = writer.next().value();
         frames.push_back({.flags = frame.flags,
+                          .part = frame.entry_type,
                           .number = frame.index.value,
                           .payload = {reinterpret_cast<const char*>(frame.payload.data()),
                                       frame.payload.size()}});
@@ -55,6 +65,48 @@ TEST(StateDump, RowsOfAnySizeComeBackWhateverTheFramesAre) {
         }
         EXPECT_EQ(reader.rows(), rows) << bytes;
     }
+}
+
+TEST(StateDump, EndsOfPartitionsComeBackWhateverTheFramesAre) {
+    const std::map<std::string, std::string> rows{{"a", "1"}, {"b", std::string(100, 'b')}};
+    const Ends ends{{PartitionId{1}, Offset{5}}, {PartitionId{300}, Offset{1'000'000}}};
+    for (const auto& state : {rows, std::map<std::string, std::string>{}}) {
+        for (const std::size_t bytes : {1U, 7U, 11U, 100U, 5'000U}) {
+            StateDumpReader reader;
+            for (const auto& frame : frames_of(state, bytes, ends)) {
+                ASSERT_TRUE(add(reader, frame));
+            }
+            EXPECT_EQ(reader.rows(), state) << bytes;
+            EXPECT_EQ(reader.ends(), ends) << bytes;
+        }
+    }
+}
+
+TEST(StateDump, DumpOfAnOlderProgramHasNoEnds) {
+    StateDumpReader reader;
+    auto frames = frames_of({{"k", "v"}}, 100);
+    ASSERT_EQ(frames[0].part, dump_of_state);
+    frames[0].flags = dump_first | dump_last;
+    ASSERT_TRUE(add(reader, frames[0]));
+    EXPECT_THAT(reader.rows(), UnorderedElementsAre(Pair("k", "v")));
+    EXPECT_THAT(reader.ends(), IsEmpty());
+}
+
+TEST(StateDump, PartsThatAreUnknownOrOutOfOrderCostThatDumpAlone) {
+    const auto good = frames_of({{"k", "v"}}, 100, {{PartitionId{1}, Offset{5}}});
+    ASSERT_EQ(good.size(), 2U);
+    const auto complains = [&good](std::uint16_t first, std::uint16_t second) {
+        StateDumpReader reader;
+        auto frames = good;
+        frames[0].part = first;
+        frames[1].part = second;
+        const bool is_taken = add(reader, frames[0]) && add(reader, frames[1]);
+        EXPECT_THAT(reader.rows(), IsEmpty());
+        return !is_taken;
+    };
+    EXPECT_TRUE(complains(dump_of_state, 2));
+    EXPECT_TRUE(complains(dump_of_partitions, dump_of_state));
+    EXPECT_TRUE(complains(2, 2));
 }
 
 TEST(StateDump, EmptyStateIsOneFrame) {

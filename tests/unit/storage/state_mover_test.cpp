@@ -1,5 +1,8 @@
+#include <filesystem>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "tests/unit/storage/store_fixture.hpp"
 
@@ -40,24 +43,72 @@ class StateMoverTest : public ::testing::Test {
             return path.ends_with("log/0000000000000001.seg");
         });
     }
-    void turns(int count) {
-        for (int i = 0; i < count; ++i) {
-            fixture.run();
-        }
-    }
 
     StoreFixture fixture;
 };
 
 TEST_F(StateMoverTest, RowLargerThanAFrameOutlivesItsSegmentsAndTheIndex) {
     ASSERT_TRUE(fixture.store->drop_partition(records));
-    turns(20);
+    fixture.run_turns(20);
     EXPECT_EQ(fixture.state_dumps(), 1U);
     EXPECT_EQ(fixture.state_dump_failures(), 0U);
     ASSERT_FALSE(has_first_segment());
     fixture.close();
     ASSERT_TRUE(fixture.open());
     expect_state();
+}
+
+TEST_F(StateMoverTest, EmptyPartitionGoesOnWhereItWasOnceTheIndexIsLost) {
+    const auto next = fixture.store->bounds(records).next;
+    EXPECT_EQ(next, Offset{200});
+    constexpr PartitionId dropped{3};
+    fill(dropped, 20);  // shares the last segment of the records
+    fill(later, 100);
+    ASSERT_TRUE(fixture.store->enforce_retention(
+        records, {.age_max = std::chrono::milliseconds(0), .bytes_max = {}}));
+    ASSERT_TRUE(fixture.store->drop_partition(dropped));
+    fixture.run_turns(20);
+    ASSERT_EQ(fixture.store->bounds(records).first, next) << "nothing of it is left";
+    ASSERT_FALSE(has_first_segment());
+    fixture.crash();
+    ASSERT_TRUE(fixture.open());
+    EXPECT_EQ(fixture.store->bounds(records).first, next);
+    EXPECT_EQ(fixture.store->bounds(records).next, next);
+    EXPECT_EQ(fixture.store->bounds(later).first, Offset{0});
+    ASSERT_TRUE(fixture.publish(records, "next"));
+    fixture.run();
+    EXPECT_EQ(fixture.store->bounds(records).next, next + 1);
+}
+
+TEST_F(StateMoverTest, IndexThatWasNotBuiltToTheEndIsBuiltAnew) {
+    const auto directory =
+        std::filesystem::path(::testing::TempDir()) / ("half-built-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(directory);
+    StoreFixture real;
+    real.options.directory = directory.string();
+    real.options.index_in_memory = false;
+    ASSERT_TRUE(real.open());
+    real.put("topic", "x");
+    for (int i = 0; i < 200; ++i) {
+        ASSERT_TRUE(real.publish(records, std::string(1'000, 'r')));
+        real.run();
+    }
+    ASSERT_TRUE(real.store->drop_partition(records));
+    real.run_turns(20);
+    ASSERT_EQ(real.state_dumps(), 1U) << "the log has the state in a copy alone";
+    real.close();
+    real.options.rebuild_index = true;
+    ASSERT_TRUE(real.open());
+    real.crash();  // before a checkpoint
+    real.options.rebuild_index = false;
+    ASSERT_TRUE(real.open());
+    EXPECT_EQ(real.store->get_state("topic").value(), "x");
+    ASSERT_TRUE(real.store->checkpoint());
+    real.close();
+    ASSERT_TRUE(real.open());
+    EXPECT_EQ(real.store->get_state("topic").value(), "x");
+    real.close();
+    std::filesystem::remove_all(directory);
 }
 
 TEST_F(StateMoverTest, SegmentsStayUntilTheWholeDumpIsOnDisk) {
@@ -78,9 +129,9 @@ TEST_F(StateMoverTest, OwnSegmentsOfADumpAreNoReasonForAnother) {
     fixture.large_row_bytes = 300'000;  // several segments
     fill(later, 100);
     ASSERT_TRUE(fixture.store->drop_partition(records));
-    turns(200);
+    fixture.run_turns(200);
     fill(later, 200);
-    turns(50);
+    fixture.run_turns(50);
     EXPECT_EQ(fixture.state_dumps(), 1U);
 }
 
@@ -98,7 +149,7 @@ TEST_F(StateMoverTest, BusyDiskIsWaitedForAndNothingFails) {
     EXPECT_EQ(fixture.state_dumps(), 0U);
     EXPECT_TRUE(has_first_segment());
     EXPECT_TRUE(fixture.publish(later, "others still fit"));
-    turns(50);
+    fixture.run_turns(50);
     EXPECT_EQ(fixture.state_dumps(), 1U);
     EXPECT_EQ(fixture.state_dump_failures(), 0U);
     EXPECT_FALSE(has_first_segment());
@@ -109,16 +160,16 @@ TEST_F(StateMoverTest, FailedDumpKeepsTheSegmentsAndIsTriedAgainAfterAPause) {
     fill(later, 100);
     ASSERT_TRUE(fixture.store->drop_partition(records));
     fixture.disk.set_capacity(0);  // no segment can be added
-    turns(20);
+    fixture.run_turns(20);
     EXPECT_EQ(fixture.state_dumps(), 0U);
     EXPECT_EQ(fixture.state_dump_failures(), 1U);
     EXPECT_THAT(fixture.store->stats().state_dump_failure, HasSubstr("full"));
     EXPECT_TRUE(has_first_segment());
     fixture.disk.set_capacity(1_GiB);
-    turns(20);
+    fixture.run_turns(20);
     EXPECT_EQ(fixture.state_dumps(), 0U);
     fixture.clock.advance(std::chrono::seconds(5));
-    turns(50);
+    fixture.run_turns(50);
     EXPECT_GE(fixture.state_dumps(), 1U);
     EXPECT_EQ(fixture.state_dump_failures(), 1U);
     EXPECT_EQ(fixture.store->stats().state_dump_failure, "");
@@ -127,12 +178,12 @@ TEST_F(StateMoverTest, FailedDumpKeepsTheSegmentsAndIsTriedAgainAfterAPause) {
 
 TEST_F(StateMoverTest, DumpThatBreaksOffLeavesTheOneBeforeStanding) {
     ASSERT_TRUE(fixture.store->drop_partition(records));
-    turns(20);
+    fixture.run_turns(20);
     ASSERT_EQ(fixture.state_dumps(), 1U);
     fixture.large_row_bytes = 300'000;
     fill(later, 200);
     ASSERT_TRUE(fixture.store->drop_partition(later));
-    turns(3);
+    fixture.run_turns(3);
     ASSERT_EQ(fixture.state_dumps(), 1U);
     fixture.large_row_bytes = 40'000;
     fixture.crash();

@@ -161,6 +161,12 @@ void StoreFixture::run() {
     store->tick();
 }
 
+void StoreFixture::run_turns(int count) {
+    for (int i = 0; i < count; ++i) {
+        run();
+    }
+}
+
 void StoreFixture::on_durable(CommitSequence commit) {
     while (!pending_.empty() && pending_.front().commit <= commit) {
         const auto pending = std::move(pending_.front());

@@ -35,6 +35,7 @@ class StoreFixture final : public StoreEvents {
     void put(const std::string& key, const std::string& value);
     /// Ends the turn and waits for the disk.
     void run();
+    void run_turns(int count);
 
     struct ReadAll {
         std::vector<std::string> values;
