@@ -1,0 +1,76 @@
+#include <algorithm>
+
+#include "storage/index/batch_index.hpp"
+
+// How batches, partitions and segments leave the index.
+
+namespace millrace::storage {
+
+Result<void> BatchIndex::drop_front(PartitionId partition,
+                                    const std::function<bool(const ChunkAge&)>& is_expired) {
+    const auto found = partitions_.find(partition);
+    if (found == partitions_.end()) {
+        return ok();
+    }
+    auto& row = found->second;
+    KeyValueBatch batch;
+    bool changed = false;
+    std::optional<Error> broken;
+    MILLRACE_TRY(store_.visit(
+        chunk_prefix(partition), "", [&](std::string_view key, std::string_view value) {
+            const auto chunk = parse_chunk(value);
+            if (!chunk) {
+                broken = chunk.error();
+                return false;
+            }
+            const auto segment = sealed_.find(chunk.value().segment);
+            const auto bytes = chunk.value().live_bytes;
+            if (segment == sealed_.end() ||
+                !is_expired({.last_time_us = chunk.value().entries.back().append_time_us,
+                             .live_bytes = bytes,
+                             .partition_bytes = row.live_bytes})) {
+                return false;
+            }
+            segment->second.live_bytes -= std::min(bytes, segment->second.live_bytes);
+            row.live_bytes -= std::min(bytes, row.live_bytes);
+            live_bytes_ -= std::min(bytes, live_bytes_);
+            row.first = chunk.value().end();
+            batch.erase(key);
+            batch.put(segment_key(segment->first), format_segment_row(segment->second));
+            changed = true;
+            return true;
+        }));
+    if (broken) {
+        return *broken;
+    }
+    if (!changed) {
+        return ok();
+    }
+    set_partition_row(batch, partition);
+    return store_.write(std::move(batch), Durability::later);
+}
+
+Result<void> BatchIndex::drop_partition(PartitionId partition) {
+    MILLRACE_TRY(drop_front(partition, [](const ChunkAge&) { return true; }));
+    if (const auto found = partitions_.find(partition); found != partitions_.end()) {
+        live_bytes_ -= std::min(found->second.live_bytes, live_bytes_);
+        partitions_.erase(found);
+    }
+    for (auto& [segment, batches] : unsealed_) {
+        if (batches.use_count() > 1) {
+            // A seal job reads this one.
+            batches = std::make_shared<SegmentBatches>(*batches);
+        }
+        batches->erase(partition);
+    }
+    KeyValueBatch batch;
+    batch.erase(partition_key(partition));
+    return store_.write(std::move(batch), Durability::later);
+}
+
+void BatchIndex::forget_segment(KeyValueBatch& batch, SegmentSequence segment) {
+    batch.erase(segment_key(segment));
+    sealed_.erase(segment);
+}
+
+}  // namespace millrace::storage
