@@ -128,7 +128,9 @@ void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyT
         return;
     }
     auto& entry = found->second;
-    if (entry.state == State::in_flight && entry.deadline <= now) {
+    // What was asked may have come too late, and the answer says so afterwards.
+    const bool is_out = entry.state == State::in_flight || entry.state == State::asked;
+    if (is_out && entry.deadline <= now) {
         entry.delay = Duration{0};
         fail(entry, Cause::transient, now);
     }
@@ -160,7 +162,11 @@ void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyT
     by_delivery_[delivery.delivery_id] = id;
 }
 
-void DeliveryModel::check_record(RecordId id, const Entry& entry, const Delivery& delivery) {
+void DeliveryModel::check_record(RecordId id, Entry& entry, const Delivery& delivery) {
+    if (std::exchange(entry.may_be_edited, false) &&
+        std::ranges::equal(entry.edited_then, delivery.record)) {
+        entry.edited = entry.edited_then;
+    }
     if (!entry.edited.empty()) {
         if (!std::ranges::equal(entry.edited, delivery.record)) {
             complain(id, "delivered without what its letter was mended to");
@@ -240,6 +246,7 @@ void DeliveryModel::close(SessionId session) {
 void DeliveryModel::redrive(RecordId id) {
     auto& entry = entries_.at(id);
     if (entry.state == State::letter) {
+        entry.may_be_edited = entry.may_be_redriven && !entry.edited_then.empty();
         entry.state = State::redriven;
         entry.attempts_before = entry.attempts;
         entry.not_before = {};

@@ -109,6 +109,7 @@ class DeliveryModel {
         SteadyTime not_before{};
         bool may_be_redriven = false;  ///< a job has asked for it
         std::vector<std::byte> edited_then;
+        bool may_be_edited = false;     ///< redriven by two at a time
         std::vector<std::byte> edited;  ///< what goes out instead of the record
     };
 
@@ -117,7 +118,7 @@ class DeliveryModel {
     void check_order(RecordId id, const Entry& entry, SteadyTime now);
     void check_times(RecordId id, const Entry& entry, SteadyTime now);
     void check_concurrency(RecordId id, SteadyTime now);
-    void check_record(RecordId id, const Entry& entry, const Delivery& delivery);
+    void check_record(RecordId id, Entry& entry, const Delivery& delivery);
     static void take_redrive(Entry& entry);
     void recover(RecordId id, Entry& entry, const Letters& letters, SteadyTime now);
     /// False where the record is no letter.
