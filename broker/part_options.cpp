@@ -19,6 +19,9 @@ ShardOptions shard_options_of(const Config& config, ShardId id, const NodeIdenti
     options.store.segment_bytes = align_up(config.segment_bytes, 1_MiB);
     options.store.tail_cache_bytes_max = config.tail_cache_bytes_max;
     options.store.disk_reserve_bytes = config.disk_reserve_bytes;
+    options.store.rewrite_below_live_percent =
+        static_cast<std::uint32_t>(config.rewrite_below_live_percent);
+    options.store.rewrite_bytes_per_second = config.rewrite_bytes_per_second;
     options.store.rebuild_index = config.rebuild_index;
     options.record_batch_bytes_max = config.record_batch_bytes_max;
     options.publish = {

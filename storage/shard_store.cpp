@@ -16,18 +16,13 @@
 #include "storage/log/segment_files.hpp"
 #include "storage/log/state_dump.hpp"
 #include "storage/log/state_mover.hpp"
+#include "storage/log/unsealed_segments.hpp"
 #include "storage/recycler.hpp"
+#include "storage/rewrite/rewriter.hpp"
 #include "storage/space_watch.hpp"
 
 namespace millrace::storage {
 namespace {
-
-/// A segment that is not in RocksDB yet.
-struct Unsealed {
-    SegmentRow row;
-    CommitSequence last;
-    bool is_finished = false;
-};
 
 class Store final : public ShardStore {
   public:
@@ -45,7 +40,8 @@ class Store final : public ShardStore {
           files_(disk, clock, options_, background_),
           writer_(options_, clock, disk, files_, metrics),
           reader_(files_, writer_),
-          scanner_(files_, [this](SegmentSequence segment) { return used_bytes_of(segment); }),
+          scanner_(
+              files_, writer_, [this](SegmentSequence segment) { return used_bytes_of(segment); }),
           frames_(files_),
           scrubber_(options_, clock, files_, metrics),
           mover_(
@@ -55,6 +51,7 @@ class Store final : public ShardStore {
               [this](const FrameView& frame) { return append(frame); },
               metrics),
           recycler_(files_, mover_),
+          rewriter_(options_, clock, disk, files_, mover_, metrics),
           space_(disk, options_) {}
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
@@ -123,7 +120,11 @@ class Store final : public ShardStore {
         return state_->visit(prefix, from, visit);
     }
     Result<void> enforce_retention(PartitionId partition, const RetentionRule& rule) override;
+    void set_clustered(PartitionId partition, bool is_clustered) override {
+        rewriter_.set_clustered(partition, is_clustered);
+    }
     Result<void> drop_partition(PartitionId partition) override {
+        rewriter_.set_clustered(partition, false);
         return index_->drop_partition(partition);
     }
     void tick() override;
@@ -136,7 +137,6 @@ class Store final : public ShardStore {
     Result<void> recover_segment(const Segment& segment, const Segment* following);
     [[nodiscard]] std::uint64_t used_bytes_of(SegmentSequence segment) const;
     void recover_frame(const FrameView& frame, FramePlace place);
-    void note_append(const FrameView& frame, FramePlace place);
     void start_checkpoint();
     void end_checkpoint(const Result<void>& written,
                         CommitSequence upto,
@@ -161,9 +161,10 @@ class Store final : public ShardStore {
     Scrubber scrubber_;
     StateMover mover_;
     Recycler recycler_;
+    Rewriter rewriter_;
     SpaceWatch space_;
     StateDumpReader dumps_;  ///< of the segments that a rebuild reads
-    std::map<SegmentSequence, Unsealed> unsealed_;
+    UnsealedSegments unsealed_;
     bool is_index_empty_ = false;  ///< the log is read whole
     CommitSequence applied_;
     CommitSequence checkpointed_;
@@ -214,6 +215,12 @@ void Store::recover_frame(const FrameView& frame, FramePlace place) {
         }
         return;
     }
+    if (frame.kind == FrameKind::relocated) {
+        if (frame.entry_type == entry_type_records) {
+            index_batches(place, frame.payload);
+        }
+        return;
+    }
     const bool in_state = place.commit <= checkpointed_;
     // A rebuild indexes everything: state that a dump brings back may make the entry itself
     // superfluous.
@@ -239,18 +246,19 @@ Result<void> Store::recover_segment(const Segment& segment, const Segment* follo
     frames_quarantined_ += scan.quarantined;
     applied_ = std::max(applied_, scan.last);
     epoch_ = std::max(epoch_, segment.header.writer_epoch);
-    unsealed_[sequence] = Unsealed{.row = {.first_time_us = scan.first_time_us,
-                                           .last_time_us = scan.last_time_us,
-                                           .live_bytes = 0,
-                                           .used_bytes = scan.used_bytes},
-                                   .last = scan.last,
-                                   .is_finished = true};
+    unsealed_.add(sequence,
+                  {.first_time_us = scan.first_time_us,
+                   .last_time_us = scan.last_time_us,
+                   .used_bytes = scan.used_bytes,
+                   .generation = segment.generation},
+                  scan.last);
     return ok();
 }
 
 Result<void> Store::recover() {
     std::vector<std::string> broken;
-    MILLRACE_TRY(files_.open_all(broken));
+    MILLRACE_TRY(files_.open_all(
+        [this](SegmentSequence sequence) { return index_->generation_of(sequence); }, broken));
     for (const auto& path : broken) {
         ++frames_quarantined_;
         log_error("storage", path + ": its header does not verify; the segment is left out");
@@ -275,7 +283,7 @@ Result<void> Store::recover() {
         }
     }
     for (const auto sequence : empty) {
-        unsealed_.erase(sequence);
+        unsealed_.forget(sequence);
         (void)files_.release(sequence);  // nobody reads yet
     }
     return ok();
@@ -286,6 +294,7 @@ Result<void> Store::open() {
     MILLRACE_TRY(open_index());
     applied_ = CommitSequence{0};
     MILLRACE_TRY(recover());
+    applied_ = std::max(applied_, checkpointed_);
     restore_dump();
     ++epoch_;
     KeyValueBatch batch;
@@ -296,23 +305,12 @@ Result<void> Store::open() {
     MILLRACE_TRY(rows_->write(std::move(batch), Durability::now));
     files_.set_epoch(epoch_);
     space_.look();
-    writer_.set_events({.on_durable = [this](CommitSequence commit) { events_.on_durable(commit); },
-                        .on_failed = [this](const Error& error) { events_.on_failed(error); },
-                        .on_rolled =
-                            [this](SegmentSequence finished, CommitSequence last) {
-                                auto& segment = unsealed_[finished];
-                                segment.is_finished = true;
-                                segment.last = last;
-                            }});
-    return writer_.open(std::max(applied_, checkpointed_) + 1, epoch_);
-}
-
-void Store::note_append(const FrameView& frame, FramePlace place) {
-    auto& row = unsealed_[place.segment].row;
-    row.last_time_us = clock_.unix_now();
-    row.first_time_us = row.first_time_us == 0 ? row.last_time_us : row.first_time_us;
-    row.used_bytes =
-        std::max(row.used_bytes, place.position.value + frame_bytes(frame.payload.size()));
+    writer_.set_events(
+        {.on_durable = [this](CommitSequence commit) { events_.on_durable(commit); },
+         .on_failed = [this](const Error& error) { events_.on_failed(error); },
+         .on_rolled = [this](SegmentSequence finished,
+                             CommitSequence last) { unsealed_.finish(finished, last); }});
+    return writer_.open(applied_ + 1, epoch_);
 }
 
 Result<FramePlace> Store::append(const FrameView& frame) {
@@ -324,7 +322,7 @@ Result<FramePlace> Store::append(const FrameView& frame) {
             "limit disk_reserve_bytes: less than the reserve is free on " + options_.directory);
     }
     MILLRACE_TRY(const auto place, writer_.append(frame));
-    note_append(frame, place);
+    unsealed_.note_append(place, frame.payload.size(), clock_.unix_now());
     return place;
 }
 
@@ -344,8 +342,8 @@ void Store::mark_applied(CommitSequence commit) {
 }
 
 std::uint64_t Store::used_bytes_of(SegmentSequence segment) const {
-    if (const auto open = unsealed_.find(segment); open != unsealed_.end()) {
-        return open->second.row.used_bytes;
+    if (const auto open = unsealed_.find(segment)) {
+        return open->used_bytes;
     }
     const auto row = index_->sealed_segments().find(segment);
     return row == index_->sealed_segments().end() ? 0 : row->second.used_bytes;
@@ -357,7 +355,7 @@ Result<ScanCursor> Store::scan_start(UnixMicros time_us) {
             return ScanCursor{.segment = sequence, .position = Position{disk_alignment}};
         }
     }
-    for (const auto& [sequence, segment] : unsealed_) {
+    for (const auto& [sequence, segment] : unsealed_.all()) {
         if (std::max(segment.row.last_time_us, index_->last_time_of_unsealed(sequence)) >=
             time_us) {
             return ScanCursor{.segment = sequence, .position = Position{disk_alignment}};
@@ -380,9 +378,8 @@ bool Store::is_checkpoint_due() const {
     if (is_checkpointing_ || writer_.is_poisoned()) {
         return false;
     }
-    const bool can_seal = !unsealed_.empty() && unsealed_.begin()->second.is_finished &&
-                          unsealed_.begin()->second.last <= applied_;
-    return can_seal || state_->unsaved_bytes() > options_.state_overlay_bytes_max;
+    return !unsealed_.due(applied_).empty() ||
+           state_->unsaved_bytes() > options_.state_overlay_bytes_max;
 }
 
 void Store::start_checkpoint() {
@@ -390,11 +387,8 @@ void Store::start_checkpoint() {
     state_->freeze();
     is_checkpointing_ = true;
     std::vector<SealJob> seals;
-    for (const auto& [sequence, segment] : unsealed_) {
-        if (!segment.is_finished || segment.last > applied_) {
-            break;
-        }
-        seals.push_back(index_->begin_seal(sequence, segment.row));
+    for (const auto sequence : unsealed_.due(applied_)) {
+        seals.push_back(index_->begin_seal(sequence, unsealed_.find(sequence).value()));
     }
     background_.start([this, seals = std::move(seals), upto = applied_]() -> Background::Ending {
         KeyValueBatch batch;
@@ -424,7 +418,7 @@ void Store::end_checkpoint(const Result<void>& written,
         if (const auto ended = index_->end_seal(seal); !ended) {
             log_error("storage", ended.error().text);
         }
-        unsealed_.erase(seal.segment);
+        unsealed_.forget(seal.segment);
         sealed_upto_ = seal.segment;
     }
 }
@@ -437,6 +431,7 @@ void Store::tick() {
         mover_.step(*rows_, sealed_upto_, writer_.last_durable());
     }
     recycler_.step(*index_, *rows_);
+    rewriter_.step(*index_, *rows_);
     scrubber_.tick();
     if (is_checkpoint_due()) {
         start_checkpoint();

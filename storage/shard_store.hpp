@@ -31,8 +31,11 @@ enum class FrameKind : std::uint8_t {
     checkpoint = 5,
 };
 
-/// An `entry` frame whose payload is a run of batches (storage/base/batch_header.hpp).
+/// An `entry` or `relocated` frame whose payload is a run of batches
+/// (storage/base/batch_header.hpp).
 inline constexpr std::uint16_t entry_type_records = 1;
+/// A `relocated` frame that says in which order they were appended (storage/format/append_order).
+inline constexpr std::uint16_t entry_type_order = 2;
 
 /// One frame, as written and as found again. The payload belongs to whoever made the view.
 struct FrameView {
@@ -105,6 +108,10 @@ struct StoreOptions {
         512_MiB;  ///< below it record frames are refused with Errc::out_of_space
     std::uint64_t scrub_bytes_per_second =
         256_MiB;  ///< pace at which sealed segments are read through after a start; 0: never
+    std::uint32_t rewrite_below_live_percent =
+        50;  ///< of a sealed segment's bytes; with less alive it is written anew. 0: never
+    std::uint64_t rewrite_bytes_per_second = 64_MiB;  ///< read and written together; 0: no limit
+    std::size_t rewrite_memory_bytes_max = 32_MiB;    ///< more costs fewer passes over a segment
     bool rebuild_index = false;    ///< also without it where the index is lost or half built
     bool index_in_memory = false;  ///< RocksDB on its in-memory environment, for simulated disks
     bool background_inline =
@@ -272,6 +279,9 @@ class ShardStore {
     /// now and then.
     [[nodiscard]] virtual Result<void> enforce_retention(PartitionId partition,
                                                          const RetentionRule& rule) = 0;
+    /// Whether sealed segments with the partition's batches are written anew, so that these lie
+    /// side by side.
+    virtual void set_clustered(PartitionId partition, bool is_clustered) = 0;
     /// Forgets a partition; its bytes become dead.
     [[nodiscard]] virtual Result<void> drop_partition(PartitionId partition) = 0;
     /// Recycles dead segments, copies state forward for that, looks at free space, starts

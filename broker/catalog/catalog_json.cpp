@@ -80,7 +80,8 @@ Json to_json(const TopicInfo& topic) {
             {"record_bytes_max", topic.record_bytes_max},
             {"replaced_by", topic.replaced_by},
             {"created_us", topic.created_us},
-            {"duplicate_window_ms", topic.duplicate_window_ms}};
+            {"duplicate_window_ms", topic.duplicate_window_ms},
+            {"clustered", topic.clustered}};
 }
 
 Result<TopicInfo> topic_from_json(const Json& json) {
@@ -101,6 +102,7 @@ Result<TopicInfo> topic_from_json(const Json& json) {
         read(json, "replaced_by", topic.replaced_by);
         read(json, "created_us", topic.created_us);
         read(json, "duplicate_window_ms", topic.duplicate_window_ms);
+        read(json, "clustered", topic.clustered);
     });
 }
 

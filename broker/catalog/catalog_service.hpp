@@ -30,6 +30,7 @@ struct TopicAlteration {
     std::optional<std::uint32_t> record_bytes_max;
     std::optional<std::string> replaced_by;
     std::optional<std::uint64_t> duplicate_window_ms;
+    std::optional<bool> clustered;
 };
 
 /// What is set replaces what stands. What follows from the order or the topics can't change.

@@ -69,6 +69,7 @@ Result<CatalogCommand> format_alter_topic(const TopicAlteration& change) {
     add("record_bytes_max", change.record_bytes_max);
     add("replaced_by", change.replaced_by);
     add("duplicate_window_ms", change.duplicate_window_ms);
+    add("clustered", change.clustered);
     Json command{{"op", "alter_topic"}, {"name", change.name}, {"set", set}};
     if (change.partition_count) {
         command["partition_count"] = *change.partition_count;

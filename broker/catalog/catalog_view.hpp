@@ -40,6 +40,8 @@ struct TopicInfo {
     UnixMicros created_us = 0;
     /// How long an event-id is remembered; 0: never looked at.
     std::uint64_t duplicate_window_ms = duplicate_window_ms_default;
+    /// Old records of a partition are made to lie side by side.
+    bool clustered = false;
 };
 
 enum class Order : std::uint8_t { key = 0, none = 1 };

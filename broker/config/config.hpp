@@ -28,6 +28,8 @@ struct Config {
     std::uint64_t shards = 0;  ///< 0: one per core, or as many as the data directory has
     std::uint64_t segment_bytes = 128ULL << 20U;
     std::uint64_t disk_reserve_bytes = 512ULL << 20U;
+    std::uint64_t rewrite_below_live_percent = 50;
+    std::uint64_t rewrite_bytes_per_second = 64ULL << 20U;
     std::uint64_t tail_cache_bytes_max = 16ULL << 20U;
     std::uint64_t publish_bytes_pending_max = 48ULL << 20U;
     std::uint64_t publish_bulk_share_percent = 50;

@@ -43,6 +43,7 @@ std::unique_ptr<wire::TopicT> to_wire(const TopicInfo& topic) {
     made->created_us = topic.created_us;
     made->replaced_by = topic.replaced_by;
     made->duplicate_window_ms = topic.duplicate_window_ms;
+    made->clustered = topic.clustered;
     for (std::uint32_t i = 0; i < topic.partitions.size(); ++i) {
         auto partition = std::make_unique<wire::PartitionT>();
         partition->index = i;
@@ -65,6 +66,7 @@ TopicSpec topic_spec(const wire::TopicT& topic) {
     spec.settings.record_bytes_max = topic.record_bytes_max;
     spec.settings.replaced_by = topic.replaced_by;
     spec.settings.duplicate_window_ms = topic.duplicate_window_ms;
+    spec.settings.clustered = topic.clustered;
     return spec;
 }
 
@@ -79,7 +81,8 @@ TopicAlteration topic_alteration(const wire::TopicAlterRequest& request) {
             .description = optional_text(request.description()),
             .record_bytes_max = optional_of<std::uint32_t>(request.record_bytes_max()),
             .replaced_by = optional_text(request.replaced_by()),
-            .duplicate_window_ms = optional_of<std::uint64_t>(request.duplicate_window_ms())};
+            .duplicate_window_ms = optional_of<std::uint64_t>(request.duplicate_window_ms()),
+            .clustered = optional_of<bool>(request.clustered())};
 }
 
 void handle_topic_create(const Request& request) {

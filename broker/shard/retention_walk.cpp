@@ -48,6 +48,7 @@ Result<void> RetentionWalk::step(const CatalogView& catalog, storage::ShardStore
         queue_.pop_back();
         const auto* const ref = catalog.find(partition);
         const auto rule = ref == nullptr ? storage::RetentionRule{} : rule_of(*ref->topic);
+        store.set_clustered(partition, ref != nullptr && ref->topic->clustered);
         Result<void> done = ok();
         if (ref == nullptr) {
             done = drop(partition, store);

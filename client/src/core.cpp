@@ -94,6 +94,7 @@ TopicDescription from_wire(const wire::TopicT& topic) {
     made.replaced_by = topic.replaced_by;
     made.created_us = topic.created_us;
     made.duplicate_window_ms = topic.duplicate_window_ms;
+    made.clustered = topic.clustered;
     for (const auto& partition : topic.partitions) {
         made.partitions.push_back({.index = partition->index,
                                    .partition_id = partition->partition_id,

@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t segment_magic = 0x314745534c4c494dU;  // "MILLSEG1"
 constexpr std::uint32_t commit_magic = 0x31544d43U;           // "CMT1"
 constexpr std::size_t segment_checked_bytes = 64;
+constexpr std::uint32_t plain_version = 1;
 
 std::uint64_t hash(std::span<const std::byte> bytes, std::uint64_t seed) {
     return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
@@ -25,10 +26,11 @@ void store_segment_header(std::span<std::byte> out, const SegmentHeader& header)
     MILLRACE_ASSERT(out.size() >= disk_alignment);
     std::memset(out.data(), 0, disk_alignment);
     store_le(out, segment_magic);
-    store_le(out.subspan(8), format_version);
+    store_le(out.subspan(8), header.is_rewritten() ? format_version : plain_version);
     store_le(out.subspan(12), static_cast<std::uint32_t>(disk_alignment));
     store_le(out.subspan(16), header.sequence.value);
     store_le(out.subspan(24), header.shard.value);
+    store_le(out.subspan(28), header.order_block);
     store_le(out.subspan(32), header.writer_epoch);
     store_le(out.subspan(40), header.created_us);
     store_le(out.subspan(48), header.hash_seed);
@@ -54,7 +56,8 @@ Result<SegmentHeader> parse_segment_header(std::span<const std::byte> bytes) {
                          .shard = ShardId{load_le<std::uint32_t>(bytes.subspan(24))},
                          .writer_epoch = load_le<std::uint64_t>(bytes.subspan(32)),
                          .created_us = load_le<std::int64_t>(bytes.subspan(40)),
-                         .hash_seed = load_le<std::uint64_t>(bytes.subspan(48))};
+                         .hash_seed = load_le<std::uint64_t>(bytes.subspan(48)),
+                         .order_block = load_le<std::uint32_t>(bytes.subspan(28))};
 }
 
 void store_commit_header(std::span<std::byte> out,
@@ -94,7 +97,7 @@ std::optional<CommitHeader> load_commit_header(std::span<const std::byte> bytes,
     return header;
 }
 
-void store_frame(std::span<std::byte> out, const FrameView& frame, std::uint64_t seed) {
+void store_frame_header(std::span<std::byte> out, const FrameView& frame, std::uint64_t seed) {
     MILLRACE_ASSERT(out.size() >= frame_bytes(frame.payload.size()));
     store_le(out.subspan(8), static_cast<std::uint32_t>(frame.payload.size()));
     out[12] = static_cast<std::byte>(frame.kind);
@@ -104,11 +107,16 @@ void store_frame(std::span<std::byte> out, const FrameView& frame, std::uint64_t
     store_le(out.subspan(20), frame.batch_count);
     store_le(out.subspan(24), frame.index.value);
     store_le(out.subspan(32), frame.term.value);
+    const auto checked = out.subspan(8, frame_header_bytes - 8 + frame.payload.size());
+    store_le(out, hash(checked, seed));
+}
+
+void store_frame(std::span<std::byte> out, const FrameView& frame, std::uint64_t seed) {
+    MILLRACE_ASSERT(out.size() >= frame_bytes(frame.payload.size()));
     if (!frame.payload.empty()) {
         std::memcpy(&out[frame_header_bytes], frame.payload.data(), frame.payload.size());
     }
-    const auto checked = out.subspan(8, frame_header_bytes - 8 + frame.payload.size());
-    store_le(out, hash(checked, seed));
+    store_frame_header(out, frame, seed);
 }
 
 std::optional<std::size_t> claimed_frame_bytes(std::span<const std::byte> bytes) {

@@ -14,18 +14,21 @@ namespace millrace::storage {
 
 /// Everything on disk starts on, and is padded to, this many bytes.
 inline constexpr std::size_t disk_alignment = 4096;
-inline constexpr std::uint32_t format_version = 1;
+inline constexpr std::uint32_t format_version = 2;
 
 /// The first 4096 bytes of a segment. Little-endian:
 ///
 ///     at  bytes  field                       at  bytes  field
 ///      0      8  magic "MILLSEG1"             40      8  created_us
-///      8      4  version, 1                   48      8  hash_seed: random at each use of the file
+///      8      4  version                      48      8  hash_seed: random at each use of the file
 ///     12      4  header_bytes, 4096           56      4  alignment, 4096
 ///     16      8  segment_sequence             60      4  reserved, 0
 ///     24      4  shard                        64      8  XXH3-64 of bytes 0 to 63
-///     28      4  lane, 0                      72         zeros
+///     28      4  order_block                  72         zeros
 ///     32      8  writer_epoch
+///
+/// `order_block` is 0 in a segment as it was appended, version 1. In one that was rewritten,
+/// version 2, the frames with the append order begin in that block of 4096 bytes.
 ///
 /// Valid if and only if magic, version, sizes and checksum fit.
 struct SegmentHeader {
@@ -34,6 +37,8 @@ struct SegmentHeader {
     std::uint64_t writer_epoch = 0;
     UnixMicros created_us = 0;
     std::uint64_t hash_seed = 0;
+    std::uint32_t order_block = 0;
+    [[nodiscard]] bool is_rewritten() const { return order_block > 0; }
 };
 void store_segment_header(std::span<std::byte> out, const SegmentHeader& header);
 /// Errors: corrupt, newer_format.
@@ -81,6 +86,8 @@ inline constexpr std::size_t frame_header_bytes = 64;
 [[nodiscard]] constexpr std::size_t frame_bytes(std::size_t payload_bytes) {
     return frame_header_bytes + align_up(payload_bytes, BatchHeader::alignment);
 }
+/// Writes the header of a frame whose payload is in its place already. **Requires** as below.
+void store_frame_header(std::span<std::byte> out, const FrameView& frame, std::uint64_t seed);
 /// Writes header and payload. **Requires** `out.size() >= frame_bytes(frame.payload.size())` and
 /// zeros in `out`.
 void store_frame(std::span<std::byte> out, const FrameView& frame, std::uint64_t seed);

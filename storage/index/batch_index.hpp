@@ -81,9 +81,25 @@ class BatchIndex {
                                           const std::function<bool(const ChunkAge&)>& is_expired);
     [[nodiscard]] Result<void> drop_partition(PartitionId partition);
     void forget_segment(KeyValueBatch& batch, SegmentSequence segment);
+    /// The rows of a segment whose batches have moved within it. What was dropped since they were
+    /// listed stays dropped. **Requires** that it is sealed.
+    struct MovedChunk {
+        PartitionId partition;
+        Offset first;
+        std::string row;  ///< as `format_chunk` gives it
+    };
+    [[nodiscard]] Result<void> move_batches(SegmentSequence segment,
+                                            std::uint64_t used_bytes,
+                                            std::uint32_t generation,
+                                            const std::vector<MovedChunk>& chunks);
 
     [[nodiscard]] const std::map<SegmentSequence, SegmentRow>& sealed_segments() const {
         return sealed_;
+    }
+    /// How often a sealed segment was rewritten; nothing of another.
+    [[nodiscard]] std::optional<std::uint32_t> generation_of(SegmentSequence segment) const {
+        const auto found = sealed_.find(segment);
+        return found == sealed_.end() ? std::nullopt : std::optional(found->second.generation);
     }
     [[nodiscard]] std::uint64_t live_bytes() const { return live_bytes_; }
 

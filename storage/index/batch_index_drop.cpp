@@ -2,7 +2,7 @@
 
 #include "storage/index/batch_index.hpp"
 
-// How batches, partitions and segments leave the index.
+// How batches, partitions and segments leave the index, and move in it.
 
 namespace millrace::storage {
 
@@ -66,6 +66,26 @@ Result<void> BatchIndex::drop_partition(PartitionId partition) {
     KeyValueBatch batch;
     batch.erase(partition_key(partition));
     return store_.write(std::move(batch), Durability::later);
+}
+
+Result<void> BatchIndex::move_batches(SegmentSequence segment,
+                                      std::uint64_t used_bytes,
+                                      std::uint32_t generation,
+                                      const std::vector<MovedChunk>& chunks) {
+    auto row = sealed_.at(segment);
+    row.used_bytes = used_bytes;
+    row.generation = generation;
+    KeyValueBatch batch;
+    for (const auto& [partition, first, chunk] : chunks) {
+        const auto found = partitions_.find(partition);
+        if (found != partitions_.end() && first >= found->second.first) {
+            batch.put(chunk_key(partition, first), chunk);
+        }
+    }
+    batch.put(segment_key(segment), format_segment_row(row));
+    MILLRACE_TRY(store_.write(std::move(batch), Durability::now));
+    sealed_[segment] = row;
+    return ok();
 }
 
 void BatchIndex::forget_segment(KeyValueBatch& batch, SegmentSequence segment) {

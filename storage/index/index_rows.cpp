@@ -4,43 +4,10 @@
 #include <span>
 
 #include "storage/base/endian.hpp"
+#include "storage/format/numbers.hpp"
 
 namespace millrace::storage {
 namespace {
-
-void append_number(std::string& out, std::uint64_t value) {
-    while (value >= 0x80) {
-        out.push_back(static_cast<char>((value & 0x7f) | 0x80));
-        value >>= 7U;
-    }
-    out.push_back(static_cast<char>(value));
-}
-
-/// Numbers of a row, least significant group first; a row that ends early or runs on is corrupt.
-class NumberReader {
-  public:
-    explicit NumberReader(std::string_view rest) : rest_(rest) {}
-    std::uint64_t next() {
-        std::uint64_t value = 0;
-        for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
-            const auto byte = static_cast<unsigned char>(rest_.front());
-            rest_.remove_prefix(1);
-            value |= std::uint64_t{byte & 0x7fU} << shift;
-            if (byte < 0x80) {
-                return value;
-            }
-        }
-        failed_ = true;
-        return 0;
-    }
-    [[nodiscard]] bool is_good_end() const { return !failed_ && rest_.empty(); }
-    [[nodiscard]] bool failed() const { return failed_; }
-    [[nodiscard]] std::size_t rest_bytes() const { return rest_.size(); }
-
-  private:
-    std::string_view rest_;
-    bool failed_ = false;
-};
 
 Error bad_row(const char* what) {
     return fail(
@@ -137,6 +104,7 @@ std::string format_segment_row(const SegmentRow& row) {
     append_number(out, row.live_bytes);
     append_number(out, row.used_bytes);
     append_number(out, 1);  // once said whether it held anything but records
+    append_number(out, row.generation);
     return out;
 }
 
@@ -148,6 +116,7 @@ Result<SegmentRow> parse_segment_row(std::string_view value) {
     row.live_bytes = in.next();
     row.used_bytes = in.next();
     (void)in.next();
+    row.generation = in.is_at_end() ? 0 : static_cast<std::uint32_t>(in.next());
     if (!in.is_good_end()) {
         return bad_row("segment");
     }

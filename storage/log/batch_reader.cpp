@@ -4,8 +4,7 @@
 #include <cstring>
 #include <system_error>
 
-#include "storage/base/crc32c.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/format/batch_check.hpp"
 #include "storage/io/aligned_buffer.hpp"
 
 namespace millrace::storage {
@@ -14,8 +13,6 @@ namespace {
 constexpr std::size_t gap_bytes_max =
     64_KiB;  ///< reading over a smaller gap is cheaper than another read
 constexpr std::size_t extent_bytes_max = 1_MiB;
-constexpr std::size_t crc_at = 17;
-constexpr std::size_t crc_from = 21;
 
 /// Bytes that one operation reads.
 struct Extent {
@@ -44,17 +41,6 @@ struct Piece {
     bool is_from_disk = false;
     bool is_left_out = false;
 };
-
-bool is_intact(std::span<const std::byte> run, PartitionId partition, const BatchEntry& entry) {
-    const auto header = load_batch_header(run);
-    if (!header || header->partition != partition || header->base_offset != entry.base_offset ||
-        header->record_count != entry.record_count) {
-        return false;
-    }
-    const auto batch = run.subspan(BatchHeader::bytes, header->batch_bytes);
-    return batch.size() > crc_from &&
-           load_be<std::uint32_t>(batch.subspan(crc_at)) == crc32c(batch.subspan(crc_from));
-}
 
 bool joins(const Extent& extent, const std::shared_ptr<File>& file, const BatchEntry& entry) {
     return extent.file == file && entry.position >= extent.end &&
@@ -156,8 +142,9 @@ void Job::judge(std::size_t part, std::span<const Piece> own) {
     auto& result = results[part];
     for (const auto& piece : own) {
         const auto& [segment, entry] = piece.place;
-        const bool is_bad = piece.is_from_disk && !piece.is_left_out &&
-                            !is_intact(run_of(piece), parts[part].partition, entry);
+        const bool is_bad =
+            piece.is_from_disk && !piece.is_left_out &&
+            !is_intact(run_of(piece), parts[part].partition, entry.base_offset, entry.record_count);
         if (is_bad) {
             result.damage = fail(Errc::corrupt,
                                  "segment " + std::to_string(segment.value) + ", position " +

@@ -5,6 +5,7 @@
 #include <optional>
 #include <system_error>
 
+#include "storage/format/frame_walk.hpp"
 #include "storage/io/aligned_buffer.hpp"
 
 namespace millrace::storage {
@@ -16,20 +17,11 @@ void append_runs(std::span<const std::byte> commit,
                  const CommitHeader& header,
                  std::uint64_t hash_seed,
                  std::vector<std::byte>& out) {
-    const auto seed = seed_of(hash_seed, header.sequence);
-    std::size_t at = CommitHeader::bytes;
-    for (std::uint32_t i = 0; i < header.frame_count && at < commit.size(); ++i) {
-        const auto rest = commit.subspan(at);
-        if (const auto frame = load_frame(rest, seed);
-            frame && frame->kind == FrameKind::entry && frame->entry_type == entry_type_records) {
-            out.insert(out.end(), frame->payload.begin(), frame->payload.end());
+    walk_frames(commit, header, hash_seed, [&out](const FrameView& frame, std::size_t) {
+        if (frame.kind == FrameKind::entry && frame.entry_type == entry_type_records) {
+            out.insert(out.end(), frame.payload.begin(), frame.payload.end());
         }
-        const auto step = claimed_frame_bytes(rest);
-        if (!step) {
-            return;
-        }
-        at += *step;
-    }
+    });
 }
 
 struct Taken {
@@ -107,6 +99,17 @@ void LogScanner::scan(ScanCursor from, std::size_t bytes_max, CommitSequence upt
         done(ScanResult{.runs = {}, .next = from, .at_end = true});
         return;
     }
+    const auto next = std::next(at);
+    if (at->second.header.is_rewritten()) {
+        const auto begin = at->first == from.segment ? from.position : Position{0};
+        const auto behind = next == segments.end() ? at->first + 1 : next->first;
+        ordered_.scan(at->second,
+                      {.segment = at->first, .position = begin},
+                      bytes_max,
+                      {.segment = behind, .position = Position{disk_alignment}},
+                      std::move(done));
+        return;
+    }
     auto job = std::make_shared<Job>();
     job->segment = at->second;
     job->cursor = at->first == from.segment
@@ -116,7 +119,7 @@ void LogScanner::scan(ScanCursor from, std::size_t bytes_max, CommitSequence upt
     job->end =
         std::max(align_up(used_bytes_(at->first), disk_alignment), job->cursor.position.value);
     job->upto = upto;
-    if (const auto next = std::next(at); next != segments.end()) {
+    if (next != segments.end()) {
         job->following = next->first;
     }
     job->memory = AlignedBuffer(

@@ -6,11 +6,12 @@
 
 #include "storage/log/commit_writer.hpp"
 #include "storage/log/segment_files.hpp"
+#include "storage/rewrite/ordered_scanner.hpp"
 #include "storage/shard_store.hpp"
 
 namespace millrace::storage {
 
-/// Reads the log in its physical order, which is the order of append times.
+/// Reads the log in the order in which it was appended, which is that of append times.
 ///
 /// Promise:  hands out only what verifies and belongs to commits up to the limit; steps over
 /// damage; leaves out what recovery cut. Threads:  the shard's.
@@ -19,8 +20,8 @@ class LogScanner {
     /// Where the last commit of a segment ends that counts; behind it may lie a tail that was cut.
     using UsedBytes = std::function<std::uint64_t(SegmentSequence)>;
 
-    LogScanner(const SegmentFiles& files, UsedBytes used_bytes)
-        : files_(files), used_bytes_(std::move(used_bytes)) {}
+    LogScanner(SegmentFiles& files, const CommitWriter& writer, UsedBytes used_bytes)
+        : files_(files), used_bytes_(std::move(used_bytes)), ordered_(files, writer) {}
 
     /// `upto` is the last commit that may be shown.
     void scan(ScanCursor from, std::size_t bytes_max, CommitSequence upto, ScanDone done);
@@ -28,6 +29,7 @@ class LogScanner {
   private:
     const SegmentFiles& files_;
     UsedBytes used_bytes_;
+    OrderedScanner ordered_;
 };
 
 }  // namespace millrace::storage

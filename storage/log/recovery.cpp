@@ -224,8 +224,9 @@ Result<SegmentScan> scan_segment(const Segment& segment,
     }
     MILLRACE_TRY(auto found, Scanner(segment, known, handle).run(range.after));
     // Only of a neighbour: what lay between others may be gone because nothing of it was needed.
-    const bool is_neighbour =
-        known.following && range.following->header.sequence == segment.header.sequence + 1;
+    // One that was rewritten has fewer commits than before, from the same one on.
+    const bool is_neighbour = known.following && !segment.header.is_rewritten() &&
+                              range.following->header.sequence == segment.header.sequence + 1;
     if (is_neighbour && found.last.value > 0 && found.last + 1 < *known.following) {
         found.torn_tails = 0;
         ++found.quarantined;

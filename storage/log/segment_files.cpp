@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
+#include <utility>
 
 #include "storage/base/logging.hpp"
 #include "storage/io/aligned_buffer.hpp"
@@ -11,18 +13,37 @@ namespace {
 
 constexpr std::string_view suffix = ".seg";
 constexpr std::size_t name_digits = 16;
+constexpr char generation_mark = '-';
+constexpr std::string_view new_suffix = ".new";
 
-std::optional<SegmentSequence> sequence_of(std::string_view name) {
+/// What a file's name says: `<sequence>.seg`, or `<sequence>-<generation>.seg` of one that was
+/// rewritten.
+struct SegmentName {
+    SegmentSequence sequence;
+    std::uint32_t generation = 0;
+};
+
+std::optional<SegmentName> parse_name(std::string_view name) {
     if (!name.ends_with(suffix)) {
         return std::nullopt;
     }
     name.remove_suffix(suffix.size());
-    std::uint64_t value = 0;
-    const auto [end, code] = std::from_chars(name.data(), name.data() + name.size(), value);
-    if (code != std::errc{} || end != name.data() + name.size()) {
-        return std::nullopt;
+    SegmentName parsed;
+    const auto* const end = name.data() + name.size();
+    auto read = std::from_chars(name.data(), end, parsed.sequence.value);
+    if (read.ec == std::errc{} && read.ptr != end && *read.ptr == generation_mark) {
+        read = std::from_chars(read.ptr + 1, end, parsed.generation);
     }
-    return SegmentSequence{value};
+    return read.ec == std::errc{} && read.ptr == end ? std::optional(parsed) : std::nullopt;
+}
+
+bool is_half_rewritten(std::string_view name) {
+    if (!name.ends_with(new_suffix)) {
+        return false;
+    }
+    name.remove_suffix(new_suffix.size());
+    const auto parsed = parse_name(name);
+    return parsed && parsed->generation > 0;
 }
 
 }  // namespace
@@ -38,11 +59,14 @@ SegmentFiles::SegmentFiles(Disk& disk,
       free_directory_(log_directory_ + "/free"),
       maker_(disk, clock, options, background) {}
 
-std::string SegmentFiles::path_of(SegmentSequence sequence) const {
+std::string SegmentFiles::path_of(SegmentSequence sequence, std::uint32_t generation) const {
     const auto digits = std::to_string(sequence.value);
-    return log_directory_ + "/" +
-           std::string(name_digits - std::min(name_digits, digits.size()), '0') + digits +
-           std::string(suffix);
+    auto path = log_directory_ + "/" +
+                std::string(name_digits - std::min(name_digits, digits.size()), '0') + digits;
+    if (generation > 0) {
+        path += generation_mark + std::to_string(generation);
+    }
+    return path + std::string(suffix);
 }
 
 Result<void> SegmentFiles::make_directories() {
@@ -50,39 +74,73 @@ Result<void> SegmentFiles::make_directories() {
     return disk_.make_directories(options_.directory + "/index");
 }
 
-Result<void> SegmentFiles::open_all(std::vector<std::string>& broken) {
+Result<void> SegmentFiles::open_all(const KnownGeneration& known,
+                                    std::vector<std::string>& broken) {
     MILLRACE_TRY(const auto names, disk_.list(log_directory_));
+    std::map<SegmentSequence, std::vector<std::uint32_t>> found;
     for (const auto& name : names) {
-        const auto sequence = sequence_of(name);
-        if (!sequence) {
+        if (const auto parsed = parse_name(name)) {
+            found[parsed->sequence].push_back(parsed->generation);
+        } else if (is_half_rewritten(name)) {
+            MILLRACE_TRY(disk_.remove(log_directory_ + "/" + name));
+        }
+    }
+    for (auto& [sequence, generations] : found) {
+        last_taken_ = std::max(last_taken_, sequence);
+        const auto wanted = known(sequence);
+        std::ranges::sort(generations, std::greater{}, [&wanted](std::uint32_t generation) {
+            return std::pair(generation == wanted, generation);
+        });
+        MILLRACE_TRY(open_one(sequence, generations, broken));
+    }
+    return open_free();
+}
+
+Result<void> SegmentFiles::open_one(SegmentSequence sequence,
+                                    std::span<const std::uint32_t> generations,
+                                    std::vector<std::string>& broken) {
+    for (const auto generation : generations) {
+        const auto path = path_of(sequence, generation);
+        if (segments_.contains(sequence)) {
+            MILLRACE_TRY(disk_.remove(path));
             continue;
         }
-        last_taken_ = std::max(last_taken_, *sequence);
-        const auto path = log_directory_ + "/" + name;
-        MILLRACE_TRY(auto file, disk_.open(path, OpenMode::direct_write));
-        AlignedBuffer bytes(disk_alignment);
-        MILLRACE_TRY(const auto taken, file->read_now(Position{0}, bytes.span()));
-        auto header = parse_segment_header(bytes.span().first(taken));
-        if (header && header.value().sequence == *sequence) {
-            MILLRACE_TRY(const auto file_bytes, file->size_bytes());
-            segments_[*sequence] = Segment{.header = header.value(),
-                                           .file = std::move(file),
-                                           .path = path,
-                                           .file_bytes = file_bytes};
-        } else if (!header && header.error().code == Errc::newer_format) {
-            return fail(Errc::newer_format, path + ": " + header.error().text);
+        MILLRACE_TRY(auto opened, open_file(sequence, generation));
+        if (opened) {
+            segments_[sequence] = std::move(*opened);
         } else {
             broken.push_back(path);
         }
     }
-    return open_free();
+    return ok();
+}
+
+Result<std::optional<Segment>> SegmentFiles::open_file(SegmentSequence sequence,
+                                                       std::uint32_t generation) {
+    const auto path = path_of(sequence, generation);
+    MILLRACE_TRY(auto file, disk_.open(path, OpenMode::direct_write));
+    AlignedBuffer bytes(disk_alignment);
+    MILLRACE_TRY(const auto taken, file->read_now(Position{0}, bytes.span()));
+    auto header = parse_segment_header(bytes.span().first(taken));
+    if (!header && header.error().code == Errc::newer_format) {
+        return fail(Errc::newer_format, path + ": " + header.error().text);
+    }
+    if (!header || header.value().sequence != sequence) {
+        return std::optional<Segment>{};
+    }
+    MILLRACE_TRY(const auto file_bytes, file->size_bytes());
+    return std::optional(Segment{.header = header.value(),
+                                 .file = std::move(file),
+                                 .path = path,
+                                 .file_bytes = file_bytes,
+                                 .generation = generation});
 }
 
 Result<void> SegmentFiles::open_free() {
     MILLRACE_TRY(const auto spare, disk_.list(free_directory_));
     for (const auto& name : spare) {
         free_number_ =
-            std::max(free_number_, sequence_of(name).value_or(SegmentSequence{0}).value + 1);
+            std::max(free_number_, parse_name(name).value_or(SegmentName{}).sequence.value + 1);
         const auto path = free_directory_ + "/" + name;
         MILLRACE_TRY(const auto file, disk_.open(path, OpenMode::read));
         MILLRACE_TRY(const auto file_bytes, file->size_bytes());
@@ -120,8 +178,8 @@ SegmentMaker::Plan SegmentFiles::plan_next() {
                                        .created_us = clock_.unix_now(),
                                        .hash_seed = entropy_seed()},
                             .directory = log_directory_,
-                            .path = path_of(sequence),
-                            .source = path_of(sequence) + ".new"};
+                            .path = path_of(sequence, 0),
+                            .source = path_of(sequence, 0) + std::string(new_suffix)};
     if (!free_.empty()) {
         plan.source = free_directory_ + "/" + free_.back();
         plan.is_recycled = true;
@@ -152,23 +210,41 @@ bool SegmentFiles::release(SegmentSequence sequence) {
     if (found->second.file.use_count() > 1) {
         return false;
     }
-    const auto path = found->second.path;
-    const bool can_be_used_again = found->second.file_bytes == options_.segment_bytes;
+    const auto segment = std::move(found->second);
     segments_.erase(found);
+    give_back(segment);
+    return true;
+}
+
+void SegmentFiles::replace(Segment rewritten) {
+    auto& segment = segments_.at(rewritten.header.sequence);
+    replaced_.push_back(std::exchange(segment, std::move(rewritten)));
+}
+
+void SegmentFiles::release_replaced() {
+    std::erase_if(replaced_, [this](const Segment& segment) {
+        const bool is_free = segment.file.use_count() == 1;
+        if (is_free) {
+            give_back(segment);
+        }
+        return is_free;
+    });
+}
+
+void SegmentFiles::give_back(const Segment& segment) {
     Result<void> done = ok();
-    if (can_be_used_again && free_.size() < options_.free_segments_max) {
+    if (segment.file_bytes == options_.segment_bytes && free_.size() < options_.free_segments_max) {
         auto name = std::to_string(free_number_++) + std::string(suffix);
-        done = disk_.rename(path, free_directory_ + "/" + name);
+        done = disk_.rename(segment.path, free_directory_ + "/" + name);
         if (done) {
             free_.push_back(std::move(name));
         }
     } else {
-        done = disk_.remove(path);
+        done = disk_.remove(segment.path);
     }
     if (!done) {
         log_warning("storage", "segment is not recycled: " + done.error().text);
     }
-    return true;
 }
 
 }  // namespace millrace::storage

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,9 +29,14 @@ class SegmentFiles {
                  Background& background);
 
     [[nodiscard]] Result<void> make_directories();
+    /// Which generation of a segment the index knows; nothing where it does not know the segment.
+    using KnownGeneration = std::function<std::optional<std::uint32_t>(SegmentSequence)>;
     /// Opens what is in the log directory; files that are not segments are left alone and named in
-    /// the log. Files with a valid name but a broken header are reported in `broken`.
-    [[nodiscard]] Result<void> open_all(std::vector<std::string>& broken);
+    /// the log. Files with a valid name but a broken header are reported in `broken`. Of the
+    /// generations of a segment the one that is known is opened, or the newest, and the others are
+    /// removed.
+    [[nodiscard]] Result<void> open_all(const KnownGeneration& known,
+                                        std::vector<std::string>& broken);
     [[nodiscard]] const std::map<SegmentSequence, Segment>& segments() const { return segments_; }
     [[nodiscard]] const Segment* find(SegmentSequence sequence) const;
 
@@ -40,17 +47,31 @@ class SegmentFiles {
     void go_on(std::size_t used) { maker_.go_on(used); }
     /// The next segment, waiting for it where it is still being made. Errors: out_of_space, io.
     [[nodiscard]] Result<const Segment*> take_next();
+    /// Where the next generation of a segment goes.
+    [[nodiscard]] std::string path_of(SegmentSequence sequence, std::uint32_t generation) const;
+    [[nodiscard]] const std::string& directory() const { return log_directory_; }
+    /// From now on the segment is read in its new generation. **Requires** that the index knows its
+    /// new places.
+    void replace(Segment rewritten);
     /// A segment without live bytes: kept for recycling, or deleted, also when it is of another
     /// size than segments are now. False while someone still reads it.
     [[nodiscard]] bool release(SegmentSequence sequence);
+    /// Once a tick: gives back what was replaced and is not read any more.
+    void release_replaced();
     [[nodiscard]] std::size_t free_count() const { return free_.size(); }
     /// Of all files, the free ones included.
     [[nodiscard]] std::uint64_t bytes() const;
 
   private:
+    [[nodiscard]] Result<void> open_one(SegmentSequence sequence,
+                                        std::span<const std::uint32_t> generations,
+                                        std::vector<std::string>& broken);
+    /// Nothing where the header does not verify. Errors: io, newer_format.
+    [[nodiscard]] Result<std::optional<Segment>> open_file(SegmentSequence sequence,
+                                                           std::uint32_t generation);
     [[nodiscard]] Result<void> open_free();
+    void give_back(const Segment& segment);
     [[nodiscard]] SegmentMaker::Plan plan_next();
-    [[nodiscard]] std::string path_of(SegmentSequence sequence) const;
     [[nodiscard]] SegmentSequence next_sequence() const;
 
     Disk& disk_;
@@ -59,6 +80,7 @@ class SegmentFiles {
     std::string log_directory_;
     std::string free_directory_;
     std::map<SegmentSequence, Segment> segments_;
+    std::vector<Segment> replaced_;  ///< still read by someone
     std::vector<std::string> free_;  ///< names in the free directory
     std::uint64_t free_number_ = 0;
     std::uint64_t epoch_ = 0;

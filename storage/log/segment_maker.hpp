@@ -18,6 +18,7 @@ struct Segment {
     std::shared_ptr<File> file;
     std::string path;
     std::uint64_t file_bytes = 0;  ///< as it was made; what is set now is for those to come
+    std::uint32_t generation = 0;  ///< how often it was rewritten
 };
 
 /// Makes a segment file in the background, a step at a time.

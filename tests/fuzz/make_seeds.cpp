@@ -14,6 +14,7 @@
 #include "client/wire/schema/records_generated.h"
 #include "client/wire/schema/session_generated.h"
 #include "client/wire/schema/subscriptions_generated.h"
+#include "storage/format/append_order.hpp"
 #include "storage/format/layout.hpp"
 #include "storage/log/state_dump.hpp"
 
@@ -167,6 +168,25 @@ void make_state_dumps(const std::filesystem::path& root) {
     corpus.add("ends_of_partitions", parts);
 }
 
+void make_append_order(const std::filesystem::path& root) {
+    const std::vector<storage::OrderedBatch> batches{{.appended_at = 4'224,
+                                                      .position = 5'000,
+                                                      .partition = PartitionId{1},
+                                                      .base_offset = Offset{7},
+                                                      .record_count = 2,
+                                                      .run_bytes = 400},
+                                                     {.appended_at = 4'624,
+                                                      .position = 4'224,
+                                                      .partition = PartitionId{0},
+                                                      .base_offset = Offset{1'000'000},
+                                                      .record_count = 1,
+                                                      .run_bytes = 776}};
+    std::span<const storage::OrderedBatch> rest(batches);
+    const auto payload = storage::format_append_order(rest, 100);
+    const auto bytes = std::as_bytes(std::span(payload));
+    Corpus(root / "append_order").add("two_batches", Bytes(bytes.begin(), bytes.end()));
+}
+
 void make_wire(const std::filesystem::path& root) {
     const Corpus corpus(root / "wire_frames");
     wire::HelloRequestT hello;
@@ -272,6 +292,7 @@ int main(int argc, char** argv) {
     const std::filesystem::path root(argv[1]);
     millrace::fuzz::make_storage(root);
     millrace::fuzz::make_state_dumps(root);
+    millrace::fuzz::make_append_order(root);
     millrace::fuzz::make_wire(root);
     millrace::fuzz::make_batches(root);
     millrace::fuzz::make_commands(root);

@@ -26,6 +26,7 @@ struct TopicSettings {
     std::string record_bytes_max;
     std::optional<std::string> replaced_by;
     std::string duplicate_window;
+    std::optional<bool> clustered;
 };
 struct CreateOptions {
     std::vector<std::string> names;
@@ -79,6 +80,7 @@ TopicChange change_of(const TopicSettings& settings) {
     change.description = settings.description;
     change.replaced_by = settings.replaced_by;
     change.duplicate_window_ms = window_ms_of(settings.duplicate_window);
+    change.clustered = settings.clustered;
     if (const auto limit = bytes_of(settings.record_bytes_max, "--record-max")) {
         if (*limit > UINT32_MAX) {
             throw UsageError("--record-max: at most 4 GiB");
@@ -101,6 +103,7 @@ TopicDescription description_of(const std::string& name, const TopicChange& chan
     topic.record_bytes_max = change.record_bytes_max.value_or(0);
     topic.replaced_by = change.replaced_by.value_or("");
     topic.duplicate_window_ms = change.duplicate_window_ms.value_or(topic.duplicate_window_ms);
+    topic.clustered = change.clustered.value_or(false);
     return topic;
 }
 
@@ -180,6 +183,7 @@ void print_topic(std::ostream& out, const TopicDescription& topic) {
         topic.record_bytes_max == 0 ? "the broker's" : format_bytes(topic.record_bytes_max));
     facts.append("duplicate window",
                  topic.duplicate_window_ms == 0 ? "off" : length_text(topic.duplicate_window_ms));
+    facts.append("clustered", topic.clustered ? "yes" : "no");
     facts.append("created", format_time(topic.created_us));
     facts.print(out);
     out << '\n';
@@ -225,7 +229,7 @@ ExitCode alter_topic(Session& session, const AlterOptions& options) {
     const bool is_empty = !change.partition_count && !change.retention_ms &&
                           !change.retention_bytes && !change.criticality && !change.lifecycle &&
                           !change.owner && !change.description && !change.record_bytes_max &&
-                          !change.replaced_by && !change.duplicate_window_ms;
+                          !change.replaced_by && !change.duplicate_window_ms && !change.clustered;
     if (is_empty) {
         throw UsageError("nothing to alter; see millrace topic alter --help");
     }
@@ -293,6 +297,10 @@ void add_settings(CLI::App& app, TopicSettings& settings) {
                    settings.duplicate_window,
                    "How long an event-id is remembered: 24h (the default), 7d, off")
         ->type_name("TIME");
+    app.add_option("--clustered",
+                   settings.clustered,
+                   "yes: old records of a partition are made to lie side by side, for fast replays")
+        ->type_name("yes|no");
     app.add_option("--replaced-by", settings.replaced_by, "The topic to use instead");
 }
 

@@ -94,6 +94,7 @@ Json to_json(const TopicDescription& topic) {
              {"description", topic.description},
              {"record_bytes_max", topic.record_bytes_max},
              {"duplicate_window_ms", topic.duplicate_window_ms},
+             {"clustered", topic.clustered},
              {"replaced_by", topic.replaced_by},
              {"created_us", topic.created_us},
              {"partitions", Json::array()}};

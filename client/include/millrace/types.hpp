@@ -90,6 +90,8 @@ struct TopicDescription {
     std::vector<TopicPartition> partitions;
     /// How long an event-id is remembered; 0: not at all.
     std::uint64_t duplicate_window_ms = 86'400'000;
+    /// Old records of a partition are made to lie side by side, for fast replays of one partition.
+    bool clustered = false;
 };
 
 /// What is set replaces what stands.
@@ -104,6 +106,7 @@ struct TopicChange {
     std::optional<std::uint32_t> record_bytes_max;
     std::optional<std::string> replaced_by;
     std::optional<std::uint64_t> duplicate_window_ms;
+    std::optional<bool> clustered;
 };
 
 enum class StartAt : std::uint8_t { earliest = 0, latest = 1, time = 2 };

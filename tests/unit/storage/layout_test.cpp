@@ -72,12 +72,12 @@ TEST(Frame, GoldenBytesStay) {
 TEST(SegmentHeader, NewerFormatIsRefusedWithBothVersions) {
     std::vector<std::byte> bytes(disk_alignment);
     store_segment_header(bytes, {.sequence = SegmentSequence{9}, .hash_seed = 1});
-    store_le(std::span(bytes).subspan(8), std::uint32_t{2});
+    store_le(std::span(bytes).subspan(8), std::uint32_t{3});
     const auto header = parse_segment_header(bytes);
     ASSERT_FALSE(header);
     EXPECT_EQ(header.error().code, Errc::newer_format);
-    EXPECT_NE(header.error().text.find("format 2"), std::string::npos);
-    EXPECT_NE(header.error().text.find("program's 1"), std::string::npos);
+    EXPECT_NE(header.error().text.find("format 3"), std::string::npos);
+    EXPECT_NE(header.error().text.find("program's 2"), std::string::npos);
 }
 
 TEST(CommitHeader, IsBoundToTheSeedOfItsSegment) {

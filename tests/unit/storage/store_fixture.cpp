@@ -53,6 +53,7 @@ StoreFixture::StoreFixture(std::uint64_t seed) : disk(seed) {
     options.commit_bytes_max = 16_KiB;
     options.tail_cache_bytes_max = 32_KiB;
     options.disk_reserve_bytes = 0;
+    options.rewrite_below_live_percent = 0;  // commits of one record are mostly padding
     options.index_in_memory = true;
     options.background_inline = true;
 }

@@ -41,7 +41,10 @@ std::vector<Field> setting_fields() {
             {.name = "replaced_by", .help = "Where to go when it is retired."},
             {.name = "duplicate_window_ms",
              .type = FieldType::integer,
-             .help = "How long an event id is remembered; 0: never looked at."}};
+             .help = "How long an event id is remembered; 0: never looked at."},
+            {.name = "clustered",
+             .type = FieldType::boolean,
+             .help = "Old records of a partition are made to lie side by side."}};
 }
 
 std::vector<Field> create_fields() {
@@ -62,6 +65,7 @@ Json to_json(const TopicInfo& topic, const std::vector<BoundsOfPartition>& shard
               {"description", topic.description},
               {"record_bytes_max", topic.record_bytes_max},
               {"duplicate_window_ms", topic.duplicate_window_ms},
+              {"clustered", topic.clustered},
               {"replaced_by", topic.replaced_by},
               {"created_us", topic.created_us},
               {"partitions", Json::array()}};
@@ -156,6 +160,7 @@ void take_settings(const Json& body, Settings& settings) {
     take(body, "record_bytes_max", settings.record_bytes_max);
     take(body, "replaced_by", settings.replaced_by);
     take(body, "duplicate_window_ms", settings.duplicate_window_ms);
+    take(body, "clustered", settings.clustered);
 }
 
 TopicAlteration alteration_of(const std::string& name, const Json& body) {

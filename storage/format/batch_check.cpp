@@ -1,0 +1,29 @@
+#include "storage/format/batch_check.hpp"
+
+#include "storage/base/batch_header.hpp"
+#include "storage/base/crc32c.hpp"
+#include "storage/base/endian.hpp"
+
+namespace millrace::storage {
+namespace {
+
+constexpr std::size_t crc_at = 17;
+constexpr std::size_t crc_from = 21;
+
+}  // namespace
+
+bool is_intact(std::span<const std::byte> run,
+               PartitionId partition,
+               Offset base_offset,
+               std::uint32_t record_count) {
+    const auto header = load_batch_header(run);
+    if (!header || header->partition != partition || header->base_offset != base_offset ||
+        header->record_count != record_count) {
+        return false;
+    }
+    const auto batch = run.subspan(BatchHeader::bytes, header->batch_bytes);
+    return batch.size() > crc_from &&
+           load_be<std::uint32_t>(batch.subspan(crc_at)) == crc32c(batch.subspan(crc_from));
+}
+
+}  // namespace millrace::storage
