@@ -13,9 +13,10 @@ struct Peer {
     std::string port;
     std::shared_ptr<TlsTrust> trust;  ///< null: plain
 
+    [[nodiscard]] std::string place() const { return host + ":" + port; }
     /// As the Host header says it: with the port, unless it is that of http or https.
     [[nodiscard]] std::string authority() const {
-        return port == (trust ? "443" : "80") ? host : host + ":" + port;
+        return port == (trust ? "443" : "80") ? host : place();
     }
 };
 

@@ -24,6 +24,7 @@ TlsServer::TlsServer(asio::io_context& context, const Certificate& certificate, 
     : options_(std::move(options)),
       tls_(asio::ssl::context::tls_server),
       acceptor_(context, any_port()),
+      port_(acceptor_.local_endpoint().port()),
       stream_((tls_.use_certificate_chain(asio::buffer(certificate.pem() + options_.chain)),
                tls_.use_private_key(asio::buffer(certificate.key_pem()), asio::ssl::context::pem),
                context),
@@ -40,7 +41,7 @@ TlsServer::TlsServer(asio::io_context& context, const Certificate& certificate, 
 }
 
 std::string TlsServer::port() const {
-    return std::to_string(acceptor_.local_endpoint().port());
+    return std::to_string(port_);
 }
 
 void TlsServer::shake_hands() {
@@ -83,6 +84,7 @@ PlainServer::PlainServer(asio::io_context& context, std::string answer, Then the
     : answer_(std::move(answer)),
       then_(then),
       acceptor_(context, any_port()),
+      port_(acceptor_.local_endpoint().port()),
       socket_(context),
       buffer_(buffer_bytes, '\0') {
     acceptor_.async_accept(socket_, [this](error_code error) {
@@ -100,7 +102,7 @@ PlainServer::PlainServer(asio::io_context& context, std::string answer, Then the
 }
 
 std::string PlainServer::port() const {
-    return std::to_string(acceptor_.local_endpoint().port());
+    return std::to_string(port_);
 }
 
 }  // namespace millrace::test

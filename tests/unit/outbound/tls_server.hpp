@@ -41,6 +41,7 @@ class TlsServer {
     Options options_;
     boost::asio::ssl::context tls_;
     Tcp::acceptor acceptor_;
+    std::uint16_t port_;
     boost::asio::ssl::stream<Tcp::socket> stream_;
     std::string request_;
     std::string buffer_;
@@ -63,6 +64,7 @@ class PlainServer {
     std::string answer_;
     Then then_;
     Tcp::acceptor acceptor_;
+    std::uint16_t port_;
     Tcp::socket socket_;
     std::string buffer_;
 };
