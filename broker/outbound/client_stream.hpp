@@ -21,6 +21,7 @@ namespace millrace::broker {
 /// Threads:  the one that runs the io_context.
 class ClientStream {
   public:
+    // NOLINTNEXTLINE(readability-identifier-naming): the name that Asio asks for
     using executor_type = boost::beast::tcp_stream::executor_type;
     /// What went wrong, or nothing.
     using Opened = std::function<void(std::optional<OpenFault>)>;
