@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "broker/odoo/transport/json2.hpp"
+#include "broker/odoo/transport/odoo_url.hpp"
 
 namespace millrace::broker {
 
 Result<std::unique_ptr<odoo::Transport>> make_odoo_transport(boost::asio::io_context& control,
                                                              const Config& config) {
     odoo::OdooTarget target;
-    MILLRACE_TRY(target.url, odoo::parse_odoo_url(config.odoo_url));
+    MILLRACE_TRY(target.peer, odoo::find_odoo(config.odoo_url, config.odoo_ca_file));
     if (config.odoo_database.empty() || config.odoo_login.empty()) {
         return fail(Errc::configuration,
                     "odoo_url is set, so odoo_database and odoo_login are needed");

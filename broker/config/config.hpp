@@ -56,6 +56,7 @@ struct Config {
     std::string odoo_database;
     std::string odoo_login;
     std::string odoo_key_file;
+    std::string odoo_ca_file;  ///< empty: https takes certificates by the system's CAs
     std::string odoo_mapping;
     std::string odoo_subscription = "odoo";
     std::uint64_t odoo_connections_max = 2;

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "broker/odoo/answers/json_text.hpp"
+#include "broker/outbound/open_fault.hpp"
 
 namespace millrace::broker::odoo {
 namespace {
@@ -124,6 +125,9 @@ Fault classify_status(unsigned status, std::string_view body) {
     } else if (status == not_found || (status >= first_redirect && status < bad_request)) {
         fault.cause = Cause::configuration;
         fault.error += ": is odoo_url the address of Odoo itself?";
+    } else if (const auto hint = tls_hint(body); hint && status == bad_request) {
+        fault.cause = Cause::configuration;  // a proxy speaks, and the call has not got further
+        fault.error += ": " + std::string(*hint);
     } else if (status >= bad_request && status < first_server_error) {
         fault.cause = Cause::mapping;
     } else if (status >= bad_gateway) {

@@ -3,10 +3,10 @@
 #include <set>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+
+#include "broker/outbound/client_stream.hpp"
 
 namespace millrace::broker::odoo {
 namespace {
@@ -14,23 +14,21 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
-using Tcp = asio::ip::tcp;
+
+/// The first byte of what a port of TLS answers to plain http.
+constexpr char tls_alert = 0x15;
 
 /// One POST on a connection of its own.
 class Exchange : public std::enable_shared_from_this<Exchange> {
   public:
-    Exchange(asio::io_context& context, OdooUrl url, HttpLimits limits, HttpPoster::Done done)
-        : resolver_(context),
-          stream_(context),
-          url_(std::move(url)),
-          limits_(limits),
-          done_(std::move(done)) {}
+    Exchange(asio::io_context& context, Peer peer, HttpLimits limits, HttpPoster::Done done)
+        : stream_(context, std::move(peer)), limits_(limits), done_(std::move(done)) {}
 
     void start(HttpPost post) {
         request_.method(http::verb::post);
         request_.target(post.path);
         request_.version(11);
-        request_.set(http::field::host, url_.host);
+        request_.set(http::field::host, stream_.peer().authority());
         request_.set(http::field::content_type, "application/json");
         request_.set(http::field::connection, "close");
         for (const auto& [name, value] : post.headers) {
@@ -38,27 +36,17 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         }
         request_.body() = std::move(post.body);
         request_.prepare_payload();
-        resolver_.async_resolve(
-            url_.host,
-            url_.port,
-            [self = shared_from_this()](beast::error_code error, const auto& found) {
-                error ? self->end_unreachable(error) : self->connect(found);
-            });
+        stream_.open(limits_.connect_timeout,
+                     [self = shared_from_this()](const std::optional<OpenFault>& fault) {
+                         fault ? self->end_unreachable(*fault) : self->write();
+                     });
     }
     void stop() {
         done_ = nullptr;
-        resolver_.cancel();
         stream_.close();
     }
 
   private:
-    void connect(const Tcp::resolver::results_type& found) {
-        stream_.expires_after(limits_.connect_timeout);
-        stream_.async_connect(
-            found, [self = shared_from_this()](beast::error_code error, const Tcp::endpoint&) {
-                error ? self->end_unreachable(error) : self->write();
-            });
-    }
     void write() {
         stream_.expires_after(limits_.call_timeout);
         http::async_write(
@@ -79,12 +67,32 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         auto& response = parser_.get();
         end(HttpAnswered{.status = response.result_int(), .body = std::move(response.body())});
     }
-    void end_unreachable(beast::error_code error) {
-        end(Fault{.cause = Cause::outage,
-                  .error = "cannot reach Odoo at " + url_.host + ":" + url_.port + ": " +
-                           error.message()});
+    void end_unreachable(const OpenFault& fault) {
+        end(Fault{.cause = fault.is_configuration ? Cause::configuration : Cause::outage,
+                  .error = (fault.is_configuration ? "cannot speak TLS with Odoo at "
+                                                   : "cannot reach Odoo at ") +
+                           stream_.peer().place() + ": " + fault.reason});
+    }
+    /// Whether an end without an answer is the word of TLS that nothing was done.
+    [[nodiscard]] std::optional<std::string> refusal(beast::error_code error) const {
+        if (is_client_certificate_wanted(error)) {
+            return std::string(client_certificate_wanted);
+        }
+        const auto data = buffer_.cdata();
+        const bool is_alert = !stream_.peer().trust && !parser_.is_header_done() &&
+                              data.size() > 0 &&
+                              *static_cast<const char*>(data.data()) == tls_alert;
+        return is_alert ? std::optional<std::string>(
+                              "TLS is spoken there: the address begins with https://")
+                        : std::nullopt;
     }
     void end_unknown(beast::error_code error) {
+        if (const auto why = refusal(error)) {
+            end(Fault{
+                .cause = Cause::configuration,
+                .error = "cannot speak with Odoo at " + stream_.peer().place() + ": " + *why});
+            return;
+        }
         Fault fault{.cause = Cause::outcome_unknown};
         if (error == beast::error::timeout) {
             fault.error = "Odoo did not answer in time";
@@ -99,16 +107,13 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         end(std::move(fault));
     }
     void end(HttpOutcome outcome) {
-        beast::error_code ignored;
-        stream_.socket().shutdown(Tcp::socket::shutdown_both, ignored);
+        stream_.close();
         if (auto done = std::exchange(done_, nullptr)) {
             done(std::move(outcome));
         }
     }
 
-    Tcp::resolver resolver_;
-    beast::tcp_stream stream_;
-    OdooUrl url_;
+    ClientStream stream_;
     HttpLimits limits_;
     HttpPoster::Done done_;
     http::request<http::string_body> request_;
@@ -119,17 +124,17 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
 }  // namespace
 
 struct HttpPoster::Impl : std::enable_shared_from_this<Impl> {
-    Impl(asio::io_context& io, OdooUrl where, HttpLimits given)
-        : context(io), url(std::move(where)), limits(given) {}
+    Impl(asio::io_context& io, Peer where, HttpLimits given)
+        : context(io), peer(std::move(where)), limits(given) {}
 
     asio::io_context& context;
-    OdooUrl url;
+    Peer peer;
     HttpLimits limits;
     std::set<std::shared_ptr<Exchange>> exchanges;
 };
 
-HttpPoster::HttpPoster(asio::io_context& context, OdooUrl url, HttpLimits limits)
-    : impl_(std::make_shared<Impl>(context, std::move(url), limits)) {}
+HttpPoster::HttpPoster(asio::io_context& context, Peer peer, HttpLimits limits)
+    : impl_(std::make_shared<Impl>(context, std::move(peer), limits)) {}
 
 HttpPoster::~HttpPoster() {
     stop();
@@ -139,7 +144,7 @@ void HttpPoster::post(HttpPost post, Done done) {
     auto holder = std::make_shared<std::weak_ptr<Exchange>>();
     const auto exchange = std::make_shared<Exchange>(
         impl_->context,
-        impl_->url,
+        impl_->peer,
         impl_->limits,
         [self = impl_->weak_from_this(), holder, done = std::move(done)](HttpOutcome outcome) {
             if (const auto impl = self.lock()) {

@@ -53,7 +53,7 @@ Reply parse_json2_answer(unsigned status, std::string_view body) {
 }
 
 Json2Transport::Json2Transport(boost::asio::io_context& context, OdooTarget target)
-    : login_(std::move(target.login)), poster_(context, std::move(target.url), target.limits) {}
+    : login_(std::move(target.login)), poster_(context, std::move(target.peer), target.limits) {}
 
 void Json2Transport::call(const Call& call, ReplyDone done) {
     HttpPost post{.path = "/json/2/" + call.model + "/" + call.method,

@@ -65,7 +65,7 @@ std::pair<Json, Json> rpc_arguments(const Call& call) {
 
 struct JsonRpcTransport::Impl : std::enable_shared_from_this<Impl> {
     Impl(boost::asio::io_context& io, OdooTarget target)
-        : login(std::move(target.login)), poster(io, std::move(target.url), target.limits) {}
+        : login(std::move(target.login)), poster(io, std::move(target.peer), target.limits) {}
 
     struct Waiting {
         Call call;

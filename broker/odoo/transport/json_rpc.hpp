@@ -12,7 +12,7 @@ namespace millrace::broker::odoo {
 
 /// Where Odoo is and who calls.
 struct OdooTarget {
-    OdooUrl url;
+    Peer peer;
     OdooLogin login;
     HttpLimits limits;
 };

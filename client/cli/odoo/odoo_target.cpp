@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "broker/odoo/mapping/mapping.hpp"
+#include "broker/odoo/transport/odoo_url.hpp"
 #include "client/cli/text/usage_error.hpp"
 
 namespace millrace::cli {
@@ -13,7 +14,7 @@ constexpr std::chrono::milliseconds call_timeout{150'000};
 }  // namespace
 
 void add_odoo_target(CLI::App& command, OdooOptions& options, const std::string& url_flag) {
-    command.add_option(url_flag, options.url, "Odoo's address, http://host:port")
+    command.add_option(url_flag, options.url, "Odoo's address, https://host or http://host:port")
         ->envname("MILLRACE_ODOO_URL")
         ->type_name("URL");
     command.add_option("--database", options.database, "Its database")
@@ -25,6 +26,12 @@ void add_odoo_target(CLI::App& command, OdooOptions& options, const std::string&
                     options.key_file,
                     "File whose first line is that user's API key; or set MILLRACE_ODOO_KEY")
         ->envname("MILLRACE_ODOO_KEY_FILE");
+    command
+        .add_option("--ca-file",
+                    options.ca_file,
+                    "PEM file with the CA of Odoo's certificate, for https; else the system's CAs")
+        ->envname("MILLRACE_ODOO_CA_FILE")
+        ->type_name("FILE");
     command.add_option("--api", options.api, "jsonrpc, or json2 from Odoo 19 on")
         ->envname("MILLRACE_ODOO_API")
         ->capture_default_str();
@@ -34,14 +41,14 @@ std::unique_ptr<odoo::OdooClient> connect_odoo(Session& session, const OdooOptio
     if (options.url.empty() || options.database.empty() || options.login.empty()) {
         throw UsageError("which Odoo? Give its address, --database, --login and --key-file");
     }
-    auto url = odoo::parse_odoo_url(options.url);
+    auto peer = odoo::find_odoo(options.url, options.ca_file);
     const auto api = odoo::parse_odoo_api(options.api);
     auto key = odoo::load_key(options.key_file);
-    if (!url || !api || !key) {
-        throw UsageError(!url ? url.error().text : !api ? api.error().text : key.error().text);
+    if (!peer || !api || !key) {
+        throw UsageError(!peer ? peer.error().text : !api ? api.error().text : key.error().text);
     }
     odoo::OdooTarget target;
-    target.url = std::move(url).value();
+    target.peer = std::move(peer).value();
     target.login = {
         .database = options.database, .login = options.login, .key = std::move(key).value()};
     target.limits.call_timeout = session.timeout_or(call_timeout);

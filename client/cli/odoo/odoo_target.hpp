@@ -18,10 +18,11 @@ struct OdooOptions {
     std::string database;
     std::string login;
     std::string key_file;
+    std::string ca_file;  ///< empty: the system's CAs
     std::string api = "jsonrpc";
 };
 
-/// `--url --database --login --key-file --api`; `url_flag` names the first.
+/// `--url --database --login --key-file --ca-file --api`; `url_flag` names the first.
 void add_odoo_target(CLI::App& command, OdooOptions& options, const std::string& url_flag);
 /// Throws UsageError when something is missing or no address.
 [[nodiscard]] std::unique_ptr<odoo::OdooClient> connect_odoo(Session& session,

@@ -3,10 +3,14 @@ import hashlib
 import hmac
 import http.server
 import json
+import pathlib
+import ssl
+import tempfile
 import threading
 import unittest
 
 from door import Broker, ask, metric
+from certificates import Authority
 from harness import eventually
 
 SECRET = "s3cret-of-crm"
@@ -17,7 +21,8 @@ QUEUE = "crm"
 class Target:
     """A server that answers posts as it is told and keeps what it got."""
 
-    def __init__(self):
+    def __init__(self, tls: ssl.SSLContext | None = None):
+        self.tls = tls
         self.posts: list = []
         self.answers = lambda number, post: (200, {}, b"")
         self.interim = 0
@@ -63,6 +68,8 @@ class Target:
     def start(self):
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), self.handler)
         self.server.handle_error = lambda *_: None
+        if self.tls:
+            self.server.socket = self.tls.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
@@ -74,9 +81,11 @@ class Target:
         return [json.loads(post["body"])["n"] for post in list(self.posts)]
 
 
-class Targets(unittest.TestCase):
+class OneTarget(unittest.TestCase):
+    """A broker with a subscription whose records are posted to one target."""
+
     def setUp(self):
-        self.target = Target()
+        self.target = self.make_target()
         self.addCleanup(lambda: self.target.stop())
         self.broker = Broker(environment={"CRM_SECRET": SECRET})
         self.addCleanup(self.broker.close)
@@ -84,7 +93,7 @@ class Targets(unittest.TestCase):
         file.write_text(f"""
 targets:
   - subscription: {QUEUE}
-    url: http://127.0.0.1:{self.target.port}/events?from=millrace
+    {self.address()}
     headers: {{X-Plant: one}}
     signature: {{secret_env: CRM_SECRET}}
     timeout_ms: 20000
@@ -94,6 +103,12 @@ targets:
         self.broker.start()
         self.broker.millrace("topic", "create", TOPIC, "--partitions", "4")
         self.broker.millrace("subscription", "create", QUEUE, "--topic", TOPIC, "--backoff-min", "20ms", "--backoff-max", "100ms", "--attempts", "1000")
+
+    def make_target(self) -> Target:
+        return Target()
+
+    def address(self) -> str:
+        return f"url: http://127.0.0.1:{self.target.port}/events?from=millrace"
 
     def publish(self, *numbers: int, key=None):
         records = [{"key": key or f"K{n % 7}", "value": {"n": n}, "headers": {"event-id": f"e{n}"}} for n in numbers]
@@ -108,6 +123,8 @@ targets:
     def all_settled(self):
         eventually(100, lambda: self.status()["lag_records"] == 0, f"all settled: {self.status()}\n{self.broker.log_tail()}")
 
+
+class Targets(OneTarget):
     def test_every_record_is_posted_signed_once_and_in_order_by_key(self):
         self.publish(*range(100))
         self.all_settled()
@@ -199,6 +216,41 @@ targets:
         self.broker.start()
         self.all_settled()
         self.assertEqual(set(self.target.values()), set(range(200)))
+
+
+class OneTargetInTls(OneTarget):
+    names = "DNS:localhost"
+
+    def make_target(self) -> Target:
+        directory = tempfile.TemporaryDirectory(prefix="millrace-tls-")
+        self.addCleanup(directory.cleanup)
+        self.ca = Authority(pathlib.Path(directory.name))
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*self.ca.issue("crm", self.names))
+        return Target(tls)
+
+    def address(self) -> str:
+        return f"url: https://localhost:{self.target.port}/events\n    ca_file: {self.ca.file}"
+
+
+class TargetsInTls(OneTargetInTls):
+    def test_every_record_is_posted(self):
+        self.publish(*range(20))
+        self.all_settled()
+        self.assertEqual(sorted(self.target.values()), list(range(20)))
+        self.assertEqual(self.target.posts[0]["headers"]["Host"], f"localhost:{self.target.port}")
+        shown = ask(self.broker, "GET", "/v1/hooks").json["targets"][0]["url"]
+        self.assertEqual(shown, f"https://localhost:{self.target.port}/events")
+
+
+class TargetsInTlsOfAnotherName(OneTargetInTls):
+    names = "DNS:crm.plant1.example"
+
+    def test_nothing_is_posted_lost_or_dead(self):
+        self.publish(1, 2)
+        status = eventually(60, lambda: (s := self.status())["circuit"] != "closed" and s, "the circuit opens")
+        self.assertIn(f'configuration: cannot speak TLS with localhost:{self.target.port}: its certificate is not for "localhost"', status["reason"])
+        self.assertEqual((self.letters(), self.target.posts), ([], []))
 
 
 if __name__ == "__main__":

@@ -172,7 +172,9 @@ class OdooFeed(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             mapping = pathlib.Path(folder) / "m.yaml"
             for text, changed, word in (("mappings: []", {}, '"mappings" takes a list'),
-                                        (MAPPING, {"--odoo-url": "https://odoo"}, "https"),
+                                        (MAPPING, {"--odoo-url": "https://odoo/web"}, "without a path"),
+                                        (MAPPING, {"--odoo-url": "https://odoo", "--odoo-ca-file": "/nowhere/ca.pem"}, "odoo_ca_file"),
+                                        (MAPPING, {"--odoo-ca-file": "/nowhere/ca.pem"}, "is not https://"),
                                         (MAPPING, {"--odoo-login": ""}, "odoo_login")):
                 mapping.write_text(text)
                 settings = {"--odoo-url": "http://127.0.0.1:1", "--odoo-database": "d", "--odoo-login": "l",

@@ -29,6 +29,11 @@ void add_options(CLI::App& app, CommandLine& line) {
     app.add_option("--workers", line.server.workers, "Calls at a time; the others wait")
         ->capture_default_str()
         ->check(CLI::Range(1, 64));
+    auto* const cert = app.add_option(
+        "--tls-cert", line.server.tls_cert, "PEM file: Odoo's port speaks TLS with it");
+    auto* const key = app.add_option("--tls-key", line.server.tls_key, "PEM file of its key");
+    cert->needs(key);
+    key->needs(cert);
     app.add_option("--db", line.simulator.database, "Name of the database")->capture_default_str();
     app.add_option("--login", line.simulator.login, "The user that may call")
         ->capture_default_str();
@@ -81,8 +86,9 @@ int serve(const CommandLine& line) {
     boost::asio::io_context context(1);
     Server server(context, simulator, line.server);
     const auto ports = server.listen();
-    std::cout << "millrace-odoo-sim on http://127.0.0.1:" << ports.odoo
-              << ", controls on http://127.0.0.1:" << ports.control << std::endl;
+    std::cout << "millrace-odoo-sim on " << (line.server.tls_cert.empty() ? "http" : "https")
+              << "://127.0.0.1:" << ports.odoo << ", controls on http://127.0.0.1:" << ports.control
+              << std::endl;
     boost::asio::signal_set signals(context, SIGTERM, SIGINT);
     signals.async_wait([&](const boost::system::error_code&, int) { context.stop(); });
     context.run();

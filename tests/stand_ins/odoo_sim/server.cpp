@@ -2,14 +2,18 @@
 
 #include <deque>
 #include <functional>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 
 namespace millrace::stand_ins {
 namespace {
@@ -18,6 +22,9 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 using Tcp = asio::ip::tcp;
+
+using PlainStream = beast::tcp_stream;
+using TlsStream = beast::ssl_stream<beast::tcp_stream>;
 
 constexpr std::uint64_t body_bytes_max = 64ULL << 20U;
 constexpr std::chrono::milliseconds look_interval{10};
@@ -32,7 +39,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
           control(io),
           timer(io),
           simulator(given),
-          options(given_options) {}
+          options(std::move(given_options)) {}
 
     asio::io_context& context;
     Tcp::acceptor acceptor;
@@ -40,11 +47,13 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     asio::steady_timer timer;
     Simulator& simulator;
     ServerOptions options;
+    std::optional<asio::ssl::context> tls;
     std::size_t busy_workers = 0;
     std::deque<std::function<void()>> waiting;
 
     [[nodiscard]] std::uint16_t open(Tcp::acceptor& door, std::uint16_t port);
     void accept(Tcp::acceptor& door);
+    void serve(Tcp::socket socket, bool is_tls);
     /// Stops listening while the simulator is down, as a stopped server does.
     void look();
     /// Runs `task` when a worker is free; the task gives it back with `free_worker`.
@@ -53,26 +62,43 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
 };
 
 /// One request and its answer.
-class Server::Exchange : public std::enable_shared_from_this<Server::Exchange> {
+template <class Stream>
+class Server::Exchange : public std::enable_shared_from_this<Server::Exchange<Stream>> {
   public:
-    Exchange(std::shared_ptr<Impl> server, Tcp::socket socket)
-        : server_(std::move(server)), stream_(std::move(socket)), timer_(server_->context) {
+    template <class... Parts>
+    explicit Exchange(std::shared_ptr<Impl> server, Parts&&... parts)
+        : server_(std::move(server)),
+          stream_(std::forward<Parts>(parts)...),
+          timer_(server_->context) {
         parser_.body_limit(body_bytes_max);
     }
 
+    void start() {
+        tcp().expires_after(request_timeout);
+        if constexpr (std::is_same_v<Stream, TlsStream>) {
+            stream_.async_handshake(asio::ssl::stream_base::server,
+                                    [self = this->shared_from_this()](beast::error_code error) {
+                                        if (!error) {
+                                            self->read();
+                                        }
+                                    });
+        } else {
+            read();
+        }
+    }
+
+  private:
+    [[nodiscard]] beast::tcp_stream& tcp() { return beast::get_lowest_layer(stream_); }
     void read() {
-        stream_.expires_after(request_timeout);
         http::async_read(stream_,
                          buffer_,
                          parser_,
-                         [self = shared_from_this()](beast::error_code error, std::size_t) {
+                         [self = this->shared_from_this()](beast::error_code error, std::size_t) {
                              if (!error) {
                                  self->run();
                              }
                          });
     }
-
-  private:
     void run() {
         const auto& request = parser_.get();
         const HttpRequest plain{.method = std::string(request.method_string()),
@@ -85,9 +111,9 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange> {
             write(server_->simulator.answer(plain));
             return;
         }
-        server_->with_worker([self = shared_from_this(), plain] {
+        server_->with_worker([self = this->shared_from_this(), plain] {
             const auto reply = self->server_->simulator.answer(plain);
-            self->stream_.expires_never();
+            self->tcp().expires_never();
             self->timer_.expires_after(reply.busy);
             self->timer_.async_wait([self, reply](const beast::error_code&) {
                 self->server_->simulator.end(reply);
@@ -98,7 +124,7 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange> {
     }
     void write(const HttpReply& reply) {
         if (reply.is_dropped) {
-            stream_.close();
+            tcp().close();
             return;
         }
         response_.version(10);
@@ -111,16 +137,17 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange> {
         }
         response_.body() = reply.body;
         response_.prepare_payload();
-        stream_.expires_after(request_timeout);
+        tcp().expires_after(request_timeout);
         http::async_write(
-            stream_, response_, [self = shared_from_this()](beast::error_code, std::size_t) {
+            stream_, response_, [self = this->shared_from_this()](beast::error_code, std::size_t) {
+                // In TLS without a word of farewell, as many servers do.
                 beast::error_code ignored;
-                self->stream_.socket().shutdown(Tcp::socket::shutdown_send, ignored);
+                self->tcp().socket().shutdown(Tcp::socket::shutdown_send, ignored);
             });
     }
 
     std::shared_ptr<Impl> server_;
-    beast::tcp_stream stream_;
+    Stream stream_;
     asio::steady_timer timer_;
     beast::flat_buffer buffer_;
     http::request_parser<http::string_body> parser_;
@@ -144,9 +171,17 @@ void Server::Impl::accept(Tcp::acceptor& door) {
                 return;
             }
             self->simulator.count_connection();
-            std::make_shared<Exchange>(self, std::move(socket))->read();
+            self->serve(std::move(socket), self->tls && &door == &self->acceptor);
             self->accept(door);
         });
+}
+
+void Server::Impl::serve(Tcp::socket socket, bool is_tls) {
+    if (is_tls) {
+        std::make_shared<Exchange<TlsStream>>(shared_from_this(), std::move(socket), *tls)->start();
+    } else {
+        std::make_shared<Exchange<PlainStream>>(shared_from_this(), std::move(socket))->start();
+    }
 }
 
 void Server::Impl::look() {
@@ -184,7 +219,7 @@ void Server::Impl::free_worker() {
 }
 
 Server::Server(asio::io_context& context, Simulator& simulator, ServerOptions options)
-    : impl_(std::make_shared<Impl>(context, simulator, options)) {}
+    : impl_(std::make_shared<Impl>(context, simulator, std::move(options))) {}
 
 // NOLINTNEXTLINE(bugprone-exception-escape): closing a socket of this thread does not throw
 Server::~Server() {
@@ -194,6 +229,11 @@ Server::~Server() {
 }
 
 ServerPorts Server::listen() {
+    if (!impl_->options.tls_cert.empty()) {
+        auto& tls = impl_->tls.emplace(asio::ssl::context::tls_server);
+        tls.use_certificate_chain_file(impl_->options.tls_cert);
+        tls.use_private_key_file(impl_->options.tls_key, asio::ssl::context::pem);
+    }
     impl_->options.port = impl_->open(impl_->acceptor, impl_->options.port);
     const auto control = impl_->open(impl_->control, impl_->options.control_port);
     impl_->look();

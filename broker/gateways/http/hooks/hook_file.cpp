@@ -6,6 +6,7 @@
 
 #include "broker/config/yaml_reader.hpp"
 #include "broker/gateways/http/hooks/target_url.hpp"
+#include "broker/outbound/tls_trust.hpp"
 #include "broker/security/secrets.hpp"
 
 // Ways in and out, in YAML whose expressions are jq programs.
@@ -18,7 +19,7 @@
 //         signature: {header: X-Signature, prefix: sha256=, secret_file: /etc/millrace/shop}
 //     targets:
 //       - subscription: crm
-//         url: http://crm:8080/events
+//         url: https://crm.example/events
 //         signature: {secret_env: CRM_SECRET}
 
 namespace millrace::broker::http {
@@ -191,21 +192,37 @@ Result<NamedTexts> fixed_headers(const YamlReader& reader, const YAML::Node& nod
     return headers;
 }
 
+/// Where the target is, and whose certificates are taken.
+Result<void> read_address(const YamlReader& reader, const YAML::Node& node, WebhookTarget& target) {
+    MILLRACE_TRY(const auto url, reader.text(node, "url"));
+    MILLRACE_TRY(const auto ca_file, reader.optional_text(node, "ca_file"));
+    auto parsed = parse_target_url(url);
+    if (!parsed) {
+        return reader.error(node["url"], parsed.error().text);
+    }
+    target.peer.host = std::move(parsed.value().host);
+    target.peer.port = std::move(parsed.value().port);
+    target.path = std::move(parsed.value().path);
+    if (!parsed.value().is_https) {
+        return ca_file.empty() ? Result<void>(ok())
+                               : reader.error(node["ca_file"], "\"ca_file\" is for https://");
+    }
+    auto trust = TlsTrust::load(ca_file, "ca_file");
+    if (!trust) {
+        return reader.error(ca_file.empty() ? node : node["ca_file"], trust.error().text);
+    }
+    target.peer.trust = std::move(trust).value();
+    return ok();
+}
+
 Result<WebhookTarget> target_of(const YamlReader& reader, const YAML::Node& node) {
-    constexpr std::array<std::string_view, 6> known{
-        "subscription", "url", "headers", "signature", "timeout_ms", "concurrency"};
+    constexpr std::array<std::string_view, 7> known{
+        "subscription", "url", "ca_file", "headers", "signature", "timeout_ms", "concurrency"};
     constexpr std::array<std::string_view, 2> signature_keys{"secret_file", "secret_env"};
     MILLRACE_TRY(reader.check_keys(node, known));
     WebhookTarget target;
     MILLRACE_TRY(target.subscription, reader.text(node, "subscription"));
-    MILLRACE_TRY(const auto url, reader.text(node, "url"));
-    const auto parsed = parse_target_url(url);
-    if (!parsed) {
-        return reader.error(node["url"], parsed.error().text);
-    }
-    target.host = parsed.value().host;
-    target.port = parsed.value().port;
-    target.path = parsed.value().path;
+    MILLRACE_TRY(read_address(reader, node, target));
     MILLRACE_TRY(target.headers, fixed_headers(reader, node));
     if (const auto signature = node["signature"]) {
         MILLRACE_TRY(reader.check_keys(signature, signature_keys));

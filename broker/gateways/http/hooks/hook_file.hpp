@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/gateways/http/server/message.hpp"
+#include "broker/outbound/peer.hpp"
 #include "client/expressions/jq_program.hpp"
 #include "storage/base/result.hpp"
 
@@ -46,8 +47,7 @@ struct Hook {
 /// A way out: records of a subscription are posted to an address.
 struct WebhookTarget {
     std::string subscription;
-    std::string host;
-    std::string port;
+    Peer peer;
     std::string path;
     NamedTexts headers;
     std::vector<std::string> secrets;  ///< the first signs; none: unsigned

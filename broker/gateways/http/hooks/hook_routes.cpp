@@ -60,9 +60,10 @@ class Intake {
         for (const auto& target : file_.targets) {
             // Behind the question mark stands what many use as a password.
             const auto path = target.path.substr(0, target.path.find('?'));
-            targets.push_back({{"subscription", target.subscription},
-                               {"url", "http://" + target.host + ":" + target.port + path},
-                               {"signed", !target.secrets.empty()}});
+            targets.push_back(
+                {{"subscription", target.subscription},
+                 {"url", (target.peer.trust ? "https://" : "http://") + target.peer.place() + path},
+                 {"signed", !target.secrets.empty()}});
         }
         call.answer({{"hooks", std::move(hooks)}, {"targets", std::move(targets)}});
     }

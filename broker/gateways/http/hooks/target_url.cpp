@@ -15,18 +15,17 @@ bool is_port(std::string_view text) {
 }  // namespace
 
 Result<TargetUrl> parse_target_url(std::string_view text) {
-    constexpr std::string_view scheme = "http://";
+    constexpr std::string_view http_scheme = "http://";
+    constexpr std::string_view https_scheme = "https://";
     const auto refuse = [text](const char* why) {
         return fail(Errc::configuration, "\"" + std::string(text) + "\" " + why);
     };
-    if (text.starts_with("https://")) {
-        return refuse("is https, which is not there yet: put a proxy between that speaks it");
-    }
+    const bool is_https = text.starts_with(https_scheme);
     const bool has_space = std::ranges::any_of(text, [](char c) { return c >= 0 && c <= ' '; });
-    if (!text.starts_with(scheme) || has_space) {
-        return refuse("is no address of the form http://host:port/path");
+    if ((!is_https && !text.starts_with(http_scheme)) || has_space) {
+        return refuse("is no address of the form http://host:port/path or https://host/path");
     }
-    const auto rest = text.substr(scheme.size());
+    const auto rest = text.substr(is_https ? https_scheme.size() : http_scheme.size());
     const auto authority = rest.substr(0, rest.find_first_of("/?"));
     const auto colon = std::min(authority.rfind(':'), authority.size());
     const auto port = authority.substr(std::min(colon + 1, authority.size()));
@@ -40,8 +39,11 @@ Result<TargetUrl> parse_target_url(std::string_view text) {
     }
     const auto path = rest.substr(authority.size());
     return TargetUrl{.host = std::string(authority.substr(0, colon)),
-                     .port = port.empty() ? "80" : std::string(port),
-                     .path = path.starts_with('/') ? std::string(path) : "/" + std::string(path)};
+                     .port = !port.empty() ? std::string(port)
+                             : is_https    ? "443"
+                                           : "80",
+                     .path = path.starts_with('/') ? std::string(path) : "/" + std::string(path),
+                     .is_https = is_https};
 }
 
 }  // namespace millrace::broker::http

@@ -4,10 +4,10 @@
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+
+#include "broker/outbound/client_stream.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -15,7 +15,6 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace bhttp = beast::http;
-using Tcp = asio::ip::tcp;
 
 constexpr unsigned http_1_1 = 11;
 constexpr std::uint64_t answer_bytes_max = 64 * 1024;
@@ -35,13 +34,13 @@ std::string lower(std::string_view text) {
 class Exchange final : public PostExchange, public std::enable_shared_from_this<Exchange> {
   public:
     Exchange(asio::io_context& control, const WebhookTarget& target, PostDone done)
-        : target_(target), resolver_(control), stream_(control), done_(std::move(done)) {}
+        : target_(target), stream_(control, target.peer), done_(std::move(done)) {}
 
     void start(PostRequest post) {
         request_.method(bhttp::verb::post);
         request_.target(target_.path);
         request_.version(http_1_1);
-        request_.set(bhttp::field::host, target_.host + ":" + target_.port);
+        request_.set(bhttp::field::host, target_.peer.authority());
         request_.set(bhttp::field::user_agent, "millrace");
         request_.set(bhttp::field::connection, "close");
         for (const auto& [name, value] : post.headers) {
@@ -49,27 +48,17 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
         }
         request_.body() = std::move(post.body);
         request_.prepare_payload();
-        resolver_.async_resolve(
-            target_.host,
-            target_.port,
-            [self = shared_from_this()](beast::error_code error, const auto& found) {
-                error ? self->end_unreachable(error) : self->connect(found);
-            });
+        stream_.open(connect_timeout,
+                     [self = shared_from_this()](const std::optional<OpenFault>& fault) {
+                         fault ? self->end_unreachable(*fault) : self->write();
+                     });
     }
     void stop() override {
         done_ = nullptr;
-        resolver_.cancel();
         stream_.close();
     }
 
   private:
-    void connect(const Tcp::resolver::results_type& found) {
-        stream_.expires_after(connect_timeout);
-        stream_.async_connect(
-            found, [self = shared_from_this()](beast::error_code error, const Tcp::endpoint&) {
-                error ? self->end_unreachable(error) : self->write();
-            });
-    }
     void write() {
         stream_.expires_after(target_.timeout);
         bhttp::async_write(
@@ -112,12 +101,24 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
         answer.body = std::move(message.body());
         end(std::move(answer));
     }
-    void end_unreachable(beast::error_code error) {
+    void end_unreachable(const OpenFault& fault) {
+        if (fault.is_configuration) {
+            end_refused(fault.reason);
+            return;
+        }
         end({.kind = PostAnswer::Kind::unreachable,
+             .error = "cannot reach " + target_.peer.place() + ": " + fault.reason});
+    }
+    void end_refused(std::string_view reason) {
+        end({.kind = PostAnswer::Kind::refused,
              .error =
-                 "cannot reach " + target_.host + ":" + target_.port + ": " + error.message()});
+                 "cannot speak TLS with " + target_.peer.place() + ": " + std::string(reason)});
     }
     void end_unknown(beast::error_code error) {
+        if (is_client_certificate_wanted(error)) {
+            end_refused(client_certificate_wanted);
+            return;
+        }
         end({.kind = PostAnswer::Kind::unknown,
              .error = error == beast::error::timeout
                           ? "no answer within timeout_ms; the post may have had its effect"
@@ -132,8 +133,7 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
     }
 
     const WebhookTarget& target_;
-    Tcp::resolver resolver_;
-    beast::tcp_stream stream_;
+    ClientStream stream_;
     PostDone done_;
     bhttp::request<bhttp::string_body> request_;
     std::optional<bhttp::response_parser<bhttp::string_body>> parser_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "broker/outbound/open_fault.hpp"
+
 namespace millrace::broker::http {
 namespace {
 
@@ -10,6 +12,7 @@ using delivery::Cause;
 
 /// Nobody waits longer because a target says so.
 constexpr std::chrono::seconds retry_after_max{3600};
+constexpr unsigned bad_request = 400;
 
 /// Seconds; a date is as good as nothing, since the backoff comes anyway.
 std::optional<std::chrono::milliseconds> retry_after(const PostAnswer& answer) {
@@ -29,6 +32,17 @@ std::optional<std::chrono::milliseconds> retry_after(const PostAnswer& answer) {
     return std::min<std::chrono::milliseconds>(std::chrono::seconds(seconds), retry_after_max);
 }
 
+Cause cause_without_answer(PostAnswer::Kind kind) {
+    switch (kind) {
+        case PostAnswer::Kind::unreachable:
+            return Cause::outage;
+        case PostAnswer::Kind::refused:
+            return Cause::configuration;
+        default:
+            return Cause::outcome_unknown;
+    }
+}
+
 Cause cause_of(unsigned status) {
     if (status >= 500 || status == 408 || status == 425 || status == 429) {
         return Cause::transient;
@@ -44,8 +58,7 @@ Cause cause_of(unsigned status) {
 Verdict judge(const PostAnswer& answer) {
     Verdict verdict;
     if (answer.kind != PostAnswer::Kind::answered) {
-        verdict.nack.cause =
-            answer.kind == PostAnswer::Kind::unreachable ? Cause::outage : Cause::outcome_unknown;
+        verdict.nack.cause = cause_without_answer(answer.kind);
         verdict.nack.error = answer.error;
         return verdict;
     }
@@ -54,6 +67,10 @@ Verdict judge(const PostAnswer& answer) {
         verdict.nack.cause = cause_of(answer.status);
         verdict.nack.error = "the target answers " + std::to_string(answer.status);
         verdict.nack.response = answer.body.substr(0, response_bytes_max);
+        if (const auto hint = tls_hint(answer.body); hint && answer.status == bad_request) {
+            verdict.nack.cause = Cause::configuration;
+            verdict.nack.error += ": " + std::string(*hint);
+        }
         if (verdict.nack.cause == Cause::transient) {
             verdict.nack.delay = retry_after(answer);
         }

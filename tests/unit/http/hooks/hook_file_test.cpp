@@ -41,6 +41,7 @@ targets:
     timeout_ms: 500
     concurrency: 8
   - {subscription: other, url: "http://127.0.0.1"}
+  - {subscription: far, url: "https://far.example/in"}
 )");
     ASSERT_TRUE(file) << file.error().text;
     const auto& shop = file.value().hooks.at("shop");
@@ -54,10 +55,14 @@ targets:
     EXPECT_EQ(file.value().hooks.at("plain").check.kind, HookCheck::Kind::token);
     EXPECT_EQ(file.value().hooks.at("anyone").check.kind, HookCheck::Kind::none);
     const auto& crm = file.value().targets.front();
-    EXPECT_EQ(crm.host + ":" + crm.port + crm.path, "crm:8080/events?x=1");
+    EXPECT_EQ(crm.peer.place() + crm.path, "crm:8080/events?x=1");
     EXPECT_THAT(crm.headers, ElementsAre(Pair("X-Plant", "one")));
     EXPECT_EQ(crm.timeout.count(), 500);
     EXPECT_EQ(crm.concurrency, 8U);
+    EXPECT_EQ(crm.peer.trust, nullptr);
+    const auto& far = file.value().targets.back();
+    EXPECT_EQ(far.peer.place() + far.path, "far.example:443/in");
+    EXPECT_NE(far.peer.trust, nullptr);
     EXPECT_TRUE(file.value().targets.back().secrets.empty());
 }
 
@@ -85,7 +90,10 @@ TEST_F(HookFiles, WhatIsWrongIsSaidWithItsLine) {
           {good + "    open: true\n    key: .x +", "hooks.yaml:5: key: not a jq program"},
           {good + "    open: true\n  - {name: x, topic: '\"b\"', open: true}", "twice"},
           {"hooks:\n  - {name: x, open: true}", "\"topic\" is missing"},
-          {"targets:\n  - {subscription: s, url: 'https://x'}", "https"},
+          {"targets:\n  - {subscription: s, url: 'https://x', ca_file: /nowhere/ca.pem}",
+           "hooks.yaml:2: ca_file: no certificate in PEM can be read from /nowhere/ca.pem"},
+          {"targets:\n  - {subscription: s, url: 'http://x', ca_file: ca.pem}",
+           "\"ca_file\" is for https://"},
           {"targets:\n  - {subscription: s, url: 'http://x', concurrency: 0}", "from 1 to 64"},
           {"targets:\n  - {subscription: s, url: 'http://x', headers: {a: \"b\\nc: d\"}}",
            "on one line"},
@@ -104,11 +112,16 @@ TEST_F(HookFiles, WhatIsWrongIsSaidWithItsLine) {
 TEST(TargetUrl, IsTakenApart) {
     EXPECT_EQ(parse_target_url("http://h").value().port, "80");
     EXPECT_EQ(parse_target_url("http://h:65535/").value().port, "65535");
+    EXPECT_FALSE(parse_target_url("http://h").value().is_https);
+    EXPECT_EQ(parse_target_url("https://h/a").value().port, "443");
+    EXPECT_EQ(parse_target_url("https://h:8443").value().port, "8443");
+    EXPECT_TRUE(parse_target_url("https://h").value().is_https);
     EXPECT_EQ(parse_target_url("http://h?q=1").value().path, "/?q=1");
     for (const char* const text : {"",
                                    "h",
                                    "ftp://h",
                                    "http://",
+                                   "https://",
                                    "http://:80",
                                    "http://h:",
                                    "http://h:x",

@@ -37,6 +37,16 @@ TEST(Verdict, EveryOtherStatusHasItsCause) {
     }
 }
 
+TEST(Verdict, ATargetThatTlsDoesNotTrustIsToBeSet) {
+    const auto verdict =
+        judge({.kind = PostAnswer::Kind::refused, .error = "its certificate has expired"});
+    EXPECT_FALSE(verdict.is_done);
+    EXPECT_EQ(verdict.nack.cause, Cause::configuration);
+    EXPECT_EQ(verdict.nack.error, "its certificate has expired");
+    EXPECT_EQ(judge(answered(400, {}, "The plain HTTP request was sent to HTTPS port")).nack.cause,
+              Cause::configuration);
+}
+
 TEST(Verdict, RetryAfterIsHonouredUpToAnHour) {
     EXPECT_EQ(judge(answered(503, {{"retry-after", "7"}})).nack.delay, std::chrono::seconds(7));
     EXPECT_EQ(judge(answered(429, {{"retry-after", "999999"}})).nack.delay, std::chrono::hours(1));
