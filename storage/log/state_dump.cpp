@@ -38,15 +38,10 @@ Result<FrameView> StateDumpWriter::next() {
     payload_.clear();
     while (payload_.size() < frame_bytes_max_) {
         if (row_begin_ == row_.size()) {
-            MILLRACE_TRY(const auto row, rows_.next());
-            if (!row) {
-                is_at_end_ = true;
-                break;
-            }
-            row_.clear();
-            row_begin_ = 0;
-            append_text(row_, row->key.substr(state_prefix.size()));
-            append_text(row_, row->value);
+            MILLRACE_TRY(load_row());
+        }
+        if (is_at_end_) {
+            break;
         }
         const auto part = std::span(row_).subspan(row_begin_);
         const auto bytes = std::min(part.size(), frame_bytes_max_ - payload_.size());
@@ -62,6 +57,18 @@ Result<FrameView> StateDumpWriter::next() {
                      .flags = static_cast<std::uint8_t>(first | last),
                      .index = RaftIndex{number_},
                      .payload = payload_};
+}
+
+Result<void> StateDumpWriter::load_row() {
+    MILLRACE_TRY(const auto row, rows_.next());
+    row_.clear();
+    row_begin_ = 0;
+    is_at_end_ = !row;
+    if (row) {
+        append_text(row_, row->key.substr(state_prefix.size()));
+        append_text(row_, row->value);
+    }
+    return ok();
 }
 
 Result<void> StateDumpReader::add(const FrameView& frame) {

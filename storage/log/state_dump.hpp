@@ -34,6 +34,8 @@ class StateDumpWriter {
     [[nodiscard]] Result<FrameView> next();
 
   private:
+    [[nodiscard]] Result<void> load_row();
+
     KeyValueCursor rows_;
     std::size_t frame_bytes_max_;
     std::vector<std::byte> row_;
