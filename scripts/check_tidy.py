@@ -130,6 +130,7 @@ class Reader:
         """Returns how many units have findings."""
         states = [(unit, self.state_of(unit)) for unit in units]
         left = [(unit, state) for unit, state in states if state not in self.passed]
+        left.sort(key=lambda one: -len(one[0].sources))  # the long ones first, so that none is left over at the end
         print(f"tidy: {len(left)} of {len(units)} to read", flush=True)
         failed = 0
         with concurrent.futures.ThreadPoolExecutor(jobs) as pool, self.passed_file.open("a") as passed:
