@@ -100,7 +100,7 @@ struct Node::Impl {
     /// Only once it can be answered, else a probe would hang while the shards recover.
     Result<void> listen_http();
     [[nodiscard]] std::vector<http::ShardLink> http_links() const;
-    void open_door();
+    void open_door() const;
     /// The shards as others outside reach them.
     template <class Link>
     [[nodiscard]] std::vector<Link> links() const {
@@ -110,7 +110,7 @@ struct Node::Impl {
         }
         return made;
     }
-    void start_odoo();
+    void start_odoo() const;
     void start_jobs();
     /// Jobs first: their calls need the shards.
     void stop_shards();
@@ -246,11 +246,11 @@ std::vector<http::ShardLink> Node::Impl::http_links() const {
     return shards;
 }
 
-void Node::Impl::open_door() {
+void Node::Impl::open_door() const {
     door->open(http_links(), services.next_id);
 }
 
-void Node::Impl::start_odoo() {
+void Node::Impl::start_odoo() const {
     if (odoo) {
         odoo->start(links<SubscriptionFeed::Link>(), services.next_id);
     }

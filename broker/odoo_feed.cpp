@@ -51,8 +51,8 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
     void wake_at(SteadyTime at);
     /// Markers of the ledger that no replay can need any more are forgotten, now and then.
     void forget_markers_later();
-    void ask_shard(std::size_t shard, odoo::MarkerUse use);
-    void forget_markers(const odoo::MarkerUse& use);
+    void ask_shard(std::size_t shard, const odoo::MarkerUse& use);
+    void forget_markers(const odoo::MarkerUse& use) const;
 };
 
 Result<void> OdooFeed::Impl::prepare() {
@@ -117,7 +117,10 @@ void OdooFeed::Impl::forget_markers_later() {
 }
 
 /// One after another: a shard that cannot say what it has keeps all markers where they are.
-void OdooFeed::Impl::ask_shard(std::size_t shard, odoo::MarkerUse use) {
+void OdooFeed::Impl::ask_shard(std::size_t shard, const odoo::MarkerUse& use) {
+    if (is_stopped) {
+        return;
+    }
     if (shard == shards.size()) {
         forget_markers(use);
         return;
@@ -138,15 +141,11 @@ void OdooFeed::Impl::ask_shard(std::size_t shard, odoo::MarkerUse use) {
         }
         known.oldest_letter =
             std::max(known.oldest_letter, Duration(progress.value().oldest_letter_us));
-        asio::post(self->control, [self, shard, known] {
-            if (!self->is_stopped) {
-                self->ask_shard(shard + 1, known);
-            }
-        });
+        asio::post(self->control, [self, shard, known] { self->ask_shard(shard + 1, known); });
     });
 }
 
-void OdooFeed::Impl::forget_markers(const odoo::MarkerUse& use) {
+void OdooFeed::Impl::forget_markers(const odoo::MarkerUse& use) const {
     const auto age = odoo::marker_age_max(config.odoo_ledger_keep_days, use);
     if (age && !is_stopped) {
         sink->forget_markers(clock.unix_now() - age->count());

@@ -1,5 +1,6 @@
 #include "broker/odoo_source.hpp"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
@@ -52,7 +53,7 @@ struct OdooSource::Impl {
                {.subscription = file.hints.subscription,
                 .consumer = "odoo-source",
                 .credit = held_hints_of_a_shard_max},
-               {.take = [this](std::vector<FeedEvent> events) { take(events); },
+               {.take = [this](const std::vector<FeedEvent>& events) { take(events); },
                 .held = [this] { return held(); }}),
           read_timer(io),
           sweep_timer(io) {}
@@ -171,6 +172,7 @@ void OdooSource::Impl::publish_events(const std::string& topic,
         std::move(records),
         [done = std::move(done)](const std::vector<http::RecordOutcome>& published) {
             std::vector<odoo::EventOutcome> outcomes;
+            outcomes.reserve(published.size());
             for (const auto& one : published) {
                 outcomes.push_back({.error = one.error, .is_duplicate = one.is_duplicate});
             }
@@ -184,17 +186,14 @@ void OdooSource::Impl::publish_hints(const std::vector<odoo::SweptHint>& hints,
     for (const auto& hint : hints) {
         records.emplace_back(record_of({}, hint.text, hint.event_id));
     }
-    publisher.publish(file.hints.topic,
-                      std::move(records),
-                      [done = std::move(done)](const std::vector<http::RecordOutcome>& published) {
-                          for (const auto& one : published) {
-                              if (one.error) {
-                                  done(*one.error);
-                                  return;
-                              }
-                          }
-                          done(ok());
-                      });
+    publisher.publish(
+        file.hints.topic,
+        std::move(records),
+        [done = std::move(done)](const std::vector<http::RecordOutcome>& published) {
+            const auto failed = std::ranges::find_if(
+                published, [](const auto& one) { return one.error.has_value(); });
+            done(failed == published.end() ? Result<void>(ok()) : Result<void>(*failed->error));
+        });
 }
 
 void OdooSource::Impl::wake(asio::steady_timer& timer, SteadyTime at, std::function<void()> work) {
@@ -230,6 +229,7 @@ Result<std::unique_ptr<OdooSource>> OdooSource::create(asio::io_context& control
 
 OdooSource::OdooSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): cancelling a timer that exists does not fail
 OdooSource::~OdooSource() {
     stop();
 }
@@ -237,6 +237,7 @@ OdooSource::~OdooSource() {
 void OdooSource::start(std::vector<http::ShardLink> shards,
                        std::function<std::uint64_t()> next_id) {
     std::vector<SubscriptionFeed::Link> links;
+    links.reserve(shards.size());
     for (const auto& one : shards) {
         links.push_back({.runtime = one.runtime, .shard = one.shard, .delivery = one.delivery});
     }

@@ -33,7 +33,7 @@ class OdooSource {
     OdooSource& operator=(const OdooSource&) = delete;
     OdooSource(OdooSource&&) = delete;
     OdooSource& operator=(OdooSource&&) = delete;
-    ~OdooSource();
+    ~OdooSource();  // NOLINT(bugprone-exception-escape): see its definition
 
     /// Before the control thread's loop. `next_id` gives numbers that are unique in the node.
     void start(std::vector<http::ShardLink> shards, std::function<std::uint64_t()> next_id);

@@ -268,10 +268,10 @@ Result<void> Store::recover() {
     for (auto at = segments.begin(); at != segments.end(); ++at) {
         const auto& [sequence, segment] = *at;
         const auto row = index_->sealed_segments().find(sequence);
+        if (sequence <= sealed_upto_ && row != index_->sealed_segments().end()) {
+            scrubber_.add(sequence, row->second.used_bytes);
+        }
         if (sequence <= sealed_upto_) {
-            if (row != index_->sealed_segments().end()) {
-                scrubber_.add(sequence, row->second.used_bytes);
-            }
             continue;
         }
         const auto before = std::pair(applied_, frames_quarantined_);

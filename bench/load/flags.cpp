@@ -221,21 +221,20 @@ struct FloorSettings {
     std::chrono::milliseconds duration{1'000};
 };
 
+std::vector<Report> measure(const FloorSettings& settings) {
+    std::vector<Report> reports;
+    for (const auto& figures : run_floor(settings.directory, settings.sizes, settings.duration)) {
+        reports.push_back(report(figures));
+    }
+    return reports;
+}
+
 void add_floor(CLI::App& app, Plan& plan) {
     const auto settings = std::make_shared<FloorSettings>();
     auto& work = *app.add_subcommand("floor", "durable writes to the bare disk");
     work.add_option("--directory", settings->directory, "where the file is made");
     work.add_option("--bytes", settings->sizes, "sizes of a write, multiples of 4096");
-    work.callback([settings, &plan] {
-        plan.run = [settings] {
-            std::vector<Report> reports;
-            for (const auto& figures :
-                 run_floor(settings->directory, settings->sizes, settings->duration)) {
-                reports.push_back(report(figures));
-            }
-            return reports;
-        };
-    });
+    work.callback([settings, &plan] { plan.run = [settings] { return measure(*settings); }; });
 }
 
 }  // namespace

@@ -8,6 +8,12 @@
 namespace millrace::bench {
 namespace {
 
+void print_histograms(const Report& report) {
+    for (const auto& [name, latency] : report.latencies) {
+        std::cerr << name << ", up to\n" << bars_of(latency);
+    }
+}
+
 int run(int argc, char** argv) {
     CLI::App app{
         "Measures a running Millrace broker, and the bare disk beside it. One JSON object a line."};
@@ -16,10 +22,8 @@ int run(int argc, char** argv) {
     CLI11_PARSE(app, argc, argv);
     for (const auto& report : plan.run()) {
         std::cout << report.json << '\n';
-        for (const auto& [name, latency] : report.latencies) {
-            if (plan.shows_histogram) {
-                std::cerr << name << ", up to\n" << bars_of(latency);
-            }
+        if (plan.shows_histogram) {
+            print_histograms(report);
         }
     }
     return 0;

@@ -43,17 +43,20 @@ void add(SubscriptionProgress& total, const SubscriptionProgress& part) {
     std::ranges::copy(part.partitions, std::back_inserter(total.partitions));
 }
 
-/// What is stopped comes first: a person must see to it. What several shards say stands once.
+/// What several shards say stands once.
+void add_reason(const std::string& reason, std::vector<std::string>& reasons) {
+    if (!reason.empty() && std::ranges::find(reasons, reason) == reasons.end()) {
+        reasons.push_back(reason);
+    }
+}
+
+/// What is stopped comes first: a person must see to it.
 std::string join_reasons(const std::vector<ProgressOfShard>& shards) {
     std::vector<std::string> reasons;
     for (const auto reason :
          {&SubscriptionProgress::stopped_reason, &SubscriptionProgress::reason}) {
         for (const auto& part : shards) {
-            const bool is_new = part && !((*part).*reason).empty() &&
-                                std::ranges::find(reasons, (*part).*reason) == reasons.end();
-            if (is_new) {
-                reasons.push_back((*part).*reason);
-            }
+            add_reason(part ? (*part).*reason : std::string(), reasons);
         }
     }
     std::string text;
@@ -89,11 +92,13 @@ SubscriptionStatus join_progress(std::shared_ptr<const SubscriptionInfo> definit
     SubscriptionStatus status;
     auto& total = status.total;
     for (ShardId shard{0}; shard.value < shards.size(); ++shard) {
-        if (const auto& part = shards[shard.value]) {
-            add(total, *part);
-            for (const auto& change : part->circuit_changes) {
-                status.circuit_changes.emplace_back(shard, change);
-            }
+        const auto& part = shards[shard.value];
+        if (!part) {
+            continue;
+        }
+        add(total, *part);
+        for (const auto& change : part->circuit_changes) {
+            status.circuit_changes.emplace_back(shard, change);
         }
     }
     total.reason = join_reasons(shards);

@@ -16,7 +16,7 @@ struct FeedRef {
     ShardId shard;
     std::uint64_t session = 0;
     std::uint64_t delivery_id = 0;
-    auto operator<=>(const FeedRef&) const = default;
+    auto operator<=>(const FeedRef&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 /// One delivered record, with bytes of its own.
 struct FeedEvent {

@@ -32,6 +32,7 @@ std::unique_ptr<wire::LetterT> to_wire(const delivery::Letter& letter) {
 wire::LetterListAnswerT merge(
     const std::vector<std::shared_ptr<Result<delivery::LetterPage>>>& shards, std::uint32_t limit) {
     std::vector<delivery::LetterPage> pages;
+    pages.reserve(shards.size());
     for (const auto& part : shards) {
         pages.push_back(std::move(part->value()));
     }

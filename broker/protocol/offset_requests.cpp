@@ -111,6 +111,23 @@ std::uint32_t partition_of(const wire::PartitionOffset& offset) {
     return offset.partition_id();
 }
 
+/// What the shards found, with an error for each partition that none of them has.
+wire::ListOffsetsAnswerT join_offsets(const std::vector<Offsets>& shards,
+                                      const std::vector<std::uint32_t>& wanted) {
+    wire::ListOffsetsAnswerT answer;
+    std::unordered_set<std::uint32_t> known;
+    for (const auto& part : shards) {
+        std::ranges::copy(part, std::back_inserter(answer.offsets));
+        std::ranges::transform(part, std::inserter(known, known.end()), partition_of);
+    }
+    for (const auto id : wanted) {
+        if (!known.contains(id)) {
+            answer.offsets.emplace_back(0, id, static_cast<std::uint16_t>(Errc::unknown_partition));
+        }
+    }
+    return answer;
+}
+
 }  // namespace
 
 void handle_list_offsets(const Request& request) {
@@ -126,19 +143,7 @@ void handle_list_offsets(const Request& request) {
         [wanted](const ShardServices& services) { return offsets_on(services, *wanted); },
         [session = request.session, header = request.header, wanted](
             const std::vector<Offsets>& shards) {
-            wire::ListOffsetsAnswerT answer;
-            std::unordered_set<std::uint32_t> known;
-            for (const auto& part : shards) {
-                std::ranges::copy(part, std::back_inserter(answer.offsets));
-                std::ranges::transform(part, std::inserter(known, known.end()), partition_of);
-            }
-            for (const auto id : wanted->partition_ids) {
-                if (!known.contains(id)) {
-                    answer.offsets.emplace_back(
-                        0, id, static_cast<std::uint16_t>(Errc::unknown_partition));
-                }
-            }
-            session->answer(header, answer);
+            session->answer(header, join_offsets(shards, wanted->partition_ids));
         });
 }
 

@@ -143,7 +143,7 @@ void publish_there(const std::shared_ptr<PublishJoin>& join,
             }
             services.shard->publish(
                 batches, [done](std::vector<PublishOutcome> outcomes, std::string text) {
-                    done({.outcomes = std::move(outcomes), .text = std::move(text)});
+                    done(Published{.outcomes = std::move(outcomes), .text = std::move(text)});
                 });
         },
         [join, places](const Published& published) {

@@ -13,6 +13,12 @@ namespace {
 constexpr std::size_t length_bytes = 4;
 constexpr std::size_t entry_bytes_max = 512_KiB;  ///< but for a command that is larger alone
 
+void tell(const std::vector<CommandDone>& waiters, const Result<void>& outcome) {
+    for (const auto& done : waiters) {
+        done(outcome);
+    }
+}
+
 }  // namespace
 
 CommandQueue::CommandQueue(ShardId shard, Limits limits, Propose propose, MetricsRegistry& metrics)
@@ -60,10 +66,7 @@ void CommandQueue::flush() {
         auto waiters = std::make_shared<std::vector<CommandDone>>(std::move(entry.waiters));
         propose_(std::move(entry.buffer), [this, bytes, waiters](const Result<RaftIndex>& applied) {
             ahead_bytes_ -= bytes;
-            const auto outcome = applied ? ok() : Result<void>(applied.error());
-            for (const auto& done : *waiters) {
-                done(outcome);
-            }
+            tell(*waiters, applied ? ok() : Result<void>(applied.error()));
         });
     }
     waiting_gauge_.set(static_cast<std::int64_t>(waiting_bytes_));

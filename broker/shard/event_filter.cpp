@@ -87,11 +87,11 @@ EventFilter::Judged EventFilter::judge(PartitionId partition,
         const EventPlace fresh{.offset = moment.next + rank, .append_time_us = moment.now_us};
         if (place == nullptr) {
             const auto [first, is_new] = here.try_emplace(record.id, fresh);
-            if (is_new) {
-                judged.fresh.push_back(record);
-                continue;
-            }
-            place = &first->second;
+            place = is_new ? nullptr : &first->second;
+        }
+        if (place == nullptr) {
+            judged.fresh.push_back(record);
+            continue;
         }
         judged.repeats.push_back({.number = record.number,
                                   .offset = place->offset,

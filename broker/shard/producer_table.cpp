@@ -112,19 +112,22 @@ void ProducerTable::drop_proposal(std::uint64_t proposal) {
     std::erase_if(producers_, [](const auto& entry) { return entry.second.count == 0; });
 }
 
-std::string ProducerTable::format(
-    const std::function<bool(const AcceptedBatch& batch)>& is_kept) const {
+std::string ProducerTable::format(const IsKept& is_kept) const {
     std::string text;
     for (const auto id : by_age_) {
-        const auto& producer = producers_.at(id);
-        const std::span batches(producer.batches.data(), producer.count);
-        for (const auto& batch : batches) {
-            if (is_kept(batch)) {
-                append_row(text, id, producer.epoch, batch);
-            }
-        }
+        append_rows(text, id, is_kept);
     }
     return text;
+}
+
+void ProducerTable::append_rows(std::string& text, std::int64_t id, const IsKept& is_kept) const {
+    const auto& producer = producers_.at(id);
+    const std::span batches(producer.batches.data(), producer.count);
+    for (const auto& batch : batches) {
+        if (is_kept(batch)) {
+            append_row(text, id, producer.epoch, batch);
+        }
+    }
 }
 
 Result<void> ProducerTable::parse(std::string_view text) {

@@ -58,8 +58,8 @@ class ProducerTable {
 
     /// Only what is kept: what is not committed yet must not be taken for a duplicate after a
     /// crash.
-    [[nodiscard]] std::string format(
-        const std::function<bool(const AcceptedBatch& batch)>& is_kept) const;
+    using IsKept = std::function<bool(const AcceptedBatch& batch)>;
+    [[nodiscard]] std::string format(const IsKept& is_kept) const;
     /// Errors: corrupt.
     [[nodiscard]] Result<void> parse(std::string_view text);
     [[nodiscard]] std::size_t size() const { return producers_.size(); }
@@ -73,6 +73,7 @@ class ProducerTable {
         std::list<std::int64_t>::iterator age;
     };
     static void remember(Producer& producer, const AcceptedBatch& batch);
+    void append_rows(std::string& text, std::int64_t id, const IsKept& is_kept) const;
 
     std::size_t producers_max_;
     std::unordered_map<std::int64_t, Producer> producers_;

@@ -1,5 +1,3 @@
-#include <ranges>
-
 #include "client/src/admin_impl.hpp"
 #include "client/src/offsets.hpp"
 #include "client/wire/schema/groups_generated.h"
@@ -10,20 +8,25 @@ namespace {
 
 using wire::Api;
 
+GroupMember from_wire(const wire::GroupMemberT& member, const client::PartitionNames& names) {
+    GroupMember made{.member_id = member.member_id,
+                     .client_name = member.client_name,
+                     .peer = member.peer,
+                     .partitions = {}};
+    for (const auto id : member.partition_ids) {
+        if (const auto found = names.find(id); found != names.end()) {
+            made.partitions.emplace_back(found->second.topic, found->second.index);
+        }
+    }
+    return made;
+}
+
 GroupDescription from_wire(const wire::GroupT& group, const client::PartitionNames& names) {
     GroupDescription made{
         .name = group.name, .generation = group.generation, .members = {}, .offsets = {}};
+    made.members.reserve(group.members.size());
     for (const auto& member : group.members) {
-        GroupMember one{.member_id = member->member_id,
-                        .client_name = member->client_name,
-                        .peer = member->peer,
-                        .partitions = {}};
-        const auto is_known = [&names](auto id) { return names.contains(id); };
-        for (const auto id : member->partition_ids | std::views::filter(is_known)) {
-            const auto& name = names.at(id);
-            one.partitions.emplace_back(name.topic, name.index);
-        }
-        made.members.push_back(std::move(one));
+        made.members.push_back(from_wire(*member, names));
     }
     for (const auto& offset : group.offsets) {
         if (const auto found = names.find(offset.partition_id()); found != names.end()) {

@@ -1,7 +1,7 @@
 #include "millrace/consumer.hpp"
 
 #include <algorithm>
-#include <ranges>
+#include <iterator>
 
 #include "client/src/consumer_impl.hpp"
 #include "client/src/offsets.hpp"
@@ -14,6 +14,14 @@ using wire::Api;
 constexpr std::size_t chunks_ahead = 4;
 constexpr std::uint32_t fetch_wait_ms = 500;
 constexpr std::chrono::milliseconds retry_delay{50};
+
+template <class Predicate>
+std::vector<TopicPartition> partitions_where(const TopicDescription& topic,
+                                             const Predicate& is_wanted) {
+    std::vector<TopicPartition> found;
+    std::ranges::copy_if(topic.partitions, std::back_inserter(found), is_wanted);
+    return found;
+}
 
 }  // namespace
 
@@ -53,7 +61,7 @@ void Consumer::Impl::assign_alone() {
         return options_.partition.value_or(partition.index) == partition.index;
     };
     for (const auto& topic : topics_) {
-        for (const auto& partition : topic.partitions | std::views::filter(is_wanted)) {
+        for (const auto& partition : partitions_where(topic, is_wanted)) {
             ids.push_back(partition.partition_id);
         }
     }
@@ -69,7 +77,7 @@ void Consumer::Impl::assign(const Offsets& offsets) {
     };
     for (const auto& topic : topics_) {
         client::add_names(topic, names);
-        for (const auto& partition : topic.partitions | std::views::filter(is_wanted)) {
+        for (const auto& partition : partitions_where(topic, is_wanted)) {
             const auto at = offsets.at(partition.partition_id);
             positions[partition.partition_id] = {.shard = partition.shard,
                                                  .index = partition.index,
@@ -93,23 +101,21 @@ void Consumer::Impl::assign(const Offsets& offsets) {
 
 void Consumer::Impl::fetch(std::uint32_t shard) {
     wire::FetchRequestT request;
-    std::uint64_t epoch = 0;
-    {
-        const std::lock_guard lock(mutex_);
-        if (is_closed_ || ready_.size() >= chunks_ahead || fetching_.contains(shard)) {
-            return;
-        }
-        for (const auto& [id, position] : positions_) {
-            if (position.shard == shard) {
-                request.partitions.emplace_back(position.fetch, id, options_.fetch_bytes_max);
-            }
-        }
-        if (request.partitions.empty()) {
-            return;
-        }
-        fetching_.insert(shard);
-        epoch = epoch_;
+    std::unique_lock lock(mutex_);
+    if (is_closed_ || ready_.size() >= chunks_ahead || fetching_.contains(shard)) {
+        return;
     }
+    for (const auto& [id, position] : positions_) {
+        if (position.shard == shard) {
+            request.partitions.emplace_back(position.fetch, id, options_.fetch_bytes_max);
+        }
+    }
+    if (request.partitions.empty()) {
+        return;
+    }
+    fetching_.insert(shard);
+    const auto epoch = epoch_;
+    lock.unlock();
     request.bytes_max = options_.fetch_bytes_max;
     request.wait_max_ms = fetch_wait_ms;
     core_->send(
@@ -271,12 +277,11 @@ std::vector<Damage> Consumer::Impl::damage() {
 bool Consumer::Impl::is_caught_up() {
     if (!ends_) {
         std::vector<std::uint32_t> ids;
-        {
-            const std::lock_guard lock(mutex_);
-            for (const auto& [id, position] : positions_) {
-                ids.push_back(id);
-            }
+        std::unique_lock lock(mutex_);
+        for (const auto& [id, position] : positions_) {
+            ids.push_back(id);
         }
+        lock.unlock();
         ends_ = client::offsets_at(*core_, ids, {.at = StartAt::latest});
     }
     const std::lock_guard lock(mutex_);
@@ -302,6 +307,7 @@ Consumer& Consumer::operator=(Consumer&& other) noexcept {
     std::swap(impl_, other.impl_);
     return *this;
 }
+// NOLINTNEXTLINE(bugprone-exception-escape): posting fails only for want of memory
 Consumer::~Consumer() {
     if (impl_) {
         impl_->close();

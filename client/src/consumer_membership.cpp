@@ -134,19 +134,18 @@ void Consumer::Impl::commit() {
         return;
     }
     Offsets offsets;
-    {
-        const std::lock_guard lock(mutex_);
-        for (const auto& [id, position] : positions_) {
-            if (position.delivered != position.committed) {
-                offsets[id] = position.delivered;
-            }
+    std::unique_lock lock(mutex_);
+    for (const auto& [id, position] : positions_) {
+        if (position.delivered != position.committed) {
+            offsets[id] = position.delivered;
         }
     }
+    lock.unlock();
     if (offsets.empty()) {
         return;
     }
     send_commit(offsets);
-    const std::lock_guard lock(mutex_);
+    lock.lock();
     for (const auto& [id, offset] : offsets) {
         positions_[id].committed = offset;
     }

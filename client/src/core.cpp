@@ -36,6 +36,7 @@ Core::Core(ClientOptions options)
     });
 }
 
+// NOLINTNEXTLINE(bugprone-exception-escape): posting fails only for want of memory
 Core::~Core() {
     post([this] { connection_.close(); });
     work_.reset();

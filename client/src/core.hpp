@@ -52,7 +52,7 @@ class Core : public std::enable_shared_from_this<Core> {
     Core& operator=(const Core&) = delete;
     Core(Core&&) = delete;
     Core& operator=(Core&&) = delete;
-    ~Core();
+    ~Core();  // NOLINT(bugprone-exception-escape): see its definition
 
     [[nodiscard]] const ClientOptions& options() const { return options_; }
     [[nodiscard]] boost::asio::io_context& context() { return context_; }

@@ -196,40 +196,45 @@ bool Producer::Impl::begin_publish() {
         return false;
     }
     is_waiting_for_credit_ = !core_->begin_publish([weak = weak_from_this()] {
-        if (const auto self = weak.lock()) {
-            {
-                const std::lock_guard lock(self->mutex_);
-                self->is_waiting_for_credit_ = false;
-            }
-            self->drain();
+        const auto self = weak.lock();
+        if (!self) {
+            return;
         }
+        {
+            const std::lock_guard lock(self->mutex_);
+            self->is_waiting_for_credit_ = false;
+        }
+        self->drain();
     });
     return !is_waiting_for_credit_;
 }
 
 void Producer::Impl::drain() {
     while (true) {
-        Batches batches;
-        {
-            const std::lock_guard lock(mutex_);
-            is_woken_ = false;
-            const bool is_full =
-                requests_in_flight_ >= std::min(options_.requests_in_flight_max, credit_);
-            const bool is_too_little =
-                requests_in_flight_ > 0 && gathered_bytes_ < worth_sending_bytes;
-            if (dirty_.empty() || is_full || is_too_little || !begin_publish()) {
-                return;
-            }
-            batches = take_batches();
-            if (batches.empty()) {
-                core_->end_publish();
-                return;
-            }
-            ++requests_in_flight_;
-            ++statistics_.requests;
+        auto batches = begin_request();
+        if (batches.empty()) {
+            return;
         }
         request(std::move(batches));
     }
+}
+
+Producer::Impl::Batches Producer::Impl::begin_request() {
+    const std::lock_guard lock(mutex_);
+    is_woken_ = false;
+    const bool is_full = requests_in_flight_ >= std::min(options_.requests_in_flight_max, credit_);
+    const bool is_too_little = requests_in_flight_ > 0 && gathered_bytes_ < worth_sending_bytes;
+    if (dirty_.empty() || is_full || is_too_little || !begin_publish()) {
+        return {};
+    }
+    auto batches = take_batches();
+    if (batches.empty()) {
+        core_->end_publish();
+        return {};
+    }
+    ++requests_in_flight_;
+    ++statistics_.requests;
+    return batches;
 }
 
 void Producer::Impl::request(Batches batches) {

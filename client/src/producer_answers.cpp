@@ -20,9 +20,9 @@ std::string refusal_of(const Result<const wire::FrameView*>& answer,
 
 std::vector<wire::PublishRepeat> repeats_of(const wire::PublishAnswerT& answer, std::size_t entry) {
     // They come by entry; what comes otherwise finds nobody.
-    const auto found = std::ranges::equal_range(
-        answer.repeats, entry, {}, [](const auto& repeat) { return std::size_t{repeat.entry()}; });
-    return {found.begin(), found.end()};
+    const auto entry_of = [](const auto& repeat) { return std::size_t{repeat.entry()}; };
+    return {std::ranges::lower_bound(answer.repeats, entry, {}, entry_of),
+            std::ranges::upper_bound(answer.repeats, entry, {}, entry_of)};
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ void Producer::Impl::answered(const Batches& batches,
             begin_epoch_if_due(partitions_[batch->partition]);
         }
     }
-    end(std::move(endings));
+    end(endings);
     if (must_refresh) {
         refresh();
     } else if (must_wait) {
@@ -132,7 +132,7 @@ void Producer::Impl::judge(const Batches& batches,
 }
 
 void Producer::Impl::fail_batch(Partition& partition,
-                                Place place,
+                                const Place& place,
                                 const Error& error,
                                 std::vector<Ending>& endings) {
     const auto batch = *place;
@@ -217,7 +217,7 @@ std::size_t Producer::Impl::tell(const Ending& ending) {
     return duplicates;
 }
 
-void Producer::Impl::end(std::vector<Ending> endings) {
+void Producer::Impl::end(const std::vector<Ending>& endings) {
     std::size_t duplicates = 0;
     for (const auto& ending : endings) {
         duplicates += tell(ending);
@@ -276,7 +276,7 @@ void Producer::Impl::refresh() {
                         const std::lock_guard lock(self->mutex_);
                         self->take_metadata(parsed.value(), endings);
                     }
-                    self->end(std::move(endings));
+                    self->end(endings);
                     self->retry_later();
                 });
 }

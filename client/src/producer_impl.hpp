@@ -79,6 +79,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     /// them.
     bool take_from(Partition& partition, std::size_t& bytes, Batches& taken);
     [[nodiscard]] Batches take_batches();
+    /// What a request that may go out now takes along; nothing when none may.
+    [[nodiscard]] Batches begin_request();
     void request(Batches batches);
     void answered(const Batches& batches, const Result<const wire::FrameView*>& answer);
     void judge(const Batches& batches,
@@ -89,7 +91,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     [[nodiscard]] bool should_retry(const Batch& batch, Errc code) const;
     using Place = std::deque<std::shared_ptr<Batch>>::iterator;
     void fail_batch(Partition& partition,
-                    Place place,
+                    const Place& place,
                     const Error& error,
                     std::vector<Ending>& endings);
     void fail_late(Partition& partition, std::vector<Ending>& endings);
@@ -99,7 +101,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     void begin_epoch_if_due(Partition& partition);
     /// Calls each record's callback with its own place; how many were there before.
     static std::size_t tell(const Ending& ending);
-    void end(std::vector<Ending> endings);
+    void end(const std::vector<Ending>& endings);
     /// Under the lock.
     void take_metadata(const wire::MetadataAnswerT& answer, std::vector<Ending>& endings);
     void refresh();

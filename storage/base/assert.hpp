@@ -9,9 +9,6 @@ namespace millrace {
 
 /// For a broken program only, in every build. Bytes from disk, wire or config never trip it: those
 /// give an `Error`.
-#define MILLRACE_ASSERT(condition)                                        \
-    do {                                                                  \
-        if (!(condition)) [[unlikely]] {                                  \
-            ::millrace::assertion_failed(#condition, __FILE__, __LINE__); \
-        }                                                                 \
-    } while (false)
+#define MILLRACE_ASSERT(condition)      \
+    ((condition) ? static_cast<void>(0) \
+                 : ::millrace::assertion_failed(#condition, __FILE__, __LINE__))

@@ -63,23 +63,27 @@ void SegmentMaker::start_step(std::size_t bytes_max) {
     is_stepping_ = true;
     background_.start(
         [this, plan = *plan_, progress = progress_, bytes_max]() -> Background::Ending {
-            if (progress.filled < options_.segment_bytes) {
-                return [this, filled = fill(plan, progress, bytes_max)] {
-                    is_stepping_ = false;
-                    rests_until_ = clock_.steady_now() + fill_rest;
-                    if (filled) {
-                        progress_ = filled.value();
-                    } else {
-                        made_ = filled.error();
-                    }
-                };
+            if (progress.filled >= options_.segment_bytes) {
+                return [this, made = finish_file(plan)] { take_made(made); };
             }
-            return [this, made = finish_file(plan)] {
-                is_stepping_ = false;
-                progress_ = {};
-                made_ = made;
-            };
+            return [this, filled = fill(plan, progress, bytes_max)] { take_filled(filled); };
         });
+}
+
+void SegmentMaker::take_filled(const Result<Progress>& filled) {
+    is_stepping_ = false;
+    rests_until_ = clock_.steady_now() + fill_rest;
+    if (filled) {
+        progress_ = filled.value();
+    } else {
+        made_ = filled.error();
+    }
+}
+
+void SegmentMaker::take_made(const Result<Segment>& made) {
+    is_stepping_ = false;
+    progress_ = {};
+    made_ = made;
 }
 
 Result<SegmentMaker::Progress> SegmentMaker::fill(const Plan& plan,

@@ -39,7 +39,7 @@ class StateDumpWriter {
     [[nodiscard]] Result<FrameView> next();
 
   private:
-    /// Nothing at the end of all parts; false where a part has ended.
+    /// False where a part has ended.
     [[nodiscard]] Result<bool> load_row();
 
     std::array<KeyValueCursor, 2> parts_;

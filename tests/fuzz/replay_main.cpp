@@ -24,6 +24,7 @@ void replay(const std::filesystem::path& path) {
 
 }  // namespace
 
+// NOLINTNEXTLINE(bugprone-exception-escape): a folder that cannot be read ends the program
 int main(int argc, char** argv) {
     std::size_t count = 0;
     for (const char* folder : std::span(argv, static_cast<std::size_t>(argc)).subspan(1)) {

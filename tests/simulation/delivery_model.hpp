@@ -19,7 +19,8 @@ using broker::delivery::SessionId;
 struct RecordId {
     PartitionId partition;
     Offset offset;
-    friend auto operator<=>(const RecordId&, const RecordId&) = default;
+    friend auto operator<=>(const RecordId&,
+                            const RecordId&) = default;  // NOLINT(modernize-use-nullptr)
 };
 
 /// What one queue subscription with order `key` must do, record by record.

@@ -68,15 +68,18 @@ void JobModel::begin_redrive(const Job& job, const std::vector<Letter>& letters)
 void JobModel::check_redrives(const std::vector<Letter>& letters) {
     for (const auto& [job, begun] : redrives_) {
         for (const auto& letter : letters) {
-            const auto count = mark_count(letter, job);
-            if (count > 1) {
-                complain(job,
-                         "sent letter " + std::to_string(letter.id) + " " + std::to_string(count) +
-                             " times");
-            } else if (count == 1 && !begun.known.contains(letter.id)) {
-                complain(job, "sent letter " + std::to_string(letter.id) + ", which came later");
-            }
+            check_sent(job, begun, letter);
         }
+    }
+}
+
+void JobModel::check_sent(std::uint64_t job, const Redrive& begun, const Letter& letter) {
+    const auto count = mark_count(letter, job);
+    const auto name = "letter " + std::to_string(letter.id);
+    if (count > 1) {
+        complain(job, "sent " + name + " " + std::to_string(count) + " times");
+    } else if (count == 1 && !begun.known.contains(letter.id)) {
+        complain(job, "sent " + name + ", which came later");
     }
 }
 
@@ -101,46 +104,14 @@ void JobModel::check_redriven(const Job& job, const std::vector<Letter>& letters
 }
 
 void JobModel::check_replayed(const Job& job, const Logs& logs) {
-    std::map<std::string, const LogRecord*> expected;
-    std::set<std::string> required;
-    for (std::size_t i = 0; i < logs.sources.size(); ++i) {
-        for (const auto& record : logs.sources[i]) {
-            const auto name =
-                "a.b/" + std::to_string(i) + "@" + std::to_string(record.offset.value);
-            if (is_wanted(record, job)) {
-                expected[name] = &record;
-            }
-            if (is_wanted(record, job) && record.offset >= logs.first[i]) {
-                required.insert(name);
-            }
-        }
+    Wanted wanted;
+    for (std::size_t partition = 0; partition < logs.sources.size(); ++partition) {
+        add_wanted(job, logs, partition, wanted);
     }
+    const auto& required = wanted.required;
     std::set<std::string> seen;
     for (const auto& target : logs.targets) {
-        const LogRecord* last = nullptr;
-        for (const auto& record : target) {
-            const auto view = record.view();
-            const auto id = std::to_string(job.id);
-            if (view.header(broker::delivery::replay_id_header).value_or("") != id) {
-                continue;
-            }
-            const std::string origin(view.header(broker::delivery::origin_header).value_or(""));
-            const auto from = expected.find(origin);
-            if (from == expected.end()) {
-                complain(job.id, "replayed " + origin + ", which it should not");
-                continue;
-            }
-            if (!seen.insert(origin).second) {
-                complain(job.id, "replayed " + origin + " twice");
-            }
-            if (!is_same({.record = record, .origin = *from->second})) {
-                complain(job.id, "changed " + origin);
-            }
-            if (last != nullptr && !goes_before(*last, *from->second)) {
-                complain(job.id, "replayed " + origin + " too late");
-            }
-            last = from->second;
-        }
+        check_target(job, target, wanted, seen);
     }
     if (job.state == JobState::done && !std::ranges::includes(seen, required)) {
         complain(job.id,
@@ -149,6 +120,50 @@ void JobModel::check_replayed(const Job& job, const Logs& logs) {
     }
     if (job.state == JobState::done && job.progress.sent < required.size()) {
         complain(job.id, "says that it sent " + std::to_string(job.progress.sent));
+    }
+}
+
+void JobModel::add_wanted(const Job& job, const Logs& logs, std::size_t partition, Wanted& wanted) {
+    for (const auto& record : logs.sources[partition]) {
+        if (!is_wanted(record, job)) {
+            continue;
+        }
+        const auto name =
+            "a.b/" + std::to_string(partition) + "@" + std::to_string(record.offset.value);
+        wanted.records[name] = &record;
+        if (record.offset >= logs.first[partition]) {
+            wanted.required.insert(name);
+        }
+    }
+}
+
+void JobModel::check_target(const Job& job,
+                            const std::vector<LogRecord>& target,
+                            const Wanted& wanted,
+                            std::set<std::string>& seen) {
+    const LogRecord* last = nullptr;
+    for (const auto& record : target) {
+        const auto view = record.view();
+        const auto id = std::to_string(job.id);
+        if (view.header(broker::delivery::replay_id_header).value_or("") != id) {
+            continue;
+        }
+        const std::string origin(view.header(broker::delivery::origin_header).value_or(""));
+        const auto from = wanted.records.find(origin);
+        if (from == wanted.records.end()) {
+            complain(job.id, "replayed " + origin + ", which it should not");
+            continue;
+        }
+        if (!seen.insert(origin).second) {
+            complain(job.id, "replayed " + origin + " twice");
+        }
+        if (!is_same({.record = record, .origin = *from->second})) {
+            complain(job.id, "changed " + origin);
+        }
+        if (last != nullptr && !goes_before(*last, *from->second)) {
+            complain(job.id, "replayed " + origin + " too late");
+        }
+        last = from->second;
     }
 }
 

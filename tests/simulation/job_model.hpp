@@ -44,6 +44,17 @@ class JobModel {
         std::map<std::uint64_t, std::size_t> wanted;  ///< letters, with their actions until then
         std::set<std::uint64_t> known;                ///< all letters of that time
     };
+    /// Of a replay, by origin.
+    struct Wanted {
+        std::map<std::string, const LogRecord*> records;
+        std::set<std::string> required;  ///< those that nothing retires
+    };
+    static void add_wanted(const Job& job, const Logs& logs, std::size_t partition, Wanted& wanted);
+    void check_target(const Job& job,
+                      const std::vector<LogRecord>& target,
+                      const Wanted& wanted,
+                      std::set<std::string>& seen);
+    void check_sent(std::uint64_t job, const Redrive& begun, const Letter& letter);
     void complain(std::uint64_t job, const std::string& text);
 
     std::map<std::uint64_t, Redrive> redrives_;

@@ -9,31 +9,40 @@
 namespace millrace::simulation {
 namespace {
 
+LogRecord record_of(const BatchHeader& header, Offset offset, const wire::RecordView& record) {
+    LogRecord made{.partition = header.partition,
+                   .offset = offset,
+                   .append_time_us = header.append_time_us,
+                   .key = {},
+                   .value = std::string(record.value),
+                   .headers = {}};
+    if (record.key) {
+        made.key = std::string(*record.key);
+    }
+    for (const auto& one : record.headers) {
+        made.headers.emplace_back(one.key, one.value);
+    }
+    return made;
+}
+
 /// A batch may begin before the record that was asked for.
+void take_batch(const BatchHeader& header,
+                std::span<const std::byte> run,
+                Offset from,
+                std::vector<LogRecord>& found) {
+    const auto take = [&](std::uint32_t number, const wire::RecordView& record) {
+        const auto offset = header.base_offset + number;
+        if (offset >= from) {
+            found.push_back(record_of(header, offset, record));
+        }
+        return true;
+    };
+    EXPECT_TRUE(wire::visit_records(run.subspan(BatchHeader::bytes, header.batch_bytes), take));
+}
+
 void take_runs(std::span<const std::byte> runs, Offset from, std::vector<LogRecord>& found) {
     while (const auto header = load_batch_header(runs)) {
-        const auto take = [&](std::uint32_t number, const wire::RecordView& record) {
-            const auto offset = header->base_offset + number;
-            if (offset < from) {
-                return true;
-            }
-            LogRecord taken{.partition = header->partition,
-                            .offset = offset,
-                            .append_time_us = header->append_time_us,
-                            .key = {},
-                            .value = std::string(record.value),
-                            .headers = {}};
-            if (record.key) {
-                taken.key = std::string(*record.key);
-            }
-            for (const auto& one : record.headers) {
-                taken.headers.emplace_back(one.key, one.value);
-            }
-            found.push_back(std::move(taken));
-            return true;
-        };
-        EXPECT_TRUE(
-            wire::visit_records(runs.subspan(BatchHeader::bytes, header->batch_bytes), take));
+        take_batch(*header, runs, from, found);
         runs = runs.subspan(header->run_bytes());
     }
 }

@@ -47,10 +47,11 @@ BurstFigures run_burst(const std::string& brokers, const BurstLoad& load) {
         producers.push_back(writing.producer(name));
     }
     const std::string value(load.event_bytes, 'x');
+    const auto ignore = [](const RecordPlace&, const std::exception_ptr&) {};
     const auto begin = SteadyClock::now();
     for (std::uint32_t number = 0; number < load.events_a_topic; ++number) {
         for (auto& producer : producers) {
-            producer.send({.value = value}, [](const RecordPlace&, const std::exception_ptr&) {});
+            producer.send({.value = value}, ignore);
         }
     }
     for (auto& producer : producers) {

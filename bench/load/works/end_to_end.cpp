@@ -19,6 +19,17 @@ SteadyClock::time_point due_of(std::string_view value) {
     return SteadyClock::time_point(std::chrono::nanoseconds(due_ns));
 }
 
+/// How late those come that were meant to go since then.
+void add_delays(const std::vector<Record>& records,
+                SteadyClock::time_point from,
+                LatencyHistogram& delays) {
+    for (const auto& record : records) {
+        if (const auto due = due_of(record.value); due >= from) {
+            delays.add(micros_between(due, SteadyClock::now()));
+        }
+    }
+}
+
 }  // namespace
 
 EndToEndFigures run_end_to_end(const std::string& brokers, PacedLoad load) {
@@ -34,16 +45,13 @@ EndToEndFigures run_end_to_end(const std::string& brokers, PacedLoad load) {
     const auto measured_from = SteadyClock::now() + load.warm_up;
     auto reader = std::async(std::launch::async, [&] {
         for (std::uint64_t seen = 0; seen < sent.load();) {
-            for (const auto& record : consumer.poll(std::chrono::milliseconds(100))) {
-                ++seen;
-                if (const auto due = due_of(record.value); due >= measured_from) {
-                    figures.read.add(micros_between(due, SteadyClock::now()));
-                }
-            }
+            const auto records = consumer.poll(std::chrono::milliseconds(100));
+            seen += records.size();
+            add_delays(records, measured_from, figures.read);
         }
     });
     auto [acked, events] = run_paced(client, load);
-    figures.acked = std::move(acked);
+    figures.acked = acked;
     sent = events;
     reader.get();
     return figures;

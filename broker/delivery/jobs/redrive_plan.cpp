@@ -42,6 +42,54 @@ void take_sent(RedrivePlan& plan, const Letter& letter, ShardId shard) {
     }
 }
 
+/// Looks for the letters of a redrive, shard by shard.
+struct Search {
+    const Job& job;
+    const LetterFilter& filter;
+    JobShards& shards;
+    JobControl& control;
+    RedrivePlan plan;
+
+    Result<void> look_on(ShardId shard);
+    void take(const Letter& letter, ShardId shard);
+};
+
+Result<void> Search::look_on(ShardId shard) {
+    const auto& wanted = job.redrive.query;
+    // What was found is committed before the first goes out.
+    const bool is_fresh = job.progress.total == 0;
+    LetterQuery query{.subscription = wanted.subscription,
+                      .cause = is_fresh ? wanted.cause : std::nullopt,
+                      .state = is_fresh ? std::optional(LetterState::open) : std::nullopt,
+                      .limit = page_letters};
+    for (bool is_end = false; !is_end;) {
+        if (control.must_stop()) {
+            return fail(Errc::cancelled, "the job was told to stop");
+        }
+        MILLRACE_TRY(const auto page, shards.find_letters(shard, query));
+        query.after_id = page.examined_upto;
+        for (const auto& letter : page.letters) {
+            take(letter, shard);
+        }
+        plan.is_cut = plan.to_send.size() >= RedrivePlan::letters_max;
+        is_end = page.is_end || plan.is_cut;
+    }
+    return ok();
+}
+
+void Search::take(const Letter& letter, ShardId shard) {
+    if (has_mark(letter, job.id)) {
+        take_sent(plan, letter, shard);
+        return;
+    }
+    const bool is_later =
+        letter.actions.empty() || letter.actions.front().time_us >= job.created_us;
+    if (letter.state == LetterState::open && !is_later &&
+        letter.cause == job.redrive.query.cause.value_or(letter.cause) && filter.wants(letter)) {
+        plan.to_send.push_back(planned(letter, shard));
+    }
+}
+
 }  // namespace
 
 std::string redrive_mark(std::uint64_t job) {
@@ -74,36 +122,11 @@ void put_in_order(std::vector<PlannedLetter>& letters) {
 Result<RedrivePlan> plan_redrive(const Job& job, JobShards& shards, JobControl& control) {
     const auto& spec = job.redrive;
     MILLRACE_TRY(const auto filter, LetterFilter::make(spec.query));
-    // What was found is committed before the first goes out.
-    const bool is_fresh = job.progress.total == 0;
-    RedrivePlan plan;
+    Search search{.job = job, .filter = filter, .shards = shards, .control = control, .plan = {}};
     for (ShardId shard{0}; shard.value < shards.shard_count(); ++shard) {
-        LetterQuery query{.subscription = spec.query.subscription,
-                          .cause = is_fresh ? spec.query.cause : std::nullopt,
-                          .state = is_fresh ? std::optional(LetterState::open) : std::nullopt,
-                          .limit = page_letters};
-        for (bool is_end = false; !is_end;) {
-            if (control.must_stop()) {
-                return fail(Errc::cancelled, "the job was told to stop");
-            }
-            MILLRACE_TRY(const auto page, shards.find_letters(shard, query));
-            query.after_id = page.examined_upto;
-            is_end = page.is_end;
-            for (const auto& letter : page.letters) {
-                const bool is_later =
-                    letter.actions.empty() || letter.actions.front().time_us >= job.created_us;
-                if (has_mark(letter, job.id)) {
-                    take_sent(plan, letter, shard);
-                } else if (letter.state == LetterState::open && !is_later &&
-                           letter.cause == spec.query.cause.value_or(letter.cause) &&
-                           filter.wants(letter)) {
-                    plan.to_send.push_back(planned(letter, shard));
-                }
-            }
-            plan.is_cut = plan.to_send.size() >= RedrivePlan::letters_max;
-            is_end |= plan.is_cut;
-        }
+        MILLRACE_TRY(search.look_on(shard));
     }
+    auto& plan = search.plan;
     // Letters that are over do not stay for ever; how many there were was committed.
     plan.settled = std::max(plan.settled, job.progress.settled);
     put_in_order(plan.to_send);
@@ -111,7 +134,7 @@ Result<RedrivePlan> plan_redrive(const Job& job, JobShards& shards, JobControl& 
         const auto left = spec.limit - std::min(spec.limit, plan.sent());
         plan.to_send.resize(std::min<std::size_t>(plan.to_send.size(), left));
     }
-    return plan;
+    return std::move(plan);
 }
 
 }  // namespace millrace::broker::delivery

@@ -163,9 +163,7 @@ void Engine::see_catalog(std::shared_ptr<const SubscriptionInfo> info) {
         if (!flow.progress.is_known()) {
             find_origin(partition, flow);
         } else if (flow.progress.epoch() < info_->seek_epoch && !is_replayed(partition)) {
-            drop_flow(partition, flow);
-            drop_flights([partition](const Item& item) { return item.partition == partition; });
-            find_origin(partition, flow);
+            start_anew(partition, flow);
             sought.insert(partition);
         }
         want_read(partition, flow);
@@ -174,6 +172,12 @@ void Engine::see_catalog(std::shared_ptr<const SubscriptionInfo> info) {
         take_letters([&sought](PartitionId partition) { return sought.contains(partition); });
     }
     pump();
+}
+
+void Engine::start_anew(PartitionId partition, Flow& flow) {
+    drop_flow(partition, flow);
+    drop_flights([partition](const Item& item) { return item.partition == partition; });
+    find_origin(partition, flow);
 }
 
 void Engine::take_definition() {

@@ -301,6 +301,8 @@ class Engine {
     void find_origin(PartitionId partition, Flow& flow);
     /// Forgets what flows of a partition, but for what consumers have.
     void drop_flow(PartitionId partition, Flow& flow);
+    /// After a seek: what flowed and what consumers have is dropped.
+    void start_anew(PartitionId partition, Flow& flow);
     /// Lets go of partitions whose topic was deleted, with their rows; their letters stay.
     void drop_lost();
     void erase_rows(PartitionId partition);

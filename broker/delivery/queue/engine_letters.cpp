@@ -145,10 +145,11 @@ void Engine::take_letters(const std::function<bool(PartitionId)>& is_taken) {
     std::vector<std::uint64_t> redelivered;
     const auto visited = letters_.visit_active(info_->id, [&](const LetterBrief& letter) {
         ++letters_open_;
-        if (!is_taken(letter.partition)) {
-            if (before.contains(letter.id)) {
-                redriven_.push_back(letter.id);
-            }
+        const bool is_kept = !is_taken(letter.partition);
+        if (is_kept && before.contains(letter.id)) {
+            redriven_.push_back(letter.id);
+        }
+        if (is_kept) {
             return true;
         }
         letter_failures_.erase(letter.id);

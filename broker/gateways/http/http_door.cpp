@@ -83,8 +83,9 @@ Result<std::uint16_t> HttpDoor::listen(const std::string& address, std::uint16_t
     return impl_->server.listen(address, port);
 }
 
-void HttpDoor::open(std::vector<ShardLink> shards, std::function<std::uint64_t()> next_id) {
+void HttpDoor::open(std::vector<ShardLink> shards, const std::function<std::uint64_t()>& next_id) {
     std::vector<SubscriptionFeed::Link> links;
+    links.reserve(shards.size());
     for (const auto& one : shards) {
         links.push_back({.runtime = one.runtime, .shard = one.shard, .delivery = one.delivery});
     }

@@ -42,7 +42,7 @@ class HttpDoor {
     [[nodiscard]] Result<std::uint16_t> listen(const std::string& address, std::uint16_t port);
     /// The shards serve. Waits for the first look at the catalog; before the control thread's loop.
     /// `next_id` gives numbers that are unique in the node.
-    void open(std::vector<ShardLink> shards, std::function<std::uint64_t()> next_id);
+    void open(std::vector<ShardLink> shards, const std::function<std::uint64_t()>& next_id);
     /// Before the shards stop.
     void stop();
 

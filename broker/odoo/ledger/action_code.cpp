@@ -125,15 +125,19 @@ else:
         action['millrace'].append(apply_once(event['steps']))
 )py";
 
+void add_methods_of(const Rule& rule, LedgerMethods& methods) {
+    for (const auto& step : rule.steps) {
+        if (step.proof == Proof::ledger && step.action == Action::call) {
+            methods.insert(step.model + "." + step.method);
+        }
+    }
+}
+
 }  // namespace
 
 void add_ledger_methods(const Mapping& mapping, LedgerMethods& methods) {
     for (const auto& rule : mapping.rules()) {
-        for (const auto& step : rule.steps) {
-            if (step.proof == Proof::ledger && step.action == Action::call) {
-                methods.insert(step.model + "." + step.method);
-            }
-        }
+        add_methods_of(rule, methods);
     }
 }
 
@@ -142,8 +146,8 @@ std::string action_code(const LedgerMethods& methods) {
     code += "def run_method(records, name, arguments):\n";
     for (const auto& name : methods) {
         const auto method = name.substr(name.rfind('.') + 1);
-        code +=
-            "    if name == '" + name + "':\n        return records." + method + "(**arguments)\n";
+        code.append("    if name == '").append(name).append("':\n");
+        code.append("        return records.").append(method).append("(**arguments)\n");
     }
     code += "    raise UserError('MillraceUnknownMethod: %s' % name)\n";
     return code + code_tail;

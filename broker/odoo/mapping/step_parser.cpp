@@ -156,6 +156,21 @@ Result<Json> parse_expected(const YamlReader& reader, const YAML::Node& value) {
     return Json(text);
 }
 
+/// One value, or each of a list.
+Result<Json> parse_all_expected(const YamlReader& reader, const YAML::Node& node) {
+    Json values = Json::array();
+    if (!node.IsSequence()) {
+        MILLRACE_TRY(auto value, parse_expected(reader, node));
+        values.push_back(std::move(value));
+        return values;
+    }
+    for (const auto& one : node) {
+        MILLRACE_TRY(auto value, parse_expected(reader, one));
+        values.push_back(std::move(value));
+    }
+    return values;
+}
+
 Result<Json> parse_expect(const YamlReader& reader, const YAML::Node& step) {
     Json expect = Json::object();
     const auto node = step["expect"];
@@ -170,17 +185,7 @@ Result<Json> parse_expect(const YamlReader& reader, const YAML::Node& step) {
         if (!is_odoo_name(field)) {
             return reader.error(entry.first, "\"" + field + "\" is no name of a field");
         }
-        Json values = Json::array();
-        if (entry.second.IsSequence()) {
-            for (const auto& one : entry.second) {
-                MILLRACE_TRY(auto value, parse_expected(reader, one));
-                values.push_back(std::move(value));
-            }
-        } else {
-            MILLRACE_TRY(auto value, parse_expected(reader, entry.second));
-            values.push_back(std::move(value));
-        }
-        expect[field] = std::move(values);
+        MILLRACE_TRY(expect[field], parse_all_expected(reader, entry.second));
     }
     return expect;
 }

@@ -18,11 +18,12 @@ std::optional<std::string> find_unsendable(const Json& value) {
     if (value.is_number_float() && !(std::abs(value.get<double>()) < number_max)) {
         return "gives a number that is not finite";
     }
-    if (value.is_structured()) {
-        for (const auto& one : value) {
-            if (auto found = find_unsendable(one)) {
-                return found;
-            }
+    if (!value.is_structured()) {
+        return std::nullopt;
+    }
+    for (const auto& one : value) {
+        if (auto found = find_unsendable(one)) {
+            return found;
         }
     }
     return std::nullopt;

@@ -226,28 +226,28 @@ void Sink::send(const BatchPtr& batch, const Call& call, Next next) {
                 return;
             }
             --calls_under_way_;
-            const auto began = shared->began;
-            const auto ended = parts_.clock.steady_now();
-            const auto rows = shared->flows.size();
-            metrics_.count_call(call, rows, static_cast<std::uint64_t>((ended - began).count()));
-            {
-                const auto held = std::move(shared);  // the locks end with the last of a batch
-                if (auto* const fault = std::get_if<Fault>(&reply)) {
-                    note_trouble(*held, *fault);
-                    if (fault->cause == Cause::outcome_unknown && only_reads(call)) {
-                        fault->cause = fault->cause_of_read;
-                    }
-                    refuse_all(held, *fault);
-                } else {
-                    concurrency_.on_answer({.kind = held->station->kind + call.method,
-                                            .rows = rows,
-                                            .began = began,
-                                            .ended = ended});
-                    (this->*next)(held, std::get<std::string>(reply));
-                }
-            }
+            // The locks end with the last of a batch, before others are sent.
+            take_reply(std::exchange(shared, nullptr), call, next, std::move(reply));
             run();
         });
+}
+
+void Sink::take_reply(const BatchPtr& batch, const Call& call, Next next, Reply reply) {
+    const auto began = batch->began;
+    const auto ended = parts_.clock.steady_now();
+    const auto rows = batch->flows.size();
+    metrics_.count_call(call, rows, static_cast<std::uint64_t>((ended - began).count()));
+    if (auto* const fault = std::get_if<Fault>(&reply)) {
+        note_trouble(*batch, *fault);
+        if (fault->cause == Cause::outcome_unknown && only_reads(call)) {
+            fault->cause = fault->cause_of_read;
+        }
+        refuse_all(batch, *fault);
+        return;
+    }
+    concurrency_.on_answer(
+        {.kind = batch->station->kind + call.method, .rows = rows, .began = began, .ended = ended});
+    (this->*next)(batch, std::get<std::string>(reply));
 }
 
 void Sink::note_trouble(const Batch& batch, const Fault& fault) {

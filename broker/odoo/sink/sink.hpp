@@ -78,6 +78,7 @@ class Sink {
     void run();
     void start(const BatchPtr& batch);
     void send(const BatchPtr& batch, const Call& call, Next next);
+    void take_reply(const BatchPtr& batch, const Call& call, Next next, Reply reply);
 
     void start_lookup(const BatchPtr& batch);
     void start_call(const BatchPtr& batch);

@@ -78,6 +78,24 @@ void add_names(const Flow& flow, std::set<std::string>& names) {
     }
 }
 
+void add_names(const std::vector<FlowPtr>& flows, std::set<std::string>& names) {
+    for (const auto& flow : flows) {
+        add_names(*flow, names);
+    }
+}
+
+/// The first of its steps says how a station is.
+void set_up(Station& station, const Step& step, const StationLimits& limits) {
+    if (station.step != nullptr) {
+        return;
+    }
+    station.step = &step;
+    station.is_ledger = step.proof == Proof::ledger;
+    station.kind = kind_of(step);
+    station.batch_records_max = batch_of(step, limits);
+    station.linger = step.linger;
+}
+
 }  // namespace
 
 Stations::Stations(StationLimits limits, const Mapping& mapping) : limits_(limits) {
@@ -87,13 +105,7 @@ Stations::Stations(StationLimits limits, const Mapping& mapping) : limits_(limit
             const auto own =
                 step.action == Action::lookup ? "|" + std::to_string(of_step_.size()) : "";
             auto& station = stations_[key_of(step) + own];
-            if (station.step == nullptr) {
-                station.step = &step;
-                station.is_ledger = step.proof == Proof::ledger;
-                station.kind = kind_of(step);
-                station.batch_records_max = batch_of(step, limits_);
-                station.linger = step.linger;
-            }
+            set_up(station, step, limits_);
             of_step_[&step] = &station;
         }
     }
@@ -151,8 +163,7 @@ BatchPtr Stations::take_again() {
             return is_free(*flow) && (only_reads(*flow) || !is_any_in(*flow, wanted));
         });
         if (!may_go) {
-            std::ranges::for_each(again->flows,
-                                  [&](const FlowPtr& flow) { add_names(*flow, wanted); });
+            add_names(again->flows, wanted);
             continue;
         }
         auto batch = std::make_shared<Batch>();
@@ -175,7 +186,7 @@ BatchPtr Stations::gather(Station& station) {
     std::set<std::string> records;
     std::set<std::string> wanted;  // what goes again would wait for ever if others took its names
     for (const auto& again : again_) {
-        std::ranges::for_each(again.flows, [&](const FlowPtr& one) { add_names(*one, wanted); });
+        add_names(again.flows, wanted);
     }
     std::size_t scanned = 0;
     std::vector<std::list<Station::Waiting>::iterator> chosen;

@@ -1,10 +1,10 @@
 #include "broker/odoo/source/cursor_file.hpp"
 
 #include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 #include <utility>
 
 #include <fcntl.h>
@@ -37,7 +37,7 @@ class Descriptor {
 };
 
 Error error_of(const std::string& path) {
-    return fail(Errc::io, "cannot write " + path + ": " + std::strerror(errno));
+    return fail(Errc::io, "cannot write " + path + ": " + std::generic_category().message(errno));
 }
 
 }  // namespace

@@ -262,21 +262,25 @@ void ReadBack::look_again(OfModel& of, Pending pending) {
 
 void ReadBack::publish(OfModel& of, std::map<std::string, std::vector<Publication>> by_topic) {
     of.topics_open = by_topic.size();
-    for (auto& [topic, group] : by_topic) {
-        std::vector<SourceEvent> events;
-        events.reserve(group.size());
-        for (const auto& one : group) {
-            events.push_back(one.event);
-        }
-        parts_.publish(topic,
-                       std::move(events),
-                       [this, &of, group = std::move(group), weak = std::weak_ptr(is_alive_)](
-                           const std::vector<EventOutcome>& outcomes) {
-                           if (!weak.expired()) {
-                               take_outcomes(of, group, outcomes);
-                           }
-                       });
+    for (auto& one : by_topic) {
+        publish_to(one.first, of, std::move(one.second));
     }
+}
+
+void ReadBack::publish_to(const std::string& topic, OfModel& of, std::vector<Publication> group) {
+    std::vector<SourceEvent> events;
+    events.reserve(group.size());
+    for (const auto& one : group) {
+        events.push_back(one.event);
+    }
+    parts_.publish(topic,
+                   std::move(events),
+                   [this, &of, group = std::move(group), weak = std::weak_ptr(is_alive_)](
+                       const std::vector<EventOutcome>& outcomes) {
+                       if (!weak.expired()) {
+                           take_outcomes(of, group, outcomes);
+                       }
+                   });
 }
 
 void ReadBack::take_outcomes(OfModel& of,

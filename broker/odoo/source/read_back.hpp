@@ -96,6 +96,7 @@ class ReadBack {
     void look_again(OfModel& of, Pending pending);
     [[nodiscard]] bool waits_longer(const Pending& pending) const;
     void publish(OfModel& of, std::map<std::string, std::vector<Publication>> by_topic);
+    void publish_to(const std::string& topic, OfModel& of, std::vector<Publication> group);
     void take_outcomes(OfModel& of,
                        const std::vector<Publication>& published,
                        const std::vector<EventOutcome>& outcomes);

@@ -9,6 +9,7 @@
 namespace millrace::broker::odoo {
 
 /// What a field should hold: a cell of `load`, or a value of create and write.
+// NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann::json, whose moves do not throw
 struct WantedField {
     std::string column;  ///< with /id or /.id where a relation is named so
     nlohmann::json value;

@@ -1,6 +1,7 @@
 #include "broker/odoo/tools/reconcile.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "broker/odoo/ledger/ledger_entry.hpp"
@@ -58,7 +59,7 @@ Result<Json> Reconcile::find_reference(const std::string& external_id) {
     if (const auto known = references_.find(external_id); known != references_.end()) {
         return known->second;
     }
-    const auto found = ask(reference_call(external_id));
+    auto found = ask(reference_call(external_id));
     if (!found && found.error().text.find("External ID not found") == std::string::npos) {
         return found;
     }
@@ -138,20 +139,22 @@ Result<bool> Reconcile::pass(Walk& walk) {
     return walk.leave({{"id", id}, {"external_id", work.external_id}});
 }
 
+Result<Json> Reconcile::search(const Step& step, const Work& work) {
+    if (!step.external_id) {
+        return ask(search_call(step, work));
+    }
+    MILLRACE_TRY(const auto id, find_reference(work.external_id));
+    if (id.is_null() || step.read.empty()) {
+        return id.is_null() ? Json::array() : Json::array({{{"id", id}}});
+    }
+    return ask(read_call(step.model, Json::array({id}), step.read));
+}
+
 Result<bool> Reconcile::look_up(Walk& walk, const Work& work) {
     const auto& step = walk.current();
     const auto key = step.place + work.group;
     if (!found_.contains(key)) {
-        Json found;
-        if (step.external_id) {
-            MILLRACE_TRY(const auto id, find_reference(work.external_id));
-            found = id.is_null() ? Json::array() : Json::array({{{"id", id}}});
-            if (!id.is_null() && !step.read.empty()) {
-                MILLRACE_TRY(found, ask(read_call(step.model, Json::array({id}), step.read)));
-            }
-        } else {
-            MILLRACE_TRY(found, ask(search_call(step, work)));
-        }
+        MILLRACE_TRY(const auto found, search(step, work));
         found_[key] = found.is_array() && found.size() == 1 ? found[0] : Json();
     }
     const auto& found = found_[key];
@@ -240,23 +243,18 @@ Result<const std::map<std::string, std::string>*> Reconcile::types_of(const std:
 Result<Json> Reconcile::read(const std::string& model, const std::vector<Wanted*>& wanted) {
     MILLRACE_TRY(const auto* types, types_of(model));
     Json ids = Json::array();
-    std::map<std::string, bool> names;
+    std::set<std::string> names;
     for (const auto* const one : wanted) {
         ids.push_back(one->id);
         for (const auto& [name, field] : one->fields) {
-            names[name] = true;
+            names.insert(name);
         }
         for (const auto& [name, values] : one->expected) {
-            names[name] = true;
+            names.insert(name);
         }
     }
-    Json fields = Json::array();
-    for (const auto& [name, is_there] : names) {
-        if (types->contains(name)) {
-            fields.push_back(name);
-        }
-    }
-    return ask(read_call(model, ids, fields));
+    std::erase_if(names, [types](const auto& name) { return !types->contains(name); });
+    return ask(read_call(model, ids, Json(names)));
 }
 
 Result<void> Reconcile::compare(const std::string& model, const std::vector<Wanted*>& wanted) {

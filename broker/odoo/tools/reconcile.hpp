@@ -66,6 +66,8 @@ class Reconcile {
     struct Walk;
 
     [[nodiscard]] Result<bool> pass(Walk& walk);
+    /// The records that a lookup step finds.
+    [[nodiscard]] Result<Json> search(const Step& step, const Work& work);
     [[nodiscard]] Result<bool> look_up(Walk& walk, const Work& work);
     [[nodiscard]] Result<bool> pass_ledger(Walk& walk, const Work& work);
     [[nodiscard]] Result<Json> ask(const Call& call);

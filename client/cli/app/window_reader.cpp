@@ -134,7 +134,10 @@ ExitCode read_window(Session& session, const WindowOptions& options) {
     Progress progress(session, "replayed");
     Pace pace(options);
     const auto has_enough = [&] { return options.count && printer.count() >= *options.count; };
-    const auto print = [&](const Record& record) {
+    const auto print_wanted = [&](const Record& record) {
+        if (has_enough() || !filter.wants(record)) {
+            return;
+        }
         if (pace.is_paced()) {
             printer.flush();
             wait_until(pace.due(record));
@@ -152,9 +155,7 @@ ExitCode read_window(Session& session, const WindowOptions& options) {
             break;
         }
         for (const Record& record : records) {
-            if (!has_enough() && filter.wants(record)) {
-                print(record);
-            }
+            print_wanted(record);
         }
         printer.flush();
         progress.update({.count = printer.count(),

@@ -92,9 +92,10 @@ void add_replay_command(Registry& registry) {
     add_print_options(family, *options);
     // A command of the family stands for itself.
     Action& chosen = registry.chosen;
-    family.callback([options, &chosen, &family] {
+    const Action alone = [options](Session& session) { return print(session, *options); };
+    family.callback([alone, &chosen, &family] {
         if (family.get_subcommands().empty()) {
-            chosen = [options](Session& session) { return print(session, *options); };
+            chosen = alone;
         }
     });
     Registry inner{family, registry.chosen};

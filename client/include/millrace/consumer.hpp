@@ -49,7 +49,7 @@ class Consumer {
     Consumer(const Consumer&) = delete;
     Consumer& operator=(const Consumer&) = delete;
     /// Leaves its group; commits before unless `commit_interval` is 0.
-    ~Consumer();
+    ~Consumer();  // NOLINT(bugprone-exception-escape): see its definition
 
     /// The next records, at most `records_max`, or none when `wait_max` has passed. Throws
     /// ClientError where waiting can't help.

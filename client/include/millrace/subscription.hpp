@@ -130,7 +130,7 @@ class Subscription {
     Subscription& operator=(Subscription&&) noexcept;
     Subscription(const Subscription&) = delete;
     Subscription& operator=(const Subscription&) = delete;
-    ~Subscription();
+    ~Subscription();  // NOLINT(bugprone-exception-escape): see its definition
 
     /// Deliveries that have arrived, waiting for the first up to `wait_max`.
     [[nodiscard]] std::vector<Delivery> poll(std::chrono::milliseconds wait_max);

@@ -85,8 +85,8 @@ void add_groups(Groups& total, const std::vector<std::unique_ptr<wire::LetterGro
 
 std::vector<LetterGroup> by_count(Groups groups) {
     std::vector<LetterGroup> all;
-    for (auto& [name, group] : groups) {
-        all.push_back(std::move(group));
+    for (auto& one : groups) {
+        all.push_back(std::move(one.second));
     }
     std::ranges::stable_sort(all, std::greater{}, &LetterGroup::count);
     return all;

@@ -65,17 +65,16 @@ void Subscription::Impl::send_soon() {
 
 void Subscription::Impl::send_settlements() {
     std::map<Target, Gathered> gathered;
-    {
-        const std::lock_guard lock(mutex_);
-        for (auto& [target, one] : std::exchange(gathered_, {})) {
-            if (target.first != session_) {
-                stale_ += one.count;  // the broker has handed them back already
-                continue;
-            }
-            ++unanswered_;
-            gathered.emplace(target, std::move(one));
+    std::unique_lock lock(mutex_);
+    for (auto& [target, one] : std::exchange(gathered_, {})) {
+        if (target.first != session_) {
+            stale_ += one.count;  // the broker has handed them back already
+            continue;
         }
+        ++unanswered_;
+        gathered.emplace(target, std::move(one));
     }
+    lock.unlock();
     for (auto& [target, one] : gathered) {
         one.message.session_id = target.first;
         one.message.shard = target.second;

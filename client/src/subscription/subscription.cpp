@@ -134,7 +134,7 @@ void Subscription::Impl::begin_session(std::uint64_t session) {
     wire::SubscriptionCreditRequestT credit;
     credit.session_id = session;
     credit.credit = options_.credit;
-    core_->send(Api::subscription_credit, std::move(credit), [](const auto&) {});
+    core_->send(Api::subscription_credit, credit, [](const auto&) {});
 }
 
 /// Gives its records and its credit back to the broker. On the io thread.
@@ -145,7 +145,7 @@ void Subscription::Impl::close_session(std::uint64_t session) {
     core_->drop_session_handler(session);
     wire::SubscriptionCloseRequestT request;
     request.session_id = session;
-    core_->send(Api::subscription_close, std::move(request), [](const auto&) {});
+    core_->send(Api::subscription_close, request, [](const auto&) {});
 }
 
 void Subscription::Impl::on_push(const wire::FrameView& frame) {
@@ -251,6 +251,7 @@ Subscription& Subscription::operator=(Subscription&& other) noexcept {
     std::swap(impl_, other.impl_);
     return *this;
 }
+// NOLINTNEXTLINE(bugprone-exception-escape): posting fails only for want of memory
 Subscription::~Subscription() {
     if (impl_) {
         impl_->close();

@@ -2,7 +2,6 @@
 
 #include <functional>
 #include <map>
-#include <ranges>
 #include <string>
 #include <thread>
 #include <vector>
@@ -47,6 +46,16 @@ class DeliveryTest : public ::testing::Test {
         producer.flush();
     }
 
+    template <class Deliveries>
+    void take(Deliveries& deliveries, const std::function<bool(Delivery&)>& should_ack) {
+        for (auto& delivery : deliveries) {
+            if (should_ack(delivery)) {
+                acked_[*delivery.record().key].push_back(delivery.record().value);
+                delivery.ack();
+            }
+        }
+    }
+
     /// Handles deliveries until nothing has come for a while; keeps what was acked by key.
     void consume(const std::function<bool(Delivery&)>& should_ack) {
         auto reader = client();
@@ -56,10 +65,7 @@ class DeliveryTest : public ::testing::Test {
             if (deliveries.empty()) {
                 break;
             }
-            for (auto& delivery : deliveries | std::views::filter(should_ack)) {
-                acked_[*delivery.record().key].push_back(delivery.record().value);
-                delivery.ack();
-            }
+            take(deliveries, should_ack);
         }
         EXPECT_EQ(subscription.flush(), 0U);
     }

@@ -40,7 +40,8 @@ class Writer {
   public:
     Writer(Client& client, std::string key)
         : key_(std::move(key)),
-          producer_(client.producer(topic_name, {.outstanding_bytes_max = 256 * 1024})),
+          producer_(
+              client.producer(topic_name, {.outstanding_bytes_max = std::size_t{256} * 1024})),
           thread_([this] { run(); }) {}
     Writer(const Writer&) = delete;
     Writer& operator=(const Writer&) = delete;

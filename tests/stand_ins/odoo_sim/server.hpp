@@ -35,7 +35,7 @@ class Server {
     Server& operator=(const Server&) = delete;
     Server(Server&&) = delete;
     Server& operator=(Server&&) = delete;
-    ~Server();
+    ~Server();  // NOLINT(bugprone-exception-escape): see its definition
 
     /// Throws boost::system::system_error when a port is taken or the certificate cannot be read.
     [[nodiscard]] ServerPorts listen();

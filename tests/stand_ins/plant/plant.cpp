@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t open_orders = 30;
 constexpr Minute first_minute = 29'459'880;  // Monday 2026-01-05 06:00
-constexpr Minute first_orders_spread = 2 * 24 * 60;
+constexpr Minute first_orders_spread = Minute{2} * 24 * 60;
 constexpr UnixMicros micros_per_minute = 60'000'000;
 constexpr double part_minutes_max = 420;
 constexpr Minute late_report_minutes = 90;
@@ -46,13 +46,18 @@ std::size_t Plant::station_for(const model::Operation& operation, const std::str
 
 void Plant::build_stations() {
     for (const model::Operation& operation : model::operations) {
-        std::vector<std::size_t>& numbers = stations_of_.emplace_back();
-        for (const std::string_view machine : operation.machines) {
-            if (!machine.empty()) {
-                numbers.push_back(station_for(operation, std::string(machine)));
-            }
+        stations_of_.push_back(build_stations_for(operation));
+    }
+}
+
+std::vector<std::size_t> Plant::build_stations_for(const model::Operation& operation) {
+    std::vector<std::size_t> numbers;
+    for (const std::string_view machine : operation.machines) {
+        if (!machine.empty()) {
+            numbers.push_back(station_for(operation, std::string(machine)));
         }
     }
+    return numbers;
 }
 
 Event Plant::next() {

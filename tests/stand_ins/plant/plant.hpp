@@ -72,6 +72,7 @@ class Plant {
     };
 
     void build_stations();
+    [[nodiscard]] std::vector<std::size_t> build_stations_for(const model::Operation& operation);
     /// The number of the machine's station, which is made for the first operation on it.
     std::size_t station_for(const model::Operation& operation, const std::string& machine);
     void open_order(std::size_t slot, Minute from);

@@ -315,7 +315,7 @@ std::vector<std::byte> batch_that_grows(std::size_t value_bytes) {
     for (int i = 0; i < 200; ++i) {
         const auto value = i == 0 ? std::string("A") : noise(value_bytes);
         const auto time =
-            i == 1 ? UnixMicros{1'000'000'000'000'000} : UnixMicros{i * 37 % 64 * 1'000};
+            i == 1 ? UnixMicros{1'000'000'000'000'000} : UnixMicros{i * 37 % 64} * 1'000;
         builder.add({.key = std::nullopt,
                      .value = value,
                      .headers = i == 0 ? id : std::vector<wire::HeaderView>(),

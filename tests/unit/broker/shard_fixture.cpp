@@ -103,7 +103,7 @@ std::vector<std::string> ShardFixture::values(PartitionId partition) const {
     return found;
 }
 
-void ShardFixture::finish_segment(PartitionId filler) {
+void ShardFixture::finish_segment(PartitionId filler) const {
     constexpr std::size_t value_bytes = 200'000;
     const auto batch = batch_of(std::string(value_bytes, 'x'));
     for (std::size_t bytes = 0; bytes <= options.store.segment_bytes; bytes += value_bytes) {

@@ -42,7 +42,7 @@ class ShardFixture {
     std::vector<std::string> values(PartitionId partition) const;
     /// What lies in the log so far is out of the open segment, which is filled up with records of
     /// `filler`; a second goes by.
-    void finish_segment(PartitionId filler);
+    void finish_segment(PartitionId filler) const;
     /// Retention takes everything of the partition that lies in finished segments.
     void retire(PartitionId partition) const;
 

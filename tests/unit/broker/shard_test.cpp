@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cerrno>
 
 #include <gmock/gmock.h>
@@ -75,12 +76,11 @@ TEST_F(ShardTest, LogThatFindsNoRoomForASegmentStopsTheShardAndItSaysSo) {
 
 TEST_F(ShardTest, CountsWhatComesInByTopic) {
     const auto count_of = [this](std::string_view name, const std::string& topic) {
-        for (const auto& sample : fixture.metrics->samples()) {
-            if (sample.name == name && sample.labels == Labels{{"topic", topic}}) {
-                return sample.value;
-            }
-        }
-        return -1.0;
+        const auto samples = fixture.metrics->samples();
+        const auto found = std::ranges::find_if(samples, [&](const auto& sample) {
+            return sample.name == name && sample.labels == Labels{{"topic", topic}};
+        });
+        return found == samples.end() ? -1.0 : found->value;
     };
     const auto others = fixture.make_topic("c.d");
     (void)fixture.publish_now(partition, ShardFixture::batch_of("one"));

@@ -19,7 +19,7 @@ TEST(ParseDuration, ReadsUnitsAndTheirSums) {
     EXPECT_EQ(parse_duration("500ms"), microseconds{500'000});
     EXPECT_EQ(parse_duration("7us"), microseconds{7});
     EXPECT_EQ(parse_duration("1d12h"), microseconds{36 * hour_us});
-    EXPECT_EQ(parse_duration("2w"), microseconds{14 * 24 * hour_us});
+    EXPECT_EQ(parse_duration("2w"), microseconds{hour_us * 14 * 24});
     EXPECT_EQ(parse_duration("3m"), parse_duration("3min"));
     EXPECT_EQ(parse_duration("0"), microseconds{0});
 }
@@ -46,7 +46,7 @@ TEST(FormatDuration, ShowsTheUnitsThatMatter) {
     EXPECT_EQ(format_duration(microseconds{1'500'000}), "1.5 s");
     EXPECT_EQ(format_duration(microseconds{200'000'000}), "3m 20s");
     EXPECT_EQ(format_duration(microseconds{26 * hour_us}), "1d 2h");
-    EXPECT_EQ(format_duration(microseconds{7 * 24 * hour_us}), "7d");
+    EXPECT_EQ(format_duration(microseconds{hour_us * 7 * 24}), "7d");
     EXPECT_EQ(format_duration(microseconds{hour_us}), "1h");
     EXPECT_EQ(format_duration(microseconds{-1'500'000}), "-1.5 s");
 }

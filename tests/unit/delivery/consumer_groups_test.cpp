@@ -73,7 +73,7 @@ class ConsumerGroupsTest : public ::testing::Test {
         }
         return std::nullopt;
     }
-    void delete_topic() {
+    void delete_topic() const {
         fixture_.shard->catalog().delete_topic("a.b", [](const auto& done) { ASSERT_TRUE(done); });
         fixture_.runtime->run_until_idle();
     }

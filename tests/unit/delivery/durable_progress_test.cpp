@@ -53,32 +53,40 @@ void expect_same(const DurableProgress& one, const DurableProgress& other) {
     }
 }
 
+void change(DurableProgress& progress, Random& random) {
+    const Offset offset{progress.settled().floor().value + random.below(40'000)};
+    if (random.chance(0.4)) {
+        progress.keep_retry(offset,
+                            {.attempts = static_cast<std::uint32_t>(random.below(9)),
+                             .not_before_us = static_cast<UnixMicros>(random.next() >> 2U),
+                             .first_failure_us = 5});
+    } else if (random.chance(0.01)) {
+        progress.begin(progress.epoch() + 1, offset);
+    } else {
+        const bool is_long = random.chance(0.1);
+        progress.settle(random.chance(0.2) ? progress.settled().floor() : offset,
+                        1 + random.below(is_long ? 20'000 : 50));
+    }
+}
+
+void change_and_restore(std::uint64_t seed) {
+    Random random(seed);
+    Rows rows;
+    DurableProgress progress;
+    progress.begin(0, Offset{random.below(100)});
+    for (int i = 0; i < 300; ++i) {
+        change(progress, random);
+        if (random.chance(0.1)) {
+            progress.write(prefix, rows);
+            expect_same(progress, rows.restored());
+        }
+    }
+}
+
 TEST(DurableProgress, RandomChangesComeBackFromTheirRows) {
     for (std::uint64_t seed = 1; seed <= 40; ++seed) {
         SCOPED_TRACE(seed);
-        Random random(seed);
-        Rows rows;
-        DurableProgress progress;
-        progress.begin(0, Offset{random.below(100)});
-        for (int i = 0; i < 300; ++i) {
-            const Offset offset{progress.settled().floor().value + random.below(40'000)};
-            if (random.chance(0.4)) {
-                progress.keep_retry(offset,
-                                    {.attempts = static_cast<std::uint32_t>(random.below(9)),
-                                     .not_before_us = static_cast<UnixMicros>(random.next() >> 2U),
-                                     .first_failure_us = 5});
-            } else if (random.chance(0.01)) {
-                progress.begin(progress.epoch() + 1, offset);
-            } else {
-                const bool is_long = random.chance(0.1);
-                progress.settle(random.chance(0.2) ? progress.settled().floor() : offset,
-                                1 + random.below(is_long ? 20'000 : 50));
-            }
-            if (random.chance(0.1)) {
-                progress.write(prefix, rows);
-                expect_same(progress, rows.restored());
-            }
-        }
+        change_and_restore(seed);
     }
 }
 

@@ -47,6 +47,21 @@ Json record_json(const std::vector<std::byte>& bytes, const delivery::Letter& le
                                : std::move(json);
 }
 
+using GroupsByName = std::map<delivery::LetterGroupName, delivery::LetterGroup>;
+
+void add_group(GroupsByName& all,
+               const delivery::LetterGroupName& name,
+               const delivery::LetterGroup& group) {
+    const auto [found, is_new] = all.emplace(name, group);
+    if (is_new) {
+        return;
+    }
+    auto& sum = found->second;
+    sum.count += group.count;
+    sum.first_failure_us = std::min(sum.first_failure_us, group.first_failure_us);
+    sum.last_failure_us = std::max(sum.last_failure_us, group.last_failure_us);
+}
+
 }  // namespace
 
 std::vector<Field> letter_filter_fields() {
@@ -109,17 +124,10 @@ Json to_json(const delivery::Letter& letter) {
 }
 
 Json groups_json(const std::vector<delivery::LetterGroups>& shards) {
-    std::map<delivery::LetterGroupName, delivery::LetterGroup> all;
+    GroupsByName all;
     for (const auto& part : shards) {
         for (const auto& [name, group] : part.groups) {
-            const auto [found, is_new] = all.emplace(name, group);
-            if (is_new) {
-                continue;
-            }
-            auto& sum = found->second;
-            sum.count += group.count;
-            sum.first_failure_us = std::min(sum.first_failure_us, group.first_failure_us);
-            sum.last_failure_us = std::max(sum.last_failure_us, group.last_failure_us);
+            add_group(all, name, group);
         }
     }
     std::vector<std::pair<delivery::LetterGroupName, delivery::LetterGroup>> sorted(all.begin(),

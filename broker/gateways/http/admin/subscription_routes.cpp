@@ -14,22 +14,35 @@ using ProgressOfAll = std::map<std::string, SubscriptionProgress>;
 constexpr ShardId owner{0};
 constexpr unsigned created = 201;
 
+ProgressOfAll progress_of(const std::vector<SubscriptionPtr>& wanted, const ShardLink& link) {
+    ProgressOfAll all;
+    for (const auto& info : wanted) {
+        if (auto progress = link.delivery->subscriptions().progress(info->name)) {
+            all.emplace(info->name, std::move(progress).value());
+        }
+    }
+    return all;
+}
+
+/// What each shard knows of one subscription.
+std::vector<std::optional<SubscriptionProgress>> parts_of(
+    const std::string& subscription, const std::vector<ProgressOfAll>& shards) {
+    std::vector<std::optional<SubscriptionProgress>> parts;
+    parts.reserve(shards.size());
+    for (const auto& all : shards) {
+        const auto found = all.find(subscription);
+        parts.push_back(found == all.end() ? std::nullopt : std::optional(found->second));
+    }
+    return parts;
+}
+
 /// The subscriptions with what every shard knows of them.
 void look_at(const ShardGate& gate,
              std::vector<SubscriptionPtr> wanted,
              std::function<void(Result<Json>)> done) {
     auto shared = std::make_shared<std::vector<SubscriptionPtr>>(std::move(wanted));
-    const auto look = [shared](const ShardLink& link) {
-        ProgressOfAll all;
-        for (const auto& info : *shared) {
-            if (auto progress = link.delivery->subscriptions().progress(info->name)) {
-                all.emplace(info->name, std::move(progress).value());
-            }
-        }
-        return all;
-    };
     gate.gather<ProgressOfAll>(
-        look,
+        [shared](const ShardLink& link) { return progress_of(*shared, link); },
         [shared, view = gate.catalog(), done = std::move(done)](
             const Result<std::vector<ProgressOfAll>>& shards) {
             if (!shards) {
@@ -38,12 +51,7 @@ void look_at(const ShardGate& gate,
             }
             Json list = Json::array();
             for (const auto& info : *shared) {
-                std::vector<std::optional<SubscriptionProgress>> parts;
-                for (const auto& all : shards.value()) {
-                    const auto found = all.find(info->name);
-                    parts.push_back(found == all.end() ? std::nullopt
-                                                       : std::optional(found->second));
-                }
+                const auto parts = parts_of(info->name, shards.value());
                 list.push_back(to_json(delivery::join_progress(info, parts), *view));
             }
             done(std::move(list));

@@ -87,6 +87,14 @@ Json to_json(const TopicInfo& topic, const std::vector<BoundsOfPartition>& shard
     return json;
 }
 
+void add_bounds(const TopicInfo& topic, const ShardLink& link, BoundsOfPartition& found) {
+    for (const auto& partition : topic.partitions) {
+        if (const auto bounds = link.shard->bounds(partition.id)) {
+            found[partition.id] = *bounds;
+        }
+    }
+}
+
 /// The topics with what their partitions hold.
 void answer_topics(const ShardGate& gate,
                    std::vector<TopicPtr> topics,
@@ -95,11 +103,7 @@ void answer_topics(const ShardGate& gate,
     const auto look = [wanted](const ShardLink& link) {
         BoundsOfPartition found;
         for (const auto& topic : *wanted) {
-            for (const auto& partition : topic->partitions) {
-                if (const auto bounds = link.shard->bounds(partition.id)) {
-                    found[partition.id] = *bounds;
-                }
-            }
+            add_bounds(*topic, link, found);
         }
         return found;
     };

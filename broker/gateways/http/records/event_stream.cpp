@@ -31,12 +31,13 @@ class EventStream final : public BodySource, public std::enable_shared_from_this
             done(std::string(first_words));
             return;
         }
-        reader_->next(comment_interval,
-                      [weak = weak_from_this(), done = std::move(done)](Result<ReadPiece> piece) {
-                          if (const auto self = weak.lock()) {
-                              done(self->text_of(piece));
-                          }
-                      });
+        reader_->next(
+            comment_interval,
+            [weak = weak_from_this(), done = std::move(done)](const Result<ReadPiece>& piece) {
+                if (const auto self = weak.lock()) {
+                    done(self->text_of(piece));
+                }
+            });
     }
     void stop() override {
         is_over_ = true;

@@ -174,10 +174,11 @@ class Publisher::Run : public std::enable_shared_from_this<Publisher::Run> {
                     done(Published{.outcomes = std::move(outcomes), .text = std::move(text)});
                 });
         };
-        gate_.ask<Published>(shard,
-                             start,
-                             [self = shared_from_this(), batches = std::move(batches)](
-                                 Result<Published> published) { self->take(batches, published); });
+        gate_.ask<Published>(
+            shard,
+            start,
+            [self = shared_from_this(), batches = std::move(batches)](
+                const Result<Published>& published) { self->take(batches, published); });
     }
 
     /// The shard gives the text of its first refusal alone.

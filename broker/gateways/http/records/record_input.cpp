@@ -77,27 +77,34 @@ Result<ParsedRecords> from_lines(std::string_view body, std::uint64_t records_ma
     return records;
 }
 
+Result<void> take_header(const std::string& name,
+                         const std::string& value,
+                         IncomingRecord& record) {
+    if (name == key_header) {
+        record.key = value;
+    } else if (name.starts_with(record_header_prefix)) {
+        record.headers.emplace_back(name.substr(record_header_prefix.size()), value);
+    } else if (name == time_header) {
+        const auto moment = delivery::parse_moment(value);
+        if (!moment) {
+            return fail(Errc::invalid_argument,
+                        "Millrace-Event-Time takes a moment such as 2026-11-20T06:00:00Z");
+        }
+        record.event_time_us = *moment;
+    } else if (name == partition_header) {
+        const Field field{
+            .name = "Millrace-Partition", .type = FieldType::integer, .max = UINT32_MAX};
+        MILLRACE_TRY(check_text(field, value));
+        record.partition = static_cast<std::uint32_t>(integer_of(value));
+    }
+    return ok();
+}
+
 Result<IncomingRecord> from_bytes(const Request& request) {
     IncomingRecord record;
     record.value = request.body;
     for (const auto& [name, value] : request.headers) {
-        if (name == key_header) {
-            record.key = value;
-        } else if (name.starts_with(record_header_prefix)) {
-            record.headers.emplace_back(name.substr(record_header_prefix.size()), value);
-        } else if (name == time_header) {
-            const auto moment = delivery::parse_moment(value);
-            if (!moment) {
-                return fail(Errc::invalid_argument,
-                            "Millrace-Event-Time takes a moment such as 2026-11-20T06:00:00Z");
-            }
-            record.event_time_us = *moment;
-        } else if (name == partition_header) {
-            const Field field{
-                .name = "Millrace-Partition", .type = FieldType::integer, .max = UINT32_MAX};
-            MILLRACE_TRY(check_text(field, value));
-            record.partition = static_cast<std::uint32_t>(integer_of(value));
-        }
+        MILLRACE_TRY(take_header(name, value, record));
     }
     return record;
 }

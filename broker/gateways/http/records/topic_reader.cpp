@@ -44,7 +44,7 @@ bool TopicReader::is_outdated() const {
 void TopicReader::fetch(ShardId shard, ShardPart& part, std::chrono::milliseconds wait_max) {
     delivery::FetchPlan plan{
         .wanted = {}, .bytes_min = 1, .bytes_max = options_.fetch_bytes, .wait_max = wait_max};
-    std::ranges::rotate(part.partitions, part.partitions.begin() + 1);
+    std::rotate(part.partitions.begin(), part.partitions.begin() + 1, part.partitions.end());
     for (const auto index : part.partitions) {
         plan.wanted.push_back({.partition = topic_->partitions[index].id,
                                .offset = positions_.offsets.at(index),
@@ -87,18 +87,22 @@ void TopicReader::answer() {
             continue;
         }
         const auto parts = *std::exchange(part.ready, std::nullopt);
-        if (!parts) {
-            done(parts.error());
+        if (const auto added = add_all(parts, piece); !added) {
+            done(added.error());
             return;
-        }
-        for (const auto& fetched : parts.value()) {
-            if (const auto added = add(fetched, piece); !added) {
-                done(added.error());
-                return;
-            }
         }
     }
     done(std::move(piece));
+}
+
+Result<void> TopicReader::add_all(const Result<Parts>& parts, ReadPiece& piece) {
+    if (!parts) {
+        return parts.error();
+    }
+    for (const auto& fetched : parts.value()) {
+        MILLRACE_TRY(add(fetched, piece));
+    }
+    return ok();
 }
 
 Result<void> TopicReader::add(const delivery::Fetched& fetched, ReadPiece& piece) {

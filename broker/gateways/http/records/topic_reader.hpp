@@ -70,6 +70,7 @@ class TopicReader : public std::enable_shared_from_this<TopicReader> {
     void take(ShardId shard, Result<Parts> parts);
     void answer();
     [[nodiscard]] bool must_wait() const;
+    [[nodiscard]] Result<void> add_all(const Result<Parts>& parts, ReadPiece& piece);
     [[nodiscard]] Result<void> add(const delivery::Fetched& fetched, ReadPiece& piece);
     void add_records(std::uint32_t partition_index,
                      std::span<const std::byte> runs,

@@ -75,6 +75,7 @@ HttpServer::HttpServer(asio::io_context& context,
     : impl_(std::make_shared<Impl>(
           context, std::make_shared<ConnectionWorld>(limits, metrics, std::move(handler)))) {}
 
+// NOLINTNEXTLINE(bugprone-exception-escape): cancelling a timer that exists does not fail
 HttpServer::~HttpServer() {
     stop();
 }

@@ -31,7 +31,7 @@ class HttpServer {
     HttpServer& operator=(const HttpServer&) = delete;
     HttpServer(HttpServer&&) = delete;
     HttpServer& operator=(HttpServer&&) = delete;
-    ~HttpServer();
+    ~HttpServer();  // NOLINT(bugprone-exception-escape): see its definition
 
     /// Returns the port that was bound. Errors: configuration, io.
     [[nodiscard]] Result<std::uint16_t> listen(const std::string& address, std::uint16_t port);

@@ -17,13 +17,13 @@ ShardGate::~ShardGate() {
 void ShardGate::open(std::vector<ShardLink> links) {
     core_->links = std::move(links);
     const auto first = core_->links.front();
-    const auto take = [control = &core_->control,
-                       weak = std::weak_ptr(core_)](const CatalogPtr& view) {
-        boost::asio::post(*control, [weak, view] {
-            if (const auto core = weak.lock()) {
-                core->catalog = view;
-            }
-        });
+    const auto keep = [weak = std::weak_ptr(core_)](const CatalogPtr& view) {
+        if (const auto core = weak.lock()) {
+            core->catalog = view;
+        }
+    };
+    const auto take = [control = &core_->control, keep](const CatalogPtr& view) {
+        boost::asio::post(*control, [keep, view] { keep(view); });
     };
     std::promise<CatalogPtr> looked;
     first.runtime->post_from_outside([first, take, &looked] {

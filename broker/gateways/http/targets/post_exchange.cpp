@@ -17,7 +17,7 @@ namespace beast = boost::beast;
 namespace bhttp = beast::http;
 
 constexpr unsigned http_1_1 = 11;
-constexpr std::uint64_t answer_bytes_max = 64 * 1024;
+constexpr std::uint64_t answer_bytes_max = std::uint64_t{64} * 1024;
 /// The library has no limit of its own for what stands in and behind chunks, and fails on a field
 /// beyond 64 KiB.
 constexpr std::size_t buffer_bytes_max = std::size_t{60} * 1024;

@@ -73,10 +73,10 @@ void check(Database& database, const Json& step, RecordId id) {
     for (const auto& [field, wanted] : expected.items()) {
         const auto value = value_of(database, model, id, field);
         if (std::ranges::find(wanted, value) == wanted.end()) {
-            throw own_error("MillraceUnexpected",
-                            model + "." + step.at("method").get<std::string>() +
-                                " has not done what is expected: " + field + " is " + value.dump() +
-                                "; it may have asked with a wizard");
+            auto text = model + "." + step.at("method").get<std::string>();
+            text.append(" has not done what is expected: ").append(field);
+            text.append(" is ").append(value.dump()).append("; it may have asked with a wizard");
+            throw own_error("MillraceUnexpected", text);
         }
     }
 }

@@ -30,6 +30,14 @@ std::string format_moment(std::int64_t unix_us) {
     return std::string(text.data(), length) + fraction;
 }
 
+/// Whether another record has the same value in a field.
+template <class Records>
+bool has_other(const Records& records, RecordId id, const std::pair<std::string, Json>& field) {
+    return std::ranges::any_of(records, [&](const auto& one) {
+        return one.first != id && one.second.values.value(field.first, Json()) == field.second;
+    });
+}
+
 }  // namespace
 
 const Model& Database::model(const std::string& name) {
@@ -77,11 +85,8 @@ void Database::check_unique(const Model& model, RecordId id, const Json& values)
         if (!field.is_unique || is_empty(values.value(name, Json()))) {
             continue;
         }
-        for (const auto& [other, record] : all(model.name)) {
-            if (other != id && record.values.value(name, Json()) == values.at(name)) {
-                throw validation_error(field.label +
-                                       " already assigned: " + values.at(name).dump());
-            }
+        if (has_other(all(model.name), id, {name, values.at(name)})) {
+            throw validation_error(field.label + " already assigned: " + values.at(name).dump());
         }
     }
 }

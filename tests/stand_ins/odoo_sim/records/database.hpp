@@ -22,6 +22,7 @@ struct StoredRecord {
 };
 
 /// A change that was committed, in order.
+// NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann::json, whose moves do not throw
 struct Change {
     std::uint64_t sequence = 0;
     std::string model;
@@ -103,7 +104,7 @@ class Database {
     void keep_for_undo(const std::string& model, RecordId id);
     void check(const Model& model, const Json& values) const;
     void check_unique(const Model& model, RecordId id, const Json& values) const;
-    void store(const Model& model, RecordId id, const Json& values);
+    void store(const Model& described, RecordId id, const Json& values);
     void tell(const RecordChange& change) const;
     void write_rows(const Field& field, RecordId id, const Json& commands);
 

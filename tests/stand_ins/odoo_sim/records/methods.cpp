@@ -6,15 +6,19 @@
 namespace millrace::stand_ins {
 namespace {
 
+Json rows_of(const Database& database, const Field& field, RecordId id) {
+    Json ids = Json::array();
+    for (const auto& [row, record] : database.all(field.comodel)) {
+        if (record.values.value(field.inverse, Json(false)) == id) {
+            ids.push_back(row);
+        }
+    }
+    return ids;
+}
+
 Json read_value(const Database& database, const Field& field, RecordId id, const Json& stored) {
     if (field.type == FieldType::one2many) {
-        Json ids = Json::array();
-        for (const auto& [row, record] : database.all(field.comodel)) {
-            if (record.values.value(field.inverse, Json(false)) == id) {
-                ids.push_back(row);
-            }
-        }
-        return ids;
+        return rows_of(database, field, id);
     }
     if (field.type == FieldType::many2one && stored.is_number_integer()) {
         return {stored, database.display_name(field.comodel, stored.get<RecordId>())};

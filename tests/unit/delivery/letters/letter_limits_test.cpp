@@ -99,6 +99,7 @@ TEST_F(LetterLimitsTest, CountAndBytesComeBackFromTheState) {
 
 TEST_F(LetterLimitsTest, OfThoseThatAreOverTheLastSettledStay) {
     std::vector<std::uint64_t> ids;
+    ids.reserve(5);
     for (int i = 0; i < 5; ++i) {
         ids.push_back(open(1));
     }

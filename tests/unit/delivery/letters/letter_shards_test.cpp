@@ -8,7 +8,9 @@ namespace {
 
 using ::testing::ElementsAre;
 
-LetterPage page_of(std::vector<std::uint64_t> ids, std::uint64_t examined_upto, bool is_end) {
+LetterPage page_of(const std::vector<std::uint64_t>& ids,
+                   std::uint64_t examined_upto,
+                   bool is_end) {
     LetterPage page{.letters = {}, .examined_upto = examined_upto, .is_end = is_end};
     for (const auto id : ids) {
         page.letters.push_back({.id = id});

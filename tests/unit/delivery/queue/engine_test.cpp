@@ -29,6 +29,7 @@ TEST_F(Engine, FilterSettlesWhatIsNotWantedInFewCommands) {
     info.filter = ".value.n % 100 == 0";
     create(info);
     std::vector<Outgoing> records;
+    records.reserve(2'001);
     for (int i = 0; i < 2'000; ++i) {
         records.push_back({.key = "", .value = "{\"n\":" + std::to_string(i) + "}"});
     }
@@ -532,13 +533,17 @@ TEST_F(Engine, ParkedRecordsOfManyKeysComeOnceAndInOrderFromTheLog) {
     const auto partitions = fixture_.make_topic("a.b", 3);
     create({});
     const std::string filler(20'000, 'x');
+    const auto of_ten_keys = [](const std::string& value) {
+        std::vector<Outgoing> records;
+        records.reserve(10);
+        for (int key = 0; key < 10; ++key) {
+            records.push_back({.key = "K" + std::to_string(key), .value = value});
+        }
+        return records;
+    };
     for (int i = 0; i < 40; ++i) {
+        const auto records = of_ten_keys(std::to_string(i) + ":" + filler);
         for (const auto partition : partitions) {
-            std::vector<Outgoing> records;
-            for (int key = 0; key < 10; ++key) {
-                records.push_back(
-                    {.key = "K" + std::to_string(key), .value = std::to_string(i) + ":" + filler});
-            }
             publish(partition, records);
         }
     }

@@ -59,8 +59,8 @@ class EngineWorld : public ::testing::Test {
     std::shared_ptr<Inbox> open(SessionId session, std::uint32_t credit = 100);
     void ack(SessionId session, const std::vector<Inbox::Got>& got);
     void nack(SessionId session, const Inbox::Got& got, Cause cause, std::string error = "no");
-    void pass(Duration time) { fixture_.runtime->advance(time); }
-    void run() { fixture_.runtime->run_until_idle(); }
+    void pass(Duration time) const { fixture_.runtime->advance(time); }
+    void run() const { fixture_.runtime->run_until_idle(); }
     void restart();
     [[nodiscard]] SubscriptionProgress progress() const;
     [[nodiscard]] std::vector<Letter> letters() const;
