@@ -85,6 +85,47 @@ class Bench(unittest.TestCase):
         self.assertEqual(one["seek"]["seeks"], 20)
         self.assertGreater(one["1 x 1024, client chooses"]["log_bytes_per_event_byte"], 1)
 
+    def test_growth_has_a_ratio_for_each_column(self):
+        done, files = run("growth", "--seconds", "1", "--repeat", "1", "--partitions", "3", "--stored", "500", "2000", "--connections", "3",
+                          "--bytes", "1048576", "--seeks", "5")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        figures, one = files[0]["figures"], files[0]["rounds"][0]
+        self.assertEqual([list(rows["fetch"]["columns"]) for rows in figures.values()], [["3"], ["500", "2000"], ["3"], ["1048576"]])
+        for rows in figures.values():
+            for row in rows.values():
+                self.assertEqual(next(iter(row["ratios"].values())), 1)
+                self.assertEqual(row["not_within"], [column for column, ratio in row["ratios"].items() if abs(ratio - 1) > 0.2])
+        # As much is read in each column, however much is there.
+        self.assertTrue(all(works["fetch"]["events"] >= 500 for works in one["stored"].values()))
+        self.assertEqual(one["connections"]["3"]["fetch"]["consumers"], 3)
+        self.assertEqual(figures["bytes"]["fetch"]["unit"], "MB/s")
+        self.assertGreaterEqual(done.stdout.count("1.00x"), 4 * 4 + 1, done.stdout)
+
+    def test_growth_is_refused_where_the_disk_is_too_small(self):
+        done, files = run("growth", "--stored", "1", str(10**15))
+        self.assertEqual((done.returncode, files), (1, []))
+        self.assertIn("GB free", done.stderr)
+
+    def test_restart_is_timed_and_nothing_is_lost(self):
+        done, files = run("restart", "--events", "3000", "--unflushed-mib", "2", "--repeat", "2")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        for one in files[0]["rounds"]:
+            self.assertEqual(one["lost"], 0)
+            self.assertGreater(one["unflushed_mib"], 2)
+            self.assertGreater(min(one["after_stop_ms"], one["after_kill_ms"]), 0)
+        self.assertEqual([one["events"] for one in files[0]["rounds"]], [3000 + 8192, 3000 + 2 * 8192])
+
+    def test_events_that_were_asked_for_by_number_are_all_acked_and_read(self):
+        with Broker() as broker:
+            def ask(*arguments: str) -> dict:
+                done = subprocess.run([binary("millrace-bench"), "--brokers", broker.native, *arguments], capture_output=True, text=True, check=True, timeout=60)
+                return json.loads(done.stdout)
+
+            published = ask("publish", "--events", "1003", "--producers", "4", "--outstanding", "8", "--partitions", "3")
+            self.assertEqual((published["events"], published["failed"]), (1003, 0))
+            self.assertEqual(ask("read")["events"], 1003)
+            self.assertEqual(ask("read", "--consumers", "2")["events"], 2006)
+
     def test_latencies_are_shown_as_bars(self):
         with Broker() as broker:
             done = subprocess.run([binary("millrace-bench"), "--brokers", broker.native, "--histogram", "paced", "--rate", "200", "--seconds", "1"],
