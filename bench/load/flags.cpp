@@ -204,10 +204,14 @@ void add_peer(CLI::App& app, Plan& plan) {
     const auto load = std::make_shared<PeerLoad>();
     auto& work = *app.add_subcommand(
         "peer", "another broker: producers in a closed loop, every event acked as it does");
-    work.add_option("--protocol", load->protocol, "redis (streams), nats (JetStream) or mqtt")
-        ->check(CLI::IsMember({"redis", "nats", "mqtt"}));
+    work.add_option("--protocol",
+                    load->protocol,
+                    "redis (streams), nats (JetStream), mqtt, rabbitmq (streams) or kafka")
+        ->check(CLI::IsMember({"redis", "nats", "mqtt", "rabbitmq", "kafka"}));
     work.add_option("--port", load->port, "on the loopback address")->required();
-    work.add_option("--streams", load->streams, "streams, subjects or topics, in turn")
+    work.add_option("--streams", load->streams, "streams, subjects, topics or partitions, in turn")
+        ->check(CLI::PositiveNumber);
+    work.add_option("--in-a-row", load->in_a_row, "events for each before the next has its turn")
         ->check(CLI::PositiveNumber);
     add_producers(work, load->producers, load->outstanding);
     work.add_option("--bytes", load->event_bytes, "bytes per event");

@@ -135,6 +135,7 @@ Report report(const PeerLoad& load, const PublishFigures& figures) {
                         {"outstanding", load.outstanding},
                         {"event_bytes", load.event_bytes},
                         {"streams", load.streams},
+                        {"in_a_row", load.in_a_row},
                         {"events_per_second", figures.events_per_second}},
                        {{"latency", figures.latency}});
 }

@@ -1,8 +1,10 @@
 """The runs of scripts/bench that check what they measure, small: they count what is there, and say when something is not."""
+import contextlib
 import json
 import os
 import pathlib
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -50,6 +52,91 @@ class AnsweringServer:
     def __exit__(self, *_):
         self.listener.close()
         self.thread.join(30)
+
+
+class FramedServer(AnsweringServer):
+    """Gives each frame, behind a length of four bytes, to `answer`, and sends what that gives back; on one connection."""
+
+    def __init__(self):
+        super().__init__(b"")
+        self.events = 0
+        self.streams = set()
+
+    def answer_frame(self, frame: bytes) -> bytes:
+        raise NotImplementedError
+
+    def serve(self):
+        peer, _ = self.listener.accept()
+        with peer, contextlib.suppress(OSError):
+            rest = b""
+            while received := peer.recv(1 << 16):
+                rest += received
+                while len(rest) >= 4 and len(rest) >= 4 + (size := int.from_bytes(rest[:4], "big")):
+                    frame, rest = rest[4:4 + size], rest[4 + size:]
+                    peer.sendall(self.answer_frame(frame))
+
+
+class KafkaStandIn(FramedServer):
+    """A topic of two partitions whose leaders need a moment; counts the records of each batch, and answers to them with `error`."""
+
+    def __init__(self, error: int = 0):
+        super().__init__()
+        self.error = error
+        self.asked = {2: 0, 3: 0}
+
+    def answer_frame(self, frame: bytes) -> bytes:
+        key, request = struct.unpack(">hxxi", frame[:8])
+        body = frame[8 + 2 + len("bench"):]
+        if key != 0:
+            self.asked[key] += 1
+        is_first = self.asked.get(key) == 1
+        if key == 3:
+            # No brokers, controller 1, one topic.
+            answer = struct.pack(">iiih", 0, 1, 1, 5 if is_first else 0) + b"\0\5bench\0" + struct.pack(">i", 0 if is_first else 2)
+        else:
+            errors = [6 if is_first else 0] * 2 if key == 2 else [self.error for _ in self.take_batches(body)]
+            answer = struct.pack(">ih", 1, 5) + b"bench" + struct.pack(">i", len(errors)) + \
+                b"".join(struct.pack(">ihqq", partition, error, 0, 0) for partition, error in enumerate(errors))
+        return struct.pack(">ii", 4 + len(answer), request) + answer
+
+    def take_batches(self, body: bytes) -> list[int]:
+        """Behind two bytes of transaction, acks, timeout, and one topic."""
+        place = 2 + 2 + 4 + 4 + 2 + len("bench")
+        partitions, place = struct.unpack_from(">i", body, place)[0], place + 4
+        for _ in range(partitions):
+            partition, size = struct.unpack_from(">ii", body, place)
+            batch, place = body[place + 8:place + 8 + size], place + 8 + size
+            length, magic, records = *struct.unpack_from(">i4xb", batch, 8), struct.unpack_from(">i", batch, 57)[0]
+            assert (length, magic) == (size - 12, 2), "a batch of Kafka"
+            self.streams.add(partition)
+            self.events += records
+        assert place == len(body), "nothing behind the last batch"
+        return list(range(partitions))
+
+
+class RabbitStandIn(FramedServer):
+    """Confirms the events of a frame from the last to the first."""
+
+    def answer_frame(self, frame: bytes) -> bytes:
+        key, = struct.unpack_from(">h", frame)
+        if key == 2:
+            publisher, count = struct.unpack_from(">Bi", frame, 4)
+            place, numbers = 9, []
+            for _ in range(count):
+                number, size = struct.unpack_from(">Qi", frame, place)
+                numbers, place = [number, *numbers], place + 12 + size
+            assert place == len(frame), "nothing behind the last event"
+            self.events += count
+            self.streams.add(publisher)
+            return self.framed(3, struct.pack(f">Bi{count}Q", publisher, count, *numbers))
+        if key < 0:
+            return b""  # an answer of the client
+        answer = self.framed(key - 0x8000, frame[4:8] + struct.pack(">h", 1))
+        return answer + self.framed(20, struct.pack(">ii", 1 << 20, 60)) if key == 19 else answer
+
+    @staticmethod
+    def framed(key: int, body: bytes) -> bytes:
+        return struct.pack(">ihh", 4 + len(body), key, 1) + body
 
 
 class Bench(unittest.TestCase):
@@ -140,6 +227,23 @@ class Bench(unittest.TestCase):
                                   capture_output=True, text=True, check=False, timeout=60)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertGreater(json.loads(done.stdout)["events_per_second"], 0)
+
+    def test_brokers_that_take_several_events_at_a_time_ack_each_of_them(self):
+        for protocol, server in (("kafka", KafkaStandIn()), ("rabbitmq", RabbitStandIn())):
+            with self.subTest(protocol=protocol), server as port:
+                done = subprocess.run([binary("millrace-bench"), "peer", "--protocol", protocol, "--port", str(port), "--streams", "2", "--outstanding", "20",
+                                       "--seconds", "1"], capture_output=True, text=True, check=False, timeout=60)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertGreater(json.loads(done.stdout)["events_per_second"], 0)
+                self.assertGreaterEqual(server.events, json.loads(done.stdout)["events_per_second"])
+                self.assertEqual(server.streams, {0, 1})
+
+    def test_error_in_an_answer_of_kafka_is_told(self):
+        with KafkaStandIn(error=87) as port:
+            done = subprocess.run([binary("millrace-bench"), "peer", "--protocol", "kafka", "--port", str(port), "--streams", "2", "--seconds", "1"],
+                                  capture_output=True, text=True, check=False, timeout=60)
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("kafka: error 87", done.stderr)
 
     def test_refusal_of_another_broker_is_told(self):
         with AnsweringServer(b"-ERR no\r\n") as port:
