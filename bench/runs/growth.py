@@ -33,7 +33,7 @@ class Row:
 
 
 ROWS = [
-    Row("publish, the client chooses", "publish", lambda one: one["events_per_second"]),
+    Row("publish, client chooses", "publish", lambda one: one["events_per_second"]),
     Row("publish, spread", "publish spread", lambda one: one["events_per_second"]),
     Row("fetch", "fetch", lambda one: one["events_per_second"]),
     Row("fetch of what was spread", "fetch spread", lambda one: one["events_per_second"]),

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import unittest
+from xml.etree import ElementTree
 
 from harness import Broker, ROOT, binary
 
@@ -212,6 +213,24 @@ class Bench(unittest.TestCase):
             self.assertEqual((published["events"], published["failed"]), (1003, 0))
             self.assertEqual(ask("read")["events"], 1003)
             self.assertEqual(ask("read", "--consumers", "2")["events"], 2006)
+
+    def test_results_are_drawn(self):
+        peers = {"1 x 1024": {"events_per_second": 2000}, "16 x 64": {"events_per_second": 900}, "1 x 1": {"latency": {"p50_us": 80}}}
+        growth = {"fetch": {"columns": {"1": 10, "100": 5}, "ratios": {"1": 1, "100": 0.5}}}
+        results = {"2026-01-01-abc-peers.json": {"acks": {"Millrace": "on disk", "A & B": "in memory"}, "rounds": [{"Millrace": peers, "A & B": peers}]},
+                   "2026-01-01-abc-growth.json": {"figures": {"partitions": growth}, "rounds": [{}]}}
+        with tempfile.TemporaryDirectory(prefix="millrace-bench-test-") as name:
+            folder = pathlib.Path(name)
+            for file, result in results.items():
+                (folder / file).write_text(json.dumps({"commit": "abc", "cpus": 2, **result}))
+            subprocess.run([sys.executable, "-B", str(RUNS / "plot.py"), *(str(folder / file) for file in results), "--folder", name], check=True, timeout=60,
+                           capture_output=True)
+            bars = ElementTree.parse(folder / "performance-peers.svg").getroot()
+            lines = ElementTree.parse(folder / "performance-growth.svg").getroot()
+        texts = [element.text for element in bars.findall(".//{*}text")]
+        self.assertEqual((texts.count("Millrace"), texts.count("A & B"), texts.count("2 k"), texts.count("80 us")), (3, 3, 2, 2))
+        self.assertEqual(len(list(lines.findall(".//{*}circle"))), 2)
+        self.assertIn("0.5x", [element.text for element in lines.findall(".//{*}text")])
 
     def test_latencies_are_shown_as_bars(self):
         with Broker() as broker:
