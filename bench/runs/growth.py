@@ -152,10 +152,10 @@ def print_table(figures: dict, rounds: list[dict]):
 
 
 def bytes_needed(options, axes: list[str]) -> int:
-    """What the largest column may write, and a little."""
+    """What the largest column may write, and a little: small events are far from filling the disk's time."""
     loads = 2 * (options.seconds + 1) * DISK_BYTES_PER_SECOND
     stored = max(options.stored) * EVENT_BYTES * 5 // 4 if "stored" in axes else 0
-    return stored + (loads if "bytes" in axes else loads // 4) + (1 << 30)
+    return max(stored + loads // 4, loads if "bytes" in axes else 0) + (1 << 30)
 
 
 def check_room(options, axes: list[str]):
