@@ -76,8 +76,8 @@ def acks_of(result: dict) -> dict[str, str]:
 
 def draw_peers(result: dict) -> str:
     rounds, acks = result["rounds"], acks_of(result)
-    panels = [(f"256 B events a second, {load} outstanding", (load, "events_per_second"), "")
-              for load in ("1 x 1024", "16 x 64")] + [("one event outstanding: microseconds to its ack, p50 (less is better)", ("1 x 1", "latency", "p50_us"), " us")]
+    panels = [(f"256 B events a second, {load} outstanding", (load, "events_per_second"), "") for load in ("1 x 1024", "16 x 64")]
+    panels.append(("one event outstanding: microseconds to its ack, p50 (less is better)", ("1 x 1", "latency", "p50_us"), " us"))
     drawing = Drawing(70 + len(panels) * (50 + 24 * len(acks)))
     drawing.text(20, 26, "An ack means the event is", is_bold=True)
     for number, (ack, colour) in enumerate(ACK_COLOURS.items()):

@@ -19,6 +19,11 @@ struct PeerPlace {
 /// Threads: one.
 class PeerProtocol {
   public:
+    PeerProtocol() = default;
+    PeerProtocol(const PeerProtocol&) = delete;
+    PeerProtocol& operator=(const PeerProtocol&) = delete;
+    PeerProtocol(PeerProtocol&&) = delete;
+    PeerProtocol& operator=(PeerProtocol&&) = delete;
     virtual ~PeerProtocol() = default;
     /// What opens the session.
     [[nodiscard]] virtual std::string greeting() = 0;
