@@ -53,6 +53,7 @@ void add_publish(CLI::App& app, Plan& plan) {
     work.add_flag("--spread,!--keyless",
                   load->spreads,
                   "events in turn over all partitions (default), or the client chooses");
+    work.add_option("--events", load->events, "exactly so many, however long it takes");
     work.add_option("--skew", load->skew, "share of the events that go to the first partition")
         ->check(CLI::Range(0.0, 1.0));
     add_seconds(work, load, after_warming_up);
@@ -105,12 +106,13 @@ void add_criticality(CLI::App& app, Plan& plan) {
 }
 
 void add_read(CLI::App& app, Plan& plan) {
-    const auto topic = std::make_shared<std::string>(PublishLoad{}.topic);
-    auto& work = *app.add_subcommand("read", "catch-up read of a whole topic");
-    work.add_option("--topic", *topic, "topic");
-    work.callback([topic, &plan] {
-        plan.run = [topic, &plan] { return std::vector{report(run_read(plan.brokers, *topic))}; };
-    });
+    const auto load = std::make_shared<ReadLoad>();
+    auto& work = *app.add_subcommand("read", "catch-up read of a topic from its beginning");
+    work.add_option("--topic", load->topic, "topic");
+    work.add_option("--consumers", load->consumers, "each with its connection, each reads all")
+        ->check(CLI::PositiveNumber);
+    work.add_option("--events", load->events, "of all consumers, then it ends; without: all");
+    set_run(work, plan, load, run_read);
 }
 
 void add_seek(CLI::App& app, Plan& plan) {
@@ -202,10 +204,14 @@ void add_peer(CLI::App& app, Plan& plan) {
     const auto load = std::make_shared<PeerLoad>();
     auto& work = *app.add_subcommand(
         "peer", "another broker: producers in a closed loop, every event acked as it does");
-    work.add_option("--protocol", load->protocol, "redis (streams), nats (JetStream) or mqtt")
-        ->check(CLI::IsMember({"redis", "nats", "mqtt"}));
+    work.add_option("--protocol",
+                    load->protocol,
+                    "redis (streams), nats (JetStream), mqtt, rabbitmq (streams) or kafka")
+        ->check(CLI::IsMember({"redis", "nats", "mqtt", "rabbitmq", "kafka"}));
     work.add_option("--port", load->port, "on the loopback address")->required();
-    work.add_option("--streams", load->streams, "streams, subjects or topics, in turn")
+    work.add_option("--streams", load->streams, "streams, subjects, topics or partitions, in turn")
+        ->check(CLI::PositiveNumber);
+    work.add_option("--in-a-row", load->in_a_row, "events for each before the next has its turn")
         ->check(CLI::PositiveNumber);
     add_producers(work, load->producers, load->outstanding);
     work.add_option("--bytes", load->event_bytes, "bytes per event");

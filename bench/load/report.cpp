@@ -41,6 +41,7 @@ Report report(const PublishLoad& load, const PublishFigures& figures) {
                         {"event_bytes", load.event_bytes},
                         {"partitions", load.partitions},
                         {"spreads", load.spreads},
+                        {"events", figures.events},
                         {"events_per_second", figures.events_per_second},
                         {"failed", figures.failed}},
                        {{"latency", figures.latency}});
@@ -86,8 +87,9 @@ Report report(const CriticalityLoad& load, const CriticalityFigures& figures) {
                         {"bulk_latency", figures.bulk.latency}});
 }
 
-Report report(const ReadFigures& figures) {
+Report report(const ReadLoad& load, const ReadFigures& figures) {
     return make_report({{"work", "read"},
+                        {"consumers", load.consumers},
                         {"events", figures.events},
                         {"events_per_second", figures.events_per_second},
                         {"value_mebibytes_per_second", figures.mebibytes_per_second}});
@@ -133,6 +135,7 @@ Report report(const PeerLoad& load, const PublishFigures& figures) {
                         {"outstanding", load.outstanding},
                         {"event_bytes", load.event_bytes},
                         {"streams", load.streams},
+                        {"in_a_row", load.in_a_row},
                         {"events_per_second", figures.events_per_second}},
                        {{"latency", figures.latency}});
 }

@@ -20,7 +20,7 @@ struct Report {
 [[nodiscard]] Report report(const PacedLoad& load, const EndToEndFigures& figures);
 [[nodiscard]] Report report(const BurstLoad& load, const BurstFigures& figures);
 [[nodiscard]] Report report(const CriticalityLoad& load, const CriticalityFigures& figures);
-[[nodiscard]] Report report(const ReadFigures& figures);
+[[nodiscard]] Report report(const ReadLoad& load, const ReadFigures& figures);
 [[nodiscard]] Report report(const SeekLoad& load, const LatencyHistogram& latency);
 [[nodiscard]] Report report(const QueueLoad& load, const QueueFigures& figures);
 [[nodiscard]] Report report(const HttpLoad& load, const HttpFigures& figures);

@@ -58,15 +58,21 @@ def median(rounds: list[dict], *path) -> float:
     return statistics.median(values)
 
 
-def last_result() -> dict:
-    """The newest committed result of the table; empty when there is none."""
+def last_result_file(kind: str = "") -> pathlib.Path | None:
+    """The newest committed result of a run; of the table without a name."""
     listed = subprocess.run(["git", "log", "--format=", "--name-only", "--", "bench/results"], cwd=ROOT, capture_output=True, text=True, check=False)
     for name in listed.stdout.split():
         path = ROOT / name
         # <date>-<commit>.json; other runs have a name behind that.
-        if len(path.stem.split("-")) == 4 and path.exists():
-            return json.loads(path.read_text())
-    return {}
+        if "-".join(path.stem.split("-")[4:]) == kind and path.exists():
+            return path
+    return None
+
+
+def last_result() -> dict:
+    """The newest committed result of the table; empty when there is none."""
+    path = last_result_file()
+    return json.loads(path.read_text()) if path else {}
 
 
 def write_result(kind: str, result: dict, folder: str | None = None):

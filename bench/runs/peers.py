@@ -1,4 +1,4 @@
-"""Programs to measure beside: from the machine where they are installed, else unpacked from Debian's packages, not installed."""
+"""Programs to measure beside: from the machine where they are installed, else from registries, unpacked under build/bench-peers and not installed."""
 import os
 import pathlib
 import shutil
@@ -64,6 +64,46 @@ def provide(packages: dict[str, str], programs: tuple[str, ...]):
             sys.exit(f"bench: no {name} in what was fetched to {FOLDER}")
 
 
+def provide_jars(folder: pathlib.Path, artifacts: tuple[str, ...]) -> bool:
+    """Java libraries with all that they need, by Maven; false, and why on standard error, where that can't be."""
+    if any(folder.glob("*.jar")):
+        return True
+    if not (find("java") and find("mvn")):
+        print(f"bench: {folder.name} is left out: it takes java (17 or later) and mvn", file=sys.stderr)
+        return False
+    print(f"bench: fetching {', '.join(artifacts)} with Maven into {os.path.relpath(folder)}", file=sys.stderr)
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = "".join("<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>".format(*one.split(":"))
+                     for one in artifacts)
+    (folder / "pom.xml").write_text("<project><modelVersion>4.0.0</modelVersion><groupId>bench</groupId><artifactId>peer</artifactId>"
+                                    f"<version>1</version><dependencies>{wanted}</dependencies></project>")
+    done = subprocess.run([find("mvn"), "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}"],
+                          cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"bench: {folder.name} is left out, for Maven ended with {done.returncode}:\n{done.stdout}{done.stderr}", file=sys.stderr)
+    return done.returncode == 0
+
+
+def provide_go_program(folder: pathlib.Path, module: str) -> bool:
+    """A program built from its Go module; false, and why on standard error, where that can't be."""
+    if any(folder.glob("*")):
+        return True
+    if not find("go"):
+        print(f"bench: {module} is left out: it takes go", file=sys.stderr)
+        return False
+    print(f"bench: building {module} into {os.path.relpath(folder)}", file=sys.stderr)
+    done = subprocess.run([find("go"), "install", module], env={**os.environ, "GOBIN": str(folder)}, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        print(f"bench: {module} is left out, for go ended with {done.returncode}:\n{done.stderr}", file=sys.stderr)
+    return done.returncode == 0
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 def environment() -> dict:
     libraries = [str(folder) for folder in FOLDER.glob("usr/lib/*") if folder.is_dir()]
     return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")]).strip(os.pathsep)}
@@ -79,6 +119,8 @@ def run_wrk(*arguments: str) -> str:
 class Server:
     """A process of a program that was found, on a free port of loopback, with files of its own in `folder`."""
 
+    is_slow_at_first = False
+
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
         self.process = None
@@ -92,15 +134,16 @@ class Server:
         """With what it needs written to `folder`."""
         raise NotImplementedError
 
+    def environment(self) -> dict:
+        return environment()
+
     def __enter__(self):
         self.folder.mkdir()
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         program, *arguments = self.command()
         log = self.folder / "log"
         with log.open("w") as output:
-            self.process = subprocess.Popen([find(program), *arguments], env=environment(), cwd=self.folder, stdin=subprocess.DEVNULL,
+            self.process = subprocess.Popen([find(program), *arguments], env=self.environment(), cwd=self.folder, stdin=subprocess.DEVNULL,
                                             stdout=output, stderr=output)
 
         def answers():
@@ -112,7 +155,7 @@ class Server:
             except OSError:
                 return False
 
-        eventually(30, answers, f"{program} answers")
+        eventually(60, answers, f"{program} answers")
         return self
 
     def __exit__(self, *_):

@@ -158,7 +158,10 @@ std::int32_t SimDisk::end_write(const Operation& operation) {
     if (const int code = next_failure(); code != 0) {
         return -code;
     }
-    operation.content->make_durable(operation.at, operation.source.size());
+    if (!lies_) {
+        operation.content->make_durable(operation.at, operation.source.size());
+    }
+    ++durable_writes_;
     return static_cast<std::int32_t>(operation.source.size());
 }
 
@@ -172,7 +175,12 @@ std::int32_t SimDisk::end_read(const Operation& operation) {
 
 std::size_t SimDisk::run_completions() {
     std::size_t count = 0;
-    while (!operations_.empty()) {
+    constexpr double rest_share = 0.6;
+    std::size_t count_max = SIZE_MAX;
+    if (is_slow_) {
+        count_max = random_.chance(rest_share) ? 0 : 1;
+    }
+    while (!operations_.empty() && count < count_max) {
         // Completions may come in any order.
         const auto pick = static_cast<std::ptrdiff_t>(random_.below(operations_.size()));
         auto operation = std::move(operations_[static_cast<std::size_t>(pick)]);
@@ -184,7 +192,8 @@ std::size_t SimDisk::run_completions() {
 }
 
 void SimDisk::drain() {
-    while (run_completions() > 0) {
+    while (!operations_.empty()) {
+        run_completions();
     }
 }
 
@@ -247,6 +256,10 @@ std::vector<std::string> SimDisk::paths() const {
 
 std::vector<std::byte> SimDisk::contents(const std::string& path) const {
     return files_.at(path)->written;
+}
+
+std::span<const std::byte> SimDisk::durable_contents(const std::string& path) const {
+    return files_.at(path)->durable;
 }
 
 }  // namespace millrace::storage

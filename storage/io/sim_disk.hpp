@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -48,10 +49,19 @@ class SimDisk final : public Disk {
     void heal() { failing_.reset(); }
     /// Calls that write or sync so far.
     [[nodiscard]] std::uint64_t call_count() const { return calls_; }
+    /// Asynchronous writes that completed as durable so far.
+    [[nodiscard]] std::uint64_t durable_writes() const { return durable_writes_; }
+    /// From now on those complete as ever, and their bytes would not survive a power loss.
+    void lie() { lies_ = true; }
+    /// From now on a call of `run_completions` runs one at most, and often none, so that several
+    /// operations are outstanding and end in any order.
+    void slow_down() { is_slow_ = true; }
     void flip_bit(const std::string& path, Position byte, unsigned bit);
     void set_capacity(std::uint64_t bytes) { capacity_bytes_ = bytes; }
     [[nodiscard]] std::vector<std::string> paths() const;
     [[nodiscard]] std::vector<std::byte> contents(const std::string& path) const;
+    /// What of it would survive a power loss at this moment, whatever chance does.
+    [[nodiscard]] std::span<const std::byte> durable_contents(const std::string& path) const;
 
   private:
     friend class SimFile;
@@ -67,6 +77,9 @@ class SimDisk final : public Disk {
     std::map<std::string, std::shared_ptr<Content>> files_;
     std::deque<Operation> operations_;
     std::uint64_t calls_ = 0;
+    std::uint64_t durable_writes_ = 0;
+    bool lies_ = false;
+    bool is_slow_ = false;
     struct Failing {
         std::uint64_t at = 0;
         int code = 0;

@@ -81,18 +81,8 @@ class Mqtt final : public PeerProtocol {
 
 }  // namespace
 
-std::unique_ptr<PeerProtocol> make_mqtt(std::uint32_t number) {
-    return std::make_unique<Mqtt>(number);
-}
-
-std::unique_ptr<PeerProtocol> make_peer_protocol(std::string_view name, std::uint32_t number) {
-    if (name == "redis") {
-        return make_redis();
-    }
-    if (name == "nats") {
-        return make_nats(number);
-    }
-    return name == "mqtt" ? make_mqtt(number) : nullptr;
+std::unique_ptr<PeerProtocol> make_mqtt(const PeerPlace& place) {
+    return std::make_unique<Mqtt>(place.connection);
 }
 
 }  // namespace millrace::bench

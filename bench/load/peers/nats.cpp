@@ -1,6 +1,8 @@
 #include <charconv>
 #include <stdexcept>
 
+#include <unistd.h>
+
 #include "bench/load/peers/peer_protocol.hpp"
 
 namespace millrace::bench {
@@ -11,7 +13,9 @@ constexpr std::string_view line_end = "\r\n";
 /// JetStream: an event goes with a subject to answer to, and its ack is a message there.
 class Nats final : public PeerProtocol {
   public:
-    explicit Nats(std::uint32_t number) : inbox_("_INBOX.bench" + std::to_string(number)) {}
+    /// Acks of a run that is over may still come: its inboxes were others.
+    explicit Nats(std::uint32_t number)
+        : inbox_("_INBOX.bench" + std::to_string(::getpid()) + "x" + std::to_string(number)) {}
 
     /// The same stream may be created again and again.
     std::string greeting() override {
@@ -90,8 +94,8 @@ class Nats final : public PeerProtocol {
 
 }  // namespace
 
-std::unique_ptr<PeerProtocol> make_nats(std::uint32_t number) {
-    return std::make_unique<Nats>(number);
+std::unique_ptr<PeerProtocol> make_nats(const PeerPlace& place) {
+    return std::make_unique<Nats>(place.connection);
 }
 
 }  // namespace millrace::bench

@@ -24,10 +24,11 @@ class PeerProducer {
   public:
     PeerProducer(asio::io_context& context, const PeerLoad& load, std::uint32_t number)
         : load_(load),
-          protocol_(make_peer_protocol(load.protocol, number)),
+          protocol_(
+              make_peer_protocol(load.protocol, {.connection = number, .streams = load.streams})),
           socket_(context),
           value_(load.event_bytes, 'x'),
-          next_stream_(number) {
+          number_(number) {
         if (!protocol_) {
             throw std::runtime_error("no protocol is named \"" + load.protocol + "\"");
         }
@@ -39,15 +40,31 @@ class PeerProducer {
         read();
     }
 
+    [[nodiscard]] bool is_ready() const { return protocol_->is_ready(); }
+
     LatencyHistogram latency;
     bool is_measuring = false;
 
   private:
     void fill() {
         const auto now = SteadyClock::now();
-        while (protocol_->is_ready() && sent_.size() < load_.outstanding) {
-            protocol_->append_publish(out_, next_stream_++ % load_.streams, value_);
-            sent_.push_back(now);
+        for (; protocol_->is_ready() && outstanding_ < load_.outstanding; ++outstanding_) {
+            const auto turn = next_event_++ / load_.in_a_row;
+            protocol_->append_publish(out_, (number_ + turn) % load_.streams, value_);
+            sent_.push_back({.at = now});
+        }
+        protocol_->append_gathered(out_);
+    }
+
+    void settle(std::uint64_t event) {
+        auto& sent = sent_.at(event - first_event_);
+        if (is_measuring) {
+            latency.add(micros_between(sent.at, SteadyClock::now()));
+        }
+        sent.is_acked = true;
+        --outstanding_;
+        for (; !sent_.empty() && sent_.front().is_acked; ++first_event_) {
+            sent_.pop_front();
         }
     }
 
@@ -86,12 +103,11 @@ class PeerProducer {
         auto taken = protocol_->take(rest);
         in_.erase(0, in_.size() - rest.size());
         out_ += taken.reply;
-        const auto now = SteadyClock::now();
         for (; taken.acks > 0; --taken.acks) {
-            if (is_measuring) {
-                latency.add(micros_between(sent_.front(), now));
-            }
-            sent_.pop_front();
+            settle(first_event_);
+        }
+        for (const auto event : taken.events) {
+            settle(event);
         }
         fill();
         write();
@@ -107,13 +123,31 @@ class PeerProducer {
     std::unique_ptr<PeerProtocol> protocol_;
     Tcp::socket socket_;
     std::string value_;
-    std::uint32_t next_stream_;
-    std::deque<SteadyClock::time_point> sent_;  ///< of those that are not acked
+    std::uint32_t number_;
+    std::uint32_t next_event_ = 0;
+    struct Sent {
+        SteadyClock::time_point at;
+        bool is_acked = false;
+    };
+    std::deque<Sent> sent_;  ///< from the oldest that is not acked
+    std::uint64_t first_event_ = 0;
+    std::uint32_t outstanding_ = 0;
     std::string out_;
     std::string writing_;
     std::string in_;
     bool is_writing_ = false;
 };
+
+void wait_until_ready(asio::io_context& context, const PeerProducer& producer) {
+    constexpr std::chrono::seconds wait_max{60};
+    const auto end = SteadyClock::now() + wait_max;
+    while (!producer.is_ready()) {
+        if (SteadyClock::now() > end) {
+            throw std::runtime_error("the peer was not ready within a minute");
+        }
+        context.run_for(std::chrono::milliseconds(10));
+    }
+}
 
 }  // namespace
 
@@ -121,7 +155,9 @@ PublishFigures run_peer(const PeerLoad& load) {
     asio::io_context context{1};
     std::vector<std::unique_ptr<PeerProducer>> producers;
     for (std::uint32_t number = 0; number < load.producers; ++number) {
+        // The first one makes what is published to.
         producers.push_back(std::make_unique<PeerProducer>(context, load, number));
+        wait_until_ready(context, *producers.back());
     }
     context.run_for(load.warm_up);
     for (const auto& producer : producers) {

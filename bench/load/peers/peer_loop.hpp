@@ -10,6 +10,7 @@ struct PeerLoad {
     std::string host = "127.0.0.1";
     std::string port;
     std::uint32_t streams = 100;
+    std::uint32_t in_a_row = 1;  ///< events that go to a stream before the next has its turn
     std::uint32_t producers = 1;
     std::uint32_t outstanding = 1024;
     std::size_t event_bytes = 256;

@@ -22,6 +22,7 @@ class ClosedLoops::Loop {
         : load_(load),
           value_(load.event_bytes, 'x'),
           phase_(phase),
+          events_max_(events_of(load, number)),
           next_event_(number),
           client_({.brokers = brokers, .client_name = "bench-" + std::to_string(number)}),
           producer_(client_.producer(load.topic)) {}
@@ -33,12 +34,28 @@ class ClosedLoops::Loop {
         }
     }
     void finish() { producer_.flush(); }
+    /// Not before all of its events are settled.
+    void wait() const {
+        for (auto settled = settled_.load(); settled < events_max_; settled = settled_.load()) {
+            settled_.wait(settled);
+        }
+    }
 
     [[nodiscard]] const LatencyHistogram& latency() const { return latency_; }
     [[nodiscard]] std::uint64_t failed() const { return failed_; }
 
   private:
+    /// This producer's share of the events; without a number there is no end.
+    [[nodiscard]] static std::uint64_t events_of(const PublishLoad& load, std::uint32_t number) {
+        const bool takes_one_more = number < load.events % load.producers;
+        return load.events == 0 ? UINT64_MAX
+                                : load.events / load.producers + (takes_one_more ? 1 : 0);
+    }
+
     void send() {
+        if (sent_.fetch_add(1, std::memory_order_relaxed) >= events_max_) {
+            return;
+        }
         OutgoingRecord event{.value = value_};
         if (load_.spreads) {
             event.partition = partition_of(next_event_.fetch_add(1, std::memory_order_relaxed));
@@ -66,6 +83,9 @@ class ClosedLoops::Loop {
         } else if (phase_.is_measuring.load(std::memory_order_relaxed)) {
             latency_.add(micros_between(begin, SteadyClock::now()));
         }
+        if (settled_.fetch_add(1) + 1 == events_max_) {
+            settled_.notify_all();
+        }
         if (!phase_.is_stopping.load(std::memory_order_relaxed)) {
             send();
         }
@@ -76,6 +96,9 @@ class ClosedLoops::Loop {
     const Phase& phase_;
     LatencyHistogram latency_;
     std::uint64_t failed_ = 0;
+    std::uint64_t events_max_;
+    std::atomic<std::uint64_t> sent_{0};
+    std::atomic<std::uint64_t> settled_{0};
     std::atomic<std::uint32_t> next_event_;
     Client client_;
     Producer producer_;
@@ -107,6 +130,12 @@ void ClosedLoops::end_measuring() {
     measured_us_ = micros_between(measured_from_, SteadyClock::now());
 }
 
+void ClosedLoops::wait_for_events() const {
+    for (const auto& loop : loops_) {
+        loop->wait();
+    }
+}
+
 PublishFigures ClosedLoops::finish() {
     phase_.is_stopping = true;
     for (const auto& loop : loops_) {
@@ -117,8 +146,9 @@ PublishFigures ClosedLoops::finish() {
         figures.latency.merge(loop->latency());
         figures.failed += loop->failed();
     }
+    figures.events = figures.latency.count();
     figures.events_per_second =
-        static_cast<double>(figures.latency.count()) * 1e6 / static_cast<double>(measured_us_);
+        static_cast<double>(figures.events) * 1e6 / static_cast<double>(measured_us_);
     return figures;
 }
 

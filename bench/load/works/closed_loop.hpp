@@ -33,6 +33,8 @@ class ClosedLoops {
     /// Latencies count from now on.
     void begin_measuring();
     void end_measuring();
+    /// Until as many as `events` of the load says have been acked or have failed.
+    void wait_for_events() const;
     /// Sends nothing more and waits for what is under way; the figures of the time measured.
     [[nodiscard]] PublishFigures finish();
 

@@ -26,10 +26,13 @@ struct PublishLoad {
     /// chooses, and fills a batch before it turns to the next partition.
     bool spreads = true;
     double skew = 0;  ///< this share of the events goes to the first partition; with `spreads`
+    /// So many in all, and none is left out; 0: as many as go within the time.
+    std::uint64_t events = 0;
     std::chrono::milliseconds duration{5'000};
     std::chrono::milliseconds warm_up{1'000};
 };
 struct PublishFigures {
+    std::uint64_t events = 0;  ///< measured and acked
     double events_per_second = 0;
     LatencyHistogram latency;
     std::uint64_t failed = 0;
@@ -135,13 +138,18 @@ struct CriticalityFigures {
 [[nodiscard]] CriticalityFigures run_criticality(const std::string& brokers,
                                                  const CriticalityLoad& load);
 
+struct ReadLoad {
+    std::string topic = "bench.load.event.made";
+    std::uint32_t consumers = 1;  ///< each with its connection, and each reads all
+    std::uint64_t events = 0;     ///< of all consumers, then it ends; 0: all that is there
+};
 struct ReadFigures {
     std::uint64_t events = 0;
     double events_per_second = 0;
     double mebibytes_per_second = 0;  ///< of values
 };
-/// Reads all that the topic holds, from the beginning.
-[[nodiscard]] ReadFigures run_read(const std::string& brokers, const std::string& topic);
+/// Reads what the topic holds, from the beginning.
+[[nodiscard]] ReadFigures run_read(const std::string& brokers, const ReadLoad& load);
 
 struct QueueLoad {
     std::string topic = "bench.queue.event.made";
