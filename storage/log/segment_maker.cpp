@@ -61,13 +61,18 @@ Result<Segment> SegmentMaker::take() {
 
 void SegmentMaker::start_step(std::size_t bytes_max) {
     is_stepping_ = true;
-    background_.start(
-        [this, plan = *plan_, progress = progress_, bytes_max]() -> Background::Ending {
-            if (progress.filled >= options_.segment_bytes) {
-                return [this, made = finish_file(plan)] { take_made(made); };
-            }
-            return [this, filled = fill(plan, progress, bytes_max)] { take_filled(filled); };
-        });
+    background_.start([this, plan = *plan_, progress = progress_, bytes_max] {
+        return step(plan, progress, bytes_max);
+    });
+}
+
+Background::Ending SegmentMaker::step(const Plan& plan,
+                                      const Progress& progress,
+                                      std::size_t bytes_max) {
+    if (progress.filled >= options_.segment_bytes) {
+        return [this, made = finish_file(plan)] { take_made(made); };
+    }
+    return [this, filled = fill(plan, progress, bytes_max)] { take_filled(filled); };
 }
 
 void SegmentMaker::take_filled(const Result<Progress>& filled) {

@@ -62,6 +62,10 @@ class SegmentMaker {
         std::size_t filled = 0;
     };
     void start_step(std::size_t bytes_max);
+    /// In the background; it leaves what has become of it.
+    [[nodiscard]] Background::Ending step(const Plan& plan,
+                                          const Progress& progress,
+                                          std::size_t bytes_max);
     void take_filled(const Result<Progress>& filled);
     void take_made(const Result<Segment>& made);
     [[nodiscard]] Result<Progress> fill(const Plan& plan,

@@ -7,6 +7,7 @@
 #include <span>
 
 /// What libFuzzer, or replay_main.cpp, calls with each input.
+// NOLINTNEXTLINE(readability-identifier-naming): libFuzzer's name
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size);
 
 namespace millrace::fuzz {

@@ -111,14 +111,17 @@ void Onlooker::check_drained() {
     }
     for (const auto partition : partitions_) {
         for (const auto& record : read_log(fixture_, partition, first_[partition])) {
-            const auto view = record.view();
-            const bool may_expire = view.header("expires-at").has_value();
-            const RecordId id{partition, record.offset};
-            if (!may_expire && !settled_.contains(id) && !may_be_settled_.contains(id)) {
-                violations_.push_back("onlooker: " + std::to_string(partition.value) + "@" +
-                                      std::to_string(record.offset.value) + " never came");
-            }
+            check_settled(record);
         }
+    }
+}
+
+void Onlooker::check_settled(const LogRecord& record) {
+    const bool may_expire = record.view().header("expires-at").has_value();
+    const RecordId id{record.partition, record.offset};
+    if (!may_expire && !settled_.contains(id) && !may_be_settled_.contains(id)) {
+        violations_.push_back("onlooker: " + std::to_string(record.partition.value) + "@" +
+                              std::to_string(record.offset.value) + " never came");
     }
 }
 

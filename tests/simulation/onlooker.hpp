@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/simulation/delivery_model.hpp"
+#include "tests/simulation/log_records.hpp"
 #include "tests/unit/broker/shard_fixture.hpp"
 
 #include "broker/delivery/delivery_shard.hpp"
@@ -34,6 +35,7 @@ class Onlooker {
     [[nodiscard]] const std::vector<std::string>& violations() const { return violations_; }
 
   private:
+    void check_settled(const LogRecord& record);
     class Consumer;
     void take(const Delivery& delivery);
 

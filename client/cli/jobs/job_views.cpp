@@ -202,6 +202,22 @@ ExitCode report(Session& session, const JobDescription& job) {
     return job.state == JobState::failed ? ExitCode::refused : ExitCode::partly;
 }
 
+/// Whether the job is over; not when somebody stopped the waiting.
+bool follow(Session& session, Jobs& jobs, JobDescription& job) {
+    constexpr std::chrono::milliseconds interval{100};
+    Progress progress(session, job.kind == JobKind::replay ? "replayed" : "redriven");
+    while (job.state == JobState::running) {
+        if (is_stop_requested()) {
+            session.note("job " + std::to_string(job.id) + " goes on by itself");
+            return false;
+        }
+        progress.update({.count = job.progress.sent, .share = job.progress.share});
+        wait_until(std::chrono::steady_clock::now() + interval);
+        job = jobs.show(job.id);
+    }
+    return true;
+}
+
 }  // namespace
 
 Json to_json(const JobDescription& job) {
@@ -283,23 +299,10 @@ void print_job(Session& session, const JobDescription& job) {
 }
 
 ExitCode wait_for_job(Session& session, std::uint64_t id) {
-    constexpr std::chrono::milliseconds interval{100};
     watch_stop_signals();
     Jobs jobs = session.client().jobs();
     JobDescription job = jobs.show(id);
-    {
-        Progress progress(session, job.kind == JobKind::replay ? "replayed" : "redriven");
-        while (job.state == JobState::running) {
-            if (is_stop_requested()) {
-                session.note("job " + std::to_string(id) + " goes on by itself");
-                return ExitCode::partly;
-            }
-            progress.update({.count = job.progress.sent, .share = job.progress.share});
-            wait_until(std::chrono::steady_clock::now() + interval);
-            job = jobs.show(id);
-        }
-    }
-    return report(session, job);
+    return follow(session, jobs, job) ? report(session, job) : ExitCode::partly;
 }
 
 }  // namespace millrace::cli

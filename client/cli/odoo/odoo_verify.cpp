@@ -126,6 +126,14 @@ void print_table(Session& session, const odoo::Reconciled& result) {
     facts.print(session.out());
 }
 
+void add_all(const std::vector<Record>& records, TopicTimes& times, odoo::Reconcile& reconcile) {
+    for (const Record& record : records) {
+        if (auto added = reconcile.add(scope_of(record, times)); !added) {
+            raise(added.error());
+        }
+    }
+}
+
 ExitCode verify(Session& session, const VerifyOptions& options) {
     const auto mapping = require_mapping(options.mapping);
     const std::int64_t now_us = unix_now_us();
@@ -145,11 +153,7 @@ ExitCode verify(Session& session, const VerifyOptions& options) {
     Progress progress(session, "compared");
     std::uint64_t count = 0;
     for (auto records = replay.read(); !records.empty(); records = replay.read()) {
-        for (const Record& record : records) {
-            if (auto added = reconcile.add(scope_of(record, times)); !added) {
-                raise(added.error());
-            }
-        }
+        add_all(records, times, reconcile);
         progress.update({.count = count += records.size(), .share = -1});
         if (is_stop_requested()) {
             return ExitCode::partly;

@@ -239,15 +239,16 @@ std::string format_duration(std::chrono::microseconds duration) {
     if (us < 60 * second_us) {
         return print("%.1f s", static_cast<double>(us) / static_cast<double>(second_us));
     }
+    constexpr std::int64_t minutes_of_a_day = 1'440;
     const std::int64_t seconds = us / second_us;
     const std::int64_t minutes = seconds / 60;
     if (minutes < 60) {
         return join_units(minutes, "m", seconds % 60, "s");
     }
-    if (minutes < 24 * 60) {
+    if (minutes < minutes_of_a_day) {
         return join_units(minutes / 60, "h", minutes % 60, "m");
     }
-    return join_units(minutes / 1440, "d", minutes % 1440 / 60, "h");
+    return join_units(minutes / minutes_of_a_day, "d", minutes % minutes_of_a_day / 60, "h");
 }
 
 std::optional<std::int64_t> parse_time(std::string_view text, std::int64_t now_us) {

@@ -63,6 +63,19 @@ void print_record(std::ostream& out, const std::string& title, const Record& rec
     }
 }
 
+nlohmann::ordered_json to_json(const LetterGroup& group, LetterGroupBy by) {
+    nlohmann::ordered_json json{{name_of(group_by_names, by), group.name}};
+    if (by == LetterGroupBy::error) {
+        json["cause"] = name_of(cause_names, group.cause);
+    }
+    json["count"] = group.count;
+    json["first_failure_us"] = group.first_failure_us;
+    json["last_failure_us"] = group.last_failure_us;
+    json["example_id"] = group.example_id;
+    json["example"] = group.example;
+    return json;
+}
+
 }  // namespace
 
 void print_letter_groups(Session& session,
@@ -72,16 +85,7 @@ void print_letter_groups(Session& session,
     if (session.is_json()) {
         auto list = nlohmann::ordered_json::array();
         for (const LetterGroup& group : groups) {
-            nlohmann::ordered_json one{{name_of(group_by_names, by), group.name}};
-            if (is_by_error) {
-                one["cause"] = name_of(cause_names, group.cause);
-            }
-            one["count"] = group.count;
-            one["first_failure_us"] = group.first_failure_us;
-            one["last_failure_us"] = group.last_failure_us;
-            one["example_id"] = group.example_id;
-            one["example"] = group.example;
-            list.push_back(std::move(one));
+            list.push_back(to_json(group, by));
         }
         print_json(session, list);
         return;

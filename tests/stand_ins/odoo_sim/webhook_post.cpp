@@ -45,9 +45,10 @@ void post_webhook(const std::string& url, const std::string& body) {
     http::response<http::string_body> response;
     stream.expires_after(post_timeout);
     const Tcp::endpoint endpoint(address, static_cast<std::uint16_t>(std::stoul(parts[2].str())));
+    const auto ignore = [](beast::error_code, std::size_t) {};
     const auto read = [&](beast::error_code written, std::size_t) {
         if (!written) {
-            http::async_read(stream, buffer, response, [](beast::error_code, std::size_t) {});
+            http::async_read(stream, buffer, response, ignore);
         }
     };
     stream.async_connect(endpoint, [&](beast::error_code connected) {

@@ -185,11 +185,11 @@ TEST_F(SubscriptionOfANode, ASessionThatWasReplacedIsClosed) {
 
 TEST_F(SubscriptionOfANode, RecordsOfATopicThatCameLaterHaveItsName) {
     std::vector<Record> records;
+    const auto record_of = [](const Delivery& delivery) { return delivery.record(); };
     consume([&](Subscription& subscription) {
         while (records.size() < 2) {
-            for (auto& delivery : poll_some(subscription)) {
-                records.push_back(delivery.record());
-            }
+            const auto deliveries = poll_some(subscription);
+            std::ranges::transform(deliveries, std::back_inserter(records), record_of);
         }
     });
     node.open_session(5);

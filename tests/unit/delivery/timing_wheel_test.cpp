@@ -68,6 +68,7 @@ void compare_with_a_map(std::uint64_t seed) {
     TimingWheel<int> wheel(tick, SteadyTime{});
     (void)advance(wheel, now);
     std::multimap<SteadyTime, int> model;
+    const auto number_of = [](const auto& entry) { return entry.second; };
     for (int i = 0; i < 2'000; ++i) {
         const auto spread = std::uint64_t{1} << random.below(36);
         const auto due = now + Duration(random.below(spread) + 10'000);
@@ -80,8 +81,7 @@ void compare_with_a_map(std::uint64_t seed) {
         now = random.chance(0.5) && next ? std::max(now, *next)
                                          : now + Duration(random.below(spread));
         for (const auto item : advance(wheel, now)) {
-            const auto found =
-                std::ranges::find(model, item, [](const auto& entry) { return entry.second; });
+            const auto found = std::ranges::find(model, item, number_of);
             ASSERT_NE(found, model.end());
             ASSERT_LE(found->first, now) << "came early";
             model.erase(found);

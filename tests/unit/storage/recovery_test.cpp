@@ -10,11 +10,6 @@
 namespace millrace::storage::testing {
 namespace {
 
-using ::testing::Contains;
-using ::testing::IsEmpty;
-using ::testing::Not;
-using ::testing::SizeIs;
-
 constexpr PartitionId seven{7};
 constexpr std::size_t in_a_segment = 64_KiB / disk_alignment - 1;  ///< commits of one block
 
@@ -46,7 +41,9 @@ class RecoveryTest : public ::testing::Test {
         published.resize(published.size() - 2);
         ASSERT_EQ(fixture.read_all(seven).values, published);
     }
-    std::uint64_t quarantined() { return fixture.store->stats().frames_quarantined; }
+    [[nodiscard]] std::uint64_t quarantined() const {
+        return fixture.store->stats().frames_quarantined;
+    }
 
     StoreFixture fixture;
     std::vector<std::string> published;

@@ -30,15 +30,18 @@ class SweepFixture : public testing::Test {
                            .publish =
                                [this](const std::vector<SweptHint>& given,
                                       const std::function<void(Result<void>)>& done) {
-                                   for (const auto& hint : given) {
-                                       hints.push_back(hint.event_id);
-                                   }
+                                   take(given);
                                    done(published);
                                },
                            .save = [this](const SweepCursors& now) { cursors = now; },
                            .wake_at = [this](SteadyTime at) { wake_at = at; }});
         }
         return *made;
+    }
+    void take(const std::vector<SweptHint>& given) {
+        for (const auto& hint : given) {
+            hints.push_back(hint.event_id);
+        }
     }
     void pass(Duration time) {
         clock.advance(time);
