@@ -34,7 +34,10 @@ Result<std::vector<OrderedBatch>> parse_order(std::span<const std::byte> bytes,
         bytes = bytes.subspan(header->total_bytes);
     }
     MILLRACE_TRY(outcome);
-    if (!bytes.empty()) {
+    const auto is_outside = [&segment](const OrderedBatch& batch) {
+        return batch.position + batch.run_bytes > segment.file_bytes;
+    };
+    if (!bytes.empty() || std::ranges::any_of(batches, is_outside)) {
         return fail(Errc::corrupt, segment.path + ": its append order does not verify");
     }
     return batches;

@@ -37,8 +37,8 @@ void recover(const Segment& segment, std::size_t image_bytes) {
     check(frames == 0 || scan.value().used_bytes > disk_alignment, "frames lie in what is used");
 }
 
-void replay(Disk& disk, SegmentFiles& files, std::size_t image_bytes) {
-    LogScanner scanner(files, [image_bytes](SegmentSequence) { return image_bytes; });
+void replay(Disk& disk, SegmentFiles& files, const CommitWriter& writer, std::size_t image_bytes) {
+    LogScanner scanner(files, writer, [image_bytes](SegmentSequence) { return image_bytes; });
     ScanCursor cursor{.segment = SegmentSequence{1}, .position = Position{0}};
     for (std::size_t turn = 0;; ++turn) {
         check(turn <= image_bytes / disk_alignment + 1, "a replay comes to its end");
@@ -78,8 +78,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     SegmentFiles files(disk, clock, options, background);
     std::vector<std::string> broken;
-    fuzz::check(files.open_all(broken).has_value() && broken.empty(), "the segment opens");
+    const auto opened = files.open_all([](SegmentSequence) { return std::nullopt; }, broken);
+    fuzz::check(opened.has_value() && broken.empty(), "the segment opens");
+    MetricsRegistry metrics;
+    const CommitWriter writer(options, clock, disk, files, metrics);
     recover(*files.find(SegmentSequence{1}), image.size());
-    replay(disk, files, image.size());
+    replay(disk, files, writer, image.size());
     return 0;
 }
