@@ -34,7 +34,7 @@ void parse_as_file(std::string_view text) {
         return;
     }
     for (const auto& target : file.value().targets) {
-        check(!target.host.empty() && target.path.starts_with('/'), "a target has an address");
+        check(!target.peer.host.empty() && target.path.starts_with('/'), "a target has an address");
     }
 }
 
