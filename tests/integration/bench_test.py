@@ -205,6 +205,13 @@ class Bench(unittest.TestCase):
             self.assertGreater(min(one["after_stop_ms"], one["after_kill_ms"]), 0)
         self.assertEqual([one["events"] for one in files[0]["rounds"]], [3000 + 8192, 3000 + 2 * 8192])
 
+    def test_clustering_rewrites_segments_and_loses_nothing(self):
+        done, files = run("clustering", "--mib", "64", "--segment-mib", "4", "--rate", "500", "--seconds", "1")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertGreater(files[0]["clustering"]["segments"], 4)
+        self.assertEqual(files[0]["clustering"]["failures"], 0)
+        self.assertGreater(files[0]["after"]["events"], 0)
+
     def test_events_that_were_asked_for_by_number_are_all_acked_and_read(self):
         with Broker() as broker:
             def ask(*arguments: str) -> dict:
