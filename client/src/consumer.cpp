@@ -13,6 +13,8 @@ using wire::Api;
 
 constexpr std::size_t chunks_ahead = 4;
 constexpr std::uint32_t fetch_wait_ms = 500;
+constexpr std::uint32_t fetch_bytes_first = 64 * 1024;
+constexpr std::uint32_t fetch_bytes_growth = 4;
 constexpr std::chrono::milliseconds retry_delay{50};
 
 template <class Predicate>
@@ -95,6 +97,7 @@ void Consumer::Impl::assign(const Offsets& offsets) {
         names_ = std::move(names);
         ready_.clear();
         fetching_.clear();
+        fetch_bytes_.clear();
     }
     core_->post([self = shared_from_this(), shards] { self->fetch_all(shards); });
 }
@@ -105,18 +108,23 @@ void Consumer::Impl::fetch(std::uint32_t shard) {
     if (is_closed_ || ready_.size() >= chunks_ahead || fetching_.contains(shard)) {
         return;
     }
+    // The first records of a seek should not wait for millions behind them.
+    auto& next_bytes = fetch_bytes_.try_emplace(shard, fetch_bytes_first).first->second;
+    request.bytes_max = std::min(next_bytes, options_.fetch_bytes_max);
     for (const auto& [id, position] : positions_) {
         if (position.shard == shard) {
-            request.partitions.emplace_back(position.fetch, id, options_.fetch_bytes_max);
+            request.partitions.emplace_back(position.fetch, id, request.bytes_max);
         }
     }
     if (request.partitions.empty()) {
         return;
     }
     fetching_.insert(shard);
+    next_bytes = request.bytes_max > options_.fetch_bytes_max / fetch_bytes_growth
+                     ? options_.fetch_bytes_max
+                     : request.bytes_max * fetch_bytes_growth;
     const auto epoch = epoch_;
     lock.unlock();
-    request.bytes_max = options_.fetch_bytes_max;
     request.wait_max_ms = fetch_wait_ms;
     core_->send(
         Api::fetch,

@@ -89,6 +89,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     std::map<std::uint32_t, Position> positions_;
     std::deque<Chunk> ready_;
     std::set<std::uint32_t> fetching_;
+    std::map<std::uint32_t, std::uint32_t> fetch_bytes_;  ///< what the next fetch asks a shard for
     std::vector<Damage> damage_;
     std::uint64_t epoch_ = 0;  ///< raised by every assignment; answers of earlier ones are dropped
     std::optional<Error> failure_;
