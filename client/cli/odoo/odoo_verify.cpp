@@ -11,6 +11,7 @@
 #include "client/cli/text/time_text.hpp"
 #include "client/cli/text/usage_error.hpp"
 #include "client/cli/views/json_views.hpp"
+#include "client/expressions/outside_json.hpp"
 #include "millrace/client.hpp"
 
 namespace millrace::cli {
@@ -56,8 +57,8 @@ class TopicTimes {
 };
 
 odoo::Scope scope_of(const Record& record, TopicTimes& times) {
-    std::string value =
-        nlohmann::json::accept(record.value) ? record.value : nlohmann::json(record.value).dump();
+    // As the sink reads it, which gives up on what is nested too deep.
+    const auto value = expressions::parse_outside_json(record.value);
     nlohmann::json json{{"topic", record.topic},
                         {"topic_created", times.of(record.topic)},
                         {"partition", record.partition},
@@ -66,7 +67,7 @@ odoo::Scope scope_of(const Record& record, TopicTimes& times) {
                         {"event_time", record.event_time_us},
                         {"key", nullptr},
                         {"headers", nlohmann::json::object()},
-                        {"value", nlohmann::json::parse(value)}};
+                        {"value", value.is_discarded() ? nlohmann::json(record.value) : value}};
     if (record.key) {
         json["key"] = *record.key;
     }
