@@ -232,7 +232,7 @@ class Bench(unittest.TestCase):
             folder = pathlib.Path(name)
             for file, result in results.items():
                 (folder / file).write_text(json.dumps({"commit": "abc", "cpus": 2, **result}))
-            subprocess.run([sys.executable, "-B", str(RUNS / "plot.py"), *(str(folder / file) for file in results), "--folder", name], check=True, timeout=60,
+            subprocess.run([sys.executable, "-B", str(ROOT / "bench" / "plot" / "plot.py"), *(str(folder / file) for file in results), "--folder", name], check=True, timeout=60,
                            capture_output=True)
             bars = ElementTree.parse(folder / "performance-peers.svg").getroot()
             lines = ElementTree.parse(folder / "performance-growth.svg").getroot()

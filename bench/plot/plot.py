@@ -9,8 +9,9 @@ import os
 import pathlib
 import sys
 
-import other_brokers
-from measuring import ROOT, last_result_file, median
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "runs"))
+import other_brokers  # noqa: E402
+from measuring import ROOT, last_result_file, median  # noqa: E402
 
 KINDS = ("peers", "growth")
 WIDTH = 1000
