@@ -85,7 +85,9 @@ bool ClientStream::name_host() {
     if (!is_name) {
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), peer_.host.c_str()) == 1;
     }
-    SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    // A name in the subject is no name of a host.
+    SSL_set_hostflags(ssl,
+                      X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     return SSL_set1_host(ssl, peer_.host.c_str()) == 1 &&
            // The macro for this casts constness away.
            SSL_ctrl(

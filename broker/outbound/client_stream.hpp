@@ -27,6 +27,11 @@ class ClientStream {
     using Opened = std::function<void(std::optional<OpenFault>)>;
 
     ClientStream(boost::asio::io_context& context, Peer peer);
+    ClientStream(const ClientStream&) = delete;
+    ClientStream& operator=(const ClientStream&) = delete;
+    ClientStream(ClientStream&&) = delete;
+    ClientStream& operator=(ClientStream&&) = delete;
+    ~ClientStream() = default;
 
     [[nodiscard]] const Peer& peer() const { return peer_; }
     [[nodiscard]] executor_type get_executor() { return tcp().get_executor(); }

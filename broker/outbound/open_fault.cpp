@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
+#include "broker/outbound/peer.hpp"
 #include "broker/outbound/tls_trust.hpp"
 
 namespace millrace::broker {
@@ -19,10 +20,15 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-/// OpenSSL's reason, or 0 when it is not OpenSSL that speaks.
+constexpr int reason_of_another_library = -1;
+
+/// The reason that TLS gives, or 0 when it is not OpenSSL that speaks.
 int ssl_reason(const error_code& error) {
-    const bool is_ssl = error.category() == asio::error::get_ssl_category();
-    return is_ssl ? ERR_GET_REASON(static_cast<unsigned long>(error.value())) : 0;
+    if (error.category() != asio::error::get_ssl_category()) {
+        return 0;
+    }
+    const auto code = static_cast<unsigned long>(error.value());
+    return ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : reason_of_another_library;
 }
 
 std::string issuer_fault(const TlsTrust& trust) {
@@ -38,9 +44,11 @@ std::string issuer_fault(const TlsTrust& trust) {
 std::string certificate_fault(long result, const std::string& host, const TlsTrust& trust) {
     switch (result) {
         case X509_V_ERR_CERT_HAS_EXPIRED:
-            return "its certificate has expired: renew it there, and check this machine's clock";
+            return "its certificate, or that of a CA above it, has expired: renew it, and check "
+                   "this machine's clock";
         case X509_V_ERR_CERT_NOT_YET_VALID:
-            return "its certificate is not valid yet: check this machine's clock";
+            return "its certificate, or that of a CA above it, is not valid yet: check this "
+                   "machine's clock";
         case X509_V_ERR_HOSTNAME_MISMATCH:
         case X509_V_ERR_IP_ADDRESS_MISMATCH:
             return "its certificate is not for \"" + host +
@@ -60,7 +68,7 @@ std::string certificate_fault(long result, const std::string& host, const TlsTru
 /// An alert of the server or a rule of TLS, as opposed to a connection that went away.
 OpenFault protocol_fault(const error_code& error) {
     const auto reason = ssl_reason(error);
-    if (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST) {
+    if (reason == SSL_R_WRONG_VERSION_NUMBER) {
         return {.is_configuration = true,
                 .reason =
                     "no TLS is spoken there: is it a port of plain http? Then the address "
@@ -79,7 +87,8 @@ OpenFault handshake_fault(const HandshakeEnd& end, const std::string& host, cons
     if (end.error == boost::beast::error::timeout) {
         return {.reason = "no answer to the TLS handshake in time: is it a port of plain http?"};
     }
-    if (ssl_reason(end.error) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+    // First: what OpenSSL reports is the oldest of its errors, which may be another's.
+    if (ssl_reason(end.error) != 0 && end.verify_result != X509_V_OK) {
         return {.is_configuration = true,
                 .reason = certificate_fault(end.verify_result, host, trust)};
     }
@@ -94,17 +103,31 @@ bool is_client_certificate_wanted(const error_code& error) {
     return ssl_reason(error) == SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED;
 }
 
+bool is_tls_alert(const Peer& peer, std::string_view bytes) {
+    constexpr char alert = 0x15;
+    return !peer.trust && bytes.starts_with(alert);
+}
+
 std::optional<std::string_view> tls_hint(std::string_view body) {
-    static constexpr std::string_view is_tls =
-        "TLS is spoken there: the address begins with https://";
-    // nginx, Apache, servers in Go such as Traefik and Caddy; nginx without a client certificate.
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> hints{
-        {{"plain HTTP request was sent to HTTPS port", is_tls},
-         {"speaking plain HTTP to an SSL-enabled server port", is_tls},
-         {"Client sent an HTTP request to an HTTPS server", is_tls},
-         {"No required SSL certificate was sent", client_certificate_wanted}}};
+    constexpr std::size_t page_bytes_max = 1'024;
+    constexpr std::string_view of_go = "Client sent an HTTP request to an HTTPS server.";
+    // nginx and Apache; nginx without a client certificate. With their markup, and nothing of JSON:
+    // a target that repeats what it was sent does not say such a thing of itself.
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 3> hints{
+        {{"<center>The plain HTTP request was sent to HTTPS port</center>", tls_spoken},
+         {"You're speaking plain HTTP to an SSL-enabled server port.<br", tls_spoken},
+         {"<center>No required SSL certificate was sent</center>", client_certificate_wanted}}};
+    const auto begin = std::min(body.find_first_not_of(" \r\n"), body.size());
+    const auto text = body.substr(begin, body.find_last_not_of(" \r\n") + 1 - begin);
+    if (text == of_go) {
+        return tls_spoken;  // also Traefik and Caddy
+    }
+    if (body.size() > page_bytes_max || text.starts_with('{') || text.starts_with('[') ||
+        text.starts_with('"')) {
+        return std::nullopt;
+    }
     const auto* const found = std::ranges::find_if(
-        hints, [&](const auto& hint) { return body.find(hint.first) != std::string_view::npos; });
+        hints, [&](const auto& hint) { return text.find(hint.first) != std::string_view::npos; });
     return found == hints.end() ? std::nullopt : std::optional(found->second);
 }
 

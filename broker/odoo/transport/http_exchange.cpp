@@ -16,7 +16,6 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 
 /// The first byte of what a port of TLS answers to plain http.
-constexpr char tls_alert = 0x15;
 
 /// One POST on a connection of its own.
 class Exchange : public std::enable_shared_from_this<Exchange> {
@@ -51,7 +50,13 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         stream_.expires_after(limits_.call_timeout);
         http::async_write(
             stream_, request_, [self = shared_from_this()](beast::error_code error, std::size_t) {
-                error ? self->end_unknown(error) : self->read();
+                if (error == beast::error::timeout) {
+                    self->end_unknown(error);
+                    return;
+                }
+                // What refuses early has answered before it has read all, or has said why in TLS.
+                self->write_error_ = error;
+                self->read();
             });
     }
     void read() {
@@ -79,12 +84,9 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
             return std::string(client_certificate_wanted);
         }
         const auto data = buffer_.cdata();
-        const bool is_alert = !stream_.peer().trust && !parser_.is_header_done() &&
-                              data.size() > 0 &&
-                              *static_cast<const char*>(data.data()) == tls_alert;
-        return is_alert ? std::optional<std::string>(
-                              "TLS is spoken there: the address begins with https://")
-                        : std::nullopt;
+        const std::string_view bytes(static_cast<const char*>(data.data()), data.size());
+        const bool is_alert = !parser_.is_header_done() && is_tls_alert(stream_.peer(), bytes);
+        return is_alert ? std::optional<std::string>(tls_spoken) : std::nullopt;
     }
     void end_unknown(beast::error_code error) {
         if (const auto why = refusal(error)) {
@@ -101,7 +103,8 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
             fault.error = "Odoo's answer is above the limit answer_bytes_max of " +
                           std::to_string(limits_.answer_bytes_max);
         } else {
-            fault.error = "the connection ended before the answer (" + error.message() + ")";
+            const auto& first = write_error_ ? write_error_ : error;
+            fault.error = "the connection ended before the answer (" + first.message() + ")";
         }
         fault.error += "; a call that writes may have had its effect";
         end(std::move(fault));
@@ -118,6 +121,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     HttpPoster::Done done_;
     http::request<http::string_body> request_;
     http::response_parser<http::string_body> parser_;
+    beast::error_code write_error_;  ///< what came first
     beast::flat_buffer buffer_;
 };
 

@@ -17,8 +17,12 @@ bool is_port(std::string_view text) {
 Result<TargetUrl> parse_target_url(std::string_view text) {
     constexpr std::string_view http_scheme = "http://";
     constexpr std::string_view https_scheme = "https://";
-    const auto refuse = [text](const char* why) {
-        return fail(Errc::configuration, "\"" + std::string(text) + "\" " + why);
+    // Behind a "?", and before an "@", many have a password.
+    const auto shown = text.find('@') == std::string_view::npos
+                           ? "\"" + std::string(text.substr(0, text.find('?'))) + "\""
+                           : std::string("the address, which must not have an \"@\",");
+    const auto refuse = [&shown](const char* why) {
+        return fail(Errc::configuration, shown + " " + why);
     };
     const bool is_https = text.starts_with(https_scheme);
     const bool has_space = std::ranges::any_of(text, [](char c) { return c >= 0 && c <= ' '; });

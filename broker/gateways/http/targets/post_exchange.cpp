@@ -119,6 +119,13 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
             end_refused(client_certificate_wanted);
             return;
         }
+        const auto data = buffer_.cdata();
+        if (is_tls_alert(target_.peer, {static_cast<const char*>(data.data()), data.size()})) {
+            end({.kind = PostAnswer::Kind::refused,
+                 .error =
+                     "cannot speak with " + target_.peer.place() + ": " + std::string(tls_spoken)});
+            return;
+        }
         end({.kind = PostAnswer::Kind::unknown,
              .error = error == beast::error::timeout
                           ? "no answer within timeout_ms; the post may have had its effect"

@@ -43,8 +43,10 @@ TEST(Verdict, ATargetThatTlsDoesNotTrustIsToBeSet) {
     EXPECT_FALSE(verdict.is_done);
     EXPECT_EQ(verdict.nack.cause, Cause::configuration);
     EXPECT_EQ(verdict.nack.error, "its certificate has expired");
-    EXPECT_EQ(judge(answered(400, {}, "The plain HTTP request was sent to HTTPS port")).nack.cause,
-              Cause::configuration);
+    const std::string phrase = "Client sent an HTTP request to an HTTPS server.";
+    EXPECT_EQ(judge(answered(400, {}, phrase)).nack.cause, Cause::configuration);
+    EXPECT_EQ(judge(answered(400, {}, R"({"bad":")" + phrase + R"("})")).nack.cause, Cause::mapping)
+        << "the record's own words would stop the subscription";
 }
 
 TEST(Verdict, RetryAfterIsHonouredUpToAnHour) {

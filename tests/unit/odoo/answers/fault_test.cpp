@@ -74,8 +74,10 @@ TEST(ErrorOfOdoo, OnlyABusinessRuleMayPassLater) {
 TEST(StatusOfHttp, SaysWhoIsAtFault) {
     EXPECT_EQ(classify_status(303, "").cause, Cause::configuration);
     EXPECT_EQ(classify_status(400, "").cause, Cause::mapping);
-    EXPECT_EQ(classify_status(400, "The plain HTTP request was sent to HTTPS port").cause,
+    EXPECT_EQ(classify_status(400, "Client sent an HTTP request to an HTTPS server.\n").cause,
               Cause::configuration);
+    EXPECT_EQ(classify_status(400, "not: The plain HTTP request was sent to HTTPS port").cause,
+              Cause::mapping);
     EXPECT_EQ(classify_status(401, "").cause, Cause::authorization);
     EXPECT_EQ(classify_status(403, "").cause, Cause::authorization);
     EXPECT_EQ(classify_status(408, "").cause, Cause::transient);
