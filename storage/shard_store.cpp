@@ -51,7 +51,7 @@ class Store final : public ShardStore {
               [this](const FrameView& frame) { return append(frame); },
               metrics),
           recycler_(files_, mover_),
-          rewriter_(options_, clock, disk, files_, mover_, metrics),
+          rewriter_(options_, clock, disk, files_, writer_, mover_, metrics),
           space_(disk, options_) {}
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
@@ -268,10 +268,12 @@ Result<void> Store::recover() {
     for (auto at = segments.begin(); at != segments.end(); ++at) {
         const auto& [sequence, segment] = *at;
         const auto row = index_->sealed_segments().find(sequence);
-        if (sequence <= sealed_upto_ && row != index_->sealed_segments().end()) {
-            scrubber_.add(sequence, row->second.used_bytes);
-        }
         if (sequence <= sealed_upto_) {
+            if (row != index_->sealed_segments().end()) {
+                scrubber_.add(segment, row->second.used_bytes);
+            } else {
+                empty.push_back(sequence);  // recycled, and its file came back
+            }
             continue;
         }
         const auto before = std::pair(applied_, frames_quarantined_);
@@ -426,6 +428,7 @@ void Store::end_checkpoint(const Result<void>& written,
 void Store::tick() {
     background_.run_endings();
     frames_.rest();
+    scanner_.rest();
     space_.look();
     if (!is_checkpointing_ && !writer_.is_poisoned()) {
         mover_.step(*rows_, sealed_upto_, writer_.last_durable());

@@ -147,16 +147,19 @@ PartitionRow BatchIndex::row_at_end_of(SegmentSequence segment,
                                        const std::vector<BatchEntry>& entries) const {
     // What later segments added is added again from the log on the next start.
     auto row = partitions_.at(partition);
-    row.next = entries.back().end();
+    bool is_last = true;
     for (auto later = unsealed_.upper_bound(segment); later != unsealed_.end(); ++later) {
         const auto found = later->second->find(partition);
         if (found == later->second->end()) {
             continue;
         }
+        is_last = false;
         for (const auto& entry : found->second) {
             row.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, row.live_bytes);
         }
     }
+    // Otherwise the partition may be further than its last batch, see `keep_end`.
+    row.next = is_last ? row.next : entries.back().end();
     return row;
 }
 

@@ -10,8 +10,6 @@
 namespace millrace::storage {
 namespace {
 
-constexpr std::size_t gap_bytes_max =
-    64_KiB;  ///< reading over a smaller gap is cheaper than another read
 constexpr std::size_t extent_bytes_max = 1_MiB;
 
 /// Bytes that one operation reads.
@@ -42,7 +40,10 @@ struct Piece {
     bool is_left_out = false;
 };
 
-bool joins(const Extent& extent, const std::shared_ptr<File>& file, const BatchEntry& entry) {
+bool joins(const Extent& extent,
+           const std::shared_ptr<File>& file,
+           const BatchEntry& entry,
+           std::size_t gap_bytes_max) {
     return extent.file == file && entry.position >= extent.end &&
            entry.position - extent.end <= gap_bytes_max &&
            entry.position + entry.run_bytes - extent.begin <= extent_bytes_max;
@@ -56,6 +57,7 @@ struct Job : std::enable_shared_from_this<Job> {
     std::vector<std::size_t> from_disk;  ///< of `pieces`, as they lie in the log
     std::vector<std::unique_ptr<Extent>> extents;
     std::size_t outstanding = 0;
+    std::size_t gap_bytes_max = 0;
     ReadAllDone done;
 
     std::span<std::byte> run_of(const Piece& piece) {
@@ -98,7 +100,8 @@ void Job::plan_extents(const SegmentFiles& files) {
         }
         const auto end = entry.position + entry.run_bytes;
         auto* const last = extents.empty() ? nullptr : extents.back().get();
-        const bool is_neighbour = last != nullptr && joins(*last, opened->file, entry);
+        const bool is_neighbour =
+            last != nullptr && joins(*last, opened->file, entry, gap_bytes_max);
         const auto more = is_neighbour ? end - last->end : std::uint64_t{entry.run_bytes};
         if (bytes > 0 && bytes + more > BatchReader::disk_bytes_max) {
             piece.is_left_out = true;
@@ -189,15 +192,17 @@ void Job::finish() {
 
 }  // namespace
 
-void BatchReader::read(std::vector<Part> parts, ReadAllDone done) {
+void BatchReader::read(std::vector<Part> parts, ReadAllDone done, std::size_t gap_bytes_max) {
     auto job = std::make_shared<Job>();
     job->parts = std::move(parts);
+    job->gap_bytes_max = gap_bytes_max;
     job->done = std::move(done);
     job->list_pieces();
     for (std::size_t i = 0; i < job->pieces.size(); ++i) {
         auto& piece = job->pieces[i];
-        piece.is_from_disk = !writer_.copy_from_tail(
-            piece.place.segment, Position{piece.place.entry.position}, job->run_of(piece));
+        const auto& [segment, entry] = piece.place;
+        piece.is_from_disk =
+            !writer_.copy_from_tail(segment, Position{entry.position}, job->run_of(piece));
         if (piece.is_from_disk) {
             job->from_disk.push_back(i);
         }

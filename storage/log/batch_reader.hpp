@@ -31,8 +31,13 @@ class BatchReader {
 
     BatchReader(SegmentFiles& files, const CommitWriter& writer) : files_(files), writer_(writer) {}
 
+    /// Reading over a smaller gap is cheaper than another read.
+    static constexpr std::size_t gap_bytes_default = 64_KiB;
+
     /// One result a part; without runs where there was no room.
-    void read(std::vector<Part> parts, ReadAllDone done);
+    void read(std::vector<Part> parts,
+              ReadAllDone done,
+              std::size_t gap_bytes_max = gap_bytes_default);
 
   private:
     SegmentFiles& files_;

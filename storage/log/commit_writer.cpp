@@ -215,6 +215,13 @@ void CommitWriter::poison(const Error& error) {
     events_.on_failed(error);
 }
 
+void CommitWriter::forget_tail(SegmentSequence segment) {
+    tail_bytes_ -= options_.commit_bytes_max *
+                   std::erase_if(buffers_, [segment](const std::shared_ptr<Buffer>& buffer) {
+                       return buffer->segment == segment;
+                   });
+}
+
 bool CommitWriter::copy_from_tail(SegmentSequence segment,
                                   Position at,
                                   std::span<std::byte> out) const {

@@ -52,6 +52,9 @@ class CommitWriter {
     [[nodiscard]] bool copy_from_tail(SegmentSequence segment,
                                       Position at,
                                       std::span<std::byte> out) const;
+    /// The segment has been rewritten: what memory holds is not what lies at its positions any
+    /// more.
+    void forget_tail(SegmentSequence segment);
     [[nodiscard]] SegmentSequence active_segment() const { return segment_->header.sequence; }
     /// How far the active segment is written or about to be.
     [[nodiscard]] std::uint64_t active_bytes() const { return position_; }

@@ -26,6 +26,9 @@ class LogScanner {
     /// `upto` is the last commit that may be shown.
     void scan(ScanCursor from, std::size_t bytes_max, CommitSequence upto, ScanDone done);
 
+    /// Once a tick.
+    void rest() { ordered_.rest(); }
+
   private:
     const SegmentFiles& files_;
     UsedBytes used_bytes_;

@@ -20,8 +20,10 @@ Scrubber::Scrubber(const StoreOptions& options,
                                     "Places in sealed segments that do not verify.",
                                     shard_label(options.shard))) {}
 
-void Scrubber::add(SegmentSequence sequence, std::uint64_t used_bytes) {
-    waiting_.push_back({.sequence = sequence, .used_bytes = used_bytes});
+void Scrubber::add(const Segment& segment, std::uint64_t used_bytes) {
+    waiting_.push_back({.sequence = segment.header.sequence,
+                        .generation = segment.generation,
+                        .used_bytes = used_bytes});
 }
 
 void Scrubber::tick() {
@@ -42,8 +44,8 @@ void Scrubber::tick() {
     const auto task = waiting_.front();
     waiting_.pop_front();
     const auto* const segment = files_.find(task.sequence);
-    if (segment == nullptr) {
-        return;  // recycled meanwhile
+    if (segment == nullptr || segment->generation != task.generation) {
+        return;  // recycled or rewritten meanwhile
     }
     next_at_ = now + Duration(task.used_bytes * 1'000'000 / options_.scrub_bytes_per_second);
     is_reading_ = true;

@@ -24,7 +24,7 @@ class Scrubber {
              MetricsRegistry& metrics);
 
     /// `used_bytes` is where the segment's last commit ends, or a little before its padding does.
-    void add(SegmentSequence sequence, std::uint64_t used_bytes);
+    void add(const Segment& segment, std::uint64_t used_bytes);
     /// Takes up what was found and begins with the next segment when it is time.
     void tick();
     [[nodiscard]] std::uint64_t damage_found() const { return damage_found_; }
@@ -32,6 +32,7 @@ class Scrubber {
   private:
     struct Task {
         SegmentSequence sequence;
+        std::uint32_t generation = 0;
         std::uint64_t used_bytes = 0;
     };
     struct Outcome {

@@ -91,13 +91,14 @@ Result<void> SegmentFiles::open_all(const KnownGeneration& known,
         std::ranges::sort(generations, std::greater{}, [&wanted](std::uint32_t generation) {
             return std::pair(generation == wanted, generation);
         });
-        MILLRACE_TRY(open_one(sequence, generations, broken));
+        MILLRACE_TRY(open_one(sequence, generations, wanted.has_value(), broken));
     }
     return open_free();
 }
 
 Result<void> SegmentFiles::open_one(SegmentSequence sequence,
                                     std::span<const std::uint32_t> generations,
+                                    bool is_known,
                                     std::vector<std::string>& broken) {
     for (const auto generation : generations) {
         const auto path = path_of(sequence, generation);
@@ -110,6 +111,9 @@ Result<void> SegmentFiles::open_one(SegmentSequence sequence,
             segments_[sequence] = std::move(*opened);
         } else {
             broken.push_back(path);
+        }
+        if (is_known && !segments_.contains(sequence)) {
+            break;  // the index's places are those of no other
         }
     }
     return ok();
@@ -156,6 +160,9 @@ Result<void> SegmentFiles::open_free() {
 std::uint64_t SegmentFiles::bytes() const {
     std::uint64_t total = free_.size() * options_.segment_bytes;
     for (const auto& [sequence, segment] : segments_) {
+        total += segment.file_bytes;
+    }
+    for (const auto& segment : replaced_) {
         total += segment.file_bytes;
     }
     return total;

@@ -65,6 +65,7 @@ class SegmentFiles {
   private:
     [[nodiscard]] Result<void> open_one(SegmentSequence sequence,
                                         std::span<const std::uint32_t> generations,
+                                        bool is_known,
                                         std::vector<std::string>& broken);
     /// Nothing where the header does not verify. Errors: io, newer_format.
     [[nodiscard]] Result<std::optional<Segment>> open_file(SegmentSequence sequence,

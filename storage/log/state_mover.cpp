@@ -35,7 +35,7 @@ StateMover::StateMover(const StoreOptions& options,
 void StateMover::note_waiting(SegmentSequence segment) {
     // A dump fills segments that nothing else keeps alive: copying it again to free them would
     // never end.
-    is_wanted_ |= !dump_ && (segment < own_first_ || segment > own_last_);
+    is_wanted_ |= !dump_ && !is_of_last_dump(segment);
 }
 
 void StateMover::step(const KeyValueStore& rows,

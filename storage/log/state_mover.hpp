@@ -34,6 +34,10 @@ class StateMover {
                MetricsRegistry& metrics);
 
     [[nodiscard]] bool has_moved(SegmentSequence segment) const { return segment <= moved_upto_; }
+    /// Such a segment is no reason for another dump.
+    [[nodiscard]] bool is_of_last_dump(SegmentSequence segment) const {
+        return segment >= own_first_ && segment <= own_last_;
+    }
     /// Could be recycled, but for what only it says.
     void note_waiting(SegmentSequence segment);
     /// Once a tick, between checkpoints: `rows` has the state of one behind all segments up to

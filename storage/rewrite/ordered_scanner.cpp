@@ -4,11 +4,18 @@
 #include <system_error>
 #include <utility>
 
+#include "storage/base/logging.hpp"
 #include "storage/format/frame_walk.hpp"
 #include "storage/io/aligned_buffer.hpp"
 
 namespace millrace::storage {
 namespace {
+
+// So much that one read of the disk has room for all of it, wherever the batches lie.
+constexpr std::size_t page_bytes_max = 1_MiB;
+constexpr std::size_t page_batches_max = 2'048;
+constexpr std::size_t gap_bytes_max = 4_KiB;
+static_assert(page_bytes_max + page_batches_max * gap_bytes_max <= BatchReader::disk_bytes_max);
 
 /// The frames with the order lie in the file's last commits. Errors: corrupt.
 Result<std::vector<OrderedBatch>> parse_order(std::span<const std::byte> bytes,
@@ -37,7 +44,7 @@ Result<std::vector<OrderedBatch>> parse_order(std::span<const std::byte> bytes,
     const auto is_outside = [&segment](const OrderedBatch& batch) {
         return batch.position + batch.run_bytes > segment.file_bytes;
     };
-    if (!bytes.empty() || std::ranges::any_of(batches, is_outside)) {
+    if (frames == 0 || !bytes.empty() || std::ranges::any_of(batches, is_outside)) {
         return fail(Errc::corrupt, segment.path + ": its append order does not verify");
     }
     return batches;
@@ -67,13 +74,23 @@ void OrderedScanner::scan(const Segment& segment,
                           std::size_t bytes_max,
                           ScanCursor behind,
                           ScanDone done) {
-    Page page{.from = from, .bytes_max = bytes_max, .behind = behind, .done = std::move(done)};
-    if (order_ && order_->file == segment.file) {
+    Page page{.from = from,
+              .bytes_max = std::min(bytes_max, page_bytes_max),
+              .behind = behind,
+              .done = std::move(done)};
+    was_used_ = true;
+    if (order_ && order_->segment == segment.header.sequence &&
+        order_->generation == segment.generation) {
         read(order_, std::move(page));
         return;
     }
     load(segment,
          [this, page = std::move(page)](const Result<std::shared_ptr<const Order>>& loaded) {
+             if (!loaded && loaded.error().code == Errc::corrupt) {
+                 log_error("storage", loaded.error().text + "; scans step over the segment");
+                 page.done(ScanResult{.runs = {}, .next = page.behind});
+                 return;
+             }
              if (!loaded) {
                  page.done(loaded.error());
                  return;
@@ -83,6 +100,12 @@ void OrderedScanner::scan(const Segment& segment,
          });
 }
 
+void OrderedScanner::rest() {
+    if (!std::exchange(was_used_, false)) {
+        order_.reset();
+    }
+}
+
 void OrderedScanner::load(const Segment& segment, OrderDone done) {
     const auto begin = segment.header.order_block * std::uint64_t{disk_alignment};
     if (begin >= segment.file_bytes) {
@@ -90,25 +113,27 @@ void OrderedScanner::load(const Segment& segment, OrderDone done) {
         return;
     }
     const auto memory = std::make_shared<AlignedBuffer>(segment.file_bytes - begin);
-    segment.file->read(Position{begin},
-                       memory->span(),
-                       [segment, memory, done = std::move(done)](std::int32_t bytes) {
-                           if (bytes < 0) {
-                               done(fail(Errc::io,
-                                         "cannot read " + segment.path + ": " +
-                                             std::generic_category().message(-bytes),
-                                         -bytes));
-                               return;
-                           }
-                           const auto came = memory->span().first(static_cast<std::size_t>(bytes));
-                           auto batches = parse_order(came, segment);
-                           if (!batches) {
-                               done(batches.error());
-                               return;
-                           }
-                           done(std::make_shared<const Order>(
-                               Order{.file = segment.file, .batches = std::move(batches).value()}));
-                       });
+    segment.file->read(
+        Position{begin},
+        memory->span(),
+        [segment, memory, done = std::move(done)](std::int32_t bytes) {
+            if (bytes < 0) {
+                done(fail(
+                    Errc::io,
+                    "cannot read " + segment.path + ": " + std::generic_category().message(-bytes),
+                    -bytes));
+                return;
+            }
+            const auto came = memory->span().first(static_cast<std::size_t>(bytes));
+            auto batches = parse_order(came, segment);
+            if (!batches) {
+                done(batches.error());
+                return;
+            }
+            done(std::make_shared<const Order>(Order{.segment = segment.header.sequence,
+                                                     .generation = segment.generation,
+                                                     .batches = std::move(batches).value()}));
+        });
 }
 
 void OrderedScanner::read(const std::shared_ptr<const Order>& order, Page page) {
@@ -119,7 +144,7 @@ void OrderedScanner::read(const std::shared_ptr<const Order>& order, Page page) 
     auto end = begin;
     for (; end != order->batches.end(); ++end) {
         bytes += end->run_bytes;
-        if (!parts.empty() && bytes > page.bytes_max) {
+        if (!parts.empty() && (bytes > page.bytes_max || parts.size() == page_batches_max)) {
             break;
         }
         const BatchEntry entry{.base_offset = end->base_offset,
@@ -139,19 +164,21 @@ void OrderedScanner::read(const std::shared_ptr<const Order>& order, Page page) 
         page.done(ScanResult{.runs = {}, .next = next});
         return;
     }
-    batches_.read(std::move(parts),
-                  [order,
-                   next,
-                   batches = std::span(std::to_address(begin), std::to_address(end)),
-                   page = std::move(page)](std::vector<Result<ReadResult>> results) {
-                      const auto failed = std::ranges::find_if(
-                          results, [](const auto& result) { return result.has_error(); });
-                      if (failed != results.end()) {
-                          page.done(failed->error());
-                          return;
-                      }
-                      page.done(join(batches, results, page.from.segment, next));
-                  });
+    batches_.read(
+        std::move(parts),
+        [order,
+         next,
+         batches = std::span(std::to_address(begin), std::to_address(end)),
+         page = std::move(page)](std::vector<Result<ReadResult>> results) {
+            const auto failed = std::ranges::find_if(
+                results, [](const auto& result) { return result.has_error(); });
+            if (failed != results.end()) {
+                page.done(failed->error());
+                return;
+            }
+            page.done(join(batches, results, page.from.segment, next));
+        },
+        gap_bytes_max);
 }
 
 }  // namespace millrace::storage

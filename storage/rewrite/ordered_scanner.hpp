@@ -27,9 +27,13 @@ class OrderedScanner {
               ScanCursor behind,
               ScanDone done);
 
+    /// Once a tick: what nobody has asked for since the last one is not kept.
+    void rest();
+
   private:
     struct Order {
-        std::shared_ptr<File> file;  ///< of which it is
+        SegmentSequence segment;
+        std::uint32_t generation = 0;
         std::vector<OrderedBatch> batches;
     };
     struct Page {
@@ -44,6 +48,7 @@ class OrderedScanner {
 
     BatchReader batches_;
     std::shared_ptr<const Order> order_;
+    bool was_used_ = false;
 };
 
 }  // namespace millrace::storage

@@ -1,6 +1,7 @@
 #include "storage/rewrite/rewriter.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -12,6 +13,8 @@ namespace millrace::storage {
 namespace {
 
 constexpr std::chrono::seconds pause_after_failure{60};
+constexpr int failures_max = 3;
+constexpr std::chrono::milliseconds look_interval{500};
 constexpr std::size_t chunks_a_tick = 256;
 constexpr std::size_t partitions_a_tick = 16;
 constexpr std::size_t waiting_segments_max = 8;
@@ -25,12 +28,14 @@ Rewriter::Rewriter(const StoreOptions& options,
                    const Clock& clock,
                    Disk& disk,
                    SegmentFiles& files,
+                   CommitWriter& writer,
                    StateMover& mover,
                    MetricsRegistry& metrics)
     : options_(options),
       clock_(clock),
       disk_(disk),
       files_(files),
+      writer_(writer),
       mover_(mover),
       segments_total_(metrics.counter("millrace_storage_rewritten_segments_total",
                                       "Sealed segments written anew, ordered by partition and "
@@ -60,11 +65,11 @@ void Rewriter::step(BatchIndex& index, const KeyValueStore& rows) {
     }
     if (done_) {
         auto done = std::exchange(done_, std::nullopt);
-        const auto segment = std::exchange(under_way_, std::nullopt).value();
-        auto changed = *done ? change_over(std::move(*done).value(), index) : done->error();
+        const auto changed = *done ? change_over(std::move(*done).value(), index) : done->error();
         if (!changed) {
-            leave(segment, changed.error());
+            leave(under_way_->header.sequence, changed.error());
         }
+        under_way_.reset();
     }
     files_.release_replaced();
     if (under_way_ || clock_.steady_now() < again_at_) {
@@ -83,12 +88,12 @@ bool Rewriter::is_ready(SegmentSequence segment) {
         return false;
     }
     const bool has_moved = mover_.has_moved(segment);
-    if (!has_moved) {
+    if (!has_moved && !mover_.is_of_last_dump(segment)) {
         waiting_.insert(segment);
     }
     // A copy of the state is worth its while for several.
     if (waiting_.size() >= waiting_segments_max) {
-        mover_.note_waiting(segment);
+        mover_.note_waiting(*waiting_.begin());
     }
     return has_moved;
 }
@@ -118,6 +123,9 @@ std::optional<SegmentSequence> Rewriter::choose(const BatchIndex& index,
 std::optional<SegmentSequence> Rewriter::choose_clustered(const BatchIndex& index,
                                                           const KeyValueStore& rows) {
     std::optional<SegmentSequence> chosen;
+    if (clustered_.empty() || clock_.steady_now() < look_again_at_) {
+        return chosen;
+    }
     auto at = clustered_.upper_bound(last_looked_);
     const auto count = std::min(clustered_.size(), partitions_a_tick);
     for (std::size_t i = 0; i < count && !chosen; ++i) {
@@ -125,6 +133,9 @@ std::optional<SegmentSequence> Rewriter::choose_clustered(const BatchIndex& inde
         last_looked_ = at->first;
         chosen = choose_of(at->first, at->second, index, rows);
         ++at;
+    }
+    if (!chosen) {
+        look_again_at_ = clock_.steady_now() + look_interval;
     }
     return chosen;
 }
@@ -168,7 +179,7 @@ void Rewriter::begin(SegmentSequence segment, const SegmentRow& row, const KeyVa
         left_alone_.insert(segment);
         return;
     }
-    under_way_ = segment;
+    under_way_ = *source;
     if (!background_) {
         background_.emplace(options_.background_inline ? Background::Mode::inline_in_owner
                                                        : Background::Mode::thread);
@@ -196,6 +207,7 @@ Result<void> Rewriter::change_over(RewrittenSegment rewritten, BatchIndex& index
     MILLRACE_TRY(index.move_batches(
         segment, rewritten.used_bytes, rewritten.segment.generation, rewritten.chunks));
     files_.replace(std::move(rewritten.segment));
+    writer_.forget_tail(segment);
     segments_total_.add();
     bytes_total_.add(after);
     freed_bytes_total_.add(before > after ? before - after : 0);
@@ -207,7 +219,9 @@ void Rewriter::leave(SegmentSequence segment, const Error& error) {
         return;  // retention was faster, and the segment is recycled
     }
     failures_total_.add();
-    if (error.code == Errc::corrupt || error.code == Errc::limit_reached) {
+    const bool is_full = error.code == Errc::out_of_space || error.os_error == ENOSPC;
+    const bool is_for_good = error.code == Errc::corrupt || error.code == Errc::limit_reached;
+    if (is_for_good || (!is_full && ++failures_of_[segment] >= failures_max)) {
         left_alone_.insert(segment);
     }
     again_at_ = clock_.steady_now() + pause_after_failure;

@@ -25,13 +25,14 @@ namespace millrace::storage {
 ///           on disk in younger ones. Readers see a batch in one of its places, never in none.
 /// Threads:  the shard's; the rewriting runs on a thread of its own.
 /// Failure:  a segment that cannot be rewritten is left as it is until the next start; an error of
-///           the disk is tried again after a pause.
+///           the disk is tried again after a pause, a few times, a full disk for ever.
 class Rewriter {
   public:
     Rewriter(const StoreOptions& options,
              const Clock& clock,
              Disk& disk,
              SegmentFiles& files,
+             CommitWriter& writer,
              StateMover& mover,
              MetricsRegistry& metrics);
     Rewriter(const Rewriter&) = delete;
@@ -65,13 +66,16 @@ class Rewriter {
     const Clock& clock_;
     Disk& disk_;
     SegmentFiles& files_;
+    CommitWriter& writer_;
     StateMover& mover_;
     std::map<PartitionId, Offset> clustered_;  ///< and how far each has been looked through
     PartitionId last_looked_;
     std::set<SegmentSequence> waiting_;  ///< could be rewritten but for the state in them
+    std::map<SegmentSequence, int> failures_of_;
     std::set<SegmentSequence> left_alone_;
     SteadyTime again_at_{};
-    std::optional<SegmentSequence> under_way_;
+    SteadyTime look_again_at_{};        ///< for clustered partitions
+    std::optional<Segment> under_way_;  ///< held, so that nobody recycles it meanwhile
     std::optional<Result<RewrittenSegment>> done_;
     Counter& segments_total_;
     Counter& bytes_total_;

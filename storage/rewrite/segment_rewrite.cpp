@@ -63,6 +63,7 @@ class Rewrite {
         if (!written) {
             // Gives the space back; the first error is the one to report.
             (void)disk_.remove(new_path());
+            (void)disk_.remove(task_.path);
         }
         return written;
     }

@@ -72,6 +72,7 @@ class Script {
             if (turn == turns / 2) {
                 (void)fixture.store->drop_partition(dropped);
             }
+            fixture.clock.advance(std::chrono::milliseconds(500));
             fixture.run();
         }
     }

@@ -42,7 +42,10 @@ class RewriteTest : public ::testing::Test {
     }
     void ask_clustered(int turns = 60) {
         fixture.store->set_clustered(kept, true);
-        fixture.run_turns(turns);
+        for (int i = 0; i < turns; ++i) {
+            fixture.clock.advance(std::chrono::milliseconds(500));
+            fixture.run();
+        }
     }
     void drop_others() {
         for (std::uint32_t p = 1; p < partitions; ++p) {
@@ -186,6 +189,48 @@ TEST_F(RewriteTest, ScanThatHasBegunGoesOnInTheNewOrder) {
     while (scan()) {
     }
     EXPECT_EQ(values, published);
+}
+
+TEST_F(RewriteTest, WhatMemoryHasOfTheOldLayoutIsNotTakenForTheNewOne) {
+    fixture.options.tail_cache_bytes_max = 8_MiB;
+    fixture.close();
+    ASSERT_TRUE(fixture.open());
+    publish(300);
+    ask_clustered();
+    ASSERT_THAT(rewritten(), Gt(6U));
+    expect_all();
+}
+
+TEST_F(RewriteTest, SegmentMayDieWhileItIsRewritten) {
+    for (int turns = 0; turns < 24; ++turns) {
+        StoreFixture other;
+        other.options.rewrite_below_live_percent = 90;
+        ASSERT_TRUE(other.open());
+        for (int i = 0; i < 300; ++i) {
+            ASSERT_TRUE(other.publish(PartitionId{static_cast<std::uint32_t>(i) % 3},
+                                      std::string(900, 'x')));
+            other.run();
+        }
+        ASSERT_TRUE(other.store->drop_partition(PartitionId{0}));
+        other.run_turns(turns);
+        ASSERT_TRUE(other.store->drop_partition(PartitionId{1}));
+        ASSERT_TRUE(other.store->drop_partition(PartitionId{2}));
+        other.run_turns(30);
+        EXPECT_LT(other.store->stats().segments, 12U) << turns;
+    }
+}
+
+TEST_F(RewriteTest, DamagedOrderCostsScansTheirSegmentAndReadersNothing) {
+    publish(400);
+    ask_clustered();
+    const auto path = rewritten_files().front();
+    const auto bytes = fixture.disk.contents(path).size();
+    fixture.disk.flip_bit(path, Position{bytes - 4'000}, 1);
+    for (std::uint32_t p = 0; p < partitions; ++p) {
+        EXPECT_EQ(fixture.read_all(PartitionId{p}).values, fixture.acked[PartitionId{p}]);
+    }
+    const auto scanned = fixture.scan_all(0).values;
+    EXPECT_THAT(scanned.size(), AllOf(Gt(published.size() / 2), Lt(published.size())));
 }
 
 TEST_F(RewriteTest, DamagedSegmentIsLeftAsItIs) {
