@@ -380,13 +380,14 @@ bool Store::is_checkpoint_due() const {
     if (is_checkpointing_ || writer_.is_poisoned()) {
         return false;
     }
-    return !unsealed_.due(applied_).empty() ||
+    return !unsealed_.due(applied_).empty() || files_.has_replaced() ||
            state_->unsaved_bytes() > options_.state_overlay_bytes_max;
 }
 
 void Store::start_checkpoint() {
     events_.on_checkpoint(*state_);
     state_->freeze();
+    files_.cover_replaced();
     is_checkpointing_ = true;
     std::vector<SealJob> seals;
     for (const auto sequence : unsealed_.due(applied_)) {
@@ -415,6 +416,7 @@ void Store::end_checkpoint(const Result<void>& written,
         return;
     }
     state_->thaw();
+    files_.settle_replaced();
     checkpointed_ = upto;
     for (const auto& seal : seals) {
         if (const auto ended = index_->end_seal(seal); !ended) {

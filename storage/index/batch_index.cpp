@@ -176,6 +176,7 @@ SealJob BatchIndex::begin_seal(SegmentSequence segment, SegmentRow row) const {
             job.row.live_bytes += entry.run_bytes;
         }
     }
+    job.row.batch_bytes = job.row.live_bytes;
     return job;
 }
 

@@ -82,7 +82,7 @@ class BatchIndex {
     [[nodiscard]] Result<void> drop_partition(PartitionId partition);
     void forget_segment(KeyValueBatch& batch, SegmentSequence segment);
     /// The rows of a segment whose batches have moved within it. What was dropped since they were
-    /// listed stays dropped. **Requires** that it is sealed.
+    /// listed stays dropped. Durable with the next checkpoint. **Requires** that it is sealed.
     struct MovedChunk {
         PartitionId partition;
         Offset first;

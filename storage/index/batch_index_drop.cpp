@@ -75,6 +75,7 @@ Result<void> BatchIndex::move_batches(SegmentSequence segment,
     auto row = sealed_.at(segment);
     row.used_bytes = used_bytes;
     row.generation = generation;
+    row.batch_bytes = row.live_bytes;
     KeyValueBatch batch;
     for (const auto& [partition, first, chunk] : chunks) {
         const auto found = partitions_.find(partition);
@@ -83,7 +84,7 @@ Result<void> BatchIndex::move_batches(SegmentSequence segment,
         }
     }
     batch.put(segment_key(segment), format_segment_row(row));
-    MILLRACE_TRY(store_.write(std::move(batch), Durability::now));
+    MILLRACE_TRY(store_.write(std::move(batch), Durability::later));
     sealed_[segment] = row;
     return ok();
 }

@@ -105,6 +105,7 @@ std::string format_segment_row(const SegmentRow& row) {
     append_number(out, row.used_bytes);
     append_number(out, 1);  // once said whether it held anything but records
     append_number(out, row.generation);
+    append_number(out, row.batch_bytes);
     return out;
 }
 
@@ -116,7 +117,9 @@ Result<SegmentRow> parse_segment_row(std::string_view value) {
     row.live_bytes = in.next();
     row.used_bytes = in.next();
     (void)in.next();
+    // Rows of older programs end earlier.
     row.generation = in.is_at_end() ? 0 : static_cast<std::uint32_t>(in.next());
+    row.batch_bytes = in.is_at_end() ? row.live_bytes : in.next();
     if (!in.is_good_end()) {
         return bad_row("segment");
     }

@@ -48,7 +48,8 @@ struct SegmentRow {
     UnixMicros last_time_us = 0;
     std::uint64_t live_bytes = 0;
     std::uint64_t used_bytes = 0;
-    std::uint32_t generation = 0;  ///< how often it was rewritten
+    std::uint32_t generation = 0;   ///< how often it was rewritten
+    std::uint64_t batch_bytes = 0;  ///< of its batches, when it was sealed or rewritten
 };
 [[nodiscard]] std::string format_segment_row(const SegmentRow& row);
 [[nodiscard]] Result<SegmentRow> parse_segment_row(std::string_view value);

@@ -162,8 +162,8 @@ std::uint64_t SegmentFiles::bytes() const {
     for (const auto& [sequence, segment] : segments_) {
         total += segment.file_bytes;
     }
-    for (const auto& segment : replaced_) {
-        total += segment.file_bytes;
+    for (const auto& replaced : replaced_) {
+        total += replaced.segment.file_bytes;
     }
     return total;
 }
@@ -225,17 +225,29 @@ bool SegmentFiles::release(SegmentSequence sequence) {
 
 void SegmentFiles::replace(Segment rewritten) {
     auto& segment = segments_.at(rewritten.header.sequence);
-    replaced_.push_back(std::exchange(segment, std::move(rewritten)));
+    replaced_.push_back({.segment = std::exchange(segment, std::move(rewritten))});
 }
 
 void SegmentFiles::release_replaced() {
-    std::erase_if(replaced_, [this](const Segment& segment) {
-        const bool is_free = segment.file.use_count() == 1;
+    std::erase_if(replaced_, [this](const Replaced& replaced) {
+        const bool is_free = replaced.is_durable && replaced.segment.file.use_count() == 1;
         if (is_free) {
-            give_back(segment);
+            give_back(replaced.segment);
         }
         return is_free;
     });
+}
+
+void SegmentFiles::cover_replaced() {
+    for (auto& replaced : replaced_) {
+        replaced.is_covered = true;
+    }
+}
+
+void SegmentFiles::settle_replaced() {
+    for (auto& replaced : replaced_) {
+        replaced.is_durable = replaced.is_covered;
+    }
 }
 
 void SegmentFiles::give_back(const Segment& segment) {

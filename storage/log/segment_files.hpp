@@ -56,8 +56,13 @@ class SegmentFiles {
     /// A segment without live bytes: kept for recycling, or deleted, also when it is of another
     /// size than segments are now. False while someone still reads it.
     [[nodiscard]] bool release(SegmentSequence sequence);
-    /// Once a tick: gives back what was replaced and is not read any more.
+    /// Once a tick: gives back what was replaced, is not read any more, and is not what the index
+    /// on disk names: after a loss of power that is the index that counts.
     void release_replaced();
+    [[nodiscard]] bool has_replaced() const { return !replaced_.empty(); }
+    /// A checkpoint begins, and has ended: what had been replaced by then is durably so.
+    void cover_replaced();
+    void settle_replaced();
     [[nodiscard]] std::size_t free_count() const { return free_.size(); }
     /// Of all files, the free ones included.
     [[nodiscard]] std::uint64_t bytes() const;
@@ -81,7 +86,12 @@ class SegmentFiles {
     std::string log_directory_;
     std::string free_directory_;
     std::map<SegmentSequence, Segment> segments_;
-    std::vector<Segment> replaced_;  ///< still read by someone
+    struct Replaced {
+        Segment segment;
+        bool is_covered = false;  ///< by a checkpoint that has begun
+        bool is_durable = false;
+    };
+    std::vector<Replaced> replaced_;
     std::vector<std::string> free_;  ///< names in the free directory
     std::uint64_t free_number_ = 0;
     std::uint64_t epoch_ = 0;

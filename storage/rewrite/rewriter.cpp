@@ -101,7 +101,7 @@ bool Rewriter::is_ready(SegmentSequence segment) {
 bool Rewriter::is_sparse(const SegmentRow& row) const {
     constexpr std::uint64_t hundred = 100;
     if (row.live_bytes == 0 ||
-        row.live_bytes * hundred >= row.used_bytes * options_.rewrite_below_live_percent) {
+        row.live_bytes * hundred >= row.batch_bytes * options_.rewrite_below_live_percent) {
         return false;
     }
     const auto needed = row.live_bytes + row.live_bytes / order_share + rewritten_bytes_min;

@@ -266,7 +266,7 @@ TEST(Rewrite, StartOpensTheGenerationThatTheIndexKnowsAndRemovesTheOthers) {
     StoreFixture fixture;
     fixture.options.directory = directory.string();
     fixture.options.index_in_memory = false;
-    fixture.options.rewrite_below_live_percent = 50;
+    fixture.options.rewrite_below_live_percent = 60;
     ASSERT_TRUE(fixture.open());
     for (int i = 0; i < 1'000; ++i) {
         ASSERT_TRUE(fixture.publish(PartitionId{static_cast<std::uint32_t>(i) % 2},
