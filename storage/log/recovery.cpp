@@ -5,6 +5,7 @@
 #include <string>
 
 #include "storage/base/logging.hpp"
+#include "storage/format/frame_walk.hpp"
 #include "storage/io/aligned_buffer.hpp"
 #include "storage/log/frame_reader.hpp"
 
@@ -105,32 +106,18 @@ class Scanner {
     template <class Visit>
     Result<void> visit_frames(std::uint64_t at, Commit& commit, Visit visit) {
         MILLRACE_TRY(const auto bytes, window_.at(at, commit.header.total_bytes));
-        const auto seed = seed_of(segment_.header.hash_seed, commit.header.sequence);
-        std::size_t offset = CommitHeader::bytes;
-        for (std::uint32_t i = 0; i < commit.header.frame_count; ++i) {
-            if (offset >= bytes.size()) {
-                commit.bad_frames += commit.header.frame_count - i;
-                break;
-            }
-            const auto rest = bytes.subspan(offset);
-            if (const auto frame = load_frame(rest, seed)) {
-                visit(*frame, Position{at + offset});
-            } else {
-                ++commit.bad_frames;
-                bad_position_ = at + offset;
-            }
-            const auto step = claimed_frame_bytes(rest);
-            if (!step) {
-                commit.bad_frames += commit.header.frame_count - i - 1;
-                break;
-            }
-            offset += *step;
-        }
+        const auto damage = walk_frames(bytes,
+                                        commit.header,
+                                        segment_.header.hash_seed,
+                                        [&](const FrameView& frame, std::size_t offset) {
+                                            visit(frame, Position{at + offset});
+                                        });
+        commit.bad_frames = damage.frames;
+        bad_position_ = damage.last_at > 0 ? at + damage.last_at : bad_position_;
         return ok();
     }
 
     Result<void> hand_out(std::uint64_t at, Commit commit) {
-        commit.bad_frames = 0;
         found_.last = commit.header.sequence;
         found_.used_bytes = at + commit.header.total_bytes;
         found_.first_time_us =

@@ -22,20 +22,20 @@ Result<std::vector<OrderedBatch>> parse_order(std::span<const std::byte> bytes,
                                               const Segment& segment) {
     std::vector<OrderedBatch> batches;
     Result<void> outcome = ok();
-    std::uint64_t frames = 0;
+    bool has_order = false;
     while (const auto header = load_commit_header(bytes, segment.header.hash_seed)) {
         if (header->total_bytes > bytes.size()) {
             break;
         }
         const auto take = [&](const FrameView& frame, std::size_t) {
-            ++frames;
+            has_order = true;
             outcome = outcome && frame.entry_type == entry_type_order
                           ? parse_append_order(frame.payload, batches)
                           : outcome;
         };
-        frames = 0;
-        walk_frames(bytes.first(header->total_bytes), *header, segment.header.hash_seed, take);
-        if (frames < header->frame_count) {
+        const auto damage =
+            walk_frames(bytes.first(header->total_bytes), *header, segment.header.hash_seed, take);
+        if (damage.frames > 0) {
             break;
         }
         bytes = bytes.subspan(header->total_bytes);
@@ -44,7 +44,7 @@ Result<std::vector<OrderedBatch>> parse_order(std::span<const std::byte> bytes,
     const auto is_outside = [&segment](const OrderedBatch& batch) {
         return batch.position + batch.run_bytes > segment.file_bytes;
     };
-    if (frames == 0 || !bytes.empty() || std::ranges::any_of(batches, is_outside)) {
+    if (!has_order || !bytes.empty() || std::ranges::any_of(batches, is_outside)) {
         return fail(Errc::corrupt, segment.path + ": its append order does not verify");
     }
     return batches;
