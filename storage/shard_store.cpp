@@ -134,7 +134,8 @@ class Store final : public ShardStore {
   private:
     Result<void> open_index();
     Result<void> recover();
-    Result<void> recover_segment(const Segment& segment, const Segment* following);
+    /// False where nothing was ever written to it.
+    Result<bool> recover_segment(const Segment& segment, const Segment* following);
     [[nodiscard]] std::uint64_t used_bytes_of(SegmentSequence segment) const;
     void recover_frame(const FrameView& frame, FramePlace place);
     void start_checkpoint();
@@ -231,7 +232,7 @@ void Store::recover_frame(const FrameView& frame, FramePlace place) {
     events_.on_recovered_frame(frame, place, in_state);
 }
 
-Result<void> Store::recover_segment(const Segment& segment, const Segment* following) {
+Result<bool> Store::recover_segment(const Segment& segment, const Segment* following) {
     const auto sequence = segment.header.sequence;
     MILLRACE_TRY(const auto scan,
                  scan_segment(segment,
@@ -252,7 +253,7 @@ Result<void> Store::recover_segment(const Segment& segment, const Segment* follo
                    .used_bytes = scan.used_bytes,
                    .generation = segment.generation},
                   scan.last);
-    return ok();
+    return scan.used_bytes != disk_alignment || scan.quarantined > 0;
 }
 
 Result<void> Store::recover() {
@@ -267,20 +268,16 @@ Result<void> Store::recover() {
     const auto& segments = files_.segments();
     for (auto at = segments.begin(); at != segments.end(); ++at) {
         const auto& [sequence, segment] = *at;
-        const auto row = index_->sealed_segments().find(sequence);
-        if (sequence <= sealed_upto_) {
-            if (row != index_->sealed_segments().end()) {
-                scrubber_.add(segment, row->second.used_bytes);
-            } else {
-                empty.push_back(sequence);  // recycled, and its file came back
-            }
+        if (const auto* const row = index_->find_sealed(sequence)) {
+            scrubber_.add(segment, row->used_bytes);
             continue;
         }
-        const auto before = std::pair(applied_, frames_quarantined_);
         const auto next = std::next(at);
-        MILLRACE_TRY(recover_segment(segment, next == segments.end() ? nullptr : &next->second));
-        if (std::pair(applied_, frames_quarantined_) == before &&
-            used_bytes_of(sequence) == disk_alignment) {
+        const auto* const following = next == segments.end() ? nullptr : &next->second;
+        // What was sealed and has no row was recycled, and its file came back.
+        MILLRACE_TRY(const bool is_used,
+                     sequence <= sealed_upto_ ? false : recover_segment(segment, following));
+        if (!is_used) {
             empty.push_back(sequence);
         }
     }
@@ -347,8 +344,8 @@ std::uint64_t Store::used_bytes_of(SegmentSequence segment) const {
     if (const auto open = unsealed_.find(segment)) {
         return open->used_bytes;
     }
-    const auto row = index_->sealed_segments().find(segment);
-    return row == index_->sealed_segments().end() ? 0 : row->second.used_bytes;
+    const auto* const row = index_->find_sealed(segment);
+    return row == nullptr ? 0 : row->used_bytes;
 }
 
 Result<ScanCursor> Store::scan_start(UnixMicros time_us) {
@@ -380,7 +377,7 @@ bool Store::is_checkpoint_due() const {
     if (is_checkpointing_ || writer_.is_poisoned()) {
         return false;
     }
-    return !unsealed_.due(applied_).empty() || files_.has_replaced() ||
+    return !unsealed_.due(applied_).empty() || files_.awaits_checkpoint() ||
            state_->unsaved_bytes() > options_.state_overlay_bytes_max;
 }
 

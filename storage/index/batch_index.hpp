@@ -96,10 +96,15 @@ class BatchIndex {
     [[nodiscard]] const std::map<SegmentSequence, SegmentRow>& sealed_segments() const {
         return sealed_;
     }
+    /// Null for a segment that is not sealed.
+    [[nodiscard]] const SegmentRow* find_sealed(SegmentSequence segment) const {
+        const auto found = sealed_.find(segment);
+        return found == sealed_.end() ? nullptr : &found->second;
+    }
     /// How often a sealed segment was rewritten; nothing of another.
     [[nodiscard]] std::optional<std::uint32_t> generation_of(SegmentSequence segment) const {
-        const auto found = sealed_.find(segment);
-        return found == sealed_.end() ? std::nullopt : std::optional(found->second.generation);
+        const auto* const row = find_sealed(segment);
+        return row == nullptr ? std::nullopt : std::optional(row->generation);
     }
     [[nodiscard]] std::uint64_t live_bytes() const { return live_bytes_; }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -59,7 +60,10 @@ class SegmentFiles {
     /// Once a tick: gives back what was replaced, is not read any more, and is not what the index
     /// on disk names: after a loss of power that is the index that counts.
     void release_replaced();
-    [[nodiscard]] bool has_replaced() const { return !replaced_.empty(); }
+    /// Something was replaced that only a checkpoint makes durable.
+    [[nodiscard]] bool awaits_checkpoint() const {
+        return std::ranges::any_of(replaced_, std::logical_not{}, &Replaced::is_durable);
+    }
     /// A checkpoint begins, and has ended: what had been replaced by then is durably so.
     void cover_replaced();
     void settle_replaced();

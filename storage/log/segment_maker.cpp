@@ -96,10 +96,8 @@ Result<SegmentMaker::Progress> SegmentMaker::fill(const Plan& plan,
                                                   std::size_t bytes_max) const {
     const auto write = [&]() -> Result<void> {
         if (!progress.file) {
-            MILLRACE_TRY(auto made, disk_.open(plan.source, OpenMode::create));
-            made.reset();
-            // Past the page cache: zeros there would push out what readers still want.
-            MILLRACE_TRY(progress.file, disk_.open(plan.source, OpenMode::direct_write));
+            // Zeros in the page cache would push out what readers still want.
+            MILLRACE_TRY(progress.file, create(disk_, plan.source));
         }
         const auto end = std::min(options_.segment_bytes, progress.filled + bytes_max);
         while (progress.filled < end) {
@@ -118,14 +116,25 @@ Result<SegmentMaker::Progress> SegmentMaker::fill(const Plan& plan,
     return progress;
 }
 
-Result<Segment> SegmentMaker::finish_file(const Plan& plan) const {
+Result<std::shared_ptr<File>> SegmentMaker::create(Disk& disk, const std::string& path) {
+    MILLRACE_TRY(auto made, disk.open(path, OpenMode::create));
+    made.reset();
+    MILLRACE_TRY(std::shared_ptr<File> file, disk.open(path, OpenMode::direct_write));
+    return file;
+}
+
+Result<void> SegmentMaker::finish(Disk& disk, File& file, const Plan& plan) {
     AlignedBuffer bytes(disk_alignment);
     store_segment_header(bytes.span(), plan.header);
+    MILLRACE_TRY(file.write_now(Position{0}, bytes.span()));
+    MILLRACE_TRY(file.sync_now());
+    MILLRACE_TRY(disk.rename(plan.source, plan.path));
+    return disk.sync_directory(plan.directory);
+}
+
+Result<Segment> SegmentMaker::finish_file(const Plan& plan) const {
     MILLRACE_TRY(std::shared_ptr<File> file, disk_.open(plan.source, OpenMode::direct_write));
-    MILLRACE_TRY(file->write_now(Position{0}, bytes.span()));
-    MILLRACE_TRY(file->sync_now());
-    MILLRACE_TRY(disk_.rename(plan.source, plan.path));
-    MILLRACE_TRY(disk_.sync_directory(plan.directory));
+    MILLRACE_TRY(finish(disk_, *file, plan));
     return Segment{.header = plan.header,
                    .file = std::move(file),
                    .path = plan.path,

@@ -52,6 +52,12 @@ class SegmentMaker {
     /// Starts the next step when it is time for one. `used` bytes of the segment before it are
     /// written.
     void go_on(std::size_t used);
+    /// An empty file at `path`, past the page cache. Errors: out_of_space, io. Threads: any.
+    [[nodiscard]] static Result<std::shared_ptr<File>> create(Disk& disk, const std::string& path);
+    /// What is written of it becomes durable, with its header and under its name. Errors: io.
+    /// Threads: any.
+    [[nodiscard]] static Result<void> finish(Disk& disk, File& file, const Plan& plan);
+
     /// The segment, without rest from here on. Errors: out_of_space, io. **Requires** `begin`.
     [[nodiscard]] Result<Segment> take();
 

@@ -54,21 +54,25 @@ Result<bool> StateDumpWriter::load_row() {
     return true;
 }
 
+Result<bool> StateDumpWriter::prepare_row() {
+    while (row_begin_ == row_.size() && !is_at_end_) {
+        MILLRACE_TRY(const bool has_row, load_row());
+        if (!has_row && !payload_.empty()) {
+            return false;
+        }
+    }
+    return !is_at_end_;
+}
+
 Result<FrameView> StateDumpWriter::next() {
     payload_.clear();
     auto part = part_;
     while (payload_.size() < frame_bytes_max_) {
-        if (row_begin_ == row_.size()) {
-            MILLRACE_TRY(const bool has_row, load_row());
-            // A frame has rows of one part.
-            if (is_at_end_ || (!has_row && !payload_.empty())) {
-                break;
-            }
-            if (!has_row) {
-                part = part_;
-                continue;
-            }
+        MILLRACE_TRY(const bool has_row, prepare_row());
+        if (!has_row) {
+            break;
         }
+        part = part_;
         const auto rest = std::span(row_).subspan(row_begin_);
         const auto bytes = std::min(rest.size(), frame_bytes_max_ - payload_.size());
         payload_.insert(payload_.end(),

@@ -41,6 +41,8 @@ class StateDumpWriter {
   private:
     /// False where a part has ended.
     [[nodiscard]] Result<bool> load_row();
+    /// There is a row to go on with; false where the frame ends, which has rows of one part.
+    [[nodiscard]] Result<bool> prepare_row();
 
     std::array<KeyValueCursor, 2> parts_;
     std::uint16_t part_ = dump_of_state;

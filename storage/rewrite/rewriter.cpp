@@ -150,14 +150,14 @@ std::optional<SegmentSequence> Rewriter::choose_of(PartitionId partition,
     auto may_pass = true;
     const auto look = [&](std::string_view, std::string_view value) {
         const auto chunk = parse_chunk(value);
-        const auto row = chunk ? index.sealed_segments().find(chunk.value().segment)
-                               : index.sealed_segments().end();
-        if (row == index.sealed_segments().end()) {
+        const auto* const row = chunk ? index.find_sealed(chunk.value().segment) : nullptr;
+        if (row == nullptr) {
             return false;  // what is not sealed comes later; readers report what does not parse
         }
-        const bool is_wanted = row->second.generation == 0 && !left_alone_.contains(row->first);
-        if (is_wanted && is_ready(row->first)) {
-            chosen = row->first;
+        const auto segment = chunk.value().segment;
+        const bool is_wanted = row->generation == 0 && !left_alone_.contains(segment);
+        if (is_wanted && is_ready(segment)) {
+            chosen = segment;
             return false;
         }
         // What has to wait is looked at once more, and those behind it are counted.
@@ -202,10 +202,10 @@ void Rewriter::begin(SegmentSequence segment, const SegmentRow& row, const KeyVa
 
 Result<void> Rewriter::change_over(RewrittenSegment rewritten, BatchIndex& index) {
     const auto segment = rewritten.segment.header.sequence;
-    const auto before = files_.find(segment)->file_bytes;
+    const auto before = under_way_->file_bytes;
     const auto after = rewritten.segment.file_bytes;
-    MILLRACE_TRY(index.move_batches(
-        segment, rewritten.used_bytes, rewritten.segment.generation, rewritten.chunks));
+    MILLRACE_TRY(
+        index.move_batches(segment, after, rewritten.segment.generation, rewritten.chunks));
     files_.replace(std::move(rewritten.segment));
     writer_.forget_tail(segment);
     segments_total_.add();

@@ -123,28 +123,30 @@ class Rewrite {
 
     /// What the index has in the segment, in the order of the new file.
     Result<void> list_chunks() {
-        const auto segment = task_.segment.header.sequence;
         for (const auto& [partition, first] : contents_.first) {
-            Result<void> outcome = ok();
-            MILLRACE_TRY(rows_.visit_around(chunk_prefix(partition),
-                                            chunk_key(partition, first),
-                                            [&](std::string_view, std::string_view value) {
-                                                auto chunk = parse_chunk(value);
-                                                if (!chunk) {
-                                                    outcome = chunk.error();
-                                                    return false;
-                                                }
-                                                const auto lies_in = chunk.value().segment;
-                                                if (lies_in == segment) {
-                                                    chunks_.push_back(
-                                                        {.partition = partition,
-                                                         .chunk = std::move(chunk).value()});
-                                                }
-                                                return lies_in <= segment;
-                                            }));
-            MILLRACE_TRY(outcome);
+            MILLRACE_TRY(list_chunks_of(partition, first));
         }
         return ok();
+    }
+
+    Result<void> list_chunks_of(PartitionId partition, Offset first) {
+        const auto segment = task_.segment.header.sequence;
+        Result<void> outcome = ok();
+        const auto take = [&](std::string_view, std::string_view value) {
+            auto chunk = parse_chunk(value);
+            if (!chunk) {
+                outcome = chunk.error();
+                return false;
+            }
+            const auto lies_in = chunk.value().segment;
+            if (lies_in == segment) {
+                chunks_.push_back({.partition = partition, .chunk = std::move(chunk).value()});
+            }
+            return lies_in <= segment;
+        };
+        MILLRACE_TRY(
+            rows_.visit_around(chunk_prefix(partition), chunk_key(partition, first), take));
+        return outcome;
     }
 
     [[nodiscard]] std::vector<BatchMove> list_moves() const {
@@ -165,9 +167,7 @@ class Rewrite {
     }
 
     Result<RewrittenSegment> write() {
-        MILLRACE_TRY(auto made, disk_.open(new_path(), OpenMode::create));
-        made.reset();
-        MILLRACE_TRY(std::shared_ptr<File> file, disk_.open(new_path(), OpenMode::direct_write));
+        MILLRACE_TRY(auto file, SegmentMaker::create(disk_, new_path()));
         auto header = task_.segment.header;
         header.hash_seed = entropy_seed();
         header.order_block = layout_.order_block;
@@ -181,18 +181,17 @@ class Rewrite {
             MILLRACE_TRY(write_commits(*file, header, first, last, bytes));
             first = last;
         }
-        AlignedBuffer bytes(disk_alignment);
-        store_segment_header(bytes.span(), header);
-        MILLRACE_TRY(file->write_now(Position{0}, bytes.span()));
-        MILLRACE_TRY(file->sync_now());
-        MILLRACE_TRY(disk_.rename(new_path(), task_.path));
-        MILLRACE_TRY(disk_.sync_directory(task_.directory));
+        MILLRACE_TRY(SegmentMaker::finish(disk_,
+                                          *file,
+                                          {.header = header,
+                                           .directory = task_.directory,
+                                           .path = task_.path,
+                                           .source = new_path()}));
         return RewrittenSegment{.segment = {.header = header,
                                             .file = std::move(file),
                                             .path = task_.path,
                                             .file_bytes = layout_.file_bytes,
                                             .generation = task_.segment.generation + 1},
-                                .used_bytes = layout_.file_bytes,
                                 .chunks = move_chunks()};
     }
 
@@ -300,24 +299,19 @@ class Rewrite {
 }  // namespace
 
 Result<void> RewritePace::spend(std::uint64_t bytes) {
-    const auto stopped = fail(Errc::shutting_down, "the store is closing");
-    if (is_stopping_.load(std::memory_order_relaxed)) {
-        return stopped;
-    }
     spent_ += bytes;
-    const auto now = std::chrono::steady_clock::now();
-    begin_ = begin_.value_or(now);
-    if (bytes_per_second_ == 0) {
-        return ok();
-    }
-    const auto due = *begin_ + std::chrono::microseconds(spent_ * 1'000'000 / bytes_per_second_);
-    for (auto left = due - now; left > rest_min; left = due - std::chrono::steady_clock::now()) {
-        std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(left, rest_max));
-        if (is_stopping_.load(std::memory_order_relaxed)) {
-            return stopped;
+    const auto due =
+        bytes_per_second_ == 0
+            ? begin_
+            : begin_ + std::chrono::microseconds(spent_ * 1'000'000 / bytes_per_second_);
+    while (!is_stopping_.load(std::memory_order_relaxed)) {
+        const auto left = due - std::chrono::steady_clock::now();
+        if (left <= rest_min) {
+            return ok();
         }
+        std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(left, rest_max));
     }
-    return ok();
+    return fail(Errc::shutting_down, "the store is closing");
 }
 
 Result<RewrittenSegment> rewrite_segment(Disk& disk,

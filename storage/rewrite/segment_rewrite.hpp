@@ -3,7 +3,6 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +27,7 @@ class RewritePace {
     std::uint64_t bytes_per_second_;
     const std::atomic<bool>& is_stopping_;
     std::uint64_t spent_ = 0;
-    std::optional<std::chrono::steady_clock::time_point> begin_;
+    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
 /// What is to be rewritten, and where to.
@@ -42,8 +41,7 @@ struct RewriteTask {
 };
 
 struct RewrittenSegment {
-    Segment segment;
-    std::uint64_t used_bytes = 0;
+    Segment segment;  ///< used to the end of its file
     std::vector<BatchIndex::MovedChunk> chunks;
 };
 
@@ -51,12 +49,10 @@ struct RewrittenSegment {
 /// ordered by partition and offset, with the order in which they were appended behind them. The
 /// file is whole and on disk under its name when this returns.
 ///
-/// Threads:  any; blocks. Holds `memory_bytes_max` or the batches of one commit, and about 100
-/// bytes
-///           for each batch.
-/// Errors:   io; corrupt when something of the segment does not verify; not_found when nothing of
-/// it
-///           is alive; limit_reached when it has too few commits; shutting_down.
+/// Threads:  any; blocks. Holds `memory_bytes_max` or the batches of one commit, and up to 200
+///           bytes for each batch.
+/// Errors:   io; corrupt when something of the segment does not verify; not_found when nothing
+///           of it is alive; limit_reached when it has too few commits; shutting_down.
 [[nodiscard]] Result<RewrittenSegment> rewrite_segment(Disk& disk,
                                                        const KeyValueStore& rows,
                                                        const RewriteTask& task,
