@@ -1,11 +1,9 @@
 #include <cerrno>
-#include <cstdlib>
-#include <filesystem>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/storage/store_fixture.hpp"
+#include "tests/crash/crash_life.hpp"
 
 // One script of publishes, state, checkpoints and retention; it is run again for every single call
 // that reaches the disk, and at that call the disk fails or the power goes. What was acked must be
@@ -18,35 +16,10 @@ constexpr std::uint32_t partitions = 3;
 constexpr int rounds = 36;
 constexpr std::size_t bytes_step = 400;
 
-enum class Ending { power_loss, failed_call };
-enum class Index { lost, kept };
-struct Case {
-    Ending ending;
-    Index index;
-};
-
-std::string name_of(const ::testing::TestParamInfo<Case>& info) {
-    return std::string(info.param.ending == Ending::power_loss ? "PowerLoss" : "FailedCall") +
-           (info.param.index == Index::lost ? "IndexLost" : "IndexKept");
-}
-
 /// One life of the script on a disk of its own.
-class Script {
+class Script : public CrashLife {
   public:
-    Script(std::uint64_t seed, Index index) : fixture(seed) {
-        auto pattern = (std::filesystem::temp_directory_path() / "millrace-crash-XXXXXX").string();
-        directory_ = ::mkdtemp(pattern.data());
-        fixture.options.directory = directory_.string();
-        fixture.options.index_in_memory = index == Index::lost;
-    }
-    Script(const Script&) = delete;
-    Script& operator=(const Script&) = delete;
-    Script(Script&&) = delete;
-    Script& operator=(Script&&) = delete;
-    ~Script() {
-        fixture.close();
-        std::filesystem::remove_all(directory_);
-    }
+    using CrashLife::CrashLife;
 
     void publish(PartitionId partition, const std::string& text) {
         if (fixture.publish(partition, text)) {
@@ -91,14 +64,10 @@ class Script {
         }
     }
 
-    StoreFixture fixture;
     std::map<PartitionId, std::vector<std::string>> published;
-
-  private:
-    std::filesystem::path directory_;
 };
 
-class EveryCall : public ::testing::TestWithParam<Case> {};
+class EveryCall : public ::testing::TestWithParam<CrashCase> {};
 
 TEST_P(EveryCall, LosesNothingThatWasAckedAndGoesOn) {
     std::uint64_t calls = 0;
@@ -111,20 +80,13 @@ TEST_P(EveryCall, LosesNothingThatWasAckedAndGoesOn) {
         calls = whole.fixture.disk.call_count() - before;
     }
     ASSERT_GT(calls, 40U);
-    const bool is_power_loss = GetParam().ending == Ending::power_loss;
     for (std::uint64_t number = 0; number < calls; ++number) {
         SCOPED_TRACE("call " + std::to_string(number) + " of " + std::to_string(calls));
         Script script(number + 1, GetParam().index);
         ASSERT_TRUE(script.fixture.open());
-        script.fixture.disk.fail_call(
-            number, EIO, is_power_loss ? SimDisk::Failure::for_good : SimDisk::Failure::once);
+        script.fixture.disk.fail_call(number, EIO, GetParam().failure);
         script.run();
-        if (is_power_loss) {
-            script.fixture.crash();
-        } else {
-            script.fixture.close();
-        }
-        script.fixture.disk.heal();
+        script.end(GetParam().failure);
         ASSERT_TRUE(script.fixture.open());
         script.check();
         const auto before = script.published;
@@ -137,13 +99,7 @@ TEST_P(EveryCall, LosesNothingThatWasAckedAndGoesOn) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Disk,
-                         EveryCall,
-                         ::testing::Values(Case{Ending::power_loss, Index::lost},
-                                           Case{Ending::power_loss, Index::kept},
-                                           Case{Ending::failed_call, Index::lost},
-                                           Case{Ending::failed_call, Index::kept}),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(Disk, EveryCall, ::testing::ValuesIn(crash_cases()), CrashName());
 
 }  // namespace
 }  // namespace millrace::storage::testing

@@ -1,11 +1,9 @@
 #include <cerrno>
-#include <cstdlib>
-#include <filesystem>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/storage/store_fixture.hpp"
+#include "tests/crash/crash_life.hpp"
 
 // Segments are rewritten, ordered by partition and without what was dropped. At every call that
 // reaches the disk meanwhile a write fails or the power goes, with the index or without it:
@@ -23,35 +21,11 @@ constexpr PartitionId dropped{2};
 constexpr int rounds = 130;
 constexpr int turns = 30;
 
-enum class Index { lost, kept };
-struct Case {
-    SimDisk::Failure failure;
-    Index index;
-};
-
-std::string name_of(const ::testing::TestParamInfo<Case>& info) {
-    return std::string(info.param.failure == SimDisk::Failure::for_good ? "PowerLoss"
-                                                                        : "FailedCall") +
-           (info.param.index == Index::lost ? "IndexLost" : "IndexKept");
-}
-
 /// One life of a log that is being rewritten, on a disk of its own.
-class Script {
+class Script : public CrashLife {
   public:
-    Script(std::uint64_t seed, Index index) : fixture(seed) {
-        auto pattern = (std::filesystem::temp_directory_path() / "millrace-crash-XXXXXX").string();
-        directory_ = ::mkdtemp(pattern.data());
-        fixture.options.directory = directory_.string();
-        fixture.options.index_in_memory = index == Index::lost;
+    Script(std::uint64_t seed, Index index) : CrashLife(seed, index) {
         fixture.options.rewrite_below_live_percent = 50;
-    }
-    Script(const Script&) = delete;
-    Script& operator=(const Script&) = delete;
-    Script(Script&&) = delete;
-    Script& operator=(Script&&) = delete;
-    ~Script() {
-        fixture.close();
-        std::filesystem::remove_all(directory_);
     }
 
     void publish() {
@@ -88,16 +62,6 @@ class Script {
         }
         EXPECT_EQ(without_dropped(fixture.scan_all(0).values), without_dropped(published_));
     }
-    [[nodiscard]] std::uint64_t rewritten() {
-        return fixture.metrics
-            .counter("millrace_storage_rewritten_segments_total",
-                     "Sealed segments written anew, ordered by partition and without what has "
-                     "expired.",
-                     {{"shard", "0"}})
-            .value();
-    }
-
-    StoreFixture fixture;
 
   private:
     static std::vector<std::string> without_dropped(std::vector<std::string> values) {
@@ -107,12 +71,11 @@ class Script {
         return values;
     }
 
-    std::filesystem::path directory_;
     std::vector<std::string> published_;
     int next_ = 0;
 };
 
-class RewriteCrash : public ::testing::TestWithParam<Case> {};
+class RewriteCrash : public ::testing::TestWithParam<CrashCase> {};
 
 TEST_P(RewriteCrash, EverythingAckedIsThereWhicheverCallWasTheLast) {
     std::uint64_t calls = 0;
@@ -124,9 +87,8 @@ TEST_P(RewriteCrash, EverythingAckedIsThereWhicheverCallWasTheLast) {
         whole.rewrite();
         calls = whole.fixture.disk.call_count() - before;
         whole.check();
-        ASSERT_THAT(whole.rewritten(), Gt(6U));
+        ASSERT_THAT(whole.fixture.rewritten_segments(), Gt(6U));
     }
-    const bool is_power_loss = GetParam().failure == SimDisk::Failure::for_good;
     // With an index on disk each life takes long.
     const std::uint64_t step = GetParam().index == Index::lost ? 1 : 5;
     for (std::uint64_t number = 0; number < calls && !HasFailure(); number += step) {
@@ -136,12 +98,7 @@ TEST_P(RewriteCrash, EverythingAckedIsThereWhicheverCallWasTheLast) {
         script.publish();
         script.fixture.disk.fail_call(number, EIO, GetParam().failure);
         script.rewrite();
-        if (is_power_loss) {
-            script.fixture.crash();
-        } else {
-            script.fixture.close();
-        }
-        script.fixture.disk.heal();
+        script.end(GetParam().failure);
         ASSERT_TRUE(script.fixture.open());
         script.check();
         script.rewrite();
@@ -152,13 +109,7 @@ TEST_P(RewriteCrash, EverythingAckedIsThereWhicheverCallWasTheLast) {
     }
 }
 
-INSTANTIATE_TEST_SUITE_P(Disk,
-                         RewriteCrash,
-                         ::testing::Values(Case{SimDisk::Failure::for_good, Index::lost},
-                                           Case{SimDisk::Failure::for_good, Index::kept},
-                                           Case{SimDisk::Failure::once, Index::lost},
-                                           Case{SimDisk::Failure::once, Index::kept}),
-                         name_of);
+INSTANTIATE_TEST_SUITE_P(Disk, RewriteCrash, ::testing::ValuesIn(crash_cases()), CrashName());
 
 }  // namespace
 }  // namespace millrace::storage::testing

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/unit/storage/store_fixture.hpp"
+#include "tests/crash/crash_life.hpp"
 
 // State lies in segments that die, so it is copied forward, by dumps of many frames that go on for
 // many turns. At every call that reaches the disk the power goes or a write fails, and with it the
@@ -17,9 +17,9 @@ constexpr PartitionId records{1};
 constexpr int rounds = 5;
 
 /// One life of the script on a disk of its own.
-class Script {
+class Script : public CrashLife {
   public:
-    explicit Script(std::uint64_t seed) : fixture(seed) {
+    explicit Script(std::uint64_t seed) : CrashLife(seed, Index::lost) {
         fixture.options.rebuild_index = true;
         fixture.large_row_bytes = 70'000;  // more than a segment or a commit has
     }
@@ -52,8 +52,6 @@ class Script {
         }
     }
 
-    StoreFixture fixture;
-
   private:
     int next_row_ = 0;
 };
@@ -78,19 +76,13 @@ TEST_P(StateDumpCrash, LogAloneHasTheStateWhicheverCallWasTheLast) {
         ASSERT_GE(whole.fixture.state_dumps(), 2U);
         ASSERT_LT(segments_of(whole), 12U) << "nothing was recycled";
     }
-    const bool is_power_loss = GetParam() == SimDisk::Failure::for_good;
     for (std::uint64_t number = 0; number < calls && !HasFailure(); ++number) {
         SCOPED_TRACE("call " + std::to_string(number) + " of " + std::to_string(calls));
         Script script(number + 1);
         ASSERT_TRUE(script.fixture.open());
         script.fixture.disk.fail_call(number, EIO, GetParam());
         script.run();
-        if (is_power_loss) {
-            script.fixture.crash();
-        } else {
-            script.fixture.close();
-        }
-        script.fixture.disk.heal();
+        script.end(GetParam());
         ASSERT_TRUE(script.fixture.open());
         script.check();
         script.run();
@@ -100,14 +92,10 @@ TEST_P(StateDumpCrash, LogAloneHasTheStateWhicheverCallWasTheLast) {
     }
 }
 
-std::string name_of(const ::testing::TestParamInfo<SimDisk::Failure>& chosen) {
-    return chosen.param == SimDisk::Failure::for_good ? "PowerLoss" : "FailedCall";
-}
-
 INSTANTIATE_TEST_SUITE_P(Disk,
                          StateDumpCrash,
                          ::testing::Values(SimDisk::Failure::for_good, SimDisk::Failure::once),
-                         name_of);
+                         CrashName());
 
 }  // namespace
 }  // namespace millrace::storage::testing

@@ -15,8 +15,6 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace http = beast::http;
 
-/// The first byte of what a port of TLS answers to plain http.
-
 /// One POST on a connection of its own.
 class Exchange : public std::enable_shared_from_this<Exchange> {
   public:

@@ -60,18 +60,8 @@ class RewriteTest : public ::testing::Test {
         }
         EXPECT_EQ(fixture.scan_all(0).values, published);
     }
-    [[nodiscard]] std::uint64_t counter(const std::string& name, const std::string& help) {
-        return fixture.metrics.counter(name, help, {{"shard", "0"}}).value();
-    }
-    std::uint64_t rewritten() {
-        return counter("millrace_storage_rewritten_segments_total",
-                       "Sealed segments written anew, ordered by partition and without what has "
-                       "expired.");
-    }
-    std::uint64_t failures() {
-        return counter("millrace_storage_rewrite_failures_total",
-                       "Segments that could not be rewritten and stay as they are.");
-    }
+    std::uint64_t rewritten() { return fixture.rewritten_segments(); }
+    std::uint64_t failures() { return fixture.rewrite_failures(); }
     [[nodiscard]] std::vector<std::string> rewritten_files() const {
         auto paths = fixture.disk.paths();
         std::erase_if(paths, [](const std::string& path) {

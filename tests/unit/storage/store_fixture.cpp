@@ -190,21 +190,30 @@ void StoreFixture::on_checkpoint(StateWriter& state) {
     }
 }
 
+std::uint64_t StoreFixture::counter(const std::string& name, const std::string& help) {
+    return metrics.counter(name, help, {{"shard", "0"}}).value();
+}
+
 std::uint64_t StoreFixture::state_dumps() {
-    return metrics
-        .counter("millrace_storage_state_dumps_total",
-                 "Copies of the whole state in the log, made so that old segments could be "
-                 "recycled.",
-                 {{"shard", "0"}})
-        .value();
+    return counter("millrace_storage_state_dumps_total",
+                   "Copies of the whole state in the log, made so that old segments could be "
+                   "recycled.");
 }
 
 std::uint64_t StoreFixture::state_dump_failures() {
-    return metrics
-        .counter("millrace_storage_state_dump_failures_total",
-                 "Copies of the state that failed; old segments stay until one succeeds.",
-                 {{"shard", "0"}})
-        .value();
+    return counter("millrace_storage_state_dump_failures_total",
+                   "Copies of the state that failed; old segments stay until one succeeds.");
+}
+
+std::uint64_t StoreFixture::rewritten_segments() {
+    return counter("millrace_storage_rewritten_segments_total",
+                   "Sealed segments written anew, ordered by partition and without what has "
+                   "expired.");
+}
+
+std::uint64_t StoreFixture::rewrite_failures() {
+    return counter("millrace_storage_rewrite_failures_total",
+                   "Segments that could not be rewritten and stay as they are.");
 }
 
 Offset StoreFixture::ReadAll::take(const ReadResult& result) {

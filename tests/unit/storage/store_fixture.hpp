@@ -66,8 +66,12 @@ class StoreFixture final : public StoreEvents {
     /// Copies of the state in the log so far, and those that failed.
     std::uint64_t state_dumps();
     std::uint64_t state_dump_failures();
+    /// Segments that were rewritten so far, and those that could not be.
+    std::uint64_t rewritten_segments();
+    std::uint64_t rewrite_failures();
 
   private:
+    std::uint64_t counter(const std::string& name, const std::string& help);
     struct Pending {
         CommitSequence commit;
         FramePlace place;
