@@ -12,6 +12,13 @@ Result<Endpoint> ManualRuntime::listen(const Endpoint& endpoint, Accept accept) 
     return endpoint;
 }
 
+void ManualRuntime::connect(const Endpoint& endpoint, Duration /*timeout*/, Connected done) {
+    post([to = format_endpoint(endpoint), done = std::move(done)] {
+        (void)done(
+            fail(Errc::connection_lost, "cannot connect to " + to + ": there is no network"));
+    });
+}
+
 std::size_t ManualRuntime::turn() {
     auto events = disk_.run_completions();
     events += timers_.run_due(clock_.steady_now());

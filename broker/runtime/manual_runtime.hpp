@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "broker/runtime/runtime.hpp"
@@ -15,7 +16,10 @@ namespace millrace::broker {
 /// Threads:  one. `post_to` any shard runs here.
 class ManualRuntime final : public Runtime {
   public:
-    ManualRuntime(ManualClock& clock, storage::Disk& disk) : clock_(clock), disk_(disk) {}
+    ManualRuntime(ManualClock& clock, storage::Disk& disk) : ManualRuntime(clock, disk, clock) {}
+    /// `shown` is what the shard takes for the time; its steady time is that of `clock`.
+    ManualRuntime(ManualClock& clock, storage::Disk& disk, const Clock& shown)
+        : clock_(clock), disk_(disk), shown_(shown) {}
 
     /// One round of everything; returns how much happened.
     std::size_t turn();
@@ -23,8 +27,12 @@ class ManualRuntime final : public Runtime {
     void run_until_idle();
     /// Moves the clock in steps from timer to timer, turning at each.
     void advance(Duration by);
+    /// When a turn has something to do although nothing comes from the disk.
+    [[nodiscard]] std::optional<SteadyTime> next_task() const {
+        return posted_.empty() ? timers_.next() : std::optional(clock_.steady_now());
+    }
 
-    [[nodiscard]] const Clock& clock() const override { return clock_; }
+    [[nodiscard]] const Clock& clock() const override { return shown_; }
     [[nodiscard]] storage::Disk& disk() override { return disk_; }
     TimerId run_after(Duration delay, Task task) override {
         return timers_.add(clock_.steady_now() + delay, std::move(task));
@@ -36,10 +44,13 @@ class ManualRuntime final : public Runtime {
     void post_from_outside(Task task) override { post(std::move(task)); }
     [[nodiscard]] Result<Endpoint> listen(const Endpoint& endpoint, Accept accept) override;
     void stop_listening() override { accept_ = nullptr; }
+    /// Always in vain.
+    void connect(const Endpoint& endpoint, Duration timeout, Connected done) override;
 
   private:
     ManualClock& clock_;
     storage::Disk& disk_;
+    const Clock& shown_;
     TimerQueue timers_;
     std::deque<Task> posted_;
     std::vector<Task> end_of_turn_;

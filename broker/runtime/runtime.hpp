@@ -21,11 +21,15 @@ namespace millrace::broker {
 using Task = std::function<void()>;
 using TimerId = std::uint64_t;
 
-/// Where a server listens. Port 0 asks the system for a free one.
+/// Where a server listens. Port 0 asks the system for a free one; `connect` needs the real one.
 struct Endpoint {
     std::string address = "127.0.0.1";
     std::uint16_t port = 0;
 };
+/// "127.0.0.1:7400".
+[[nodiscard]] inline std::string format_endpoint(const Endpoint& endpoint) {
+    return endpoint.address + ":" + std::to_string(endpoint.port);
+}
 
 /// What a connection tells its owner, on the shard's thread.
 class ConnectionEvents {
@@ -74,6 +78,9 @@ class Connection {
 
 /// Gives the events for a connection that was just accepted, or null to refuse it.
 using Accept = std::function<ConnectionEvents*(std::shared_ptr<Connection>)>;
+/// Gives the events for a connection that was just made, or null to drop it. What it gives for an
+/// error is of no interest.
+using Connected = std::function<ConnectionEvents*(Result<std::shared_ptr<Connection>>)>;
 
 /// The world of one shard: time, timers, disk, network and the way to other shards. The shard's
 /// code sees only this, so the simulator can run it from a seed.
@@ -107,9 +114,19 @@ class Runtime {
     /// Runs `task` on this runtime's thread. Threads: any.
     virtual void post_from_outside(Task task) = 0;
 
-    /// Listens with SO_REUSEPORT. Returns the endpoint with the port that was bound.
+    /// Listens with SO_REUSEPORT, beside what it listens on already; each call has its own
+    /// `accept`. Returns the endpoint with the port that was bound.
     [[nodiscard]] virtual Result<Endpoint> listen(const Endpoint& endpoint, Accept accept) = 0;
+    /// On no endpoint any more; connections stay.
     virtual void stop_listening() = 0;
+
+    /// Connects to a server. `done` runs once, never before the call returns, with the connection
+    /// or with why there is none. Only a runtime that runs no more drops it unheard.
+    ///
+    /// **Errors**: `connection_lost` (the system's text says why) and `timed_out`: try again after
+    /// a rest; `shutting_down`: this runtime stops, and so should the caller; `configuration`: the
+    /// address is not an IPv4 address.
+    virtual void connect(const Endpoint& endpoint, Duration timeout, Connected done) = 0;
 };
 
 }  // namespace millrace::broker

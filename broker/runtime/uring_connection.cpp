@@ -120,7 +120,6 @@ void UringConnection::on_sent(std::int32_t result, std::uint32_t /*flags*/) {
     is_sending_ = false;
     if (result < 0) {
         abort(fail(Errc::connection_lost, std::generic_category().message(-result), -result));
-        end_when_quiet();
         return;
     }
     auto left = static_cast<std::size_t>(result);
@@ -182,6 +181,8 @@ void UringConnection::abort(Error reason) {
         closing_ = std::move(reason);
     }
     begin_close();
+    // One that is paused has nothing in the kernel whose completion would bring the end.
+    end_when_quiet();
 }
 
 void UringConnection::begin_close() {

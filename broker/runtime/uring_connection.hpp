@@ -48,7 +48,7 @@ class UringConnection final : public Connection,
 
     /// Hands what is queued to the ring. At the end of a turn.
     void flush();
-    /// Does not wait for what is queued.
+    /// Does not wait for what is queued. `on_closed` may come before it returns.
     void abort(Error reason);
     /// Gives socket and slot back, whatever the kernel still does with them: before the ring ends.
     void let_go();

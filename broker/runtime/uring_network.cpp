@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <utility>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -137,6 +138,8 @@ class UringNetwork::Listener final : public RingOperation {
     [[nodiscard]] bool is_quiet() const {
         return is_stopping_ && !is_armed_ && !rest_.is_running();
     }
+    /// Who was on the way by then is turned away: whoever listened may be gone.
+    [[nodiscard]] bool is_stopping() const { return is_stopping_; }
     [[nodiscard]] const Accept& accept() const { return accept_; }
 
   private:
@@ -176,19 +179,15 @@ UringNetwork::UringNetwork(Ring& ring,
                                      shard_label(shard))) {}
 
 UringNetwork::~UringNetwork() {
-    for (const auto& [number, connection] : connections_) {
-        connection->let_go();
+    for (const auto* connections : {&incoming_, &outgoing_}) {
+        for (const auto& [number, connection] : *connections) {
+            connection->let_go();
+        }
     }
 }
 
 Result<Endpoint> UringNetwork::listen(const Endpoint& endpoint, Accept accept) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(endpoint.port);
-    if (::inet_pton(AF_INET, endpoint.address.c_str(), &address.sin_addr) != 1) {
-        return fail(Errc::configuration,
-                    "\"" + endpoint.address + "\" is not an IPv4 address to listen on");
-    }
+    MILLRACE_TRY(auto address, parse_address(endpoint));
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) {
         return socket_error("make a socket", errno);
@@ -200,8 +199,7 @@ Result<Endpoint> UringNetwork::listen(const Endpoint& endpoint, Accept accept) {
     if (::bind(descriptor, as_socket_address(address), sizeof(address)) != 0 ||
         ::listen(descriptor, backlog) != 0 ||
         ::getsockname(descriptor, as_socket_address(address), &bytes) != 0) {
-        return socket_error("listen on " + endpoint.address + ":" + std::to_string(endpoint.port),
-                            errno);
+        return socket_error("listen on " + format_endpoint(endpoint), errno);
     }
     listener->arm();
     listeners_.push_back(std::move(listener));
@@ -209,21 +207,31 @@ Result<Endpoint> UringNetwork::listen(const Endpoint& endpoint, Accept accept) {
 }
 
 void UringNetwork::accepted(Listener& listener, int descriptor) {
-    if (connections_.size() >= connections_max_) {
+    if (closing_ || listener.is_stopping()) {
+        ::close(descriptor);
+        return;
+    }
+    if (incoming_.size() >= connections_max_) {
         refused_.add();
         ::close(descriptor);
         return;
     }
     set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
+    take({.descriptor = descriptor, .peer = peer_of(descriptor)}, incoming_, listener.accept());
+    open_.set(static_cast<std::int64_t>(incoming_.size()));
+}
+
+void UringNetwork::take(Socket socket, Connections& among, const Accept& accept) {
     const auto number = ++last_number_;
     auto connection = std::make_shared<UringConnection>(
-        ring_, *buffers_, descriptor, peer_of(descriptor), [this, number] { forget(number); });
-    auto* const events = listener.accept()(connection);
+        ring_, *buffers_, socket.descriptor, std::move(socket.peer), [this, number] {
+            forget(number);
+        });
+    auto* const events = accept(connection);
     if (events == nullptr) {
         return;
     }
-    connections_.emplace(number, connection);
-    open_.set(static_cast<std::int64_t>(connections_.size()));
+    among.emplace(number, connection);
     connection->start(*events);
 }
 
@@ -244,23 +252,57 @@ void UringNetwork::stop_listening() {
     }
 }
 
+void UringNetwork::connect(const Endpoint& endpoint, Duration timeout, Connected done) {
+    auto report = [this, peer = format_endpoint(endpoint), done = std::move(done)](
+                      Result<int> descriptor) { connected(std::move(descriptor), peer, done); };
+    connectors_.push_back(std::make_unique<UringConnector>(ring_, std::move(report)));
+    auto& connector = *connectors_.back();
+    if (closing_) {
+        connector.end(*closing_);
+    } else {
+        connector.start(endpoint, timeout);
+    }
+}
+
+void UringNetwork::connected(Result<int> descriptor,
+                             const std::string& peer,
+                             const Connected& done) {
+    if (!descriptor) {
+        (void)done(std::move(descriptor).error());
+        return;
+    }
+    take({.descriptor = descriptor.value(), .peer = peer},
+         outgoing_,
+         [&done](std::shared_ptr<Connection> connection) { return done(std::move(connection)); });
+}
+
 void UringNetwork::close_all(const Error& reason) {
-    for (const auto& [number, connection] : std::unordered_map(connections_)) {
-        connection->abort(reason);
+    closing_ = reason;
+    for (const auto& connector : connectors_) {
+        connector->end(reason);
+    }
+    for (const auto* connections : {&incoming_, &outgoing_}) {
+        for (const auto& [number, connection] : Connections(*connections)) {
+            connection->abort(reason);
+        }
     }
 }
 
 void UringNetwork::flush() {
     for (const auto number : gone_) {
-        connections_.erase(number);
+        incoming_.erase(number);
+        outgoing_.erase(number);
     }
     if (!gone_.empty()) {
         gone_.clear();
-        open_.set(static_cast<std::int64_t>(connections_.size()));
+        open_.set(static_cast<std::int64_t>(incoming_.size()));
     }
     std::erase_if(listeners_, [](const auto& listener) { return listener->is_quiet(); });
-    for (const auto& [number, connection] : connections_) {
-        connection->flush();
+    std::erase_if(connectors_, [](const auto& connector) { return connector->is_quiet(); });
+    for (const auto* connections : {&incoming_, &outgoing_}) {
+        for (const auto& [number, connection] : *connections) {
+            connection->flush();
+        }
     }
 }
 

@@ -5,12 +5,14 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "broker/runtime/ring.hpp"
 #include "broker/runtime/runtime.hpp"
 #include "broker/runtime/uring_connection.hpp"
+#include "broker/runtime/uring_connector.hpp"
 #include "storage/base/metrics.hpp"
 
 namespace millrace::broker {
@@ -39,7 +41,10 @@ class ReceiveBuffers {
     std::vector<std::byte> memory_;
 };
 
-/// Listening sockets and connections of one shard.
+/// Listening sockets and connections of one shard, those that came and those that it asked for.
+///
+/// Promise:  `connections_max` and the metrics are about those that came. After `close_all` no
+/// connection begins. Threads:  the shard's.
 class UringNetwork {
   public:
     UringNetwork(Ring& ring,
@@ -55,24 +60,40 @@ class UringNetwork {
 
     [[nodiscard]] Result<Endpoint> listen(const Endpoint& endpoint, Accept accept);
     void stop_listening();
+    /// As Runtime::connect.
+    void connect(const Endpoint& endpoint, Duration timeout, Connected done);
+    /// For good: what asks for a connection afterwards gets `reason`.
     void close_all(const Error& reason);
     /// Hands every connection's queue to the ring.
     void flush();
-    [[nodiscard]] bool is_quiet() const { return connections_.empty() && listeners_.empty(); }
+    [[nodiscard]] bool is_quiet() const {
+        return incoming_.empty() && outgoing_.empty() && listeners_.empty() && connectors_.empty();
+    }
 
   private:
     class Listener;
+    using Connections = std::unordered_map<std::uint64_t, std::shared_ptr<UringConnection>>;
+    struct Socket {
+        int descriptor = -1;
+        std::string peer;
+    };
     void accepted(Listener& listener, int descriptor);
     void accept_failed(int code);
+    void connected(Result<int> descriptor, const std::string& peer, const Connected& done);
+    /// Makes a connection of a socket, for whom `accept` names.
+    void take(Socket socket, Connections& among, const Accept& accept);
     void forget(std::uint64_t number) { gone_.push_back(number); }
 
     Ring& ring_;
     std::unique_ptr<ReceiveBuffers> buffers_;
     std::size_t connections_max_;
     std::vector<std::unique_ptr<Listener>> listeners_;
-    std::unordered_map<std::uint64_t, std::shared_ptr<UringConnection>> connections_;
+    std::vector<std::unique_ptr<UringConnector>> connectors_;
+    Connections incoming_;
+    Connections outgoing_;
     std::vector<std::uint64_t> gone_;
     std::uint64_t last_number_ = 0;
+    std::optional<Error> closing_;
     Gauge& open_;
     Counter& refused_;
     Counter& accept_failed_;

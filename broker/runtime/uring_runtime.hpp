@@ -3,6 +3,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include "broker/runtime/mailbox.hpp"
@@ -37,7 +38,7 @@ class UringRuntime final : public Runtime {
     UringRuntime& operator=(UringRuntime&&) = delete;
     ~UringRuntime() override;
 
-    /// Turns until `stop`, then closes every connection.
+    /// Turns until `stop`, then closes every connection and ends every `connect`.
     void run();
     void stop();
 
@@ -51,6 +52,9 @@ class UringRuntime final : public Runtime {
     void post_from_outside(Task task) override;
     [[nodiscard]] Result<Endpoint> listen(const Endpoint& endpoint, Accept accept) override;
     void stop_listening() override { network_.stop_listening(); }
+    void connect(const Endpoint& endpoint, Duration timeout, Connected done) override {
+        network_.connect(endpoint, timeout, std::move(done));
+    }
 
   private:
     /// Another shard has knocked; the turn looks into all mailboxes anyway.

@@ -162,6 +162,30 @@ TEST_F(UringNetworkTest, ConnectionsWaitWhileDescriptorsAreShortAndAreTakenAfter
     ::close(client);
 }
 
+TEST_F(UringNetworkTest, PausedConnectionHearsOfTheEndToo) {
+    auto ring = Ring::create(64).value();
+    UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
+    const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
+                                         [&](std::shared_ptr<Connection> connection) {
+                                             holder.connection = std::move(connection);
+                                             return &holder;
+                                         });
+    const int client = open_client(endpoint.value().port);
+    turn_until(*ring, network, [&] { return holder.connection != nullptr; });
+    holder.connection->pause_reading();
+    for (int turns = 0; turns < 3; ++turns) {  // until the kernel has let go of the receive
+        ring->submit_and_wait(1'000);
+        ring->run_completions();
+        network.flush();
+    }
+    network.stop_listening();
+    network.close_all(fail(Errc::shutting_down, "done"));
+    turn_until(*ring, network, [&] { return network.is_quiet(); });
+    EXPECT_EQ(holder.closed, std::vector{Errc::shutting_down});
+    holder.connection.reset();
+    ::close(client);
+}
+
 TEST_F(UringNetworkTest, ConnectionThatNeverEndedIsLetGoWithTheNetwork) {
     std::atomic<int> client = -1;
     std::thread shard([&] {
