@@ -1,180 +1,9 @@
-#include "storage/shard_store.hpp"
-
 #include <algorithm>
 
 #include "storage/base/logging.hpp"
-#include "storage/index/batch_index.hpp"
-#include "storage/index/index_marks.hpp"
-#include "storage/index/state_map.hpp"
-#include "storage/index/unsealed_segments.hpp"
-#include "storage/log/background.hpp"
-#include "storage/log/commit_writer.hpp"
-#include "storage/log/frame_reader.hpp"
-#include "storage/log/log_scanner.hpp"
-#include "storage/log/partition_reader.hpp"
-#include "storage/log/recovery.hpp"
-#include "storage/log/scrubber.hpp"
-#include "storage/log/segment_files.hpp"
-#include "storage/log/state_dump.hpp"
-#include "storage/log/state_mover.hpp"
-#include "storage/recycler.hpp"
-#include "storage/rewrite/rewriter.hpp"
-#include "storage/space_watch.hpp"
+#include "storage/shard_store_impl.hpp"
 
 namespace millrace::storage {
-namespace {
-
-class Store final : public ShardStore {
-  public:
-    Store(Disk& disk,
-          const Clock& clock,
-          MetricsRegistry& metrics,
-          StoreOptions options,
-          StoreEvents& events)
-        : options_(std::move(options)),
-          clock_(clock),
-          disk_(disk),
-          events_(events),
-          background_(options_.background_inline ? Background::Mode::inline_in_owner
-                                                 : Background::Mode::thread),
-          files_(disk, clock, options_, background_),
-          writer_(options_, clock, disk, files_, metrics),
-          reader_(files_, writer_),
-          scanner_(
-              files_, writer_, [this](SegmentSequence segment) { return used_bytes_of(segment); }),
-          frames_(files_),
-          scrubber_(options_, clock, files_, metrics),
-          mover_(
-              options_,
-              clock,
-              writer_,
-              [this](const FrameView& frame) { return append(frame); },
-              metrics),
-          recycler_(files_, mover_),
-          rewriter_(options_, clock, disk, files_, writer_, mover_, metrics),
-          space_(disk, options_) {}
-    Store(const Store&) = delete;
-    Store& operator=(const Store&) = delete;
-    Store(Store&&) = delete;
-    Store& operator=(Store&&) = delete;
-    ~Store() override {
-        background_.finish();
-        disk_.drain();
-    }
-
-    Result<void> open();
-
-    Result<FramePlace> append(const FrameView& frame) override;
-    void submit() override {
-        background_.run_endings();
-        writer_.submit();
-        files_.go_on(writer_.active_bytes());
-    }
-    Result<void> sync() override;
-    bool is_out_of_space() const override { return space_.is_short(); }
-    Result<std::span<const std::byte>> read_payload(FramePlace place, std::size_t bytes) override {
-        return frames_.read(place, bytes);
-    }
-    void index_batches(FramePlace place, std::span<const std::byte> payload) override {
-        index_->add_run(place.segment, place.position + frame_header_bytes, payload);
-    }
-    void mark_applied(CommitSequence commit) override;
-    PartitionBounds bounds(PartitionId partition) const override {
-        return index_->bounds(partition);
-    }
-    std::vector<PartitionId> partitions() const override { return index_->partitions(); }
-    void read(const ReadRequest& request, ReadDone done) override {
-        reader_.read({request}, request.bytes_max, [done = std::move(done)](auto results) {
-            done(std::move(results.front()));
-        });
-    }
-    void read_all(const std::vector<ReadRequest>& requests,
-                  std::size_t runs_bytes_max,
-                  ReadAllDone done) override {
-        reader_.read(requests, runs_bytes_max, std::move(done));
-    }
-    Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) override {
-        return index_->offset_at(partition, time_us);
-    }
-    UnixMicros last_time_us() const override { return index_->last_time_us(); }
-    Result<std::optional<UnixMicros>> append_time_at(PartitionId partition,
-                                                     Offset offset) override {
-        MILLRACE_TRY(const auto places, index_->find(partition, offset, 1));
-        return places.empty() ? std::nullopt : std::optional(places.front().entry.append_time_us);
-    }
-    Result<ScanCursor> scan_start(UnixMicros time_us) override;
-    void scan(ScanCursor from, std::size_t bytes_max, ScanDone done) override {
-        scanner_.scan(from, bytes_max, applied_, std::move(done));
-    }
-    void put_state(std::string_view key, std::string_view value) override {
-        state_->put(key, value);
-    }
-    void erase_state(std::string_view key) override { state_->erase(key); }
-    Result<std::optional<std::string>> get_state(std::string_view key) const override {
-        return state_->load(key);
-    }
-    Result<void> visit_state(
-        std::string_view prefix,
-        std::string_view from,
-        const std::function<bool(std::string_view, std::string_view)>& visit) const override {
-        return state_->visit(prefix, from, visit);
-    }
-    Result<void> enforce_retention(PartitionId partition, const RetentionRule& rule) override;
-    void set_clustered(PartitionId partition, bool is_clustered) override {
-        rewriter_.set_clustered(partition, is_clustered);
-    }
-    Result<void> drop_partition(PartitionId partition) override {
-        rewriter_.set_clustered(partition, false);
-        return index_->drop_partition(partition);
-    }
-    void tick() override;
-    Result<void> checkpoint() override;
-    StoreStats stats() const override;
-
-  private:
-    Result<void> open_index();
-    Result<void> recover();
-    /// False where nothing was ever written to it.
-    Result<bool> recover_segment(const Segment& segment, const Segment* following);
-    [[nodiscard]] std::uint64_t used_bytes_of(SegmentSequence segment) const;
-    void recover_frame(const FrameView& frame, FramePlace place);
-    void start_checkpoint();
-    void end_checkpoint(const Result<void>& written,
-                        CommitSequence upto,
-                        const std::vector<SealJob>& seals);
-    [[nodiscard]] bool is_checkpoint_due() const;
-    void recover_dump(const FrameView& frame, FramePlace place);
-    void restore_dump();
-
-    StoreOptions options_;
-    const Clock& clock_;
-    Disk& disk_;
-    StoreEvents& events_;
-    std::unique_ptr<KeyValueStore> rows_;
-    std::unique_ptr<StateMap> state_;
-    std::unique_ptr<BatchIndex> index_;
-    Background background_;
-    SegmentFiles files_;
-    CommitWriter writer_;
-    PartitionReader reader_;
-    LogScanner scanner_;
-    FrameReader frames_;
-    Scrubber scrubber_;
-    StateMover mover_;
-    Recycler recycler_;
-    Rewriter rewriter_;
-    SpaceWatch space_;
-    StateDumpReader dumps_;  ///< of the segments that a rebuild reads
-    UnsealedSegments unsealed_;
-    bool is_index_empty_ = false;  ///< the log is read whole
-    CommitSequence applied_;
-    CommitSequence checkpointed_;
-    SegmentSequence sealed_upto_;
-    bool is_checkpointing_ = false;
-    std::uint64_t torn_tails_cut_ = 0;
-    std::uint64_t frames_quarantined_ = 0;
-    std::uint64_t epoch_ = 0;
-};
 
 Result<void> Store::open_index() {
     MILLRACE_TRY(auto opened, storage::open_index(options_));
@@ -226,10 +55,24 @@ void Store::recover_frame(const FrameView& frame, FramePlace place) {
     // A rebuild indexes everything: state that a dump brings back may make the entry itself
     // superfluous.
     const bool is_applied = in_state || is_index_empty_;
-    if (is_applied && frame.kind == FrameKind::entry && frame.entry_type == entry_type_records) {
-        index_batches(place, frame.payload);
+    if (frame.kind == FrameKind::entry && frame.entry_type == entry_type_records) {
+        recovered_.note(frame, place);
+        if (is_applied) {
+            index_batches(place, frame.payload);
+        }
+    } else if (frame.kind == FrameKind::truncate) {
+        take_back(frame);
     }
     events_.on_recovered_frame(frame, place, in_state);
+}
+
+/// What a truncation takes out of the log does not count, whether or not it was indexed.
+void Store::take_back(const FrameView& truncation) {
+    for (const auto& entry : recovered_.take_from(truncation.group, truncation.index)) {
+        if (const auto taken = take_back_batches(entry.place, entry.payload_bytes); !taken) {
+            report_damage(entry.place.segment, entry.place.position.value, taken.error().text);
+        }
+    }
 }
 
 Result<bool> Store::recover_segment(const Segment& segment, const Segment* following) {
@@ -293,6 +136,7 @@ Result<void> Store::open() {
     MILLRACE_TRY(open_index());
     applied_ = CommitSequence{0};
     MILLRACE_TRY(recover());
+    recovered_ = {};
     applied_ = std::max(applied_, checkpointed_);
     restore_dump();
     ++epoch_;
@@ -336,31 +180,12 @@ Result<void> Store::sync() {
     return ok();
 }
 
-void Store::mark_applied(CommitSequence commit) {
-    applied_ = std::max(applied_, commit);
-}
-
 std::uint64_t Store::used_bytes_of(SegmentSequence segment) const {
     if (const auto open = unsealed_.find(segment)) {
         return open->used_bytes;
     }
     const auto* const row = index_->find_sealed(segment);
     return row == nullptr ? 0 : row->used_bytes;
-}
-
-Result<ScanCursor> Store::scan_start(UnixMicros time_us) {
-    for (const auto& [sequence, row] : index_->sealed_segments()) {
-        if (row.last_time_us >= time_us) {
-            return ScanCursor{.segment = sequence, .position = Position{disk_alignment}};
-        }
-    }
-    for (const auto& [sequence, segment] : unsealed_.all()) {
-        if (std::max(segment.row.last_time_us, index_->last_time_of_unsealed(sequence)) >=
-            time_us) {
-            return ScanCursor{.segment = sequence, .position = Position{disk_alignment}};
-        }
-    }
-    return ScanCursor{.segment = writer_.active_segment(), .position = Position{disk_alignment}};
 }
 
 Result<void> Store::enforce_retention(PartitionId partition, const RetentionRule& rule) {
@@ -466,8 +291,6 @@ StoreStats Store::stats() const {
             .poisoned = writer_.is_poisoned(),
             .state_dump_failure = mover_.failure() ? mover_.failure()->text : std::string()};
 }
-
-}  // namespace
 
 Result<std::unique_ptr<ShardStore>> ShardStore::open(Disk& disk,
                                                      const Clock& clock,

@@ -157,6 +157,25 @@ struct ScanResult {
 };
 using ScanDone = std::function<void(Result<ScanResult>)>;
 
+/// A segment's file, as far as it counts for a copy of the log.
+struct SegmentExtent {
+    SegmentSequence segment;
+    std::uint64_t hash_seed = 0;   ///< tells a file that was rewritten from the one before
+    std::uint64_t used_bytes = 0;  ///< durable, with the header; a multiple of 4096
+    std::uint64_t file_bytes = 0;
+    bool operator==(const SegmentExtent&) const = default;
+};
+
+/// Bytes of a segment's file; `position` and `bytes` are multiples of 4096.
+struct SegmentRead {
+    SegmentSequence segment;
+    std::uint64_t hash_seed = 0;  ///< as it was listed
+    Position position;
+    std::size_t bytes = 0;
+};
+inline constexpr std::size_t segment_read_bytes_max = 4_MiB;
+using SegmentReadDone = std::function<void(Result<std::vector<std::byte>>)>;
+
 struct RetentionRule {
     std::optional<std::chrono::milliseconds> age_max;
     std::optional<std::uint64_t> bytes_max;
@@ -229,9 +248,17 @@ class ShardStore {
     /// Makes the batches of a committed records frame readable. `payload` is the frame's. In log
     /// order.
     virtual void index_batches(FramePlace place, std::span<const std::byte> payload) = 0;
+    /// Takes back out of the index what recovery put there of a records frame that it handed out:
+    /// no majority had it. Those of a partition from the last to the first. Blocks. Errors: io,
+    /// corrupt.
+    [[nodiscard]] virtual Result<void> take_back_batches(FramePlace place,
+                                                         std::size_t payload_bytes) = 0;
     /// Everything up to and with this commit has been applied (index_batches and state writes
     /// included).
     virtual void mark_applied(CommitSequence commit) = 0;
+    /// Once, behind `open`, where what was recovered behind this commit still waits to be applied:
+    /// no checkpoint covers it until `mark_applied` does. Returns the last commit of the log.
+    virtual CommitSequence hold_applied(CommitSequence commit) = 0;
 
     [[nodiscard]] virtual PartitionBounds bounds(PartitionId partition) const = 0;
     /// Every partition that has ever had a batch and was not dropped.
@@ -290,6 +317,15 @@ class ShardStore {
     /// Cuts a checkpoint now and waits for it. For a graceful stop: the next start has nothing to
     /// apply.
     [[nodiscard]] virtual Result<void> checkpoint() = 0;
+
+    /// All segments of the log in order, each as far as it is durable: nothing of a commit in
+    /// flight. Those that hold nothing are left out. From these bytes alone everything can be
+    /// rebuilt (storage/copy), and as long as a hash seed stays, they do.
+    [[nodiscard]] virtual std::vector<SegmentExtent> list_segments() const = 0;
+    /// The bytes as they lie in the file, unverified. The segment is not recycled before `done` has
+    /// run. Errors: not_found when it has been recycled or rewritten: list again; invalid_argument
+    /// for no whole blocks, more than `segment_read_bytes_max`, or what is not used; io.
+    virtual void read_segment(const SegmentRead& request, SegmentReadDone done) = 0;
 
     [[nodiscard]] virtual StoreStats stats() const = 0;
 };

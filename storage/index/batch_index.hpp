@@ -58,6 +58,10 @@ class BatchIndex {
     /// The rows of the job are on disk: what memory held for the segment can go.
     [[nodiscard]] Result<void> end_seal(const SealJob& job);
 
+    /// Takes back what `add_run` added of this run, the last of its partitions; what was not added
+    /// stays as it is. **Requires** that the segment is not sealed.
+    void take_back_run(SegmentSequence segment, Position position, std::span<const std::byte> run);
+
     [[nodiscard]] PartitionBounds bounds(PartitionId partition) const;
     [[nodiscard]] std::vector<PartitionId> partitions() const;
     /// Batches from the one that contains `from` (or the next one behind it) until `bytes_max` is

@@ -50,6 +50,35 @@ Result<void> BatchIndex::drop_front(PartitionId partition,
     return store_.write(std::move(batch), Durability::later);
 }
 
+void BatchIndex::take_back_run(SegmentSequence segment,
+                               Position position,
+                               std::span<const std::byte> run) {
+    const auto lies_in = unsealed_.find(segment);
+    if (lies_in == unsealed_.end()) {
+        return;
+    }
+    std::vector<std::pair<PartitionId, std::uint64_t>> places;
+    while (const auto header = load_batch_header(run)) {
+        places.emplace_back(header->partition, position.value);
+        run = run.subspan(header->run_bytes());
+        position += header->run_bytes();
+    }
+    for (auto at = places.rbegin(); at != places.rend(); ++at) {
+        const auto& [partition, place] = *at;
+        const auto batches = lies_in->second->find(partition);
+        if (batches == lies_in->second->end() || batches->second.empty() ||
+            batches->second.back().position != place) {
+            continue;
+        }
+        const auto entry = batches->second.back();
+        batches->second.pop_back();
+        auto& row = partitions_[partition];
+        row.next = entry.base_offset;
+        row.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, row.live_bytes);
+        live_bytes_ -= std::min<std::uint64_t>(entry.run_bytes, live_bytes_);
+    }
+}
+
 Result<void> BatchIndex::drop_partition(PartitionId partition) {
     MILLRACE_TRY(drop_front(partition, [](const ChunkAge&) { return true; }));
     if (const auto found = partitions_.find(partition); found != partitions_.end()) {

@@ -74,8 +74,13 @@ class Disk {
     [[nodiscard]] virtual Result<void> make_directories(const std::string& path) = 0;
     /// File names (not paths) in a directory, sorted.
     [[nodiscard]] virtual Result<std::vector<std::string>> list(const std::string& directory) = 0;
+    /// A file, in place of one that is there; or a directory with all that is in it, where none is.
     [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
     [[nodiscard]] virtual Result<void> remove(const std::string& path) = 0;
+    /// With all that is in it; nothing is done where there is none. A crash leaves any part of it.
+    [[nodiscard]] virtual Result<void> remove_directory(const std::string& path) = 0;
+    /// Whether a file or a directory is there. One that is empty may not count.
+    [[nodiscard]] virtual Result<bool> exists(const std::string& path) = 0;
     /// Makes the names in a directory durable.
     [[nodiscard]] virtual Result<void> sync_directory(const std::string& directory) = 0;
     /// Space that this process may still use on the file system of `path`.

@@ -176,6 +176,24 @@ Result<void> PosixDisk::remove(const std::string& path) {
     return ok();
 }
 
+Result<void> PosixDisk::remove_directory(const std::string& path) {
+    std::error_code code;
+    std::filesystem::remove_all(path, code);
+    if (code) {
+        return failed("remove", path, code.value());
+    }
+    return ok();
+}
+
+Result<bool> PosixDisk::exists(const std::string& path) {
+    std::error_code code;
+    const bool is_there = std::filesystem::exists(path, code);
+    if (code) {
+        return failed("look for", path, code.value());
+    }
+    return is_there;
+}
+
 Result<void> PosixDisk::sync_directory(const std::string& directory) {
     const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) {

@@ -131,10 +131,26 @@ Result<std::vector<std::string>> SimDisk::list(const std::string& directory) {
 Result<void> SimDisk::rename(const std::string& from, const std::string& to) {
     const auto found = files_.find(from);
     if (found == files_.end()) {
-        return fail(Errc::not_found, "no such file: " + from, ENOENT);
+        return rename_directory(from, to);
     }
     files_[to] = found->second;
     files_.erase(from);
+    return ok();
+}
+
+Result<void> SimDisk::rename_directory(const std::string& from, const std::string& to) {
+    const auto found = paths_in(from);
+    if (found.empty()) {
+        return fail(Errc::not_found, "no such file: " + from, ENOENT);
+    }
+    if (!paths_in(to).empty()) {
+        return fail(Errc::io, "directory is not empty: " + to, ENOTEMPTY);
+    }
+    for (const auto& path : found) {
+        auto node = files_.extract(path);
+        node.key() = to + path.substr(from.size());
+        files_.insert(std::move(node));
+    }
     return ok();
 }
 
@@ -143,6 +159,17 @@ Result<void> SimDisk::remove(const std::string& path) {
         return fail(Errc::not_found, "no such file: " + path, ENOENT);
     }
     return ok();
+}
+
+Result<void> SimDisk::remove_directory(const std::string& path) {
+    for (const auto& file : paths_in(path)) {
+        files_.erase(file);
+    }
+    return ok();
+}
+
+Result<bool> SimDisk::exists(const std::string& path) {
+    return files_.contains(path) || !paths_in(path).empty();
 }
 
 Result<void> SimDisk::sync_directory(const std::string& /*directory*/) {
@@ -244,6 +271,16 @@ void SimDisk::flip_bit(const std::string& path, Position byte, unsigned bit) {
         MILLRACE_ASSERT(byte.value < bytes->size());
         (*bytes)[byte.value] ^= static_cast<std::byte>(1U << bit);
     }
+}
+
+std::vector<std::string> SimDisk::paths_in(const std::string& directory) const {
+    std::vector<std::string> found;
+    const auto prefix = directory + "/";
+    for (auto at = files_.lower_bound(prefix); at != files_.end() && at->first.starts_with(prefix);
+         ++at) {
+        found.push_back(at->first);
+    }
+    return found;
 }
 
 std::vector<std::string> SimDisk::paths() const {

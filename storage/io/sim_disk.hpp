@@ -34,6 +34,8 @@ class SimDisk final : public Disk {
     [[nodiscard]] Result<std::vector<std::string>> list(const std::string& directory) override;
     [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) override;
     [[nodiscard]] Result<void> remove(const std::string& path) override;
+    [[nodiscard]] Result<void> remove_directory(const std::string& path) override;
+    [[nodiscard]] Result<bool> exists(const std::string& path) override;
     [[nodiscard]] Result<void> sync_directory(const std::string& directory) override;
     [[nodiscard]] Result<std::uint64_t> free_bytes(const std::string& path) override;
     std::size_t run_completions() override;
@@ -71,6 +73,8 @@ class SimDisk final : public Disk {
     [[nodiscard]] static std::int32_t end_read(const Operation& operation);
     [[nodiscard]] int next_failure();
     [[nodiscard]] std::uint64_t used_bytes() const;
+    [[nodiscard]] std::vector<std::string> paths_in(const std::string& directory) const;
+    [[nodiscard]] Result<void> rename_directory(const std::string& from, const std::string& to);
 
     Random random_;
     std::uint64_t capacity_bytes_;

@@ -40,6 +40,7 @@ Result<void> CommitWriter::open(CommitSequence next, std::uint64_t epoch) {
     epoch_ = epoch;
     MILLRACE_TRY(segment_, files_.take_next());
     position_ = disk_alignment;
+    durable_end_ = {.segment = active_segment(), .position = Position{position_}};
     files_.prepare_next();
     return ok();
 }
@@ -202,6 +203,8 @@ void CommitWriter::complete(Commit& commit, std::int32_t result) {
         in_flight_.pop_front();
         backlog_bytes_ -= first->bytes;
         last_durable_ = first->header.sequence;
+        durable_end_ = {.segment = first->buffer->segment,
+                        .position = Position{first->buffer->base + first->begin + first->bytes}};
         ++commit_count_;
         commits_total_.add();
         events_.on_durable(last_durable_);

@@ -59,6 +59,9 @@ class CommitWriter {
     /// How far the active segment is written or about to be.
     [[nodiscard]] std::uint64_t active_bytes() const { return position_; }
     [[nodiscard]] CommitSequence last_durable() const { return last_durable_; }
+    /// Where that ends, or where the first one begins: all of earlier segments is durable, of this
+    /// one what lies before, and nothing of later ones.
+    [[nodiscard]] ScanCursor durable_end() const { return durable_end_; }
     /// Gathered into whole commits and not on disk yet.
     [[nodiscard]] std::size_t backlog_bytes() const { return backlog_bytes_; }
     [[nodiscard]] std::uint64_t commits() const { return commit_count_; }
@@ -101,6 +104,7 @@ class CommitWriter {
     std::uint64_t position_ = 0;  ///< where the next commit begins in the segment
     CommitSequence next_{1};
     CommitSequence last_durable_;
+    ScanCursor durable_end_;
     std::deque<std::shared_ptr<Buffer>> buffers_;  ///< the tail, oldest first
     std::size_t tail_bytes_ = 0;
     std::optional<Commit> gathering_;

@@ -16,14 +16,27 @@ constexpr std::size_t name_digits = 16;
 constexpr char generation_mark = '-';
 constexpr std::string_view new_suffix = ".new";
 
-/// What a file's name says: `<sequence>.seg`, or `<sequence>-<generation>.seg` of one that was
-/// rewritten.
-struct SegmentName {
-    SegmentSequence sequence;
-    std::uint32_t generation = 0;
-};
+bool is_half_rewritten(std::string_view name) {
+    if (!name.ends_with(new_suffix)) {
+        return false;
+    }
+    name.remove_suffix(new_suffix.size());
+    const auto parsed = parse_segment_name(name);
+    return parsed && parsed->generation > 0;
+}
 
-std::optional<SegmentName> parse_name(std::string_view name) {
+}  // namespace
+
+std::string format_segment_name(const SegmentName& name) {
+    const auto digits = std::to_string(name.sequence.value);
+    auto text = std::string(name_digits - std::min(name_digits, digits.size()), '0') + digits;
+    if (name.generation > 0) {
+        text += generation_mark + std::to_string(name.generation);
+    }
+    return text + std::string(suffix);
+}
+
+std::optional<SegmentName> parse_segment_name(std::string_view name) {
     if (!name.ends_with(suffix)) {
         return std::nullopt;
     }
@@ -37,17 +50,6 @@ std::optional<SegmentName> parse_name(std::string_view name) {
     return read.ec == std::errc{} && read.ptr == end ? std::optional(parsed) : std::nullopt;
 }
 
-bool is_half_rewritten(std::string_view name) {
-    if (!name.ends_with(new_suffix)) {
-        return false;
-    }
-    name.remove_suffix(new_suffix.size());
-    const auto parsed = parse_name(name);
-    return parsed && parsed->generation > 0;
-}
-
-}  // namespace
-
 SegmentFiles::SegmentFiles(Disk& disk,
                            const Clock& clock,
                            const StoreOptions& options,
@@ -60,13 +62,8 @@ SegmentFiles::SegmentFiles(Disk& disk,
       maker_(disk, clock, options, background) {}
 
 std::string SegmentFiles::path_of(SegmentSequence sequence, std::uint32_t generation) const {
-    const auto digits = std::to_string(sequence.value);
-    auto path = log_directory_ + "/" +
-                std::string(name_digits - std::min(name_digits, digits.size()), '0') + digits;
-    if (generation > 0) {
-        path += generation_mark + std::to_string(generation);
-    }
-    return path + std::string(suffix);
+    return log_directory_ + "/" +
+           format_segment_name({.sequence = sequence, .generation = generation});
 }
 
 Result<void> SegmentFiles::make_directories() {
@@ -79,7 +76,7 @@ Result<void> SegmentFiles::open_all(const KnownGeneration& known,
     MILLRACE_TRY(const auto names, disk_.list(log_directory_));
     std::map<SegmentSequence, std::vector<std::uint32_t>> found;
     for (const auto& name : names) {
-        if (const auto parsed = parse_name(name)) {
+        if (const auto parsed = parse_segment_name(name)) {
             found[parsed->sequence].push_back(parsed->generation);
         } else if (is_half_rewritten(name)) {
             MILLRACE_TRY(disk_.remove(log_directory_ + "/" + name));
@@ -143,8 +140,8 @@ Result<std::optional<Segment>> SegmentFiles::open_file(SegmentSequence sequence,
 Result<void> SegmentFiles::open_free() {
     MILLRACE_TRY(const auto spare, disk_.list(free_directory_));
     for (const auto& name : spare) {
-        free_number_ =
-            std::max(free_number_, parse_name(name).value_or(SegmentName{}).sequence.value + 1);
+        free_number_ = std::max(
+            free_number_, parse_segment_name(name).value_or(SegmentName{}).sequence.value + 1);
         const auto path = free_directory_ + "/" + name;
         MILLRACE_TRY(const auto file, disk_.open(path, OpenMode::read));
         MILLRACE_TRY(const auto file_bytes, file->size_bytes());

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "storage/base/clock.hpp"
@@ -18,6 +19,16 @@
 #include "storage/log/segment_maker.hpp"
 
 namespace millrace::storage {
+
+/// What a file's name says: `<sequence>.seg`, or `<sequence>-<generation>.seg` of one that was
+/// rewritten.
+struct SegmentName {
+    SegmentSequence sequence;
+    std::uint32_t generation = 0;
+};
+[[nodiscard]] std::string format_segment_name(const SegmentName& name);
+/// Nothing where it is not the name of a segment.
+[[nodiscard]] std::optional<SegmentName> parse_segment_name(std::string_view name);
 
 /// The files of a shard's log: names, making the next one in the background, recycling by rename.
 ///

@@ -193,7 +193,7 @@ void Rewriter::begin(SegmentSequence segment, const SegmentRow& row, const KeyVa
     const auto bytes_per_second =
         options_.background_inline ? 0 : options_.rewrite_bytes_per_second;
     background_->start([this, task, &rows, bytes_per_second]() -> Background::Ending {
-        RewritePace pace(bytes_per_second, is_stopping_);
+        Pace pace(bytes_per_second, is_stopping_);
         auto rewritten =
             std::make_shared<Result<RewrittenSegment>>(rewrite_segment(disk_, rows, task, pace));
         return [this, rewritten] { done_ = std::move(*rewritten); };

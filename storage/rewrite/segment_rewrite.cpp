@@ -1,10 +1,8 @@
 #include "storage/rewrite/segment_rewrite.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <cstring>
 #include <string>
-#include <thread>
 #include <unordered_map>
 #include <utility>
 
@@ -18,9 +16,6 @@
 
 namespace millrace::storage {
 namespace {
-
-constexpr std::chrono::milliseconds rest_max{50};
-constexpr std::chrono::milliseconds rest_min{1};  ///< less is not worth a system call
 
 /// What the file says before it is rewritten.
 struct Contents {
@@ -41,7 +36,7 @@ struct OwnChunk {
 
 class Rewrite {
   public:
-    Rewrite(Disk& disk, const KeyValueStore& rows, const RewriteTask& task, RewritePace& pace)
+    Rewrite(Disk& disk, const KeyValueStore& rows, const RewriteTask& task, Pace& pace)
         : disk_(disk), rows_(rows), task_(task), pace_(pace) {}
 
     Result<RewrittenSegment> run() {
@@ -290,7 +285,7 @@ class Rewrite {
     Disk& disk_;
     const KeyValueStore& rows_;
     const RewriteTask& task_;
-    RewritePace& pace_;
+    Pace& pace_;
     Contents contents_;
     std::vector<OwnChunk> chunks_;
     RewriteLayout layout_;
@@ -298,26 +293,10 @@ class Rewrite {
 
 }  // namespace
 
-Result<void> RewritePace::spend(std::uint64_t bytes) {
-    spent_ += bytes;
-    const auto due =
-        bytes_per_second_ == 0
-            ? begin_
-            : begin_ + std::chrono::microseconds(spent_ * 1'000'000 / bytes_per_second_);
-    while (!is_stopping_.load(std::memory_order_relaxed)) {
-        const auto left = due - std::chrono::steady_clock::now();
-        if (left <= rest_min) {
-            return ok();
-        }
-        std::this_thread::sleep_for(std::min<std::chrono::nanoseconds>(left, rest_max));
-    }
-    return fail(Errc::shutting_down, "the store is closing");
-}
-
 Result<RewrittenSegment> rewrite_segment(Disk& disk,
                                          const KeyValueStore& rows,
                                          const RewriteTask& task,
-                                         RewritePace& pace) {
+                                         Pace& pace) {
     return Rewrite(disk, rows, task, pace).run();
 }
 

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <atomic>
-#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -9,26 +7,10 @@
 #include "storage/index/batch_index.hpp"
 #include "storage/index/key_value.hpp"
 #include "storage/io/disk.hpp"
+#include "storage/io/pace.hpp"
 #include "storage/log/segment_files.hpp"
 
 namespace millrace::storage {
-
-/// How fast a rewrite reads and writes, and when it is to stop.
-class RewritePace {
-  public:
-    /// `bytes_per_second` 0: as fast as it can.
-    RewritePace(std::uint64_t bytes_per_second, const std::atomic<bool>& is_stopping)
-        : bytes_per_second_(bytes_per_second), is_stopping_(is_stopping) {}
-
-    /// Rests until so many more bytes fit. Errors: shutting_down.
-    [[nodiscard]] Result<void> spend(std::uint64_t bytes);
-
-  private:
-    std::uint64_t bytes_per_second_;
-    const std::atomic<bool>& is_stopping_;
-    std::uint64_t spent_ = 0;
-    std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
-};
 
 /// What is to be rewritten, and where to.
 struct RewriteTask {
@@ -56,6 +38,6 @@ struct RewrittenSegment {
 [[nodiscard]] Result<RewrittenSegment> rewrite_segment(Disk& disk,
                                                        const KeyValueStore& rows,
                                                        const RewriteTask& task,
-                                                       RewritePace& pace);
+                                                       Pace& pace);
 
 }  // namespace millrace::storage
