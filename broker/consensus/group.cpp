@@ -1,175 +1,18 @@
 #include "broker/consensus/group.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <map>
+#include <chrono>
 #include <utility>
 #include <vector>
 
-#include "broker/consensus/group_io.hpp"
-#include "storage/base/assert.hpp"
-#include "storage/base/logging.hpp"
+#include "broker/consensus/group_impl.hpp"
 
 namespace millrace::broker::consensus {
 namespace {
 
-constexpr double threshold_min = 64;
-constexpr double threshold_max = 8192;
+constexpr unsigned install_timeout_ms = 3'000;
 
 }  // namespace
-
-struct Group::Impl {
-    /// A proposal under way; libraft holds a pointer to `request`.
-    struct Proposal {
-        struct raft_apply request {};
-        Impl* owner = nullptr;
-        ProposeDone done;
-    };
-
-    Impl(GroupOptions given,
-         Runtime& runtime,
-         storage::ShardStore* const& store,
-         StateMachine& state_machine)
-        : options(std::move(given)), machine(state_machine), io(options, runtime, store) {}
-
-    GroupOptions options;
-    StateMachine& machine;
-    GroupIo io;
-    raft_fsm fsm{};
-    raft instance{};
-    struct raft_barrier barrier {};
-    bool is_initialised = false;
-    RaftIndex last_command;  ///< libraft raises its last_applied only after the callback
-    std::map<Proposal*, std::unique_ptr<Proposal>> proposals;
-    std::optional<Error> failure;
-    bool is_unreadable = false;  ///< an entry of the log; what follows it can't be applied
-
-    void install_machine();
-    int apply(const raft_buffer& buffer);
-    static int make_snapshot(raft_buffer** buffers, unsigned* count);
-    void adapt_snapshots();
-    Result<void> checked(int code, std::string_view verb);
-    void end_all(const Error& error);
-    void fail_for_good(const Error& error);
-    static void on_applied(struct raft_apply* request, int status, void* result) noexcept;
-};
-
-void Group::Impl::install_machine() {
-    fsm.version = 1;
-    fsm.data = this;
-    fsm.apply = [](raft_fsm* machine_fsm, const raft_buffer* buffer, void** result) noexcept {
-        *result = nullptr;
-        return static_cast<Impl*>(machine_fsm->data)->apply(*buffer);
-    };
-    fsm.snapshot = [](raft_fsm*, raft_buffer** buffers, unsigned* count) noexcept {
-        return make_snapshot(buffers, count);
-    };
-    fsm.restore = [](raft_fsm*, raft_buffer* buffer) noexcept {
-        // The state machine's state came back with the store's.
-        raft_free(buffer->base);
-        return 0;
-    };
-}
-
-int Group::Impl::apply(const raft_buffer& buffer) {
-    if (is_unreadable) {
-        return RAFT_IOERR;
-    }
-    const auto logged = io.take_next_command();
-    last_command = logged.index;
-    EntryBuffer::Prefix prefix;
-    const std::span bytes(static_cast<const std::byte*>(buffer.base), buffer.len);
-    MILLRACE_ASSERT(bytes.size() >= sizeof(prefix));
-    std::memcpy(&prefix, bytes.data(), sizeof(prefix));
-    auto payload = bytes.subspan(sizeof(prefix));
-    if (logged.payload_bytes > 0) {
-        const auto found = io.payload_of(logged);
-        if (!found) {
-            is_unreadable = true;
-            fail_for_good(found.error());
-            return RAFT_IOERR;
-        }
-        payload = found.value();
-    }
-    machine.apply({.index = logged.index,
-                   .term = logged.term,
-                   .type = prefix.type,
-                   .payload = payload,
-                   .place = logged.place});
-    return 0;
-}
-
-int Group::Impl::make_snapshot(raft_buffer** buffers, unsigned* count) {
-    *buffers = static_cast<raft_buffer*>(raft_malloc(sizeof(raft_buffer)));
-    if (*buffers == nullptr) {
-        return RAFT_NOMEM;
-    }
-    (*buffers)[0] = {.base = raft_calloc(1, 1), .len = 1};
-    *count = 1;
-    return 0;
-}
-
-void Group::Impl::adapt_snapshots() {
-    const auto entries =
-        static_cast<double>(options.trailing_bytes_max) / std::max(io.entry_bytes_average(), 1.0);
-    const auto threshold =
-        static_cast<unsigned>(std::clamp(entries / 2, threshold_min / 2, threshold_max));
-    raft_set_snapshot_threshold(&instance, threshold);
-    raft_set_snapshot_trailing(&instance, threshold / 2);
-}
-
-Result<void> Group::Impl::checked(int code, std::string_view verb) {
-    if (code == 0) {
-        return ok();
-    }
-    const auto known = failure ? failure->text : io.failure();
-    const auto why = known.empty() ? std::string(raft_errmsg(&instance)) : known;
-    return fail(Errc::shard_failed,
-                "group " + std::to_string(options.group.value) + ": cannot " + std::string(verb) +
-                    ": " + why);
-}
-
-/// Answers all that is under way. The requests stay: libraft holds pointers to them until it is
-/// closed.
-void Group::Impl::end_all(const Error& error) {
-    std::vector<ProposeDone> waiting;
-    for (auto& [key, proposal] : proposals) {
-        if (auto done = std::exchange(proposal->done, nullptr)) {
-            waiting.push_back(std::move(done));
-        }
-    }
-    for (const auto& done : waiting) {
-        done(error);
-    }
-}
-
-void Group::Impl::fail_for_good(const Error& error) {
-    if (failure) {
-        return;
-    }
-    failure = fail(Errc::shard_failed, "this shard's disk failed: " + error.text, error.os_error);
-    io.on_failed();
-    if (options.on_failure) {
-        options.on_failure(error);
-    }
-    end_all(*failure);
-}
-
-void Group::Impl::on_applied(struct raft_apply* request, int status, void* /*result*/) noexcept {
-    auto* const found = static_cast<Proposal*>(request->data);
-    auto& owner = *found->owner;
-    const auto node = owner.proposals.extract(found);
-    if (node.empty() || !node.mapped()->done) {
-        return;
-    }
-    if (status == 0) {
-        node.mapped()->done(RaftIndex{owner.last_command});
-    } else {
-        node.mapped()->done(
-            fail(status == RAFT_LEADERSHIPLOST ? Errc::not_leader : Errc::shard_failed,
-                 raft_strerror(status)));
-    }
-}
 
 Group::Group(GroupOptions options,
              Runtime& runtime,
@@ -189,14 +32,34 @@ void Group::recover_frame(const storage::FrameView& frame,
     impl_->io.recover_frame(frame, place, in_state);
 }
 
-Result<void> Group::start() {
+Result<void> Group::load() {
     auto& self = *impl_;
+    self.is_loaded = true;
     MILLRACE_TRY(self.io.load_state());
+    const auto name = "group " + std::to_string(self.options.group.value);
+    if (self.io.is_replicated() && !self.io.is_whole()) {
+        return fail(Errc::corrupt, name + ": entries are missing from the log");
+    }
     if (self.io.has_lost_its_beginning()) {
         return fail(Errc::corrupt,
-                    "group " + std::to_string(self.options.group.value) +
+                    name +
                         ": the log does not reach back to its first entry, and no whole copy of "
                         "the state in it stands for what is gone");
+    }
+    return self.io.visit_settled(
+        [&self](storage::FramePlace place, std::span<const std::byte> payload) {
+            self.machine.find_again(place, payload);
+        });
+}
+
+bool Group::is_new() const {
+    return impl_->io.is_new();
+}
+
+Result<void> Group::start() {
+    auto& self = *impl_;
+    if (!self.is_loaded) {
+        MILLRACE_TRY(load());
     }
     MILLRACE_TRY(self.checked(raft_init(&self.instance,
                                         self.io.interface(),
@@ -213,29 +76,76 @@ Result<void> Group::start() {
     raft_set_election_timeout(&self.instance, millis(self.options.election_timeout));
     raft_set_heartbeat_timeout(&self.instance, millis(self.options.heartbeat_timeout));
     raft_set_pre_vote(&self.instance, true);
+    raft_set_install_snapshot_timeout(&self.instance, install_timeout_ms);
     self.adapt_snapshots();
     if (self.io.is_pristine()) {
         raft_configuration configuration{};
         raft_configuration_init(&configuration);
-        MILLRACE_TRY(self.checked(
-            raft_configuration_add(
-                &configuration, self.options.self.value, self.options.address.c_str(), RAFT_VOTER),
-            "configure"));
+        auto voters = self.options.voters;
+        if (voters.empty()) {
+            voters.push_back({.node = self.options.self, .address = self.options.address});
+        }
+        for (const auto& [node, address] : voters) {
+            MILLRACE_TRY(self.checked(
+                raft_configuration_add(&configuration, node.value, address.c_str(), RAFT_VOTER),
+                "configure"));
+        }
         const int code = raft_bootstrap(&self.instance, &configuration);
         raft_configuration_close(&configuration);
         MILLRACE_TRY(self.checked(code, "bootstrap"));
     }
     MILLRACE_TRY(self.checked(raft_start(&self.instance), "start"));
+    self.has_started = true;
+    if (self.io.is_replicated()) {
+        self.look();
+        return ok();
+    }
     if (!is_leader()) {
         return fail(
             Errc::not_leader,
             "group " + std::to_string(self.options.group.value) + " of one voter does not lead");
     }
-    // libraft 0.15 appends nothing of its own at the start of a term; without this, what earlier
-    // terms left stays uncommitted.
-    return self.checked(
-        raft_barrier(&self.instance, &self.barrier, [](struct raft_barrier*, int) noexcept {}),
-        "commit what was recovered");
+    return self.begin_term();
+}
+
+Result<void> Group::receive(NodeId from, std::span<const std::byte> message) {
+    return impl_->io.receive(from, message);
+}
+
+void Group::transfer(NodeId to) {
+    auto& self = *impl_;
+    if (is_leader() && self.instance.transfer == nullptr) {
+        (void)raft_transfer(&self.instance, &self.transfer, to.value, [](struct raft_transfer*) {});
+    }
+}
+
+Role Group::role() const {
+    return impl_->role();
+}
+
+GroupStatus Group::status() const {
+    auto& self = *impl_;
+    GroupStatus status{.group = self.options.group,
+                       .role = self.role(),
+                       .last = RaftIndex{},
+                       .applied = self.last_command,
+                       .replicas = {}};
+    if (!self.is_initialised) {
+        return status;
+    }
+    status.last = RaftIndex{raft_last_index(&self.instance)};
+    status.applied = RaftIndex{raft_last_applied(&self.instance)};
+    const auto& configuration = self.instance.configuration;
+    for (unsigned i = 0; is_leader() && i < configuration.n; ++i) {
+        const auto& progress = self.instance.leader_state.progress[i];
+        const NodeId node{configuration.servers[i].id};
+        if (node != self.options.self) {
+            status.replicas.push_back({.node = node,
+                                       .match = RaftIndex{progress.match_index},
+                                       .is_behind = progress.snapshot_index > 0});
+        }
+    }
+    return status;
 }
 
 void Group::propose(std::uint16_t type,
@@ -280,6 +190,7 @@ void Group::on_durable(CommitSequence commit) {
     impl_->io.on_durable(commit);
     if (impl_->is_initialised) {
         impl_->io.forget_applied(raft_last_applied(&impl_->instance));
+        impl_->look();
     }
 }
 
@@ -302,6 +213,7 @@ void Group::stop() {
         return;
     }
     self.is_initialised = false;
+    self.has_started = false;
     self.end_all(fail(Errc::shutting_down, "the broker is stopping"));
     raft_close(&self.instance, nullptr);
 }

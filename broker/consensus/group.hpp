@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "broker/consensus/entry_buffer.hpp"
 #include "broker/runtime/runtime.hpp"
@@ -33,12 +34,63 @@ class StateMachine {
     StateMachine& operator=(StateMachine&&) = delete;
     virtual ~StateMachine() = default;
     virtual void apply(const Entry& entry) = 0;
+    /// During `start`, records whose effect is in the recovered state already: only their places
+    /// are not known yet.
+    virtual void find_again(storage::FramePlace /*place*/, std::span<const std::byte> /*payload*/) {
+    }
+};
+
+/// The way to the other replicas of a group.
+class PeerLinks {
+  public:
+    PeerLinks() = default;
+    PeerLinks(const PeerLinks&) = delete;
+    PeerLinks& operator=(const PeerLinks&) = delete;
+    PeerLinks(PeerLinks&&) = delete;
+    PeerLinks& operator=(PeerLinks&&) = delete;
+    virtual ~PeerLinks() = default;
+    /// False where there is no connection, or too much waits on it: the message is lost then, and
+    /// consensus sends what is still of use again.
+    virtual bool send(NodeId to, GroupId group, std::vector<std::byte> message) = 0;
+};
+
+/// A replica that counts in majorities.
+struct Voter {
+    NodeId node;
+    std::string address;
+};
+
+/// What a replica is in its group.
+struct Role {
+    bool leads = false;  ///< and has applied all that earlier terms left
+    NodeId leader;       ///< 0 while nobody is known to lead
+    RaftTerm term;
+    auto operator<=>(const Role&) const = default;
+};
+
+/// How far a replica is, as its leader knows.
+struct ReplicaProgress {
+    NodeId node;
+    RaftIndex match;         ///< everything up to here is on its disk
+    bool is_behind = false;  ///< what it lacks is no longer in the leader's memory
+};
+
+struct GroupStatus {
+    GroupId group;
+    Role role;
+    RaftIndex last;
+    RaftIndex applied;
+    std::vector<ReplicaProgress> replicas;  ///< at the leader, without itself
 };
 
 struct GroupOptions {
     GroupId group;
     NodeId self{1};
     std::string address = "local";
+    /// Of a group that begins; empty: this node alone.
+    std::vector<Voter> voters = {};
+    /// Null: nobody else has a replica. Outlives the group.
+    PeerLinks* links = nullptr;
     std::uint64_t random_seed = 1;
     Duration tick{100'000};
     Duration election_timeout{600'000};
@@ -47,6 +99,9 @@ struct GroupOptions {
         std::size_t{8} * 1024 * 1024;  ///< entries that libraft keeps in memory
     /// Told once when the group has failed for good, before what is under way is answered.
     std::function<void(const Error&)> on_failure = {};
+    std::function<void(const Role&)> on_role = {};
+    /// The leader no longer has in memory what this replica lacks: the shard has to be copied.
+    std::function<void(NodeId leader)> on_behind = {};
 };
 
 /// The index at which the entry was applied.
@@ -78,9 +133,21 @@ class Group {
 
     /// While the store opens: the group's frames, in log order.
     void recover_frame(const storage::FrameView& frame, storage::FramePlace place, bool in_state);
-    /// Bootstraps a new group with this node as the only voter, or starts the recovered one; leads
-    /// when it returns, with everything recovered applied.
+    /// After the store has opened; `start` does it where nobody has. Errors: corrupt.
+    [[nodiscard]] Result<void> load();
+    /// Nobody was ever elected here: nothing can have been agreed on. **Requires** `load`.
+    [[nodiscard]] bool is_new() const;
+    /// Bootstraps a new group or starts the recovered one. With this node as the only voter it
+    /// leads when it returns, and the barrier that applies everything recovered is on its way to
+    /// the disk; with others, `on_role` tells. Errors: corrupt where entries are missing;
+    /// shard_failed.
     [[nodiscard]] Result<void> start();
+    /// Bytes that another replica handed to its links. Errors: malformed, checksum_mismatch.
+    [[nodiscard]] Result<void> receive(NodeId from, std::span<const std::byte> message);
+    /// Hands the lead to a replica once that has everything; nothing happens where it can't.
+    void transfer(NodeId to);
+    [[nodiscard]] Role role() const;
+    [[nodiscard]] GroupStatus status() const;
     /// `done` runs after the entry was applied, or with why it never will be.
     void propose(std::uint16_t type,
                  std::uint32_t batch_count,

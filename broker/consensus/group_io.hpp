@@ -16,8 +16,10 @@ extern "C" {
 
 namespace millrace::broker::consensus {
 
-/// libraft's disk and clock over the shard's log. Peers are reached by nobody yet: a group of one
-/// sends nothing.
+/// Of a hard-state frame: the term and the vote.
+inline constexpr std::size_t hard_state_bytes = 16;
+
+/// libraft's disk, clock and network: the shard's log, and the links to the other replicas.
 ///
 /// Promise:  callbacks of appends come in order, each once its entries are durable.
 /// Threads:  the shard's. Callbacks are noexcept.
@@ -35,7 +37,11 @@ class GroupIo {
         std::size_t payload_bytes = 0;
     };
 
-    GroupIo(const GroupOptions& options, Runtime& runtime, storage::ShardStore* const& store);
+    /// `on_step` runs after libraft was given a message or the time.
+    GroupIo(const GroupOptions& options,
+            Runtime& runtime,
+            storage::ShardStore* const& store,
+            std::function<void()> on_step);
     GroupIo(const GroupIo&) = delete;
     GroupIo& operator=(const GroupIo&) = delete;
     GroupIo(GroupIo&&) = delete;
@@ -47,6 +53,8 @@ class GroupIo {
     /// Reads what the last checkpoint kept. Before `raft_start`.
     [[nodiscard]] Result<void> load_state();
     [[nodiscard]] bool is_pristine() const;
+    /// Nobody was ever elected.
+    [[nodiscard]] bool is_new() const { return term_ <= 1; }
     void write_state(storage::StateWriter& state) const;
 
     void on_durable(CommitSequence commit);
@@ -60,12 +68,22 @@ class GroupIo {
     /// Everything up to what libraft counts as `number` is applied.
     void forget_applied(raft_index number);
     [[nodiscard]] std::optional<CommitSequence> first_unapplied() const;
+    /// Hands out the records of entries whose effect is in the state, but which its checkpoint does
+    /// not cover; once. Errors: io, corrupt.
+    [[nodiscard]] Result<void> visit_settled(
+        const std::function<void(storage::FramePlace, std::span<const std::byte>)>& visit);
+    /// No entry is missing between those that were recovered. **Requires** `load_state`.
+    [[nodiscard]] bool is_whole() const;
     /// Nothing stands for the entries before the first one that was recovered.
     [[nodiscard]] bool has_lost_its_beginning() const {
         return applied_.index.value == 0 && !recovered_.empty() &&
                recovered_.front().logged.index > RaftIndex{1};
     }
     [[nodiscard]] const std::string& failure() const { return failure_; }
+    /// Others hold the same log.
+    [[nodiscard]] bool is_replicated() const { return options_.links != nullptr; }
+    /// Bytes that another replica sent. Errors: malformed, checksum_mismatch.
+    [[nodiscard]] Result<void> receive(NodeId from, std::span<const std::byte> bytes);
     [[nodiscard]] double entry_bytes_average() const { return entry_bytes_average_; }
 
   private:
@@ -79,6 +97,16 @@ class GroupIo {
         raft_io_append* request = nullptr;
         raft_io_append_cb done = nullptr;
         CommitSequence commit;
+        std::size_t bytes = 0;
+    };
+    struct PendingSend {
+        raft_io_send* request = nullptr;
+        raft_io_send_cb done = nullptr;
+        int status = 0;
+    };
+    struct PendingGet {
+        raft_io_snapshot_get* request = nullptr;
+        raft_io_snapshot_get_cb done = nullptr;
     };
     struct Applied {
         RaftIndex index;
@@ -103,18 +131,29 @@ class GroupIo {
     int append_entry(const raft_entry& entry);
     int truncate(raft_index number);
     int snapshot_put(raft_io_snapshot_put* request, raft_io_snapshot_put_cb done);
+    int send(raft_io_send* request, const raft_message& message, raft_io_send_cb done);
+    [[nodiscard]] bool send_whole(const raft_message& message);
+    void end_sends(int status);
+    int snapshot_get(raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
+    void end_gets(int status);
+    void answer_install(NodeId from, const raft_install_snapshot& install);
+    [[nodiscard]] bool has_entry(raft_index index, raft_term term) const;
+    [[nodiscard]] bool is_leader() const;
     void schedule_tick();
     void note_configuration(RaftIndex index, std::span<const std::byte> payload);
     static GroupIo& self(raft_io* io) { return *static_cast<GroupIo*>(io->impl); }
     void install_callbacks();
     void install_disk_callbacks();
+    void install_peer_callbacks();
     int failed(const Error& error);
 
     GroupOptions options_;
     Runtime& runtime_;
     storage::ShardStore* const& store_;
+    std::function<void()> on_step_;
     raft_io io_{};
     raft_io_tick_cb tick_ = nullptr;
+    raft_io_recv_cb receive_ = nullptr;
     TimerId timer_ = 0;
     Random random_;
     std::uint64_t term_ = 0;
@@ -123,10 +162,17 @@ class GroupIo {
     RaftIndex configuration_index_;
     std::string configuration_;
     std::vector<Recovered> recovered_;
+    std::vector<Recovered> settled_;  ///< recovered, and in the state already
     RaftIndex next_index_{1};
     raft_index next_number_ = 1;  ///< libraft's for it
     std::deque<Logged> logged_;
+    /// Recovered commands in libraft's memory without their payload, which is read from the log
+    /// where another replica needs it.
+    std::deque<Logged> unloaded_;
     std::deque<PendingAppend> pending_;
+    std::size_t pending_bytes_ = 0;
+    std::vector<PendingSend> sends_;
+    std::vector<PendingGet> gets_;
     std::string failure_;
     double entry_bytes_average_ = 4096;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);

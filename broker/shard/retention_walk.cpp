@@ -38,7 +38,9 @@ Result<void> RetentionWalk::drop_lost(const CatalogView& catalog, storage::Shard
     return outcome;
 }
 
-Result<void> RetentionWalk::step(const CatalogView& catalog, storage::ShardStore& store) {
+Result<void> RetentionWalk::step(const CatalogView& catalog,
+                                 storage::ShardStore& store,
+                                 bool knows_all) {
     if (queue_.empty()) {
         queue_ = store.partitions();
     }
@@ -47,6 +49,9 @@ Result<void> RetentionWalk::step(const CatalogView& catalog, storage::ShardStore
         const auto partition = queue_.back();
         queue_.pop_back();
         const auto* const ref = catalog.find(partition);
+        if (ref == nullptr && !knows_all) {
+            continue;
+        }
         const auto rule = ref == nullptr ? storage::RetentionRule{} : rule_of(*ref->topic);
         store.set_clustered(partition, ref != nullptr && ref->topic->clustered);
         Result<void> done = ok();

@@ -1,17 +1,8 @@
-#include "broker/shard/shard.hpp"
-
 #include <algorithm>
 #include <cstring>
-#include <unordered_set>
 #include <utility>
 
-#include "broker/consensus/group.hpp"
-#include "broker/shard/batch_acceptor.hpp"
-#include "broker/shard/command_queue.hpp"
-#include "broker/shard/publish_gate.hpp"
-#include "broker/shard/publish_queue.hpp"
-#include "broker/shard/retention_walk.hpp"
-#include "broker/shard/shard_catalog.hpp"
+#include "broker/shard/shard_impl.hpp"
 #include "storage/base/assert.hpp"
 #include "storage/base/logging.hpp"
 #include "storage/base/random.hpp"
@@ -20,99 +11,13 @@ namespace millrace::broker {
 namespace {
 
 constexpr Duration tick_interval{100'000};
-constexpr std::size_t entry_header_bytes_max = 4_KiB;  ///< of commit, frame, entry and command
 constexpr std::uint64_t sequence_proposals_begin = 1ULL << 63U;  ///< apart from those of batches
 
-class ShardImpl final : public Shard, public storage::StoreEvents, public consensus::StateMachine {
-  public:
-    ShardImpl(ShardOptions options,
-              Runtime& runtime,
-              MetricsRegistry& metrics,
-              const ShardTable& table);
-    ShardImpl(const ShardImpl&) = delete;
-    ShardImpl& operator=(const ShardImpl&) = delete;
-    ShardImpl(ShardImpl&&) = delete;
-    ShardImpl& operator=(ShardImpl&&) = delete;
-    ~ShardImpl() override;
-
-    void register_handler(CommandHandler& handler) override { handler_ = &handler; }
-    Result<void> open() override;
-    Result<void> stop() override;
-
-    ShardId id() const override { return options_.id; }
-    Runtime& runtime() override { return runtime_; }
-    storage::ShardStore& store() override { return *store_; }
-    CatalogService& catalog() override { return catalog_; }
-    MetricsRegistry& metrics() override { return metrics_; }
-    const ShardOptions& options() const override { return options_; }
-    std::optional<Error> failure() const override { return failure_; }
-    std::uint64_t records_in() const override { return acceptor_.records_in(); }
-    TopicTraffic& traffic() override { return acceptor_.traffic(); }
-    void publish(std::span<const PublishBatch> batches, PublishDone done) override;
-    std::optional<storage::PartitionBounds> bounds(PartitionId partition) const override;
-    void read(const storage::ReadRequest& request, storage::ReadDone done) override;
-    void on_advance(AdvanceListener listener) override {
-        advance_listeners_.push_back(std::move(listener));
-    }
-    void on_catalog(CatalogListener listener) override {
-        catalog_listeners_.push_back(std::move(listener));
-    }
-    void propose(std::vector<std::byte> command, CommandDone done) override;
-    GroupId data_group() const override { return GroupId{options_.id.value + 1}; }
-
-    void on_recovered_frame(const storage::FrameView& frame,
-                            storage::FramePlace place,
-                            bool in_state) override;
-    void on_durable(CommitSequence commit) override;
-    void on_failed(const Error& error) override;
-    void on_checkpoint(storage::StateWriter& state) override;
-    void apply(const consensus::Entry& entry) override;
-
-  private:
-    [[nodiscard]] bool owns_catalog() const { return options_.id.value == 0; }
-    [[nodiscard]] ShardCatalog::Wiring catalog_wiring(const ShardTable& table);
-    [[nodiscard]] Result<void> start_groups();
-    void apply_records(const consensus::Entry& entry);
-    void apply_commands(const consensus::Entry& entry);
-    void end_turn();
-    [[nodiscard]] std::size_t command_bytes_max() const {
-        return options_.store.commit_bytes_max - entry_header_bytes_max;
-    }
-    void wake_for_held();
-    [[nodiscard]] PublishQueue::Propose proposer(std::uint16_t type);
-    void tell_advances();
-    void see_catalog(const CatalogPtr& view);
-    void log_failure(const Result<void>& outcome) const;
-    void tick();
-    void for_each_group(const std::function<void(consensus::Group&)>& visit);
-
-    ShardOptions options_;
-    Runtime& runtime_;
-    MetricsRegistry& metrics_;
-    CommandHandler* handler_ = nullptr;
-    storage::ShardStore* store_pointer_ = nullptr;  ///< what the groups see
-    std::unique_ptr<storage::ShardStore> store_;
-    std::unique_ptr<consensus::Group> catalog_group_;
-    std::unique_ptr<consensus::Group> data_;
-    PublishQueue queue_;
-    PublishQueue sequences_;
-    CommandQueue commands_;
-    BatchAcceptor acceptor_;
-    ShardCatalog catalog_;
-    std::vector<AdvanceListener> advance_listeners_;
-    std::vector<CatalogListener> catalog_listeners_;
-    std::unordered_set<PartitionId> advanced_;
-    bool is_recovering_ = true;
-    bool has_started_ = false;
-    bool is_stopping_ = false;
-    bool is_wake_set_ = false;
-    std::optional<Error> failure_;
-    RetentionWalk retention_;
-};
+}  // namespace
 
 // What is still proposed is answered while everything that the answers reach is there.
 ShardImpl::~ShardImpl() {
-    for_each_group([](consensus::Group& group) { group.stop(); });
+    groups_.stop();
 }
 
 ShardImpl::ShardImpl(ShardOptions options,
@@ -122,36 +27,45 @@ ShardImpl::ShardImpl(ShardOptions options,
     : options_(std::move(options)),
       runtime_(runtime),
       metrics_(metrics),
+      table_(table),
       queue_(proposer(storage::entry_type_records), 1),
       sequences_(proposer(entry_type_sequences), sequence_proposals_begin),
       commands_(
           options_.id,
           {.command_bytes_max = command_bytes_max()},
           [this](consensus::EntryBuffer entry, consensus::ProposeDone done) {
-              data_->propose(entry_type_delivery, 0, std::move(entry), std::move(done));
+              groups_.data().propose(entry_type_delivery, 0, std::move(entry), std::move(done));
           },
           metrics),
       acceptor_(options_, runtime.clock(), store_pointer_, {queue_, sequences_}, metrics),
-      catalog_(catalog_wiring(table),
+      catalog_(catalog_wiring(),
                {.topics_max = options_.topics_max,
                 .partitions_max = options_.partitions_max,
                 .subscriptions_max = options_.subscriptions_max,
                 .shard_count = options_.shard_count}),
+      groups_(options_, runtime_, store_pointer_, group_wiring()),
       retention_([this](PartitionId partition) { acceptor_.forget(partition); }) {
     options_.store.shard = options_.id;
     queue_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
     sequences_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
-    const consensus::GroupOptions group{.group = data_group(),
-                                        .self = options_.node,
-                                        .random_seed = options_.random_seed,
-                                        .on_failure = [this](const Error& e) { on_failed(e); }};
-    data_ = std::make_unique<consensus::Group>(group, runtime_, store_pointer_, *this);
-    if (owns_catalog()) {
-        auto first = group;
-        first.group = GroupId{0};
-        catalog_group_ =
-            std::make_unique<consensus::Group>(first, runtime_, store_pointer_, catalog_);
-    }
+}
+
+ShardGroups::Wiring ShardImpl::group_wiring() {
+    return {.data = *this,
+            .catalog = catalog_,
+            .on_failure = [this](const Error& error) { on_failed(error); },
+            .on_role =
+                [this] {
+                    if (tell_standing_) {
+                        tell_standing_();
+                    }
+                },
+            .on_behind =
+                [this] {
+                    if (tell_behind_) {
+                        tell_behind_();
+                    }
+                }};
 }
 
 PublishQueue::Propose ShardImpl::proposer(std::uint16_t type) {
@@ -159,19 +73,19 @@ PublishQueue::Propose ShardImpl::proposer(std::uint16_t type) {
         if (type == entry_type_sequences) {
             queue_.flush();  // sequences name places of records that may still be in there
         }
-        data_->propose(type, batch_count, std::move(entry), std::move(done));
+        groups_.data().propose(type, batch_count, std::move(entry), std::move(done));
     };
 }
 
-ShardCatalog::Wiring ShardImpl::catalog_wiring(const ShardTable& table) {
+ShardCatalog::Wiring ShardImpl::catalog_wiring() {
     return {
         .shard = options_.id,
         .shard_count = options_.shard_count,
         .runtime = runtime_,
         .store = store_pointer_,
         .peer =
-            [&table](ShardId shard) {
-                return &static_cast<ShardImpl*>(table.shards[shard.value])->catalog_;
+            [this](ShardId shard) {
+                return &static_cast<ShardImpl*>(table_.shards[shard.value])->catalog_;
             },
         .propose =
             [this](const std::string& command, consensus::ProposeDone done) {
@@ -182,16 +96,9 @@ ShardCatalog::Wiring ShardImpl::catalog_wiring(const ShardTable& table) {
                 }
                 consensus::EntryBuffer entry;
                 std::memcpy(entry.extend(command.size()).data(), command.data(), command.size());
-                catalog_group_->propose(entry_type_catalog, 0, std::move(entry), std::move(done));
+                groups_.catalog().propose(entry_type_catalog, 0, std::move(entry), std::move(done));
             },
         .on_view = [this](const CatalogPtr& view) { see_catalog(view); }};
-}
-
-void ShardImpl::for_each_group(const std::function<void(consensus::Group&)>& visit) {
-    if (catalog_group_) {
-        visit(*catalog_group_);
-    }
-    visit(*data_);
 }
 
 Result<void> ShardImpl::open() {
@@ -200,6 +107,11 @@ Result<void> ShardImpl::open() {
                  storage::ShardStore::open(
                      runtime_.disk(), runtime_.clock(), metrics_, options_.store, *this));
     store_pointer_ = store_.get();
+    if (options_.cluster && store_->stats().frames_quarantined > 0) {
+        // A vote or an entry may be among it, and a replica that has forgotten one must not count.
+        return fail(Errc::corrupt,
+                    "shard " + std::to_string(options_.id.value) + ": the log is damaged");
+    }
     MILLRACE_TRY(acceptor_.restore());
     if (owns_catalog()) {
         MILLRACE_TRY(catalog_.restore());
@@ -207,38 +119,65 @@ Result<void> ShardImpl::open() {
     if (handler_ != nullptr) {
         handler_->restore(*store_);
     }
-    MILLRACE_TRY(start_groups());
-    is_recovering_ = false;
+    MILLRACE_TRY(groups_.load());
+    if (!options_.cluster) {
+        MILLRACE_TRY(lead_alone());
+    } else if (!groups_.is_new()) {
+        MILLRACE_TRY(groups_.start());
+    }
+    // What recovery handed out is not applied before the others have it.
+    durable_ = store_->hold_applied(groups_.applied_upto());
     runtime_.at_end_of_turn([this] { end_turn(); });
     runtime_.run_after(tick_interval, [this] { tick(); });
-    if (owns_catalog()) {
+    if (owns_catalog() && is_serving_) {
         catalog_.publish_first_view();
     }
     return ok();
 }
 
-Result<void> ShardImpl::start_groups() {
-    Result<void> outcome = ok();
-    for_each_group([&](consensus::Group& group) {
-        if (outcome) {
-            outcome = group.start();
-        }
-    });
-    MILLRACE_TRY(outcome);
+Result<void> ShardImpl::found() {
+    return groups_.start();
+}
+
+Result<void> ShardImpl::lead_alone() {
+    MILLRACE_TRY(groups_.start());
     // The barriers commit and apply everything that was recovered.
     MILLRACE_TRY(store_->sync());
     if (failure_) {
         return *failure_;
     }
     if (owns_catalog() && !catalog_.has_cluster()) {
-        const auto command =
-            format_found_cluster(std::to_string(Random(options_.random_seed).next()));
-        consensus::EntryBuffer entry;
-        std::memcpy(entry.extend(command.size()).data(), command.data(), command.size());
-        catalog_group_->propose(entry_type_catalog, 0, std::move(entry), [](const auto&) {});
+        found_cluster([](const auto&) {});
         MILLRACE_TRY(store_->sync());
     }
+    is_serving_ = true;
     return ok();
+}
+
+void ShardImpl::found_cluster(consensus::ProposeDone done) {
+    const auto command = format_found_cluster(std::to_string(Random(options_.random_seed).next()));
+    consensus::EntryBuffer entry;
+    std::memcpy(entry.extend(command.size()).data(), command.data(), command.size());
+    groups_.catalog().propose(entry_type_catalog, 0, std::move(entry), std::move(done));
+}
+
+void ShardImpl::serve() {
+    // Behind all views that were sent before: those may lag behind the partitions they tell of.
+    for (ShardId shard{1}; shard.value < options_.shard_count; ++shard) {
+        runtime_.post_to(shard, [this, shard] {
+            static_cast<ShardImpl*>(table_.shards[shard.value])->is_serving_ = true;
+        });
+    }
+    is_serving_ = true;
+    if (catalog_.has_cluster()) {
+        catalog_.publish_first_view();
+    } else {
+        found_cluster([this](const Result<RaftIndex>& founded) {
+            if (founded) {
+                catalog_.publish_first_view();
+            }
+        });
+    }
 }
 
 Result<void> ShardImpl::stop() {
@@ -254,24 +193,24 @@ Result<void> ShardImpl::stop() {
         MILLRACE_TRY(store_->sync());
     }
     MILLRACE_TRY(store_->checkpoint());
-    for_each_group([](consensus::Group& group) { group.stop(); });
+    groups_.stop();
     return ok();
 }
 
 void ShardImpl::on_recovered_frame(const storage::FrameView& frame,
                                    storage::FramePlace place,
                                    bool in_state) {
-    auto& group = frame.group.value == 0 && catalog_group_ ? *catalog_group_ : *data_;
-    group.recover_frame(frame, place, in_state);
+    groups_.recover_frame(frame, place, in_state);
 }
 
 void ShardImpl::on_durable(CommitSequence commit) {
-    auto applied = commit;
-    for_each_group([&](consensus::Group& group) {
-        group.on_durable(commit);
-        applied = std::min(applied, group.applied_upto());
-    });
-    store_pointer_->mark_applied(applied);
+    durable_ = commit;
+    groups_.on_durable(commit);
+    note_applied();
+}
+
+void ShardImpl::note_applied() {
+    store_pointer_->mark_applied(std::min(durable_, groups_.applied_upto()));
 }
 
 void ShardImpl::on_failed(const Error& error) {
@@ -283,11 +222,11 @@ void ShardImpl::on_failed(const Error& error) {
         fail(Errc::shard_failed, name + " stopped taking writes: " + error.text, error.os_error);
     log_error(name, failure_->text);
     acceptor_.refuse_held(*failure_);
-    for_each_group([&](consensus::Group& group) { group.on_failed(error); });
+    groups_.on_failed(error);
 }
 
 void ShardImpl::on_checkpoint(storage::StateWriter& state) {
-    for_each_group([&](consensus::Group& group) { group.write_state(state); });
+    groups_.write_state(state);
     acceptor_.write_state(*catalog_.view(), state);
     if (handler_ != nullptr) {
         handler_->write_state(state);
@@ -299,7 +238,7 @@ void ShardImpl::apply(const consensus::Entry& entry) {
         apply_records(entry);
     } else if (entry.type == entry_type_delivery) {
         apply_commands(entry);
-    } else if (entry.type == entry_type_sequences && is_recovering_) {
+    } else if (entry.type == entry_type_sequences && !is_serving_) {
         acceptor_.note_recovered_sequences(entry.payload);
     }
 }
@@ -308,7 +247,7 @@ void ShardImpl::apply_records(const consensus::Entry& entry) {
     store_pointer_->index_batches(entry.place, entry.payload);
     auto rest = entry.payload;
     while (const auto header = load_batch_header(rest)) {
-        if (is_recovering_) {
+        if (!is_serving_) {
             acceptor_.note_recovered(*header,
                                      rest.subspan(BatchHeader::bytes, header->batch_bytes));
         }
@@ -326,11 +265,13 @@ void ShardImpl::apply_commands(const consensus::Entry& entry) {
 }
 
 void ShardImpl::publish(std::span<const PublishBatch> batches, PublishDone done) {
-    if (!failure_ && !is_stopping_) {
+    if (!failure_ && !is_stopping_ && is_serving_) {
         acceptor_.accept(*catalog_.view(), batches, std::move(done));
         return;
     }
-    const auto error = failure_ ? *failure_ : fail(Errc::shutting_down, "the broker is stopping");
+    const auto error = failure_       ? *failure_
+                       : is_stopping_ ? fail(Errc::shutting_down, "the broker is stopping")
+                                      : fail(Errc::not_leader, "this node does not lead");
     std::vector<PublishOutcome> outcomes;
     outcomes.reserve(batches.size());
     for (const auto& batch : batches) {
@@ -378,11 +319,18 @@ void ShardImpl::end_turn() {
     if (has_started_) {
         tell_advances();
     }
+    if (!is_serving_) {
+        catalog_.follow();
+        note_applied();
+        store_->submit();
+        return;
+    }
     acceptor_.admit_held(*catalog_.view());
     wake_for_held();
     queue_.flush();
     sequences_.flush();
     commands_.flush();
+    note_applied();
     store_->submit();
 }
 
@@ -394,6 +342,9 @@ void ShardImpl::wake_for_held() {
 }
 
 void ShardImpl::see_catalog(const CatalogPtr& view) {
+    if (!is_serving_) {
+        return;  // the catalog may lag behind the partitions that it tells of
+    }
     log_failure(retention_.drop_lost(*view, *store_));
     if (!std::exchange(has_started_, true) && handler_ != nullptr) {
         handler_->start();
@@ -416,12 +367,12 @@ void ShardImpl::tick() {
     // What was accepted while there was space goes out before the store looks at the space again.
     queue_.flush();
     store_->tick();
-    // Before the first view nothing says which partitions there are.
-    log_failure(has_started_ ? retention_.step(*catalog_.view(), *store_) : ok());
+    // Before the first view, and in a replica that follows, the catalog may not know all
+    // partitions.
+    const bool knows_all = has_started_;
+    log_failure(retention_.step(*catalog_.view(), *store_, knows_all));
     runtime_.run_after(tick_interval, [this] { tick(); });
 }
-
-}  // namespace
 
 std::unique_ptr<Shard> make_shard(ShardOptions options,
                                   Runtime& runtime,

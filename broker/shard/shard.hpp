@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "broker/catalog/catalog_view.hpp"
+#include "broker/consensus/group.hpp"
 #include "broker/runtime/runtime.hpp"
 #include "storage/base/metrics.hpp"
 #include "storage/base/result.hpp"
@@ -35,6 +36,22 @@ struct PublishLimits {
     std::size_t bulk_yielding_bytes_per_second = std::size_t{32} * 1024 * 1024;
 };
 
+/// What makes a shard one of several replicas.
+struct ShardCluster {
+    std::vector<consensus::Voter> voters;   ///< of a cluster that is founded; this node included
+    consensus::PeerLinks* links = nullptr;  ///< outlives the shard
+    Duration tick{50'000};
+    Duration election_timeout{600'000};
+    Duration heartbeat_timeout{150'000};
+};
+
+/// How this node's replica stands to the others.
+struct ShardStanding {
+    bool leads = false;       ///< all groups of the shard, with everything of earlier terms applied
+    bool leads_some = false;  ///< at least one
+    NodeId leader;            ///< of the first group; 0 while nobody is known to lead
+};
+
 struct ShardOptions {
     ShardId id;
     std::uint32_t shard_count = 1;
@@ -53,6 +70,7 @@ struct ShardOptions {
     std::uint64_t event_ids_per_shard_max = 1'000'000;
     PublishLimits publish;
     std::uint64_t random_seed = 0;
+    std::optional<ShardCluster> cluster = {};  ///< nothing: this node has the only replica
 };
 
 /// A record of a batch that its partition had already.
@@ -137,10 +155,32 @@ class Shard {
     /// Before `open`: who handles commands of `entry_type_delivery`.
     virtual void register_handler(CommandHandler& handler) = 0;
     /// Opens the store, recovers, starts the groups. Blocks; on the shard's thread before the
-    /// runtime runs. Errors: as the store's, configuration for limits that do not fit together.
+    /// runtime runs. A shard with the only replica serves when it returns; one of several follows
+    /// until `serve`, and one on which nothing was ever agreed waits for `found`. Errors: as the
+    /// store's, configuration for limits that do not fit together; corrupt where a replica has to
+    /// be copied from its leader.
     [[nodiscard]] virtual Result<void> open() = 0;
     /// Refuses new publishes, waits for what is in flight, cuts a checkpoint. Blocks.
     [[nodiscard]] virtual Result<void> stop() = 0;
+
+    /// Nothing was ever agreed on here: it may be founded, or has to be copied.
+    [[nodiscard]] virtual bool is_new() const = 0;
+    /// Starts the groups of a new cluster. **Requires** that every other replica is new, too.
+    [[nodiscard]] virtual Result<void> found() = 0;
+    /// From replicas that lead to ones that serve: shard 0 tells the others and publishes the
+    /// catalog.
+    /// **Requires** shard 0, and that all shards of the node lead.
+    virtual void serve() = 0;
+    /// What another node's shard of the same number sent.
+    virtual void receive(NodeId from, GroupId group, std::span<const std::byte> message) = 0;
+    [[nodiscard]] virtual ShardStanding standing() const = 0;
+    /// Called when that changed.
+    virtual void on_standing(std::function<void()> listener) = 0;
+    /// Called when this replica lacks what its leader no longer has in memory.
+    virtual void on_behind(std::function<void()> listener) = 0;
+    /// Hands the lead of what this node leads to another, once that has everything.
+    virtual void transfer(NodeId to) = 0;
+    [[nodiscard]] virtual std::vector<consensus::GroupStatus> groups() const = 0;
 
     [[nodiscard]] virtual ShardId id() const = 0;
     [[nodiscard]] virtual Runtime& runtime() = 0;

@@ -63,6 +63,13 @@ void ShardCatalog::apply(const consensus::Entry& entry) {
     const std::string_view command(reinterpret_cast<const char*>(entry.payload.data()),
                                    entry.payload.size());
     last_outcome_ = state_.apply(command, rows());
+    has_changed_ = true;
+}
+
+void ShardCatalog::follow() {
+    if (wiring_.shard == owner && std::exchange(has_changed_, false)) {
+        spread(state_.make_view(), [] {});
+    }
 }
 
 void ShardCatalog::publish_first_view() {

@@ -35,6 +35,8 @@ class ShardCatalog final : public CatalogService, public consensus::StateMachine
     [[nodiscard]] Result<void> restore();
     /// Shard 0: gives every shard its first view, once the runtimes turn.
     void publish_first_view();
+    /// Shard 0 of a replica that does not serve: once a turn, what was applied becomes visible.
+    void follow();
     [[nodiscard]] bool has_cluster() const { return !state_.make_view()->cluster_id.empty(); }
     void apply(const consensus::Entry& entry) override;
 
@@ -66,6 +68,7 @@ class ShardCatalog final : public CatalogService, public consensus::StateMachine
 
     Wiring wiring_;
     CatalogState state_;
+    bool has_changed_ = true;                   ///< since the last `follow`
     Result<Outcome> last_outcome_ = Outcome{};  ///< of the command that was applied last
     CatalogPtr view_ = std::make_shared<const CatalogView>();
 };

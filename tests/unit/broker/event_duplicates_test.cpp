@@ -6,7 +6,7 @@
 
 #include "tests/unit/broker/shard_fixture.hpp"
 
-#include "broker/shard/event_filter.hpp"
+#include "broker/shard/intake/event_filter.hpp"
 #include "client/wire/event_id.hpp"
 #include "client/wire/record_batch.hpp"
 #include "storage/base/random.hpp"

@@ -1,4 +1,4 @@
-#include "broker/shard/event_index.hpp"
+#include "broker/shard/intake/event_index.hpp"
 
 #include <map>
 

@@ -1,4 +1,4 @@
-#include "broker/shard/publish_gate.hpp"
+#include "broker/shard/intake/publish_gate.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

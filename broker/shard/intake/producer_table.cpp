@@ -1,4 +1,4 @@
-#include "broker/shard/producer_table.hpp"
+#include "broker/shard/intake/producer_table.hpp"
 
 #include <algorithm>
 #include <span>

@@ -1,4 +1,4 @@
-#include "broker/shard/batch_acceptor.hpp"
+#include "broker/shard/intake/batch_acceptor.hpp"
 
 #include <algorithm>
 

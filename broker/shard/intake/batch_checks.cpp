@@ -1,4 +1,4 @@
-#include "broker/shard/batch_checks.hpp"
+#include "broker/shard/intake/batch_checks.hpp"
 
 #include <algorithm>
 #include <string>

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "broker/catalog/catalog_view.hpp"
-#include "broker/shard/batch_checks.hpp"
-#include "broker/shard/event_index.hpp"
+#include "broker/shard/intake/batch_checks.hpp"
+#include "broker/shard/intake/event_index.hpp"
 #include "broker/shard/shard.hpp"
 #include "client/wire/record_batch.hpp"
 #include "storage/base/metrics.hpp"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "broker/catalog/catalog_view.hpp"
-#include "broker/shard/publish_queue.hpp"
+#include "broker/shard/intake/publish_queue.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/metrics.hpp"

@@ -4,10 +4,10 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "broker/shard/event_filter.hpp"
-#include "broker/shard/producer_table.hpp"
-#include "broker/shard/publish_gate.hpp"
-#include "broker/shard/publish_queue.hpp"
+#include "broker/shard/intake/event_filter.hpp"
+#include "broker/shard/intake/producer_table.hpp"
+#include "broker/shard/intake/publish_gate.hpp"
+#include "broker/shard/intake/publish_queue.hpp"
 #include "broker/shard/shard.hpp"
 #include "broker/shard/topic_traffic.hpp"
 

@@ -1,4 +1,4 @@
-#include "broker/shard/publish_queue.hpp"
+#include "broker/shard/intake/publish_queue.hpp"
 
 #include <cstring>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "broker/shard/event_filter.hpp"
+#include "broker/shard/intake/event_filter.hpp"
 
 #include <algorithm>
 #include <charconv>

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "broker/consensus/group.hpp"
+#include "broker/consensus/group_io.hpp"
+
+namespace millrace::broker::consensus {
+
+/// libraft's instance, what it calls, and what waits for it.
+struct Group::Impl {
+    /// A proposal under way; libraft holds a pointer to `request`.
+    struct Proposal {
+        struct raft_apply request {};
+        Impl* owner = nullptr;
+        ProposeDone done;
+    };
+
+    Impl(GroupOptions given,
+         Runtime& runtime,
+         storage::ShardStore* const& store,
+         StateMachine& state_machine)
+        : options(std::move(given)),
+          machine(state_machine),
+          io(options, runtime, store, [this] { look(); }) {}
+
+    GroupOptions options;
+    StateMachine& machine;
+    GroupIo io;
+    raft_fsm fsm{};
+    raft instance{};
+    struct raft_barrier barrier {};
+    struct raft_transfer transfer {};
+    raft_term barrier_term = 0;  ///< for which a barrier was asked for
+    raft_term ready_term = 0;    ///< in which all of earlier terms is applied
+    Role told;
+    bool is_loaded = false;
+    bool is_initialised = false;
+    bool has_started = false;
+    RaftIndex last_command;  ///< libraft raises its last_applied only after the callback
+    std::map<Proposal*, std::unique_ptr<Proposal>> proposals;
+    std::optional<Error> failure;
+    bool is_unreadable = false;  ///< an entry of the log; what follows it can't be applied
+
+    void install_machine();
+    Result<void> begin_term();
+    void look();
+    [[nodiscard]] Role role();
+    int apply(const raft_buffer& buffer);
+    static int make_snapshot(raft_buffer** buffers, unsigned* count);
+    void adapt_snapshots();
+    Result<void> checked(int code, std::string_view verb);
+    void end_all(const Error& error);
+    void fail_for_good(const Error& error);
+    static void on_applied(struct raft_apply* request, int status, void* result) noexcept;
+};
+
+}  // namespace millrace::broker::consensus

@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <utility>
+
+#include "broker/consensus/group_io.hpp"
+#include "broker/consensus/peer_message.hpp"
+#include "broker/consensus/raft_bytes.hpp"
+#include "storage/base/assert.hpp"
+#include "storage/base/logging.hpp"
+
+// What goes to the other replicas and what comes from them.
+namespace millrace::broker::consensus {
+namespace {
+
+/// Of entries that came and are not durable yet. More is dropped as a network would; the leader
+/// sends it again, once this disk has caught up.
+constexpr std::size_t received_bytes_max = std::size_t{24} * 1024 * 1024;
+
+}  // namespace
+
+int GroupIo::send(raft_io_send* request, const raft_message& message, raft_io_send_cb done) {
+    const int status = send_whole(message) ? 0 : RAFT_NOCONNECTION;
+    if (done == nullptr) {
+        return 0;  // a transfer of leadership, which has a timeout of its own
+    }
+    sends_.push_back({.request = request, .done = done, .status = status});
+    if (sends_.size() == 1) {
+        runtime_.post([this, alive = is_alive_] {
+            if (*alive) {
+                end_sends(0);
+            }
+        });
+    }
+    return 0;
+}
+
+/// `status` counts for those that had none of their own.
+void GroupIo::end_sends(int status) {
+    for (const auto& send : std::exchange(sends_, {})) {
+        send.done(send.request, send.status == 0 ? status : send.status);
+    }
+}
+
+bool GroupIo::send_whole(const raft_message& message) {
+    auto whole = message;
+    std::vector<raft_entry> entries;
+    std::vector<std::vector<std::byte>> contents;
+    if (message.type == RAFT_IO_APPEND_ENTRIES && !unloaded_.empty()) {
+        const auto& append = message.append_entries;
+        entries.assign(append.entries, append.entries + append.n_entries);
+        for (std::size_t i = 0; i < entries.size(); ++i) {
+            const auto number = append.prev_log_index + 1 + i;
+            const auto found =
+                std::ranges::lower_bound(unloaded_, number, {}, &Logged::raft_number);
+            if (found == unloaded_.end() || found->raft_number != number) {
+                continue;
+            }
+            const auto payload = payload_of(*found);
+            if (!payload) {
+                log_warning(
+                    "group " + std::to_string(options_.group.value),
+                    "entry " + std::to_string(number) + " can't be sent: " + payload.error().text);
+                return false;
+            }
+            const auto prefix = bytes_of(entries[i].buf);
+            contents.emplace_back(prefix.begin(), prefix.end());
+            contents.back().insert(
+                contents.back().end(), payload.value().begin(), payload.value().end());
+            entries[i].buf = {.base = contents.back().data(), .len = contents.back().size()};
+        }
+        whole.append_entries.entries = entries.data();
+    }
+    return options_.links != nullptr &&
+           options_.links->send(NodeId{message.server_id}, options_.group, encode_message(whole));
+}
+
+Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
+    MILLRACE_TRY(auto message, decode_message(bytes));
+    if (receive_ == nullptr || !failure_.empty()) {
+        drop_message(message);
+        return ok();
+    }
+    if (message.type == RAFT_IO_INSTALL_SNAPSHOT) {
+        answer_install(from, message.install_snapshot);
+        return ok();
+    }
+    if (message.type == RAFT_IO_APPEND_ENTRIES && pending_bytes_ > received_bytes_max &&
+        message.append_entries.n_entries > 0) {
+        drop_message(message);
+        return ok();
+    }
+    message.server_id = from.value;
+    message.server_address = "";
+    receive_(&io_, &message);
+    on_step_();
+    return ok();
+}
+
+bool GroupIo::has_entry(raft_index index, raft_term term) const {
+    if (index <= applied_.index.value) {
+        return true;
+    }
+    const auto found = std::ranges::lower_bound(logged_, index, {}, &Logged::raft_number);
+    return found != logged_.end() && found->raft_number == index && found->term.value == term;
+}
+
+/// The leader no longer has in memory what it believes is missing here.
+void GroupIo::answer_install(NodeId from, const raft_install_snapshot& install) {
+    const auto* const instance = static_cast<const raft*>(io_.data);
+    if (install.term != instance->current_term || instance->state != RAFT_FOLLOWER) {
+        return;  // heartbeats settle terms
+    }
+    if (!has_entry(install.last_index, install.last_term)) {
+        log_info("group " + std::to_string(options_.group.value),
+                 "node " + std::to_string(from.value) +
+                     " no longer has in memory what comes before entry " +
+                     std::to_string(install.last_index) + "; this log ends at " +
+                     std::to_string(next_index_.value - 1));
+        options_.on_behind(from);
+        return;
+    }
+    raft_message answer{};
+    answer.type = RAFT_IO_APPEND_ENTRIES_RESULT;
+    answer.server_id = from.value;
+    answer.append_entries_result = {
+        .term = instance->current_term, .rejected = 0, .last_log_index = install.last_index};
+    (void)send_whole(answer);
+}
+
+int GroupIo::snapshot_get(raft_io_snapshot_get* request, raft_io_snapshot_get_cb done) {
+    gets_.push_back({.request = request, .done = done});
+    if (gets_.size() == 1) {
+        runtime_.post([this, alive = is_alive_] {
+            if (*alive) {
+                end_gets(0);
+            }
+        });
+    }
+    return 0;
+}
+
+/// Says where the snapshot is; what is in it is copied from shard to shard.
+void GroupIo::end_gets(int status) {
+    for (const auto& get : std::exchange(gets_, {})) {
+        if (status != 0) {
+            get.done(get.request, nullptr, status);
+            continue;
+        }
+        const auto& log = static_cast<const raft*>(io_.data)->log;
+        auto* const made = static_cast<raft_snapshot*>(raft_calloc(1, sizeof(raft_snapshot)));
+        MILLRACE_ASSERT(made != nullptr);
+        made->index = log.snapshot.last_index;
+        made->term = log.snapshot.last_term;
+        raft_configuration_init(&made->configuration);
+        made->bufs = static_cast<raft_buffer*>(raft_calloc(1, sizeof(raft_buffer)));
+        made->bufs[0] = {.base = raft_copy({}), .len = 1};
+        made->n_bufs = 1;
+        get.done(get.request, made, 0);
+    }
+}
+
+void GroupIo::install_peer_callbacks() {
+    io_.send = [](raft_io* io,
+                  raft_io_send* request,
+                  const raft_message* message,
+                  raft_io_send_cb done) noexcept { return self(io).send(request, *message, done); };
+    io_.snapshot_get =
+        [](raft_io* io, raft_io_snapshot_get* request, raft_io_snapshot_get_cb done) noexcept {
+            return self(io).snapshot_get(request, done);
+        };
+}
+
+}  // namespace millrace::broker::consensus

@@ -1,0 +1,229 @@
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "broker/consensus/group_io.hpp"
+#include "broker/consensus/raft_bytes.hpp"
+#include "storage/base/assert.hpp"
+#include "storage/base/endian.hpp"
+
+// What a group keeps of itself, and how it comes back: hard state, configuration, entries that are
+// not in the state yet.
+namespace millrace::broker::consensus {
+namespace {
+
+std::string state_key(GroupId group) {
+    return "g/" + std::to_string(group.value);
+}
+
+}  // namespace
+
+void GroupIo::note_configuration(RaftIndex index, std::span<const std::byte> payload) {
+    configuration_index_ = index;
+    configuration_.assign(reinterpret_cast<const char*>(payload.data()), payload.size());
+}
+
+void GroupIo::recover_frame(const storage::FrameView& frame,
+                            storage::FramePlace place,
+                            bool in_state) {
+    if (in_state) {
+        return;
+    }
+    if (frame.kind == storage::FrameKind::hard_state && frame.payload.size() == hard_state_bytes) {
+        term_ = load_le<std::uint64_t>(frame.payload);
+        vote_ = load_le<std::uint64_t>(frame.payload.subspan(8));
+    } else if (frame.kind == storage::FrameKind::truncate) {
+        std::erase_if(recovered_,
+                      [&](const Recovered& entry) { return entry.logged.index >= frame.index; });
+    } else if (frame.kind == storage::FrameKind::entry) {
+        // A rebuild goes through the whole log: what is in it would not fit into memory.
+        const bool is_command = frame.flags == RAFT_COMMAND;
+        const auto kept = is_command ? std::span<const std::byte>() : frame.payload;
+        recovered_.push_back({.logged = {.index = frame.index,
+                                         .term = frame.term,
+                                         .raft_type = frame.flags,
+                                         .place = place,
+                                         .payload_bytes = is_command ? frame.payload.size() : 0},
+                              .entry_type = frame.entry_type,
+                              .batch_count = frame.batch_count,
+                              .payload = {kept.begin(), kept.end()}});
+    }
+}
+
+Result<void> GroupIo::load_state() {
+    MILLRACE_TRY(const auto value, store_->get_state(state_key(options_.group)));
+    if (value) {
+        const auto json = nlohmann::json::parse(*value, nullptr, false);
+        if (!json.is_object()) {
+            return fail(
+                Errc::corrupt,
+                "state of group " + std::to_string(options_.group.value) + " does not parse");
+        }
+        applied_.index = RaftIndex{json.value("applied_index", std::uint64_t{0})};
+        applied_.term = RaftTerm{json.value("applied_term", std::uint64_t{0})};
+        applied_.configuration_index =
+            RaftIndex{json.value("configuration_index", std::uint64_t{0})};
+        const auto bytes = json.value("configuration", std::vector<std::uint8_t>{});
+        applied_.configuration.assign(bytes.begin(), bytes.end());
+        // Hard state frames behind the checkpoint are younger.
+        if (term_ < json.value("term", std::uint64_t{0})) {
+            term_ = json.value("term", std::uint64_t{0});
+            vote_ = json.value("vote", std::uint64_t{0});
+        }
+    }
+    configuration_index_ = applied_.configuration_index;
+    configuration_ = applied_.configuration;
+    // The state may be ahead of the place of its checkpoint: a majority takes entries one by one,
+    // while the log counts in commits.
+    const auto is_applied = [this](const Recovered& entry) {
+        return entry.logged.index <= applied_.index;
+    };
+    std::ranges::copy_if(recovered_, std::back_inserter(settled_), is_applied);
+    std::erase_if(recovered_, is_applied);
+    next_index_ = applied_.index + 1;
+    next_number_ = next_index_.value;
+    return ok();
+}
+
+Result<void> GroupIo::visit_settled(
+    const std::function<void(storage::FramePlace, std::span<const std::byte>)>& visit) {
+    for (const auto& entry : std::exchange(settled_, {})) {
+        if (entry.entry_type == storage::entry_type_records) {
+            MILLRACE_TRY(const auto payload, payload_of(entry.logged));
+            visit(entry.logged.place, payload);
+        }
+    }
+    return ok();
+}
+
+bool GroupIo::is_whole() const {
+    auto next = applied_.index;
+    return std::ranges::all_of(recovered_, [&next](const Recovered& entry) {
+        next = next + 1;
+        return entry.logged.index == next;
+    });
+}
+
+bool GroupIo::is_pristine() const {
+    return term_ == 0 && applied_.index.value == 0 && recovered_.empty();
+}
+
+void GroupIo::write_state(storage::StateWriter& state) const {
+    const nlohmann::json json{
+        {"term", term_},
+        {"vote", vote_},
+        {"applied_index", applied_.index.value},
+        {"applied_term", applied_.term.value},
+        {"configuration_index", configuration_index_.value},
+        {"configuration", std::vector<std::uint8_t>(configuration_.begin(), configuration_.end())}};
+    state.put(state_key(options_.group), json.dump());
+}
+
+int GroupIo::load_snapshot(raft_snapshot** snapshot) const {
+    *snapshot = nullptr;
+    if (applied_.index.value == 0) {
+        return 0;
+    }
+    auto* const made = static_cast<raft_snapshot*>(raft_calloc(1, sizeof(raft_snapshot)));
+    made->index = applied_.index.value;
+    made->term = applied_.term.value;
+    made->configuration_index = applied_.configuration_index.value;
+    raft_configuration_init(&made->configuration);
+    if (!decode_configuration(applied_.configuration, made->configuration)) {
+        raft_free(made);
+        return RAFT_CORRUPT;
+    }
+    made->bufs = static_cast<raft_buffer*>(raft_malloc(sizeof(raft_buffer)));
+    made->bufs[0] = {.base = raft_copy({}), .len = 1};
+    made->n_bufs = 1;
+    *snapshot = made;
+    return 0;
+}
+
+void GroupIo::load_entry(const Recovered& from, raft_entry& entry) {
+    entry.term = from.logged.term.value;
+    entry.type = from.logged.raft_type;
+    if (from.logged.raft_type == RAFT_COMMAND) {
+        const EntryBuffer::Prefix prefix{.type = from.entry_type, .batch_count = from.batch_count};
+        entry.buf.len = sizeof(prefix);
+        entry.buf.base = raft_copy(std::as_bytes(std::span(&prefix, 1)));
+    } else {
+        // Barriers and configurations are libraft's own bytes, without a prefix.
+        entry.buf.len = from.payload.size();
+        entry.buf.base = raft_copy(from.payload);
+    }
+    // libraft frees what `batch` points to; each entry is its own batch.
+    entry.batch = entry.buf.base;
+}
+
+// NOLINTNEXTLINE(readability-function-size): the shape that libraft asks for
+int GroupIo::load(raft_term* term,
+                  raft_id* vote,
+                  raft_snapshot** snapshot,
+                  raft_index* first,
+                  raft_entry** entries,
+                  size_t* count) {
+    *term = term_;
+    *vote = vote_;
+    *first = next_number_;
+    *entries = nullptr;
+    *count = recovered_.size();
+    if (const int code = load_snapshot(snapshot); code != 0) {
+        return code;
+    }
+    if (!recovered_.empty()) {
+        *entries = static_cast<raft_entry*>(raft_calloc(recovered_.size(), sizeof(raft_entry)));
+        MILLRACE_ASSERT(*entries != nullptr);
+    }
+    for (std::size_t i = 0; i < recovered_.size(); ++i) {
+        const auto& from = recovered_[i];
+        load_entry(from, (*entries)[i]);
+        if (from.logged.raft_type == RAFT_CHANGE) {
+            note_configuration(from.logged.index, from.payload);
+        }
+        logged_.push_back(from.logged);
+        logged_.back().raft_number = next_number_++;
+        if (is_replicated() && from.logged.payload_bytes > 0) {
+            unloaded_.push_back(logged_.back());
+        }
+        next_index_ = from.logged.index + 1;
+    }
+    recovered_ = {};
+    return 0;
+}
+
+int GroupIo::bootstrap(const raft_configuration& configuration) {
+    raft_buffer encoded{};
+    if (const int code = raft_configuration_encode(&configuration, &encoded); code != 0) {
+        return code;
+    }
+    recovered_.push_back({.logged = {.index = RaftIndex{1},
+                                     .term = RaftTerm{1},
+                                     .raft_type = RAFT_CHANGE,
+                                     .place = {},
+                                     .payload_bytes = 0},
+                          .entry_type = 0,
+                          .batch_count = 0,
+                          .payload = {}});
+    const auto payload = bytes_of(encoded);
+    auto& entry = recovered_.back();
+    entry.payload.assign(payload.begin(), payload.end());
+    const auto placed = store_->append({.kind = storage::FrameKind::entry,
+                                        .flags = RAFT_CHANGE,
+                                        .group = options_.group,
+                                        .index = RaftIndex{1},
+                                        .term = RaftTerm{1},
+                                        .payload = payload});
+    raft_free(encoded.base);
+    if (!placed) {
+        return failed(placed.error());
+    }
+    entry.logged.place = placed.value();
+    term_ = 1;
+    return store_hard_state();
+}
+
+}  // namespace millrace::broker::consensus

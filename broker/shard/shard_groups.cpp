@@ -1,0 +1,143 @@
+#include "broker/shard/shard_groups.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/base/logging.hpp"
+
+namespace millrace::broker {
+namespace {
+
+constexpr GroupId catalog_group{0};
+/// In a cluster a replica that was away for a moment finds what it missed in the leader's memory.
+constexpr std::size_t replicated_trailing_bytes = 64_MiB;
+
+}  // namespace
+
+ShardGroups::ShardGroups(const ShardOptions& options,
+                         Runtime& runtime,
+                         storage::ShardStore* const& store,
+                         Wiring wiring)
+    : shard_(options.id) {
+    consensus::GroupOptions group{.group = data_group(options.id),
+                                  .self = options.node,
+                                  .random_seed = options.random_seed,
+                                  .on_failure = std::move(wiring.on_failure)};
+    if (const auto& cluster = options.cluster) {
+        group.voters = cluster->voters;
+        group.links = cluster->links;
+        group.tick = cluster->tick;
+        group.election_timeout = cluster->election_timeout;
+        group.heartbeat_timeout = cluster->heartbeat_timeout;
+        group.trailing_bytes_max = replicated_trailing_bytes;
+        group.on_role = [tell = std::move(wiring.on_role)](const consensus::Role&) { tell(); };
+        group.on_behind = [tell = std::move(wiring.on_behind)](NodeId) { tell(); };
+    }
+    if (options.id.value == 0) {
+        auto first = group;
+        first.group = catalog_group;
+        groups_.push_back(
+            std::make_unique<consensus::Group>(first, runtime, store, wiring.catalog));
+    }
+    groups_.push_back(std::make_unique<consensus::Group>(group, runtime, store, wiring.data));
+}
+
+consensus::Group& ShardGroups::group_of(GroupId group) {
+    return group == catalog_group ? catalog() : data();
+}
+
+void ShardGroups::recover_frame(const storage::FrameView& frame,
+                                storage::FramePlace place,
+                                bool in_state) {
+    group_of(frame.group).recover_frame(frame, place, in_state);
+}
+
+Result<void> ShardGroups::load() {
+    for (const auto& group : groups_) {
+        MILLRACE_TRY(group->load());
+    }
+    return ok();
+}
+
+Result<void> ShardGroups::start() {
+    has_started_ = true;
+    for (const auto& group : groups_) {
+        MILLRACE_TRY(group->start());
+    }
+    return ok();
+}
+
+bool ShardGroups::is_new() const {
+    return std::ranges::all_of(groups_, [](const auto& group) { return group->is_new(); });
+}
+
+void ShardGroups::receive(NodeId from, GroupId group, std::span<const std::byte> message) {
+    const bool is_here =
+        group == data_group(shard_) || (group == catalog_group && shard_.value == 0);
+    const auto received = is_here ? group_of(group).receive(from, message)
+                                  : Result<void>(fail(Errc::unknown_group, "it is not here"));
+    if (!received) {
+        log_warning("shard " + std::to_string(shard_.value),
+                    "a message of node " + std::to_string(from.value) + " for group " +
+                        std::to_string(group.value) + " was dropped: " + received.error().text);
+    }
+}
+
+ShardStanding ShardGroups::standing() const {
+    ShardStanding standing{.leads = has_started_, .leader = groups_.front()->role().leader};
+    for (const auto& group : groups_) {
+        const auto role = group->role();
+        standing.leads = standing.leads && role.leads;
+        standing.leads_some = standing.leads_some || group->is_leader();
+    }
+    return standing;
+}
+
+void ShardGroups::transfer(NodeId to) {
+    for (const auto& group : groups_) {
+        group->transfer(to);
+    }
+}
+
+std::vector<consensus::GroupStatus> ShardGroups::status() const {
+    std::vector<consensus::GroupStatus> all;
+    all.reserve(groups_.size());
+    for (const auto& group : groups_) {
+        all.push_back(group->status());
+    }
+    return all;
+}
+
+void ShardGroups::on_durable(CommitSequence commit) {
+    for (const auto& group : groups_) {
+        group->on_durable(commit);
+    }
+}
+
+CommitSequence ShardGroups::applied_upto() const {
+    CommitSequence upto{UINT64_MAX};
+    for (const auto& group : groups_) {
+        upto = std::min(upto, group->applied_upto());
+    }
+    return upto;
+}
+
+void ShardGroups::on_failed(const Error& error) {
+    for (const auto& group : groups_) {
+        group->on_failed(error);
+    }
+}
+
+void ShardGroups::write_state(storage::StateWriter& state) const {
+    for (const auto& group : groups_) {
+        group->write_state(state);
+    }
+}
+
+void ShardGroups::stop() {
+    for (const auto& group : groups_) {
+        group->stop();
+    }
+}
+
+}  // namespace millrace::broker

@@ -1,0 +1,26 @@
+// The JSON that nodes exchange; the first byte says which.
+#include "tests/fuzz/fuzz_check.hpp"
+
+#include "broker/peers/peer_wire.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    using namespace millrace;
+    if (size == 0) {
+        return 0;
+    }
+    const auto text = fuzz::bytes_of(data, size).subspan(1);
+    switch (data[0] % 4) {
+        case 0:
+            (void)broker::peers::parse_hello(text);
+            break;
+        case 1:
+            (void)broker::peers::parse_listing(text);
+            break;
+        case 2:
+            (void)broker::peers::parse_read_request(text);
+            break;
+        default:
+            (void)broker::peers::parse_refusal(text);
+    }
+    return 0;
+}

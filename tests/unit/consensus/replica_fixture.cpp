@@ -1,0 +1,172 @@
+#include "tests/unit/consensus/replica_fixture.hpp"
+
+#include <algorithm>
+
+namespace millrace::broker::consensus {
+namespace {
+
+constexpr std::uint16_t some_type = 9;
+constexpr Duration step{10'000};
+
+}  // namespace
+
+GroupReplica::GroupReplica(NodeId number,
+                           std::vector<Voter> voters,
+                           PeerLinks& links,
+                           ManualClock& clock,
+                           std::size_t trailing_bytes_max)
+    : node(number),
+      disk(number.value),
+      options_{.group = GroupId{1},
+               .self = number,
+               .voters = std::move(voters),
+               .links = &links,
+               .random_seed = number.value,
+               .tick = Duration{50'000},
+               .trailing_bytes_max = trailing_bytes_max,
+               .on_failure = [this](const Error& error) { failures.push_back(error); },
+               .on_behind = [this](NodeId leader) { behind.push_back(leader); }},
+      clock_(clock) {
+    open();
+}
+
+GroupReplica::~GroupReplica() {
+    close();
+}
+
+void GroupReplica::open() {
+    applied.clear();
+    places.clear();
+    durable_ = {};
+    runtime = std::make_unique<ManualRuntime>(clock_, disk);
+    group = std::make_unique<Group>(options_, *runtime, store_pointer, *this);
+    storage::StoreOptions options;
+    options.directory = "/data/shard-00";
+    options.segment_bytes = 256_KiB;
+    options.commit_bytes_max = 64_KiB;
+    options.disk_reserve_bytes = 0;
+    options.background_inline = true;
+    options.index_in_memory = true;
+    auto opened = storage::ShardStore::open(disk, clock_, metrics_, options, *this);
+    ASSERT_TRUE(opened) << opened.error().text;
+    store = std::move(opened).value();
+    store_pointer = store.get();
+    auto started = group->load();
+    if (started) {
+        started = group->start();
+    }
+    start_error = started ? Error{} : started.error();
+    durable_ = store->hold_applied(group->applied_upto());
+}
+
+void GroupReplica::close() {
+    group.reset();
+    store_pointer = nullptr;
+    store.reset();
+    runtime.reset();
+}
+
+void GroupReplica::crash() {
+    disk.crash();
+    close();
+}
+
+bool GroupReplica::turn() {
+    if (!store) {
+        return false;
+    }
+    const bool happened = runtime->turn() > 0;
+    store->mark_applied(std::min(durable_, group->applied_upto()));
+    store->submit();
+    return happened;
+}
+
+void GroupReplica::propose(const std::string& text) {
+    EntryBuffer entry;
+    const auto bytes = std::as_bytes(std::span(text));
+    std::ranges::copy(bytes, entry.extend(text.size()).begin());
+    group->propose(some_type, 0, std::move(entry), [this](const Result<RaftIndex>& result) {
+        answers.push_back(result ? Errc::ok : result.error().code);
+    });
+}
+
+void GroupReplica::on_recovered_frame(const storage::FrameView& frame,
+                                      storage::FramePlace place,
+                                      bool in_state) {
+    group->recover_frame(frame, place, in_state);
+}
+
+void GroupReplica::on_durable(CommitSequence commit) {
+    durable_ = commit;
+    group->on_durable(commit);
+    store->mark_applied(std::min(durable_, group->applied_upto()));
+}
+
+void GroupReplica::apply(const Entry& entry) {
+    applied.emplace_back(reinterpret_cast<const char*>(entry.payload.data()), entry.payload.size());
+    places.push_back(entry.place);
+}
+
+ReplicaTest::ReplicaTest(std::size_t trailing_bytes_max) {
+    std::vector<Voter> voters;
+    for (std::uint64_t node = 1; node <= 3; ++node) {
+        voters.push_back({.node = NodeId{node}, .address = "node" + std::to_string(node)});
+    }
+    for (const auto& voter : voters) {
+        sender_ = voter.node;
+        replicas.push_back(
+            std::make_unique<GroupReplica>(voter.node, voters, *this, clock, trailing_bytes_max));
+    }
+}
+
+bool ReplicaTest::send(NodeId to, GroupId /*group*/, std::vector<std::byte> message) {
+    if (cut_.contains(to) || cut_.contains(sender_) || !at(to.value).store) {
+        return false;
+    }
+    network_.push_back({.from = sender_, .to = to, .bytes = std::move(message)});
+    return true;
+}
+
+void ReplicaTest::run(Duration time) {
+    for (const auto end = clock.steady_now() + time; clock.steady_now() < end;) {
+        bool happened = true;
+        while (happened) {
+            happened = !network_.empty();
+            for (const auto& message : std::exchange(network_, {})) {
+                auto& to = at(message.to.value);
+                sender_ = message.to;
+                if (to.group) {
+                    EXPECT_TRUE(to.group->receive(message.from, message.bytes));
+                }
+            }
+            for (const auto& replica : replicas) {
+                sender_ = replica->node;
+                happened = replica->turn() || happened;
+            }
+        }
+        clock.advance(step);
+    }
+}
+
+GroupReplica* ReplicaTest::leader() {
+    const auto found = std::ranges::find_if(replicas, [](const auto& replica) {
+        return replica->group && replica->group->role().leads;
+    });
+    return found == replicas.end() ? nullptr : found->get();
+}
+
+GroupReplica* ReplicaTest::elect() {
+    for (int i = 0; i < 200 && leader() == nullptr; ++i) {
+        run(Duration{100'000});
+    }
+    return leader();
+}
+
+GroupReplica& ReplicaTest::follower() {
+    const auto found = std::ranges::find_if(replicas, [](const auto& replica) {
+        return replica->group && !replica->group->is_leader();
+    });
+    return **found;
+}
+
+}  // namespace millrace::broker::consensus

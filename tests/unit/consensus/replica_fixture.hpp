@@ -1,0 +1,102 @@
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "broker/consensus/group.hpp"
+#include "broker/runtime/manual_runtime.hpp"
+#include "storage/io/sim_disk.hpp"
+
+namespace millrace::broker::consensus {
+
+/// One replica of a group over a store on a simulated disk of its own.
+class GroupReplica : public storage::StoreEvents, public StateMachine {
+  public:
+    GroupReplica(NodeId node,
+                 std::vector<Voter> voters,
+                 PeerLinks& links,
+                 ManualClock& clock,
+                 std::size_t trailing_bytes_max);
+    GroupReplica(const GroupReplica&) = delete;
+    GroupReplica& operator=(const GroupReplica&) = delete;
+    GroupReplica(GroupReplica&&) = delete;
+    GroupReplica& operator=(GroupReplica&&) = delete;
+    ~GroupReplica() override;
+
+    void open();
+    void close();
+    /// Power loss, and nothing after it until `open`.
+    void crash();
+    /// One turn; returns whether anything happened.
+    bool turn();
+    void propose(const std::string& text);
+
+    void on_recovered_frame(const storage::FrameView& frame,
+                            storage::FramePlace place,
+                            bool in_state) override;
+    void on_durable(CommitSequence commit) override;
+    void on_failed(const Error& error) override { group->on_failed(error); }
+    void on_checkpoint(storage::StateWriter& state) override { group->write_state(state); }
+    void apply(const Entry& entry) override;
+
+    NodeId node;
+    storage::SimDisk disk;
+    std::unique_ptr<ManualRuntime> runtime;
+    std::unique_ptr<Group> group;
+    std::unique_ptr<storage::ShardStore> store;
+    storage::ShardStore* store_pointer = nullptr;
+    std::vector<std::string> applied;         ///< in this life
+    std::vector<storage::FramePlace> places;  ///< of what was applied
+    std::vector<Errc> answers;
+    std::vector<Error> failures;
+    std::vector<NodeId> behind;
+    Error start_error;  ///< why the last `open` did not start the group
+
+  private:
+    GroupOptions options_;
+    ManualClock& clock_;
+    MetricsRegistry metrics_;
+    CommitSequence durable_;
+};
+
+/// Three replicas and the network between them, which loses what is cut.
+class ReplicaTest : public ::testing::Test, public PeerLinks {
+  protected:
+    explicit ReplicaTest(std::size_t trailing_bytes_max = 8_MiB);
+
+    bool send(NodeId to, GroupId group, std::vector<std::byte> message) override;
+    /// Everything that happens in this time.
+    void run(Duration time);
+    /// Until one leads and says so; null where none does within 20 s.
+    GroupReplica* elect();
+    GroupReplica* leader();
+    GroupReplica& follower();
+    /// No message in either direction.
+    void cut(NodeId node) { cut_.insert(node); }
+    void heal() { cut_.clear(); }
+    GroupReplica& at(std::uint64_t node) { return *replicas.at(node - 1); }
+
+    ManualClock clock;
+    std::vector<std::unique_ptr<GroupReplica>> replicas;
+
+  private:
+    struct Message {
+        NodeId from;
+        NodeId to;
+        std::vector<std::byte> bytes;
+    };
+    /// Who sends is known by whose turn it is.
+    NodeId sender_;
+    std::deque<Message> network_;
+    std::set<NodeId> cut_;
+};
+
+}  // namespace millrace::broker::consensus

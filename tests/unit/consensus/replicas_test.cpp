@@ -1,0 +1,195 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/consensus/replica_fixture.hpp"
+
+#include "storage/format/layout.hpp"
+
+namespace millrace::broker::consensus {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr Duration second{1'000'000};
+
+TEST_F(ReplicaTest, OneLeadsAndAllApplyTheSame) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    for (const char* text : {"one", "two", "three"}) {
+        first->propose(text);
+    }
+    run(second);
+    EXPECT_THAT(first->answers, ElementsAre(Errc::ok, Errc::ok, Errc::ok));
+    for (const auto& replica : replicas) {
+        EXPECT_THAT(replica->applied, ElementsAre("one", "two", "three"));
+        EXPECT_EQ(replica->group->role().leader, first->node);
+    }
+}
+
+TEST_F(ReplicaTest, NothingIsAppliedWithoutAMajority) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    for (const auto& replica : replicas) {
+        if (replica.get() != first) {
+            cut(replica->node);
+        }
+    }
+    first->propose("alone");
+    run(Duration{200'000});
+    EXPECT_THAT(first->applied, IsEmpty());
+    EXPECT_THAT(first->answers, IsEmpty());
+    run(5 * second);  // and who hears nobody leads nobody
+    EXPECT_THAT(first->answers, ElementsAre(Errc::not_leader));
+    EXPECT_FALSE(first->group->role().leads);
+}
+
+TEST_F(ReplicaTest, LeaderThatWaitsForItsDiskNoticesThatNobodyHearsIt) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    cut(first->node);
+    // An append is always under way, as in a busy broker.
+    for (int i = 0; i < 100 && first->group->is_leader(); ++i) {
+        first->propose("busy");
+        run(Duration{50'000});
+    }
+    EXPECT_FALSE(first->group->is_leader());
+}
+
+TEST_F(ReplicaTest, AnotherTakesOverAndWhatWasAnsweredStays) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    first->propose("kept");
+    run(second);
+    first->crash();
+    auto* const second_leader = elect();
+    ASSERT_NE(second_leader, nullptr);
+    ASSERT_NE(second_leader, first);
+    EXPECT_THAT(second_leader->applied, ElementsAre("kept"));
+    second_leader->propose("after");
+    run(second);
+    first->open();
+    run(2 * second);
+    EXPECT_THAT(first->applied, ElementsAre("kept", "after"));
+}
+
+TEST_F(ReplicaTest, WhatNoMajorityHadIsTakenOutOfTheLog) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    first->propose("agreed");
+    run(second);
+    cut(first->node);
+    first->propose("never agreed");
+    run(3 * second);
+    auto* const other = elect();
+    ASSERT_NE(other, nullptr);
+    ASSERT_NE(other, first);
+    other->propose("instead");
+    run(second);
+    heal();
+    run(3 * second);
+    EXPECT_THAT(first->applied, ElementsAre("agreed", "instead"));
+    first->crash();  // and it does not come back from the disk
+    first->open();
+    run(2 * second);
+    EXPECT_THAT(first->applied, ElementsAre("agreed", "instead"));
+}
+
+TEST_F(ReplicaTest, LeadGoesToWhomItIsHanded) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    const auto to = follower().node;
+    first->group->transfer(to);
+    run(2 * second);
+    auto* const now = elect();
+    ASSERT_NE(now, nullptr);
+    EXPECT_EQ(now->node, to);
+}
+
+TEST_F(ReplicaTest, TermAndVoteAreOnDiskBeforeTheyAreKnown) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    const auto term = first->group->role().term;
+    for (const auto& replica : replicas) {
+        replica->crash();
+    }
+    for (const auto& replica : replicas) {
+        replica->open();
+        EXPECT_GE(replica->group->role().term, term);
+    }
+    ASSERT_NE(elect(), nullptr);
+    EXPECT_GT(leader()->group->role().term, term);
+}
+
+TEST_F(ReplicaTest, EntriesThatCameBackWithoutTheirBytesReachAnother) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    auto& away = follower();
+    away.crash();
+    for (int i = 0; i < 20; ++i) {
+        first->propose("entry " + std::to_string(i));
+    }
+    run(second);
+    for (const auto& replica : replicas) {
+        if (replica.get() != &away) {
+            replica->crash();
+            replica->open();
+        }
+    }
+    away.open();
+    ASSERT_NE(elect(), nullptr);
+    run(3 * second);
+    EXPECT_THAT(away.applied, SizeIs(20));
+    EXPECT_EQ(away.applied.back(), "entry 19");
+}
+
+TEST_F(ReplicaTest, LogWithAHoleIsRefused) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    for (int i = 0; i < 6; ++i) {
+        first->propose("entry " + std::to_string(i));
+        run(Duration{100'000});
+    }
+    auto& broken = follower();
+    const auto place = broken.places.at(2);
+    broken.crash();
+    broken.disk.flip_bit(
+        "/data/shard-00/log/000000000000000" + std::to_string(place.segment.value) + ".seg",
+        place.position + storage::frame_header_bytes,
+        1);
+    broken.open();
+    EXPECT_EQ(broken.start_error.code, Errc::corrupt);
+    EXPECT_THAT(broken.start_error.text, HasSubstr("missing"));
+}
+
+/// Next to nothing stays in the leader's memory.
+class ForgetfulReplicaTest : public ReplicaTest {
+  protected:
+    ForgetfulReplicaTest() : ReplicaTest(1024) {}
+};
+
+TEST_F(ForgetfulReplicaTest, ReplicaThatMissedTooMuchIsToldSo) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    auto& away = follower();
+    away.crash();
+    for (int i = 0; i < 500; ++i) {
+        first->propose(std::string(200, 'x'));
+        run(Duration{10'000});
+    }
+    EXPECT_THAT(first->answers, Each(Errc::ok));
+    away.open();
+    run(10 * second);
+    EXPECT_THAT(away.behind, Not(IsEmpty()));
+    EXPECT_EQ(away.behind.front(), leader()->node);
+    // It takes no part in what it does not know, and the others go on.
+    EXPECT_TRUE(first->group->role().leads);
+    EXPECT_THAT(away.failures, IsEmpty());
+}
+
+}  // namespace
+}  // namespace millrace::broker::consensus
