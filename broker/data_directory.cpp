@@ -77,9 +77,10 @@ DataDirectory::~DataDirectory() {
 }
 
 Result<NodeIdentity> DataDirectory::identify(std::uint32_t shards_wanted,
-                                             std::uint32_t shards_default) const {
+                                             std::uint32_t shards_default,
+                                             std::uint64_t node_wanted) const {
     const auto path = path_ + "/node.json";
-    NodeIdentity identity{.shard_count = 0};
+    NodeIdentity identity{.node_id = node_wanted == 0 ? 1 : node_wanted, .shard_count = 0};
     if (std::ifstream in(path); in) {
         const auto json = nlohmann::json::parse(in, nullptr, false);
         if (!json.is_object()) {
@@ -93,6 +94,12 @@ Result<NodeIdentity> DataDirectory::identify(std::uint32_t shards_wanted,
                         path + ": format " + std::to_string(identity.format_version) +
                             " is newer than this program's " + std::to_string(format_version));
         }
+    }
+    if (node_wanted != 0 && node_wanted != identity.node_id) {
+        return fail(Errc::configuration,
+                    "node_id: the data directory belongs to node " +
+                        std::to_string(identity.node_id) + ", not to node " +
+                        std::to_string(node_wanted));
     }
     if (shards_wanted != 0 && shards_wanted < identity.shard_count) {
         return fail(Errc::configuration,

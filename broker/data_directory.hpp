@@ -28,9 +28,11 @@ class DataDirectory {
     ~DataDirectory();
 
     /// `shards_wanted` 0: what stands, or `shards_default` for a new directory. May only grow.
-    /// Errors: newer_format with both versions, configuration, corrupt.
+    /// `node_wanted` 0: what stands, or 1; it never changes. Errors: newer_format with both
+    /// versions, configuration, corrupt.
     [[nodiscard]] Result<NodeIdentity> identify(std::uint32_t shards_wanted,
-                                                std::uint32_t shards_default) const;
+                                                std::uint32_t shards_default,
+                                                std::uint64_t node_wanted) const;
 
   private:
     DataDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}

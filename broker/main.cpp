@@ -28,6 +28,22 @@ int check(const millrace::broker::Config& config) {
     return 0;
 }
 
+/// A node that loses the lead of its cluster, or has to copy a shard, begins anew.
+int serve(const millrace::broker::Config& config) {
+    using millrace::broker::Node;
+    while (true) {
+        Node node(config);
+        const auto ended = node.run();
+        if (!ended) {
+            std::cerr << "millraced: " << ended.error().text << '\n';
+            return 1;
+        }
+        if (ended.value() == Node::Ending::stop) {
+            return 0;
+        }
+    }
+}
+
 int run(int argc, char** argv) {
     using millrace::broker::CommandLine;
     auto line = millrace::broker::parse_command_line(argc, argv, "0.1.0");
@@ -49,12 +65,7 @@ int run(int argc, char** argv) {
         case CommandLine::Action::serve:
             break;
     }
-    millrace::broker::Node node(line.value().config);
-    if (const auto served = node.run(); !served) {
-        std::cerr << "millraced: " << served.error().text << '\n';
-        return 1;
-    }
-    return 0;
+    return serve(line.value().config);
 }
 
 }  // namespace

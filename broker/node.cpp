@@ -2,53 +2,36 @@
 
 #include <atomic>
 #include <csignal>
-#include <cstdio>
-#include <filesystem>
-#include <fstream>
-#include <future>
-#include <iostream>
+#include <cstdlib>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
-#include <nlohmann/json.hpp>
-#include <pthread.h>
-#include <unistd.h>
 
+#include "broker/cluster/cluster_seat.hpp"
+#include "broker/cluster/cluster_status.hpp"
+#include "broker/cluster/shard_copies.hpp"
 #include "broker/data_directory.hpp"
-#include "broker/delivery/delivery_shard.hpp"
 #include "broker/delivery/jobs/job_runner.hpp"
 #include "broker/descriptor_limit.hpp"
 #include "broker/gateways/http/http_door.hpp"
 #include "broker/node_control.hpp"
+#include "broker/node_greeting.hpp"
+#include "broker/node_shards.hpp"
 #include "broker/odoo_feed.hpp"
 #include "broker/odoo_source.hpp"
 #include "broker/part_options.hpp"
-#include "broker/protocol/server.hpp"
-#include "broker/runtime/thread_turns.hpp"
-#include "broker/runtime/uring_runtime.hpp"
-#include "broker/shard/shard.hpp"
 #include "storage/base/logging.hpp"
+#include "storage/io/posix_disk.hpp"
 
 namespace millrace::broker {
 namespace {
 
 constexpr const char* program_version = "0.1.0";
-
-/// One shard with its thread. Everything in it is made, used and dropped on that thread.
-struct ShardHost {
-    std::unique_ptr<UringRuntime> runtime;
-    std::unique_ptr<Shard> shard;
-    std::unique_ptr<delivery::DeliveryShard> delivery;
-    std::unique_ptr<protocol::Server> server;
-    std::promise<Result<void>> made;    ///< runtime and shard exist
-    std::promise<Result<void>> opened;  ///< recovery is over
-    std::promise<void> ready;           ///< has its first view of the catalog
-    std::promise<void> may_drop;        ///< nobody outside calls the runtime any more
-    std::thread thread;
-};
 
 LogLevel level_of(const std::string& name) {
     return name == "debug"     ? LogLevel::debug
@@ -70,19 +53,15 @@ struct Node::Impl {
 
     Config config;
     std::optional<DataDirectory> directory;  ///< held until the last shard has ended
+    NodeIdentity identity;
     SystemClock clock;
     MetricsRegistry metrics;
-    std::unique_ptr<ShardMesh> mesh;
-    ShardTable shard_table;
-    delivery::DeliveryTable delivery_table;
-    protocol::ServiceTable services;
-    std::vector<std::unique_ptr<ShardHost>> hosts;
-    std::promise<void> all_made;
-    std::shared_future<void> all_made_future = all_made.get_future().share();
-    std::promise<bool> may_serve;  ///< false: another shard could not open
-    std::shared_future<bool> may_serve_future = may_serve.get_future().share();
-    std::atomic<std::uint64_t> last_id{0};
     boost::asio::io_context control{1};
+    boost::asio::signal_set signals{control, SIGTERM, SIGINT};
+    std::optional<cluster::ClusterNodes> nodes;
+    std::unique_ptr<cluster::ClusterSeat> seat;
+    std::unique_ptr<NodeShards> shards;
+    std::unique_ptr<cluster::ClusterStatus> status;  ///< null until the shards are open
     std::unique_ptr<http::HttpDoor> door;
     std::unique_ptr<OdooFeed> odoo;
     std::unique_ptr<OdooSource> odoo_source;
@@ -91,132 +70,166 @@ struct Node::Impl {
     std::unique_ptr<delivery::JobRunner> jobs;
     Endpoint native;
     std::uint16_t http_port = 0;
+    std::size_t shards_ready = 0;
+    std::atomic<bool> takes_clients{false};
+    std::atomic<bool> is_stopping{false};
+    std::optional<Ending> ending;
+    std::jthread stopping;  // joined before anything that it uses is dropped
 
-    void run_shard(ShardHost& host, ShardId id, const NodeIdentity& identity);
-    /// The shards share one port; the first may pick it.
-    Result<void> listen_everywhere();
-    Result<void> start_shards(const NodeIdentity& identity);
+    Result<void> prepare();
+    [[nodiscard]] cluster::ShardCopies copies() const;
+    Result<void> copy_shards();
+    Result<void> start_shards();
+    void copy_later(Shard& shard);
+    [[nodiscard]] std::optional<Error> refusal() const;
+    /// Runs the control loop until every shard knows the catalog and may serve, or it has to end.
+    void wait_for_shards();
+    Result<void> listen_native();
     Result<void> make_door();
     /// Only once it can be answered, else a probe would hang while the shards recover.
     Result<void> listen_http();
     [[nodiscard]] std::vector<http::ShardLink> http_links() const;
-    void open_door() const;
-    /// The shards as others outside reach them.
-    template <class Link>
-    [[nodiscard]] std::vector<Link> links() const {
-        std::vector<Link> made;
-        for (const auto& host : hosts) {
-            made.push_back({host->runtime.get(), host->shard.get(), host->delivery.get()});
-        }
-        return made;
-    }
-    void start_odoo() const;
+    void serve();
     void start_jobs();
     /// Jobs first: their calls need the shards.
-    void stop_shards();
-    [[nodiscard]] Result<void> write_ready_file() const;
-    void print_first_steps() const;
+    void stop_shards() const;
+    void end(Ending how);
+    [[nodiscard]] NodeGreeting greeting() const;
 };
 
-void Node::Impl::run_shard(ShardHost& host, ShardId id, const NodeIdentity& identity) {
-    (void)::pthread_setname_np(::pthread_self(), ("shard-" + std::to_string(id.value)).c_str());
-    ask_for_short_turns();
-    RuntimeOptions runtime_options{.shard = id, .connections_max = config.connections_max};
-    auto runtime = UringRuntime::create(runtime_options, clock, metrics, *mesh);
-    if (!runtime) {
-        host.made.set_value(runtime.error());
-        return;
+Result<void> Node::Impl::prepare() {
+    set_log_level(level_of(config.log_level));
+    MILLRACE_TRY(directory, DataDirectory::take(config.data_dir));
+    const auto cores = std::max(1U, std::thread::hardware_concurrency());
+    MILLRACE_TRY(
+        identity,
+        directory->identify(static_cast<std::uint32_t>(config.shards), cores, config.node_id));
+    if (!config.cluster_nodes.empty()) {
+        MILLRACE_TRY(nodes,
+                     cluster::ClusterNodes::parse(
+                         config.cluster_nodes, NodeId{identity.node_id}, identity.shard_count));
     }
-    host.runtime = std::move(runtime).value();
-    host.shard =
-        make_shard(shard_options_of(config, id, identity), *host.runtime, metrics, shard_table);
-    host.delivery =
-        delivery::make_delivery_shard(*host.shard, delivery_table, delivery_options_of(config));
-    host.server =
-        std::make_unique<protocol::Server>(services, *host.shard, session_limits_of(config));
-    host.shard->on_catalog([&host, is_first = true](const CatalogPtr&) mutable {
-        if (std::exchange(is_first, false)) {
-            host.ready.set_value();
+    const auto connections =
+        identity.shard_count * config.connections_max + config.http_connections_max;
+    if (const auto shortage = find_descriptor_shortage(raise_descriptor_limit(), connections)) {
+        log_warning("node", *shortage);
+    }
+    signals.async_wait([this](const boost::system::error_code& error, int) {
+        if (!error) {
+            log_info("node", "stopping; a second signal ends at once");
+            signals.async_wait(end_at_once);
+            end(Ending::stop);
         }
     });
-    host.made.set_value(ok());
-    all_made_future.wait();
-    auto opened = host.shard->open();
-    const bool is_open = opened.has_value();
-    host.opened.set_value(std::move(opened));
-    if (is_open && may_serve_future.get()) {
-        host.runtime->run();
-        if (const auto stopped = host.shard->stop(); !stopped) {
-            log_error("shard " + std::to_string(id.value),
-                      "did not stop cleanly: " + stopped.error().text);
-        }
-    }
-    host.may_drop.get_future().wait();
-    host.server.reset();
-    host.delivery.reset();
-    host.shard.reset();
-    host.runtime.reset();
+    return nodes ? copy_shards() : Result<void>(ok());
 }
 
-Result<void> Node::Impl::start_shards(const NodeIdentity& identity) {
-    mesh = std::make_unique<ShardMesh>(identity.shard_count, metrics);
-    services.version = program_version;
-    services.started_steady_us =
-        static_cast<std::uint64_t>(clock.steady_now().time_since_epoch().count());
-    // Ids must not come again after a restart: the time in microseconds is ahead of every id given
-    // before.
-    last_id = static_cast<std::uint64_t>(clock.unix_now());
-    services.next_id = [this] { return ++last_id; };
-    for (ShardId id{0}; id.value < identity.shard_count; ++id) {
-        hosts.push_back(std::make_unique<ShardHost>());
-        auto& host = *hosts.back();
-        host.thread = std::thread([this, &host, id, identity] { run_shard(host, id, identity); });
-    }
+cluster::ShardCopies Node::Impl::copies() const {
+    return {.data_directory = config.data_dir,
+            .nodes = *nodes,
+            .shard_count = identity.shard_count,
+            .bytes_per_second = config.cluster_copy_bytes_per_second};
+}
+
+/// Signals are heard meanwhile.
+Result<void> Node::Impl::copy_shards() {
     Result<void> outcome = ok();
-    for (const auto& host : hosts) {
-        if (auto made = host->made.get_future().get(); !made && outcome) {
-            outcome = made;
-        }
-    }
-    if (!outcome) {
-        // Those that were made wait; they must be let go before the process can end.
-        std::fprintf(stderr, "millraced: %s\n", outcome.error().text.c_str());
-        std::_Exit(1);
-    }
-    for (const auto& host : hosts) {
-        shard_table.shards.push_back(host->shard.get());
-        delivery_table.shards.push_back(host->delivery.get());
-        services.shards.push_back({.shard = host->shard.get(),
-                                   .delivery = host->delivery.get(),
-                                   .waiters = &host->server->waiters(),
-                                   .sessions = &host->server->metrics()});
-    }
-    all_made.set_value();
-    for (const auto& host : hosts) {
-        if (auto opened = host->opened.get_future().get(); !opened && outcome) {
-            outcome = opened;
-        }
-    }
-    may_serve.set_value(outcome.has_value());
-    if (!outcome) {
-        return outcome;
-    }
-    return listen_everywhere();
+    std::jthread copying([this, &outcome] {
+        storage::PosixDisk disk;
+        outcome = copies().run(disk, is_stopping);
+        boost::asio::post(control, [this] { control.stop(); });
+    });
+    run_control(control, metrics);
+    copying.join();
+    control.restart();
+    return ending ? Result<void>(ok()) : outcome;
 }
 
-Result<void> Node::Impl::listen_everywhere() {
-    // A client may come to any shard at once, and must find there what was made before.
-    for (const auto& host : hosts) {
-        host->ready.get_future().wait();
+std::optional<Error> Node::Impl::refusal() const {
+    if (takes_clients || !nodes) {
+        return std::nullopt;
     }
+    const auto leader = seat ? seat->leader() : NodeId{};
+    return fail(Errc::not_leader,
+                "node " + std::to_string(identity.node_id) + " follows; " +
+                    (leader.value == 0 ? "no node leads now"
+                                       : "node " + std::to_string(leader.value) + " leads"));
+}
+
+Result<void> Node::Impl::start_shards() {
+    shards = std::make_unique<NodeShards>(
+        NodeShards::Wiring{.config = config,
+                           .clock = clock,
+                           .metrics = metrics,
+                           .nodes = nodes ? &*nodes : nullptr,
+                           .on_ready =
+                               [this] {
+                                   boost::asio::post(control, [this] {
+                                       if (++shards_ready == shards->hosts().size()) {
+                                           control.stop();
+                                       }
+                                   });
+                               },
+                           .on_behind = [this](Shard& shard) { copy_later(shard); },
+                           .refusal = [this] { return refusal(); },
+                           .version = program_version});
+    auto started = shards->start(identity);
+    if (!started && nodes && started.error().code == Errc::corrupt) {
+        log_error("node", started.error().text + "; the shard is copied from its leader");
+        MILLRACE_TRY(copies().ask_for(shards->failed_shard(), {}));
+        ending = Ending::restart;
+        return ok();
+    }
+    return started;
+}
+
+void Node::Impl::copy_later(Shard& shard) {
+    std::map<std::uint32_t, std::uint64_t> terms;
+    for (const auto& group : shard.groups()) {
+        terms[static_cast<std::uint32_t>(group.group.value)] = group.role.term.value;
+    }
+    if (const auto asked = copies().ask_for(shard.id(), terms); !asked) {
+        log_error("node", asked.error().text);
+        return;  // the leader tells again
+    }
+    boost::asio::post(control, [this] { end(Ending::restart); });
+}
+
+void Node::Impl::wait_for_shards() {
+    if (nodes && !ending) {
+        seat = std::make_unique<cluster::ClusterSeat>(control, NodeId{identity.node_id});
+        std::vector<cluster::ClusterSeat::Link> links;
+        std::vector<cluster::ClusterStatus::Link> told;
+        for (const auto& host : shards->hosts()) {
+            links.push_back({.runtime = host->runtime.get(), .shard = host->shard.get()});
+            told.push_back({.runtime = host->runtime.get(),
+                            .shard = host->shard.get(),
+                            .replica = host->replica.get()});
+        }
+        status = std::make_unique<cluster::ClusterStatus>(
+            control, NodeId{identity.node_id}, std::move(told));
+        seat->watch(std::move(links),
+                    {.on_lead =
+                         [this] {
+                             auto& first = *shards->hosts().front();
+                             first.runtime->post_from_outside(
+                                 [shard = first.shard.get()] { shard->serve(); });
+                         },
+                     .on_lost =
+                         [this] {
+                             log_warning("node", "leads no more, and begins anew");
+                             end(Ending::restart);
+                         }});
+    }
+    if (!ending) {
+        run_control(control, metrics);
+        control.restart();
+    }
+}
+
+Result<void> Node::Impl::listen_native() {
     native = {.address = config.address, .port = static_cast<std::uint16_t>(config.port)};
-    for (const auto& host : hosts) {
-        std::promise<Result<Endpoint>> listening;
-        host->runtime->post_from_outside([this, &listening, server = host->server.get()] {
-            listening.set_value(server->listen(native));
-        });
-        MILLRACE_TRY(native, listening.get_future().get());
-    }
+    MILLRACE_TRY(native, shards->listen(native));
     return ok();
 }
 
@@ -224,6 +237,11 @@ Result<void> Node::Impl::make_door() {
     auto options = door_options_of(config, program_version);
     if (!config.hooks_file.empty()) {
         MILLRACE_TRY(options.hooks, http::load_hook_file(config.hooks_file));
+    }
+    if (nodes) {
+        options.cluster_status = [this](std::function<void(std::string)> done) {
+            status->gather(std::move(done));
+        };
     }
     door = std::make_unique<http::HttpDoor>(control, std::move(options), metrics);
     return ok();
@@ -236,89 +254,83 @@ Result<void> Node::Impl::listen_http() {
 }
 
 std::vector<http::ShardLink> Node::Impl::http_links() const {
-    std::vector<http::ShardLink> shards;
-    for (const auto& host : hosts) {
-        shards.push_back({.runtime = host->runtime.get(),
-                          .shard = host->shard.get(),
-                          .delivery = host->delivery.get(),
-                          .waiters = &host->server->waiters()});
+    std::vector<http::ShardLink> links;
+    for (const auto& host : shards->hosts()) {
+        links.push_back({.runtime = host->runtime.get(),
+                         .shard = host->shard.get(),
+                         .delivery = host->delivery.get(),
+                         .waiters = &host->server->waiters()});
     }
-    return shards;
+    return links;
 }
 
-void Node::Impl::open_door() const {
-    door->open(http_links(), services.next_id);
-}
-
-void Node::Impl::start_odoo() const {
+void Node::Impl::serve() {
+    const auto& next_id = shards->services().next_id;
     if (odoo) {
-        odoo->start(links<SubscriptionFeed::Link>(), services.next_id);
+        odoo->start(shards->links<SubscriptionFeed::Link>(), next_id);
     }
     if (odoo_source) {
-        odoo_source->start(http_links(), services.next_id);
+        odoo_source->start(http_links(), next_id);
     }
+    start_jobs();
+    door->open(http_links(), next_id);
+    takes_clients = true;
 }
 
 void Node::Impl::start_jobs() {
-    job_shards = delivery::make_job_shards(links<delivery::JobShardLink>());
+    job_shards = delivery::make_job_shards(shards->links<delivery::JobShardLink>());
     const delivery::JobRunner::Options options{
         .jobs_running_max = config.jobs_running_max,
         .read_bytes_per_second = config.replay_read_bytes_per_second};
     jobs =
         std::make_unique<delivery::JobRunner>(options, *job_shards, *job_threads, clock, metrics);
-    hosts.front()->runtime->post_from_outside([this] {
-        hosts.front()->delivery->jobs().watch([this](const delivery::Job& job) { jobs->see(job); });
+    auto& first = *shards->hosts().front();
+    first.runtime->post_from_outside([this, delivery = first.delivery.get()] {
+        delivery->jobs().watch([this](const delivery::Job& job) { jobs->see(job); });
     });
 }
 
-Result<void> Node::Impl::write_ready_file() const {
-    if (config.ready_file.empty()) {
-        return ok();
-    }
-    const nlohmann::json json{{"native", native.address + ":" + std::to_string(native.port)},
-                              {"http", config.http_address + ":" + std::to_string(http_port)},
-                              {"pid", ::getpid()}};
-    const auto temporary = config.ready_file + ".new";
-    std::ofstream(temporary) << json.dump() << '\n';
-    std::error_code code;
-    std::filesystem::rename(temporary, config.ready_file, code);
-    if (code) {
-        return fail(Errc::configuration,
-                    "ready_file: cannot write " + config.ready_file + ": " + code.message());
-    }
-    return ok();
+NodeGreeting Node::Impl::greeting() const {
+    return {.version = program_version,
+            .native = native,
+            .http = {.address = config.http_address, .port = http_port},
+            .data_dir = config.data_dir,
+            .shard_count = shards->hosts().size()};
 }
 
-void Node::Impl::print_first_steps() const {
-    const auto address = native.address + ":" + std::to_string(native.port);
-    std::cout << "millraced " << program_version << " serves on " << address << ", HTTP on http://"
-              << config.http_address << ":" << http_port << "\ndata in "
-              << std::filesystem::absolute(config.data_dir).lexically_normal().string() << ", "
-              << hosts.size() << " shard(s)\n\nFirst steps:\n"
-              << "  millrace --brokers " << address
-              << " topic create plant1.mes.workorder.finished --partitions 4\n"
-              << "  echo '{\"order\":\"WO-1\"}' | millrace --brokers " << address
-              << " publish plant1.mes.workorder.finished\n"
-              << "  millrace --brokers " << address
-              << " consume plant1.mes.workorder.finished --from beginning\n"
-              << std::flush;
-}
-
-void Node::Impl::stop_shards() {
+void Node::Impl::stop_shards() const {
     if (jobs) {
         jobs->stop();
     }
-    for (const auto& host : hosts) {
-        if (host->thread.joinable() && host->runtime) {
-            host->runtime->stop();
-        }
+    if (shards) {
+        shards->stop();
     }
-    for (const auto& host : hosts) {
-        if (host->thread.joinable()) {
-            host->may_drop.set_value();
-            host->thread.join();
-        }
+}
+
+void Node::Impl::end(Ending how) {
+    if (std::exchange(ending, ending.value_or(how))) {
+        return;
     }
+    is_stopping = true;
+    if (seat) {
+        seat->stop();
+    }
+    if (!takes_clients.exchange(false)) {
+        control.stop();
+        return;
+    }
+    door->stop();
+    if (odoo) {
+        odoo->stop();
+    }
+    if (odoo_source) {
+        odoo_source->stop();
+    }
+    // Signals are still heard while the shards stop.
+    stopping = std::jthread([this] {
+        stop_shards();
+        control.stop();
+    });
 }
 
 Node::Node(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}
@@ -326,49 +338,38 @@ Node::~Node() {
     impl_->stop_shards();
 }
 
-Result<void> Node::run() {
+Result<Node::Ending> Node::run() {
     auto& self = *impl_;
-    set_log_level(level_of(self.config.log_level));
-    MILLRACE_TRY(self.directory, DataDirectory::take(self.config.data_dir));
-    const auto cores = std::max(1U, std::thread::hardware_concurrency());
-    MILLRACE_TRY(const auto identity,
-                 self.directory->identify(static_cast<std::uint32_t>(self.config.shards), cores));
-    const auto connections =
-        identity.shard_count * self.config.connections_max + self.config.http_connections_max;
-    if (const auto shortage = find_descriptor_shortage(raise_descriptor_limit(), connections)) {
-        log_warning("node", *shortage);
+    MILLRACE_TRY(self.prepare());
+    if (self.ending) {
+        return *self.ending;
     }
-    boost::asio::signal_set signals(self.control, SIGTERM, SIGINT);
     MILLRACE_TRY(self.make_door());
     MILLRACE_TRY(self.odoo, OdooFeed::create(self.control, self.config, self.metrics));
     MILLRACE_TRY(self.odoo_source, OdooSource::create(self.control, self.config, self.metrics));
-    MILLRACE_TRY(self.start_shards(identity));
-    MILLRACE_TRY(self.listen_http());
-    self.start_odoo();
-    self.start_jobs();
-    self.open_door();
-    MILLRACE_TRY(self.write_ready_file());
-    self.print_first_steps();
-    std::jthread stopping;  // joined before anything that it uses is dropped
-    signals.async_wait([&self, &signals, &stopping](const boost::system::error_code&, int) {
-        log_info("node", "stopping; a second signal ends at once");
-        signals.async_wait(end_at_once);
+    MILLRACE_TRY(self.start_shards());
+    if (self.nodes && !self.ending) {
+        // Clients that come here are told who leads, and probes that this node is well.
+        MILLRACE_TRY(self.listen_native());
+        MILLRACE_TRY(self.listen_http());
+        MILLRACE_TRY(self.greeting().write_ready_file(self.config.ready_file, "follows"));
+    }
+    self.wait_for_shards();
+    if (self.ending) {
         self.door->stop();
-        if (self.odoo) {
-            self.odoo->stop();
-        }
-        if (self.odoo_source) {
-            self.odoo_source->stop();
-        }
-        // Signals are still heard while the shards stop.
-        stopping = std::jthread([&self] {
-            self.stop_shards();
-            self.control.stop();
-        });
-    });
+        return *self.ending;
+    }
+    if (!self.nodes) {
+        // A client may come to any shard at once, and must find there what was made before.
+        MILLRACE_TRY(self.listen_native());
+        MILLRACE_TRY(self.listen_http());
+    }
+    self.serve();
+    MILLRACE_TRY(self.greeting().write_ready_file(self.config.ready_file, "leads"));
+    self.greeting().print_first_steps();
     run_control(self.control, self.metrics);
     log_info("node", "stopped");
-    return ok();
+    return self.ending.value_or(Ending::stop);
 }
 
 }  // namespace millrace::broker

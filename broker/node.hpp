@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include "broker/config/config.hpp"
@@ -11,9 +12,14 @@ namespace millrace::broker {
 ///
 /// Promise:  `run` returns after a graceful stop: nothing accepted is left undurable, and the next
 /// start has nothing to apply. Threads:  the main thread; it becomes the control thread. Failure:
-/// a shard whose disk fails stops taking writes; the process goes on and /healthz says why.
+/// a shard whose disk fails stops taking writes; the process goes on and /healthz says why. In a
+/// cluster the node follows another until it leads, and ends to begin anew when it no longer does.
 class Node {
   public:
+    enum class Ending : std::uint8_t {
+        stop,     ///< it was told to
+        restart,  ///< what it held in memory does not count any more: make another node
+    };
     explicit Node(Config config);
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
@@ -21,8 +27,9 @@ class Node {
     Node& operator=(Node&&) = delete;
     ~Node();
 
-    /// Serves until SIGTERM or SIGINT. Errors: locked, newer_format, configuration, io.
-    [[nodiscard]] Result<void> run();
+    /// Serves until SIGTERM or SIGINT, or until it has to begin anew. Errors: locked, newer_format,
+    /// configuration, io.
+    [[nodiscard]] Result<Ending> run();
 
   private:
     struct Impl;

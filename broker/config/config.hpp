@@ -24,8 +24,12 @@ struct Config {
     std::uint64_t http_request_timeout_ms = 10'000;
     std::uint64_t http_idle_timeout_ms = 60'000;
     std::uint64_t http_write_timeout_ms = 30'000;
-    std::string hooks_file;    ///< empty: no hooks
-    std::uint64_t shards = 0;  ///< 0: one per core, or as many as the data directory has
+    std::string hooks_file;     ///< empty: no hooks
+    std::uint64_t shards = 0;   ///< 0: one per core, or as many as the data directory has
+    std::uint64_t node_id = 0;  ///< 0: what the data directory has, or 1
+    std::string cluster_nodes;  ///< empty: this node stands alone
+    std::uint64_t cluster_election_timeout_ms = 600;
+    std::uint64_t cluster_copy_bytes_per_second = 0;
     std::uint64_t segment_bytes = 128ULL << 20U;
     std::uint64_t disk_reserve_bytes = 512ULL << 20U;
     std::uint64_t rewrite_below_live_percent = 50;

@@ -75,6 +75,23 @@ const std::array keys{
               "only grow.",
               0,
               64},
+    ConfigKey{"node_id",
+              &Config::node_id,
+              "This node's number in its cluster, for good; 0: what the data directory has, or 1."},
+    ConfigKey{"cluster_nodes",
+              &Config::cluster_nodes,
+              "Where the nodes of the cluster hear each other, the same text on each, as "
+              "1=192.0.2.1:7201,2=192.0.2.2:7201,3=192.0.2.3:7201; shard n uses the port n above. "
+              "Nothing asks who comes in: keep these ports to the cluster. Empty: this node stands "
+              "alone."},
+    ConfigKey{"cluster_election_timeout_ms",
+              &Config::cluster_election_timeout_ms,
+              "Without a word from the leader for one to two times this long, another is elected.",
+              100,
+              60'000},
+    ConfigKey{"cluster_copy_bytes_per_second",
+              &Config::cluster_copy_bytes_per_second,
+              "Pace at which a node that is too far behind copies a shard; 0: no limit."},
     ConfigKey{"segment_bytes",
               &Config::segment_bytes,
               "Bytes of a log segment.",

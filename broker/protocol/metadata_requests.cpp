@@ -102,9 +102,16 @@ void handle_hello(const Request& request) {
                  "this broker speaks protocol version " + std::to_string(wire::protocol_version)));
         return;
     }
+    wire::HelloAnswerT answer;
+    if (const auto& refusal = session->table().refusal) {
+        if (const auto error = refusal()) {
+            answer.error = to_wire(*error);
+            request.answer(answer);
+            return;
+        }
+    }
     session->greet(hello.value().client_name);
     const auto& shard = *session->services().shard;
-    wire::HelloAnswerT answer;
     answer.protocol_version = wire::protocol_version;
     answer.broker_version = session->table().version;
     answer.cluster_id = session->services().shard->catalog().view()->cluster_id;

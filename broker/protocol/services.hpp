@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +33,8 @@ struct ServiceTable {
     std::string version;
     std::uint64_t started_steady_us = 0;
     std::function<std::uint64_t()> next_id;  ///< unique in the node; any thread
+    /// Why no client is taken now, as in a node that follows another; any thread. May be empty.
+    std::function<std::optional<Error>()> refusal;
 
     [[nodiscard]] std::uint32_t shard_count() const {
         return static_cast<std::uint32_t>(shards.size());

@@ -45,6 +45,7 @@ struct HttpDoor::Impl {
             std::ranges::move(more, std::back_inserter(routes));
         };
         add(probe_routes(gate, metrics));
+        add(cluster_routes(options.cluster_status));
         add(publish_routes(publisher,
                            {.records_max = options.request_records_max,
                             .records_max_reached = &server_metrics.reached(records_limit)}));

@@ -21,6 +21,8 @@ struct DoorOptions {
     std::size_t streams_max = 64;
     std::size_t record_batch_bytes_max = std::size_t{1024} * 1024;
     HookFile hooks = {};
+    /// Gives what this node knows of its cluster, as JSON, now or later, on the control thread.
+    std::function<void(std::function<void(std::string json)> done)> cluster_status = {};
 };
 
 /// The HTTP door of a node: metrics and health, and everything under /v1.

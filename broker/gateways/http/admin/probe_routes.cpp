@@ -78,4 +78,19 @@ Routes probe_routes(const ShardGate& gate, MetricsRegistry& metrics) {
              .success_type = "text/plain"}};
 }
 
+Routes cluster_routes(const ClusterStatusOf& status) {
+    return {{.pattern = "/v1/cluster",
+             .summary = "What this node knows of its cluster: who leads, the links, how far each "
+                        "replica is.",
+             .handle = [&status](const Call& call) {
+                 if (!status) {
+                     call.refuse(fail(Errc::not_found, "this node stands alone"));
+                     return;
+                 }
+                 status([respond = call.respond](std::string json) {
+                     respond({.content_type = "application/json", .body = std::move(json)});
+                 });
+             }}};
+}
+
 }  // namespace millrace::broker::http

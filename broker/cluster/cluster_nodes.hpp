@@ -1,0 +1,35 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "broker/consensus/group.hpp"
+#include "broker/runtime/runtime.hpp"
+#include "storage/base/ids.hpp"
+#include "storage/base/result.hpp"
+
+namespace millrace::broker::cluster {
+
+/// Where each node of a cluster hears the others: its shard n on the port n above the one that is
+/// named.
+class ClusterNodes {
+  public:
+    /// "1=127.0.0.1:7201,2=127.0.0.1:7301": ids from 1, IPv4 addresses. Errors: configuration, also
+    /// where `self` is not among them, or the ports of two nodes run into each other.
+    [[nodiscard]] static Result<ClusterNodes> parse(std::string_view text,
+                                                    NodeId self,
+                                                    std::uint32_t shard_count);
+
+    [[nodiscard]] std::map<NodeId, Endpoint> endpoints_of(ShardId shard) const;
+    [[nodiscard]] std::vector<Endpoint> others_of(ShardId shard) const;
+    [[nodiscard]] std::vector<consensus::Voter> voters() const;
+    [[nodiscard]] NodeId self() const { return self_; }
+
+  private:
+    NodeId self_;
+    std::map<NodeId, Endpoint> nodes_;
+};
+
+}  // namespace millrace::broker::cluster

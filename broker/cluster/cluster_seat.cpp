@@ -1,0 +1,99 @@
+#include "broker/cluster/cluster_seat.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "storage/base/logging.hpp"
+
+namespace millrace::broker::cluster {
+namespace {
+
+/// Between tries to hand a group to the node that leads the first one.
+constexpr std::chrono::milliseconds look_interval{200};
+
+}  // namespace
+
+struct ClusterSeat::Impl {
+    explicit Impl(boost::asio::io_context& context) : control(context), timer(context) {}
+    boost::asio::io_context& control;
+    boost::asio::steady_timer timer;
+};
+
+ClusterSeat::ClusterSeat(boost::asio::io_context& control, NodeId self)
+    : impl_(std::make_shared<Impl>(control)), self_(self) {}
+
+ClusterSeat::~ClusterSeat() = default;
+
+void ClusterSeat::watch(std::vector<Link> shards, Events events) {
+    shards_ = std::move(shards);
+    events_ = std::move(events);
+    standings_.resize(shards_.size());
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+        const auto tell = [this, i, shard = shards_[i].shard, weak = std::weak_ptr(impl_)] {
+            if (const auto impl = weak.lock()) {
+                boost::asio::post(impl->control, [this, i, weak, standing = shard->standing()] {
+                    if (!weak.expired()) {
+                        report(i, standing);
+                    }
+                });
+            }
+        };
+        shards_[i].runtime->post_from_outside([shard = shards_[i].shard, tell] {
+            shard->on_standing(tell);
+            tell();
+        });
+    }
+    look_again();
+}
+
+void ClusterSeat::stop() {
+    is_stopped_ = true;
+    impl_->timer.cancel();
+}
+
+void ClusterSeat::report(std::size_t shard, ShardStanding standing) {
+    standings_[shard] = standing;
+    look();
+}
+
+void ClusterSeat::look() {
+    if (is_stopped_) {
+        return;
+    }
+    const auto leader = standings_.front().leader;
+    if (leader_.exchange(leader.value) != leader.value) {
+        log_info("cluster",
+                 leader.value == 0 ? "no node leads"
+                                   : "node " + std::to_string(leader.value) + " leads");
+    }
+    const bool leads = std::ranges::all_of(standings_, &ShardStanding::leads);
+    if (leads && !std::exchange(leads_, leads)) {
+        events_.on_lead();
+    } else if (!leads && std::exchange(leads_, leads)) {
+        is_stopped_ = true;
+        events_.on_lost();
+    }
+}
+
+void ClusterSeat::look_again() {
+    const auto leader = standings_.front().leader;
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+        if (leader.value != 0 && leader != self_ && standings_[i].leads_some) {
+            shards_[i].runtime->post_from_outside(
+                [shard = shards_[i].shard, leader] { shard->transfer(leader); });
+        }
+    }
+    impl_->timer.expires_after(look_interval);
+    impl_->timer.async_wait([this, weak = std::weak_ptr(impl_)](const auto& error) {
+        if (!error && !weak.expired() && !is_stopped_) {
+            look_again();
+        }
+    });
+}
+
+}  // namespace millrace::broker::cluster

@@ -1,0 +1,96 @@
+#include "broker/cluster/cluster_status.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <nlohmann/json.hpp>
+
+namespace millrace::broker::cluster {
+namespace {
+
+using Json = nlohmann::json;
+
+/// What one shard says.
+struct ShardReport {
+    ShardStanding standing;
+    std::vector<consensus::GroupStatus> groups;
+    std::vector<peers::PeerState> peers;
+};
+
+Json to_json(const consensus::GroupStatus& group, std::size_t shard) {
+    auto replicas = Json::array();
+    for (const auto& replica : group.replicas) {
+        replicas.push_back({{"node", replica.node.value},
+                            {"match", replica.match.value},
+                            {"behind", replica.is_behind}});
+    }
+    return {{"group", group.group.value},
+            {"shard", shard},
+            {"leads", group.role.leads},
+            {"leader", group.role.leader.value},
+            {"term", group.role.term.value},
+            {"last", group.last.value},
+            {"applied", group.applied.value},
+            {"replicas", std::move(replicas)}};
+}
+
+std::string format(NodeId self, const std::vector<ShardReport>& reports) {
+    auto groups = Json::array();
+    auto nodes = Json::array();
+    for (std::size_t shard = 0; shard < reports.size(); ++shard) {
+        for (const auto& group : reports[shard].groups) {
+            groups.push_back(to_json(group, shard));
+        }
+    }
+    const auto& first = reports.front();
+    for (const auto& peer : first.peers) {
+        const bool is_linked = std::ranges::all_of(reports, [&peer](const ShardReport& report) {
+            const auto found = std::ranges::find(report.peers, peer.node, &peers::PeerState::node);
+            return found != report.peers.end() && found->is_linked;
+        });
+        nodes.push_back({{"node", peer.node.value},
+                         {"address", peer.address},
+                         {"linked", is_linked},
+                         {"native", peer.native}});
+    }
+    const bool leads = std::ranges::all_of(
+        reports, [](const ShardReport& report) { return report.standing.leads; });
+    return Json{{"node", self.value},
+                {"role", leads ? "leads" : "follows"},
+                {"leader", first.standing.leader.value},
+                {"nodes", std::move(nodes)},
+                {"groups", std::move(groups)}}
+        .dump();
+}
+
+}  // namespace
+
+void ClusterStatus::gather(std::function<void(std::string json)> done) const {
+    struct State {
+        std::vector<ShardReport> reports;
+        std::size_t left = 0;
+        std::function<void(std::string)> done;
+    };
+    auto state = std::make_shared<State>(State{.reports = std::vector<ShardReport>(shards_.size()),
+                                               .left = shards_.size(),
+                                               .done = std::move(done)});
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+        const auto& link = shards_[i];
+        link.runtime->post_from_outside([&control = control_, self = self_, link, i, state] {
+            ShardReport report{.standing = link.shard->standing(),
+                               .groups = link.shard->groups(),
+                               .peers = link.replica->peers()};
+            boost::asio::post(control, [self, i, state, report = std::move(report)]() mutable {
+                state->reports[i] = std::move(report);
+                if (--state->left == 0) {
+                    state->done(format(self, state->reports));
+                }
+            });
+        });
+    }
+}
+
+}  // namespace millrace::broker::cluster

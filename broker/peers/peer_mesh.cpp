@@ -1,0 +1,241 @@
+#include "broker/peers/peer_mesh.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "storage/base/logging.hpp"
+
+namespace millrace::broker::peers {
+namespace {
+
+constexpr Duration dial_timeout{1'000'000};
+constexpr Duration dial_rest{200'000};
+
+}  // namespace
+
+PeerMesh::PeerMesh(Options options, Runtime& runtime, MetricsRegistry& metrics)
+    : options_(std::move(options)),
+      runtime_(runtime),
+      linked_(metrics.gauge("millrace_peers_linked",
+                            "Other nodes that this shard has a link to.",
+                            shard_label(options_.shard))),
+      messages_out_(metrics.counter("millrace_peer_messages_total",
+                                    "Messages of consensus to other nodes.",
+                                    shard_label(options_.shard))),
+      messages_lost_(metrics.counter("millrace_peer_messages_lost_total",
+                                     "Messages of consensus for which there was no link, or no "
+                                     "room on it; what is still of use is sent again.",
+                                     shard_label(options_.shard))) {
+    for (const auto& [node, endpoint] : options_.nodes) {
+        if (node != options_.self) {
+            peers_[node].endpoint = endpoint;
+        }
+    }
+}
+
+PeerMesh::~PeerMesh() {
+    *is_alive_ = false;
+}
+
+std::string PeerMesh::name() const {
+    return "peers of shard " + std::to_string(options_.shard.value);
+}
+
+PeerHello PeerMesh::own_hello() const {
+    return {.node = options_.self,
+            .shard = options_.shard.value,
+            .shard_count = options_.shard_count,
+            .cluster_id = handlers_.cluster_id(),
+            .is_new = handlers_.is_new(),
+            .is_copying = false,
+            .native = native_};
+}
+
+Result<void> PeerMesh::start(Handlers handlers) {
+    handlers_ = std::move(handlers);
+    MILLRACE_TRY(runtime_.listen(options_.nodes.at(options_.self),
+                                 [this](std::shared_ptr<Connection> connection) {
+                                     return add(std::move(connection), std::nullopt);
+                                 }));
+    for (const auto& [node, peer] : peers_) {
+        if (node < options_.self) {
+            dial(node);
+        }
+    }
+    return ok();
+}
+
+PeerLink* PeerMesh::add(std::shared_ptr<Connection> connection, std::optional<NodeId> dialled) {
+    auto link = std::make_unique<PeerLink>(
+        runtime_,
+        std::move(connection),
+        own_hello(),
+        PeerLink::Handlers{
+            .on_hello = [this](PeerLink& from,
+                               const PeerHello& hello) { return take(from, hello); },
+            .on_frame = [this](PeerLink& from,
+                               const wire::FrameView& frame) { handle(from, frame); },
+            .on_closed =
+                [this, dialled](PeerLink& from, const Error& reason) {
+                    if (dialled) {
+                        dial_later(*dialled);
+                    }
+                    forget(from, reason);  // and with it what is captured here
+                }});
+    auto* const made = link.get();
+    links_.emplace(made, std::move(link));
+    return made;
+}
+
+void PeerMesh::dial(NodeId node) {
+    runtime_.connect(peers_.at(node).endpoint,
+                     dial_timeout,
+                     [this, node, alive = is_alive_](
+                         Result<std::shared_ptr<Connection>> connection) -> ConnectionEvents* {
+                         if (!*alive) {
+                             return nullptr;
+                         }
+                         if (!connection) {
+                             dial_later(node);
+                             return nullptr;
+                         }
+                         return add(std::move(connection).value(), node);
+                     });
+}
+
+void PeerMesh::dial_later(NodeId node) {
+    runtime_.run_after(dial_rest, [this, node, alive = is_alive_] {
+        if (*alive) {
+            dial(node);
+        }
+    });
+}
+
+Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
+    const auto found = peers_.find(hello.node);
+    if (found == peers_.end()) {
+        return fail(Errc::configuration,
+                    "node " + std::to_string(hello.node.value) +
+                        " is not in cluster_nodes of node " + std::to_string(options_.self.value));
+    }
+    if (hello.shard != options_.shard.value || hello.shard_count != options_.shard_count) {
+        return fail(Errc::configuration,
+                    "nodes of a cluster have the same number of shards: node " +
+                        std::to_string(hello.node.value) + " has " +
+                        std::to_string(hello.shard_count) + ", node " +
+                        std::to_string(options_.self.value) + " has " +
+                        std::to_string(options_.shard_count));
+    }
+    const auto own_cluster = handlers_.cluster_id();
+    if (!hello.cluster_id.empty() && !own_cluster.empty() && hello.cluster_id != own_cluster) {
+        return fail(Errc::configuration,
+                    "node " + std::to_string(hello.node.value) + " belongs to another cluster");
+    }
+    if (hello.is_copying) {
+        return ok();
+    }
+    auto& peer = found->second;
+    if (peer.link != nullptr) {
+        peer.link->close(fail(Errc::connection_lost, "another link took its place"));
+    }
+    peer.link = &link;
+    peer.is_new = hello.is_new;
+    peer.native = hello.native;
+    linked_.add(1);
+    log_info(name(), "linked to node " + std::to_string(hello.node.value));
+    handlers_.on_links();
+    return ok();
+}
+
+void PeerMesh::forget(PeerLink& link, const Error& reason) {
+    for (auto& [node, peer] : peers_) {
+        if (peer.link == &link) {
+            peer.link = nullptr;
+            linked_.add(-1);
+            log_info(name(),
+                     "the link to node " + std::to_string(node.value) + " ended: " + reason.text);
+        }
+    }
+    if (!link.hello()) {
+        log_warning(name(), link.address() + ": " + reason.text);
+    }
+    links_.erase(&link);
+    handlers_.on_links();
+}
+
+bool PeerMesh::send(NodeId to, GroupId group, std::vector<std::byte> message) {
+    const auto found = peers_.find(to);
+    auto* const link = found == peers_.end() ? nullptr : found->second.link;
+    if (link == nullptr || link->unsent_bytes() > options_.unsent_bytes_max) {
+        messages_lost_.add();
+        return false;
+    }
+    messages_out_.add();
+    link->send(format_bytes(PeerApi::message, static_cast<std::uint32_t>(group.value), message));
+    return true;
+}
+
+void PeerMesh::handle(PeerLink& link, const wire::FrameView& frame) {
+    switch (static_cast<PeerApi>(frame.header.api)) {
+        case PeerApi::message:
+            handlers_.on_message(link.hello()->node, GroupId{frame.header.correlation}, frame.raw);
+            return;
+        case PeerApi::list:
+            answer_list(link, frame.header.correlation);
+            return;
+        case PeerApi::read:
+            answer_read(link, frame);
+            return;
+        default:
+            link.close(fail(Errc::unknown_api,
+                            "api " + std::to_string(frame.header.api) + " between nodes"));
+    }
+}
+
+void PeerMesh::answer_list(PeerLink& link, std::uint32_t correlation) {
+    const auto listing = handlers_.list();
+    link.send(listing ? format_listing(correlation, listing.value())
+                      : format_refusal(correlation, listing.error()));
+}
+
+void PeerMesh::answer_read(PeerLink& link, const wire::FrameView& frame) {
+    const auto correlation = frame.header.correlation;
+    const auto read = parse_read_request(frame.raw);
+    if (!read) {
+        link.send(format_refusal(correlation, read.error()));
+        return;
+    }
+    // The link may be gone when the disk answers.
+    handlers_.read(read.value(),
+                   [this, to = &link, correlation, alive = is_alive_](
+                       const Result<std::vector<std::byte>>& bytes) {
+                       if (*alive && links_.contains(to)) {
+                           to->send(bytes ? format_bytes(PeerApi::read, correlation, bytes.value())
+                                          : format_refusal(correlation, bytes.error()));
+                       }
+                   });
+}
+
+bool PeerMesh::are_all_new() const {
+    return std::ranges::all_of(
+        peers_, [](const auto& row) { return row.second.link != nullptr && row.second.is_new; });
+}
+
+bool PeerMesh::has_elder() const {
+    return std::ranges::any_of(
+        peers_, [](const auto& row) { return row.second.link != nullptr && !row.second.is_new; });
+}
+
+std::vector<PeerState> PeerMesh::peers() const {
+    std::vector<PeerState> states;
+    for (const auto& [node, peer] : peers_) {
+        states.push_back(
+            {.node = node,
+             .address = peer.endpoint.address + ":" + std::to_string(peer.endpoint.port),
+             .is_linked = peer.link != nullptr,
+             .native = peer.native});
+    }
+    return states;
+}
+
+}  // namespace millrace::broker::peers

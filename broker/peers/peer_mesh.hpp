@@ -1,0 +1,101 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "broker/consensus/group.hpp"
+#include "broker/peers/peer_link.hpp"
+#include "broker/runtime/runtime.hpp"
+#include "storage/base/metrics.hpp"
+
+namespace millrace::broker::peers {
+
+/// Another node, as one shard sees it.
+struct PeerState {
+    NodeId node;
+    std::string address;
+    bool is_linked = false;
+    std::string native;  ///< where its clients connect; empty before the first link
+};
+
+/// The links of one shard to the shards of the same number on the other nodes.
+///
+/// Promise:  what is sent over one link arrives in order or the link ends; a message for which
+/// there is no link, or no room on it, is lost at once. Threads:  the shard's. Failure:  a link
+/// that ends is made again after a moment, by the node with the higher number.
+class PeerMesh final : public consensus::PeerLinks {
+  public:
+    struct Options {
+        NodeId self{1};
+        ShardId shard;
+        std::uint32_t shard_count = 1;
+        std::map<NodeId, Endpoint> nodes;  ///< where this shard listens on each, `self` included
+        std::size_t unsent_bytes_max = 64_MiB;
+    };
+    /// What the shard does with it; all are set before `start`.
+    struct Handlers {
+        std::function<void(NodeId from, GroupId group, std::span<const std::byte> message)>
+            on_message;
+        std::function<void()> on_links;  ///< one came or went
+        std::function<bool()> is_new;    ///< nothing was ever agreed on here
+        std::function<std::string()> cluster_id;
+        /// Errors: not_leader.
+        std::function<Result<ShardListing>()> list;
+        std::function<void(const storage::SegmentRead& read, storage::SegmentReadDone done)> read;
+    };
+    PeerMesh(Options options, Runtime& runtime, MetricsRegistry& metrics);
+    PeerMesh(const PeerMesh&) = delete;
+    PeerMesh& operator=(const PeerMesh&) = delete;
+    PeerMesh(PeerMesh&&) = delete;
+    PeerMesh& operator=(PeerMesh&&) = delete;
+    ~PeerMesh() override;
+
+    /// Listens, and begins to connect. Errors: io, where the port is taken.
+    [[nodiscard]] Result<void> start(Handlers handlers);
+    /// Where clients of this node connect, for those who are told to go to the leader.
+    void set_native(std::string native) { native_ = std::move(native); }
+    bool send(NodeId to, GroupId group, std::vector<std::byte> message) override;
+    /// Linked to every other node, and nothing was ever agreed on anywhere.
+    [[nodiscard]] bool are_all_new() const;
+    /// Linked to one where something was agreed on.
+    [[nodiscard]] bool has_elder() const;
+    [[nodiscard]] std::vector<PeerState> peers() const;
+
+  private:
+    struct Peer {
+        Endpoint endpoint;
+        PeerLink* link = nullptr;
+        bool is_new = false;
+        std::string native;
+    };
+    /// `dialled`: to whom this node connected, and will again when the link ends.
+    PeerLink* add(std::shared_ptr<Connection> connection, std::optional<NodeId> dialled);
+    Result<void> take(PeerLink& link, const PeerHello& hello);
+    void handle(PeerLink& link, const wire::FrameView& frame);
+    void answer_list(PeerLink& link, std::uint32_t correlation);
+    void answer_read(PeerLink& link, const wire::FrameView& frame);
+    void forget(PeerLink& link, const Error& reason);
+    void dial(NodeId node);
+    void dial_later(NodeId node);
+    [[nodiscard]] PeerHello own_hello() const;
+    [[nodiscard]] std::string name() const;
+
+    Options options_;
+    Runtime& runtime_;
+    Handlers handlers_;
+    std::string native_;
+    std::map<NodeId, Peer> peers_;
+    std::unordered_map<PeerLink*, std::unique_ptr<PeerLink>> links_;
+    std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
+    Gauge& linked_;
+    Counter& messages_out_;
+    Counter& messages_lost_;
+};
+
+}  // namespace millrace::broker::peers
