@@ -1,4 +1,6 @@
+#include <chrono>
 #include <iostream>
+#include <thread>
 
 #include "broker/config/config.hpp"
 #include "broker/gateways/http/hooks/hook_file.hpp"
@@ -9,6 +11,8 @@
 namespace {
 
 constexpr int usage_exit_code = 2;
+/// One that fails again at once must not keep a core busy with it.
+constexpr std::chrono::milliseconds rest_before_restart{200};
 
 int check(const millrace::broker::Config& config) {
     auto checked = millrace::broker::check_odoo_settings(config);
@@ -41,6 +45,7 @@ int serve(const millrace::broker::Config& config) {
         if (ended.value() == Node::Ending::stop) {
             return 0;
         }
+        std::this_thread::sleep_for(rest_before_restart);
     }
 }
 

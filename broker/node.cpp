@@ -217,7 +217,7 @@ void Node::Impl::wait_for_shards() {
                          },
                      .on_lost =
                          [this] {
-                             log_warning("node", "leads no more, and begins anew");
+                             log_warning("node", "leads no more or has failed, and begins anew");
                              end(Ending::restart);
                          }});
     }
@@ -366,6 +366,7 @@ Result<Node::Ending> Node::run() {
     }
     self.serve();
     MILLRACE_TRY(self.greeting().write_ready_file(self.config.ready_file, "leads"));
+    log_info("node", "serves");
     self.greeting().print_first_steps();
     run_control(self.control, self.metrics);
     log_info("node", "stopped");

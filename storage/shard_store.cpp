@@ -86,6 +86,9 @@ Result<bool> Store::recover_segment(const Segment& segment, const Segment* follo
                               [this](const FrameView& frame, FramePlace place) {
                                   recover_frame(frame, place);
                               }));
+    // What can be read may still be on its way to the platter: a write that failed, or whose
+    // process was killed. It is handed on now, and others may be told that this log has it.
+    MILLRACE_TRY(segment.file->sync_now());
     torn_tails_cut_ += scan.torn_tails;
     frames_quarantined_ += scan.quarantined;
     applied_ = std::max(applied_, scan.last);

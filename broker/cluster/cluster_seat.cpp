@@ -72,6 +72,11 @@ void ClusterSeat::look() {
                                    : "node " + std::to_string(leader.value) + " leads");
     }
     const bool leads = std::ranges::all_of(standings_, &ShardStanding::leads);
+    if (std::ranges::any_of(standings_, &ShardStanding::has_failed)) {
+        is_stopped_ = true;
+        events_.on_lost();
+        return;
+    }
     if (leads && !std::exchange(leads_, leads)) {
         events_.on_lead();
     } else if (!leads && std::exchange(leads_, leads)) {

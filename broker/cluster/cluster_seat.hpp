@@ -26,7 +26,8 @@ class ClusterSeat {
     };
     struct Events {
         std::function<void()> on_lead;  ///< all groups of all shards; once
-        std::function<void()> on_lost;  ///< after `on_lead`; once
+        /// After `on_lead`, or when a shard takes part no more; once, and the last.
+        std::function<void()> on_lost;
     };
     ClusterSeat(boost::asio::io_context& control, NodeId self);
     ClusterSeat(const ClusterSeat&) = delete;

@@ -192,6 +192,20 @@ std::optional<CommitSequence> GroupIo::first_unapplied() const {
     return logged_.empty() ? std::nullopt : std::optional(logged_.front().place.commit);
 }
 
+/// Of an election timeout. Those who wait are spread by their rank, all groups of a node alike, so
+/// that the next leader of all is mostly one node, and at once; rivals draw. Not far apart: who
+/// still hopes for its leader gives no vote.
+int GroupIo::pick_below(int range) {
+    const auto* const instance = static_cast<const raft*>(io_.data);
+    const auto count = options_.voters.size();
+    if (count < 2 || instance->state != RAFT_FOLLOWER) {
+        return static_cast<int>(random_.below(static_cast<std::uint64_t>(range)));
+    }
+    const auto own = std::ranges::find(options_.voters, options_.self, &Voter::node);
+    const auto rank = static_cast<int>(own - options_.voters.begin());
+    return range * rank / static_cast<int>(2 * count);
+}
+
 bool GroupIo::is_leader() const {
     const auto* const instance = static_cast<const raft*>(io_.data);
     return instance != nullptr && instance->state == RAFT_LEADER;
@@ -267,8 +281,7 @@ void GroupIo::install_disk_callbacks() {
                                           .count());
     };
     io_.random = [](raft_io* io, int min, int max) noexcept {
-        return min +
-               static_cast<int>(self(io).random_.below(static_cast<std::uint64_t>(max - min)));
+        return min + self(io).pick_below(max - min);
     };
 }
 

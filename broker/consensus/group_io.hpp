@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -91,6 +92,7 @@ class GroupIo {
         Logged logged;
         std::uint16_t entry_type = 0;
         std::uint32_t batch_count = 0;
+        bool in_state = false;           ///< as the store says
         std::vector<std::byte> payload;  ///< of libraft's own entries; commands stay in the log
     };
     struct PendingAppend {
@@ -115,6 +117,12 @@ class GroupIo {
         std::string configuration;
     };
 
+    /// Recovered entries kept for others although the state has them.
+    static constexpr std::ptrdiff_t entries_in_state_max = 65'536;
+
+    void forget_earliest();
+    void keep_settled();
+    void note_unloaded(Logged logged, raft_index number);
     int load(raft_term* term,
              raft_id* vote,
              raft_snapshot** snapshot,
@@ -133,12 +141,15 @@ class GroupIo {
     int snapshot_put(raft_io_snapshot_put* request, raft_io_snapshot_put_cb done);
     int send(raft_io_send* request, const raft_message& message, raft_io_send_cb done);
     [[nodiscard]] bool send_whole(const raft_message& message);
+    [[nodiscard]] bool send_behind(NodeId to);
     void end_sends(int status);
     int snapshot_get(raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
     void end_gets(int status);
     void answer_install(NodeId from, const raft_install_snapshot& install);
     [[nodiscard]] bool has_entry(raft_index index, raft_term term) const;
+    void skip_what_is_applied(raft_append_entries& append) const;
     [[nodiscard]] bool is_leader() const;
+    [[nodiscard]] int pick_below(int range);
     void schedule_tick();
     void note_configuration(RaftIndex index, std::span<const std::byte> payload);
     static GroupIo& self(raft_io* io) { return *static_cast<GroupIo*>(io->impl); }

@@ -18,7 +18,10 @@ constexpr std::size_t received_bytes_max = std::size_t{24} * 1024 * 1024;
 }  // namespace
 
 int GroupIo::send(raft_io_send* request, const raft_message& message, raft_io_send_cb done) {
-    const int status = send_whole(message) ? 0 : RAFT_NOCONNECTION;
+    // A lost message is no failure: after one libraft begins again at what it knows to match, which
+    // for a replica that was never heard is the first entry of all.
+    const bool is_sent = send_whole(message);
+    const int status = is_sent || message.type != RAFT_IO_INSTALL_SNAPSHOT ? 0 : RAFT_NOCONNECTION;
     if (done == nullptr) {
         return 0;  // a transfer of leadership, which has a timeout of its own
     }
@@ -73,6 +76,17 @@ bool GroupIo::send_whole(const raft_message& message) {
            options_.links->send(NodeId{message.server_id}, options_.group, encode_message(whole));
 }
 
+/// As libraft does where it has forgotten what the other lacks.
+bool GroupIo::send_behind(NodeId to) {
+    const auto* const instance = static_cast<const raft*>(io_.data);
+    raft_message message{};
+    message.type = RAFT_IO_INSTALL_SNAPSHOT;
+    message.install_snapshot.term = instance->current_term;
+    message.install_snapshot.last_index = instance->log.snapshot.last_index;
+    message.install_snapshot.last_term = instance->log.snapshot.last_term;
+    return options_.links->send(to, options_.group, encode_message(message));
+}
+
 Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
     MILLRACE_TRY(auto message, decode_message(bytes));
     if (receive_ == nullptr || !failure_.empty()) {
@@ -88,11 +102,35 @@ Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
         drop_message(message);
         return ok();
     }
+    if (message.type == RAFT_IO_APPEND_ENTRIES) {
+        skip_what_is_applied(message.append_entries);
+    }
     message.server_id = from.value;
     message.server_address = "";
     receive_(&io_, &message);
     on_step_();
     return ok();
+}
+
+/// libraft 0.15 takes entries that are no longer in its memory for new ones. They are in the state,
+/// so the leader has the same.
+void GroupIo::skip_what_is_applied(raft_append_entries& append) const {
+    const auto& log = static_cast<const raft*>(io_.data)->log;
+    const auto snapshot = log.snapshot.last_index;
+    if (append.n_entries == 0 || append.prev_log_index >= std::min(log.offset, snapshot)) {
+        return;
+    }
+    const auto skipped = static_cast<unsigned>(
+        std::min<raft_index>(snapshot - append.prev_log_index, append.n_entries));
+    append.prev_log_index = snapshot;
+    append.prev_log_term = log.snapshot.last_term;
+    append.n_entries -= skipped;
+    if (append.n_entries > 0) {
+        std::copy_n(append.entries + skipped, append.n_entries, append.entries);
+    } else if (skipped > 0) {
+        raft_free(append.entries[0].batch);
+        raft_free(std::exchange(append.entries, nullptr));
+    }
 }
 
 bool GroupIo::has_entry(raft_index index, raft_term term) const {

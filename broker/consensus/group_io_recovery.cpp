@@ -29,7 +29,7 @@ void GroupIo::note_configuration(RaftIndex index, std::span<const std::byte> pay
 void GroupIo::recover_frame(const storage::FrameView& frame,
                             storage::FramePlace place,
                             bool in_state) {
-    if (in_state) {
+    if (in_state && (!is_replicated() || frame.kind == storage::FrameKind::hard_state)) {
         return;
     }
     if (frame.kind == storage::FrameKind::hard_state && frame.payload.size() == hard_state_bytes) {
@@ -49,7 +49,17 @@ void GroupIo::recover_frame(const storage::FrameView& frame,
                                          .payload_bytes = is_command ? frame.payload.size() : 0},
                               .entry_type = frame.entry_type,
                               .batch_count = frame.batch_count,
+                              .in_state = in_state,
                               .payload = {kept.begin(), kept.end()}});
+        forget_earliest();
+    }
+}
+
+/// What the state holds already is of use only for others that lack it.
+void GroupIo::forget_earliest() {
+    if (recovered_.size() > 2 * entries_in_state_max &&
+        recovered_[recovered_.size() - entries_in_state_max].in_state) {
+        recovered_.erase(recovered_.begin(), recovered_.end() - entries_in_state_max);
     }
 }
 
@@ -90,13 +100,26 @@ Result<void> GroupIo::load_state() {
 
 Result<void> GroupIo::visit_settled(
     const std::function<void(storage::FramePlace, std::span<const std::byte>)>& visit) {
-    for (const auto& entry : std::exchange(settled_, {})) {
-        if (entry.entry_type == storage::entry_type_records) {
+    for (const auto& entry : settled_) {
+        if (!entry.in_state && entry.entry_type == storage::entry_type_records) {
             MILLRACE_TRY(const auto payload, payload_of(entry.logged));
             visit(entry.logged.place, payload);
         }
     }
+    keep_settled();
     return ok();
+}
+
+/// Those behind the last hole go to libraft in front of the others, for replicas that lack them.
+void GroupIo::keep_settled() {
+    auto settled = std::exchange(settled_, {});
+    auto next = applied_.index;
+    auto first = settled.end();
+    while (is_replicated() && first != settled.begin() && (first - 1)->logged.index == next) {
+        --first;
+        next = next - 1;
+    }
+    settled_.assign(std::make_move_iterator(first), std::make_move_iterator(settled.end()));
 }
 
 bool GroupIo::is_whole() const {
@@ -159,6 +182,13 @@ void GroupIo::load_entry(const Recovered& from, raft_entry& entry) {
     entry.batch = entry.buf.base;
 }
 
+void GroupIo::note_unloaded(Logged logged, raft_index number) {
+    if (is_replicated() && logged.payload_bytes > 0) {
+        logged.raft_number = number;
+        unloaded_.push_back(logged);
+    }
+}
+
 // NOLINTNEXTLINE(readability-function-size): the shape that libraft asks for
 int GroupIo::load(raft_term* term,
                   raft_id* vote,
@@ -168,27 +198,29 @@ int GroupIo::load(raft_term* term,
                   size_t* count) {
     *term = term_;
     *vote = vote_;
-    *first = next_number_;
+    *first = next_number_ - settled_.size();
     *entries = nullptr;
-    *count = recovered_.size();
+    *count = settled_.size() + recovered_.size();
     if (const int code = load_snapshot(snapshot); code != 0) {
         return code;
     }
-    if (!recovered_.empty()) {
-        *entries = static_cast<raft_entry*>(raft_calloc(recovered_.size(), sizeof(raft_entry)));
+    if (*count > 0) {
+        *entries = static_cast<raft_entry*>(raft_calloc(*count, sizeof(raft_entry)));
         MILLRACE_ASSERT(*entries != nullptr);
     }
-    for (std::size_t i = 0; i < recovered_.size(); ++i) {
-        const auto& from = recovered_[i];
-        load_entry(from, (*entries)[i]);
+    auto* entry = *entries;
+    for (auto number = *first; const auto& from : std::exchange(settled_, {})) {
+        load_entry(from, *entry++);
+        note_unloaded(from.logged, number++);
+    }
+    for (const auto& from : recovered_) {
+        load_entry(from, *entry++);
         if (from.logged.raft_type == RAFT_CHANGE) {
             note_configuration(from.logged.index, from.payload);
         }
+        note_unloaded(from.logged, next_number_);
         logged_.push_back(from.logged);
         logged_.back().raft_number = next_number_++;
-        if (is_replicated() && from.logged.payload_bytes > 0) {
-            unloaded_.push_back(logged_.back());
-        }
         next_index_ = from.logged.index + 1;
     }
     recovered_ = {};

@@ -223,6 +223,9 @@ void ShardImpl::on_failed(const Error& error) {
     log_error(name, failure_->text);
     acceptor_.refuse_held(*failure_);
     groups_.on_failed(error);
+    if (tell_standing_) {
+        tell_standing_();
+    }
 }
 
 void ShardImpl::on_checkpoint(storage::StateWriter& state) {

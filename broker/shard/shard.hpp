@@ -49,6 +49,7 @@ struct ShardCluster {
 struct ShardStanding {
     bool leads = false;       ///< all groups of the shard, with everything of earlier terms applied
     bool leads_some = false;  ///< at least one
+    bool has_failed = false;  ///< it takes part no more
     NodeId leader;            ///< of the first group; 0 while nobody is known to lead
 };
 

@@ -41,7 +41,11 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void receive(NodeId from, GroupId group, std::span<const std::byte> message) override {
         groups_.receive(from, group, message);
     }
-    ShardStanding standing() const override { return groups_.standing(); }
+    ShardStanding standing() const override {
+        auto standing = groups_.standing();
+        standing.has_failed = failure_.has_value();
+        return standing;
+    }
     void on_standing(std::function<void()> listener) override {
         tell_standing_ = std::move(listener);
     }

@@ -12,15 +12,16 @@ constexpr Duration step{10'000};
 
 GroupReplica::GroupReplica(NodeId number,
                            std::vector<Voter> voters,
-                           PeerLinks& links,
+                           Send send,
                            ManualClock& clock,
                            std::size_t trailing_bytes_max)
     : node(number),
       disk(number.value),
+      send_(std::move(send)),
       options_{.group = GroupId{1},
                .self = number,
                .voters = std::move(voters),
-               .links = &links,
+               .links = this,
                .random_seed = number.value,
                .tick = Duration{50'000},
                .trailing_bytes_max = trailing_bytes_max,
@@ -113,17 +114,23 @@ ReplicaTest::ReplicaTest(std::size_t trailing_bytes_max) {
         voters.push_back({.node = NodeId{node}, .address = "node" + std::to_string(node)});
     }
     for (const auto& voter : voters) {
-        sender_ = voter.node;
-        replicas.push_back(
-            std::make_unique<GroupReplica>(voter.node, voters, *this, clock, trailing_bytes_max));
+        replicas.push_back(std::make_unique<GroupReplica>(
+            voter.node,
+            voters,
+            [this](NodeId from, NodeId to, std::vector<std::byte> message) {
+                return send(from, to, std::move(message));
+            },
+            clock,
+            trailing_bytes_max));
     }
 }
 
-bool ReplicaTest::send(NodeId to, GroupId /*group*/, std::vector<std::byte> message) {
-    if (cut_.contains(to) || cut_.contains(sender_) || !at(to.value).store) {
+bool ReplicaTest::send(NodeId from, NodeId to, std::vector<std::byte> message) {
+    if (cut_.contains(to) || cut_.contains(from) || replicas.size() < to.value ||
+        !at(to.value).store) {
         return false;
     }
-    network_.push_back({.from = sender_, .to = to, .bytes = std::move(message)});
+    network_.push_back({.from = from, .to = to, .bytes = std::move(message)});
     return true;
 }
 
@@ -134,13 +141,11 @@ void ReplicaTest::run(Duration time) {
             happened = !network_.empty();
             for (const auto& message : std::exchange(network_, {})) {
                 auto& to = at(message.to.value);
-                sender_ = message.to;
                 if (to.group) {
                     EXPECT_TRUE(to.group->receive(message.from, message.bytes));
                 }
             }
             for (const auto& replica : replicas) {
-                sender_ = replica->node;
                 happened = replica->turn() || happened;
             }
         }

@@ -18,11 +18,13 @@
 namespace millrace::broker::consensus {
 
 /// One replica of a group over a store on a simulated disk of its own.
-class GroupReplica : public storage::StoreEvents, public StateMachine {
+class GroupReplica : public storage::StoreEvents, public StateMachine, public PeerLinks {
   public:
+    /// What it sends to another; false where it is lost.
+    using Send = std::function<bool(NodeId from, NodeId to, std::vector<std::byte> message)>;
     GroupReplica(NodeId node,
                  std::vector<Voter> voters,
-                 PeerLinks& links,
+                 Send send,
                  ManualClock& clock,
                  std::size_t trailing_bytes_max);
     GroupReplica(const GroupReplica&) = delete;
@@ -46,6 +48,9 @@ class GroupReplica : public storage::StoreEvents, public StateMachine {
     void on_failed(const Error& error) override { group->on_failed(error); }
     void on_checkpoint(storage::StateWriter& state) override { group->write_state(state); }
     void apply(const Entry& entry) override;
+    bool send(NodeId to, GroupId /*group*/, std::vector<std::byte> message) override {
+        return send_(node, to, std::move(message));
+    }
 
     NodeId node;
     storage::SimDisk disk;
@@ -61,6 +66,7 @@ class GroupReplica : public storage::StoreEvents, public StateMachine {
     Error start_error;  ///< why the last `open` did not start the group
 
   private:
+    Send send_;
     GroupOptions options_;
     ManualClock& clock_;
     MetricsRegistry metrics_;
@@ -68,11 +74,10 @@ class GroupReplica : public storage::StoreEvents, public StateMachine {
 };
 
 /// Three replicas and the network between them, which loses what is cut.
-class ReplicaTest : public ::testing::Test, public PeerLinks {
+class ReplicaTest : public ::testing::Test {
   protected:
     explicit ReplicaTest(std::size_t trailing_bytes_max = 8_MiB);
 
-    bool send(NodeId to, GroupId group, std::vector<std::byte> message) override;
     /// Everything that happens in this time.
     void run(Duration time);
     /// Until one leads and says so; null where none does within 20 s.
@@ -93,8 +98,8 @@ class ReplicaTest : public ::testing::Test, public PeerLinks {
         NodeId to;
         std::vector<std::byte> bytes;
     };
-    /// Who sends is known by whose turn it is.
-    NodeId sender_;
+    bool send(NodeId from, NodeId to, std::vector<std::byte> message);
+
     std::deque<Message> network_;
     std::set<NodeId> cut_;
 };
