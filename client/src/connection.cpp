@@ -13,6 +13,8 @@ namespace asio = boost::asio;
 
 constexpr std::size_t receive_bytes = std::size_t{256} * 1024;
 constexpr std::chrono::milliseconds watch_interval{100};
+/// Before the next broker of several is tried.
+constexpr std::chrono::milliseconds hop_rest{10};
 
 std::vector<std::pair<std::string, std::string>> split_brokers(const std::string& text) {
     std::vector<std::pair<std::string, std::string>> brokers;
@@ -140,6 +142,9 @@ wire::HelloRequestT Connection::hello_request() const {
 void Connection::on_hello(const wire::FrameView& frame) {
     auto answer = wire::parse_message<wire::HelloAnswer>(frame.table);
     if (!answer || answer.value().error) {
+        has_met_follower_ =
+            has_met_follower_ ||
+            (answer && answer.value().error->code == static_cast<std::uint16_t>(Errc::not_leader));
         lost(answer ? answer.value().error->text : answer.error().text);
         return;
     }
@@ -148,6 +153,7 @@ void Connection::on_hello(const wire::FrameView& frame) {
         std::max<std::size_t>(hello_.frame_bytes_max, wire::frame_bytes_max_default));
     state_ = State::ready;
     backoff_ = options_.backoff_min;
+    tried_ = 0;
     attempt_deadline_.reset();
     const auto listeners = on_connected_;
     for (const auto& one : listeners) {
@@ -249,16 +255,29 @@ void Connection::lost(const std::string& why) {
     }
     state_ = State::connecting;
     broker_ = (broker_ + 1) % brokers_.size();
+    const auto rest = rest_before_next();
     for (auto& [correlation, pending] : std::exchange(pending_, {})) {
         pending.on_answer(fail(Errc::connection_lost, "connection to the broker lost: " + why));
     }
-    retry_timer_.expires_after(backoff_);
-    backoff_ = std::min(backoff_ * 2, options_.backoff_max);
+    retry_timer_.expires_after(rest);
     retry_timer_.async_wait([this, generation = generation_](const auto& error) {
         if (!error && generation == generation_) {
             connect();
         }
     });
+}
+
+/// The others are tried at once; the rest comes when all have been. Where one of them follows, the
+/// next leader is only an election away.
+std::chrono::milliseconds Connection::rest_before_next() {
+    ++tried_;
+    if (tried_ % brokers_.size() != 0) {
+        return hop_rest;
+    }
+    if (std::exchange(has_met_follower_, false)) {
+        return options_.backoff_min;
+    }
+    return std::exchange(backoff_, std::min(backoff_ * 2, options_.backoff_max));
 }
 
 std::vector<OnAnswer> Connection::take_late(Clock::time_point now) {

@@ -85,6 +85,7 @@ class Connection {
     void read();
     bool handle(const wire::FrameView& frame);
     void lost(const std::string& why);
+    [[nodiscard]] std::chrono::milliseconds rest_before_next();
     void watch();
     void look_at_attempt(Clock::time_point now);
     void look_at_silence(Clock::time_point now);
@@ -103,6 +104,8 @@ class Connection {
     boost::asio::steady_timer retry_timer_;
     boost::asio::steady_timer watch_timer_;
     std::chrono::milliseconds backoff_;
+    std::size_t tried_ = 0;          ///< brokers since the last that greeted
+    bool has_met_follower_ = false;  ///< since the last rest
     std::uint64_t generation_ = 0;  ///< callbacks of an earlier socket are told apart by it
     wire::FrameReader reader_;
     std::vector<std::byte> receive_buffer_;
