@@ -10,8 +10,9 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "runs"))
-import other_brokers  # noqa: E402
 from measuring import ROOT, last_result_file, median  # noqa: E402
+
+import other_brokers  # noqa: E402
 
 KINDS = ("peers", "growth")
 WIDTH = 1000

@@ -5,9 +5,9 @@ import pathlib
 import sys
 import tempfile
 
-import other_brokers
 from measuring import bench, median, processor_times, server_cpu_seconds, stolen_share, write_result
 
+import other_brokers
 from harness import Broker
 
 LOADS = {"1 x 1024": ("1", "1024"), "16 x 64": ("16", "64"), "1 x 1": ("1", "1")}

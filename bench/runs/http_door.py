@@ -7,9 +7,9 @@ import pathlib
 import sys
 import tempfile
 
-import peers
 from measuring import ROOT, bench, median, metric, processor_times, stolen_share, write_result
 
+import peers
 from harness import Broker, eventually
 from stand_ins import OdooSim
 

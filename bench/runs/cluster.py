@@ -1,0 +1,123 @@
+"""Three replicas beside one in the same run, an idle cluster, how long clients wait when the leader is killed, and an empty node that copies."""
+import argparse
+import concurrent.futures
+import os
+import pathlib
+import sys
+import time
+
+from measuring import ROOT, bench, processor_times, server_cpu_seconds, stolen_share, write_result
+
+sys.path.insert(0, str(ROOT / "tests" / "integration" / "cluster"))
+from harness import Broker  # noqa: E402
+from nodes import Cluster, Node  # noqa: E402
+
+TOPIC = "bench.load.event.made"
+WORKS = ("throughput", "idle", "failover", "copy")
+
+
+def resident_mib(node: Node) -> float:
+    pages = int(pathlib.Path(f"/proc/{node.process.pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGESIZE") / (1 << 20)
+
+
+def publish(brokers: str, options) -> dict:
+    figures = bench("--brokers", brokers, "publish", "--topic", TOPIC, "--seconds", str(options.seconds), "--bytes", "256")[0]
+    return {"events_per_second": figures["events_per_second"], "p99_us": figures["latency"]["p99_us"], "failed": figures["failed"]}
+
+
+def throughput(options) -> dict:
+    with Broker(arguments=["--shards", "1"]) as alone:
+        one = publish(alone.native, options)
+    with Cluster() as cluster:
+        three = publish(cluster.brokers, options)
+    return {"one_replica": one, "three_replicas": three, "ratio": three["events_per_second"] / one["events_per_second"]}
+
+
+def idle(options) -> dict:
+    with Cluster() as cluster:
+        time.sleep(1)
+        before = {number: server_cpu_seconds(node.process.pid) for number, node in cluster.nodes.items()}
+        time.sleep(options.idle_seconds)
+        used = [(server_cpu_seconds(node.process.pid) - before[number]) / options.idle_seconds for number, node in cluster.nodes.items()]
+        return {"groups": len(cluster.leader().status()["groups"]), "core_share_of_a_node": max(used),
+                "resident_mib_of_a_node": max(map(resident_mib, cluster.nodes.values()))}
+
+
+def one_kill(cluster: Cluster) -> float:
+    """Milliseconds from the moment an event was to be published to its ack, of the one that waited longest."""
+    leader = cluster.leader()
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        load = pool.submit(bench, "--brokers", cluster.brokers, "paced", "--topic", TOPIC, "--rate", "500", "--bytes", "256", "--seconds", "5")
+        time.sleep(2.5)
+        leader.kill()
+        figures = load.result()[0]
+    leader.start()
+    cluster.leader()
+    return figures["latency"]["max_us"] / 1000
+
+
+def failover(options) -> dict:
+    with Cluster() as cluster:
+        waits = []
+        for number in range(options.kills):
+            waits.append(one_kill(cluster))
+            print(f"  kill {number + 1} of {options.kills}: {waits[-1]:,.0f} ms", file=sys.stderr)
+    waits.sort()
+    return {"kills": len(waits), "p50_ms": waits[len(waits) // 2], "max_ms": waits[-1]}
+
+
+def paced(cluster: Cluster, seconds: int) -> dict:
+    figures = bench("--brokers", cluster.brokers, "paced", "--topic", TOPIC, "--rate", "5000", "--bytes", "256", "--seconds", str(seconds))[0]
+    return {"p50_us": figures["latency"]["p50_us"], "p99_us": figures["latency"]["p99_us"]}
+
+
+def copy(options) -> dict:
+    """A follower whose disk is gone copies everything while events go on."""
+    with Cluster() as cluster:
+        leader = cluster.leader()
+        bench("--brokers", cluster.brokers, "publish", "--topic", TOPIC, "--events", str((options.mib << 20) // 1024), "--bytes", "1024")
+        alone = paced(cluster, 5)
+        follower = next(node for node in cluster.nodes.values() if node is not leader)
+        follower.stop()
+        follower.wipe()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            load = pool.submit(paced, cluster, options.copy_load_seconds)
+            begin = time.monotonic()
+            follower.start()
+            cluster.eventually(600, lambda: has_all(cluster, leader, follower), "the empty node has everything")
+            seconds = time.monotonic() - begin
+            beside = load.result()
+        return {"mib": options.mib, "seconds": seconds, "mib_per_second": options.mib / seconds, "alone": alone, "beside": beside}
+
+
+def has_all(cluster: Cluster, leader: Node, follower: Node) -> bool:
+    status = leader.status()
+    if not status or status["role"] != "leads":
+        raise RuntimeError("the leader changed during the copy")
+    reached = {replica["node"]: replica["match"] for group in status["groups"][1:] for replica in group["replicas"]}
+    return reached.get(follower.number, 0) + 1000 > status["groups"][-1]["last"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=5, help="of each publish load")
+    parser.add_argument("--idle-seconds", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--mib", type=int, default=5120, help="that the empty node has to copy")
+    parser.add_argument("--copy-load-seconds", type=int, default=30, help="of the load beside the copy")
+    parser.add_argument("--only", action="append", choices=WORKS, help="just this work; may come again")
+    parser.add_argument("--results", metavar="FOLDER", help="where the result is written; bench/results without")
+    options = parser.parse_args()
+    times = processor_times()
+    result = {}
+    for work in options.only or WORKS:
+        result[work] = globals()[work](options)
+        print(f"{work}: " + ", ".join(f"{key} {value:,.1f}" if isinstance(value, float) else f"{key} {value}" for key, value in result[work].items()))
+    result["stolen_share"] = stolen_share(times, processor_times())
+    write_result("cluster", result, options.results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
