@@ -1,6 +1,7 @@
 #include <chrono>
 #include <iostream>
 #include <thread>
+#include <vector>
 
 #include "broker/config/config.hpp"
 #include "broker/gateways/http/hooks/hook_file.hpp"
@@ -35,8 +36,9 @@ int check(const millrace::broker::Config& config) {
 /// A node that loses the lead of its cluster, or has to copy a shard, begins anew.
 int serve(const millrace::broker::Config& config) {
     using millrace::broker::Node;
+    std::vector<millrace::ShardId> pulled;
     while (true) {
-        Node node(config);
+        Node node(config, pulled);
         const auto ended = node.run();
         if (!ended) {
             std::cerr << "millraced: " << ended.error().text << '\n';
@@ -45,6 +47,7 @@ int serve(const millrace::broker::Config& config) {
         if (ended.value() == Node::Ending::stop) {
             return 0;
         }
+        pulled = node.pulled();
         std::this_thread::sleep_for(rest_before_restart);
     }
 }

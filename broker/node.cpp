@@ -49,9 +49,12 @@ void end_at_once(const boost::system::error_code& error, int /*signal*/) {
 }  // namespace
 
 struct Node::Impl {
-    explicit Impl(Config given) : config(std::move(given)) {}
+    Impl(Config given, std::vector<ShardId> from_before)
+        : config(std::move(given)), to_install(std::move(from_before)) {}
 
     Config config;
+    std::vector<ShardId> to_install;  ///< copies that the node before has pulled
+    std::vector<ShardId> pulled;
     std::optional<DataDirectory> directory;  ///< held until the last shard has ended
     NodeIdentity identity;
     SystemClock clock;
@@ -74,6 +77,8 @@ struct Node::Impl {
     std::atomic<bool> takes_clients{false};
     std::atomic<bool> is_stopping{false};
     std::optional<Ending> ending;
+    std::atomic<bool> is_pulling{false};
+    std::jthread pulling;
     std::jthread stopping;  // joined before anything that it uses is dropped
 
     Result<void> prepare();
@@ -81,6 +86,8 @@ struct Node::Impl {
     Result<void> copy_shards();
     Result<void> start_shards();
     void copy_later(Shard& shard);
+    void copy_beside(Shard& shard);
+    void install_later(Shard& shard, const cluster::ReplicaMark& mark);
     [[nodiscard]] std::optional<Error> refusal() const;
     /// Runs the control loop until every shard knows the catalog and may serve, or it has to end.
     void wait_for_shards();
@@ -91,8 +98,8 @@ struct Node::Impl {
     [[nodiscard]] std::vector<http::ShardLink> http_links() const;
     void serve();
     void start_jobs();
-    /// Jobs first: their calls need the shards.
-    void stop_shards() const;
+    /// Jobs and copies first: they need the shards.
+    void stop_shards();
     void end(Ending how);
     [[nodiscard]] NodeGreeting greeting() const;
 };
@@ -136,7 +143,7 @@ Result<void> Node::Impl::copy_shards() {
     Result<void> outcome = ok();
     std::jthread copying([this, &outcome] {
         storage::PosixDisk disk;
-        outcome = copies().run(disk, is_stopping);
+        outcome = copies().run(disk, to_install, is_stopping);
         boost::asio::post(control, [this] { control.stop(); });
     });
     run_control(control, metrics);
@@ -176,7 +183,7 @@ Result<void> Node::Impl::start_shards() {
     auto started = shards->start(identity);
     if (!started && nodes && started.error().code == Errc::corrupt) {
         log_error("node", started.error().text + "; the shard is copied from its leader");
-        MILLRACE_TRY(copies().ask_for(shards->failed_shard(), {}));
+        MILLRACE_TRY(copies().ask_for(shards->failed_shard()));
         ending = Ending::restart;
         return ok();
     }
@@ -184,15 +191,53 @@ Result<void> Node::Impl::start_shards() {
 }
 
 void Node::Impl::copy_later(Shard& shard) {
-    std::map<std::uint32_t, std::uint64_t> terms;
-    for (const auto& group : shard.groups()) {
-        terms[static_cast<std::uint32_t>(group.group.value)] = group.role.term.value;
+    if (!shard.is_new()) {
+        copy_beside(shard);
+        return;
     }
-    if (const auto asked = copies().ask_for(shard.id(), terms); !asked) {
+    if (const auto asked = copies().ask_for(shard.id()); !asked) {
         log_error("node", asked.error().text);
-        return;  // the leader tells again
+        return;  // the next link tells again
     }
     boost::asio::post(control, [this] { end(Ending::restart); });
+}
+
+/// Goes on to vote: if two of three were copied and did not, nobody could lead, and none be copied.
+void Node::Impl::copy_beside(Shard& shard) {
+    if (is_pulling.exchange(true)) {
+        return;  // the leader tells again
+    }
+    boost::asio::post(control, [this, &shard, mark = cluster::mark_of(shard)] {
+        if (is_stopping) {
+            return;
+        }
+        pulling = std::jthread([this, &shard, mark] {
+            storage::PosixDisk disk;
+            const auto copied = copies().pull(disk, shard.id(), mark.terms, is_stopping);
+            if (copied) {
+                shard.runtime().post_from_outside(
+                    [this, &shard, mark] { install_later(shard, mark); });
+                return;
+            }
+            log_warning("shard " + std::to_string(shard.id().value),
+                        "the copy waits: " + copied.error().text);
+            is_pulling = false;
+        });
+    });
+}
+
+void Node::Impl::install_later(Shard& shard, const cluster::ReplicaMark& mark) {
+    if (cluster::mark_of(shard) != mark) {
+        log_info("shard " + std::to_string(shard.id().value),
+                 "took part in its groups while it was copied; the copy goes on");
+        is_pulling = false;
+        return;
+    }
+    shard.leave();
+    boost::asio::post(control, [this, id = shard.id()] {
+        pulled.push_back(id);
+        end(Ending::restart);
+    });
 }
 
 void Node::Impl::wait_for_shards() {
@@ -298,7 +343,11 @@ NodeGreeting Node::Impl::greeting() const {
             .shard_count = shards->hosts().size()};
 }
 
-void Node::Impl::stop_shards() const {
+void Node::Impl::stop_shards() {
+    is_stopping = true;
+    if (pulling.joinable()) {
+        pulling.join();
+    }
     if (jobs) {
         jobs->stop();
     }
@@ -333,9 +382,14 @@ void Node::Impl::end(Ending how) {
     });
 }
 
-Node::Node(Config config) : impl_(std::make_unique<Impl>(std::move(config))) {}
+Node::Node(Config config, std::vector<ShardId> pulled)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(pulled))) {}
 Node::~Node() {
     impl_->stop_shards();
+}
+
+const std::vector<ShardId>& Node::pulled() const {
+    return impl_->pulled;
 }
 
 Result<Node::Ending> Node::run() {

@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "broker/config/config.hpp"
+#include "storage/base/ids.hpp"
 #include "storage/base/result.hpp"
 
 namespace millrace::broker {
@@ -20,7 +22,8 @@ class Node {
         stop,     ///< it was told to
         restart,  ///< what it held in memory does not count any more: make another node
     };
-    explicit Node(Config config);
+    /// `pulled`: shards whose copies the node before it has made, to be put in their places.
+    explicit Node(Config config, std::vector<ShardId> pulled = {});
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
     Node(Node&&) = delete;
@@ -30,6 +33,8 @@ class Node {
     /// Serves until SIGTERM or SIGINT, or until it has to begin anew. Errors: locked, newer_format,
     /// configuration, io.
     [[nodiscard]] Result<Ending> run();
+    /// After `run`: what the next node is to be given.
+    [[nodiscard]] const std::vector<ShardId>& pulled() const;
 
   private:
     struct Impl;

@@ -50,7 +50,7 @@ Result<void> Replica::start(Shard& shard, std::function<void()> on_behind) {
          .on_links = [this] { see_links(); },
          .is_new = [&shard] { return shard.is_new(); },
          .cluster_id = [&shard] { return shard.catalog().view()->cluster_id; },
-         .list = [this] { return list(); },
+         .list = [this](bool has_forgotten) { return list(has_forgotten); },
          .read =
              [&shard](const storage::SegmentRead& read, storage::SegmentReadDone done) {
                  shard.store().read_segment(read, std::move(done));
@@ -75,10 +75,15 @@ void Replica::see_links() {
     }
 }
 
-Result<peers::ShardListing> Replica::list() const {
-    if (!shard_->standing().leads) {
+/// A node that knows its votes sees by the term whether this leader still counts, and may be the
+/// one without whom it can't commit anything; one that has forgotten them needs a leader that has.
+Result<peers::ShardListing> Replica::list(bool has_forgotten) const {
+    const auto standing = shard_->standing();
+    if (has_forgotten ? !standing.leads : !standing.leads_all) {
         return fail(Errc::not_leader, "this node does not lead the shard");
     }
+    // What the other had acknowledged before counts here for good, so the copy has to have it.
+    MILLRACE_TRY(shard_->store().sync());
     peers::ShardListing listing;
     for (const auto& group : shard_->groups()) {
         listing.terms[group.group.value] = group.role.term.value;

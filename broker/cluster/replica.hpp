@@ -33,7 +33,7 @@ class Replica {
 
   private:
     void see_links();
-    [[nodiscard]] Result<peers::ShardListing> list() const;
+    [[nodiscard]] Result<peers::ShardListing> list(bool has_forgotten) const;
 
     std::vector<consensus::Voter> voters_;
     Duration election_timeout_;

@@ -102,8 +102,12 @@ int GroupIo::append(raft_io_append* request,
         bytes += entry.buf.len;
     }
     pending_bytes_ += bytes;
-    pending_.push_back(
-        {.request = request, .done = done, .commit = logged_.back().place.commit, .bytes = bytes});
+    pending_.push_back({.request = request,
+                        .done = done,
+                        .commit = logged_.back().place.commit,
+                        .bytes = bytes,
+                        .term = entries.back().term});
+    compared_.upto = std::max(compared_.upto, compared_.asked_upto);
     return 0;
 }
 
@@ -158,6 +162,7 @@ void GroupIo::on_durable(CommitSequence commit) {
         const auto append = pending_.front();
         pending_.pop_front();
         pending_bytes_ -= append.bytes;
+        stored_term_ = append.term;
         append.done(append.request, 0);
     }
 }

@@ -100,6 +100,7 @@ class GroupIo {
         raft_io_append_cb done = nullptr;
         CommitSequence commit;
         std::size_t bytes = 0;
+        std::uint64_t term = 0;  ///< of the last entry
     };
     struct PendingSend {
         raft_io_send* request = nullptr;
@@ -147,6 +148,8 @@ class GroupIo {
     void end_gets(int status);
     void answer_install(NodeId from, const raft_install_snapshot& install);
     [[nodiscard]] bool has_entry(raft_index index, raft_term term) const;
+    [[nodiscard]] bool is_of_no_use_yet(const raft_message& message) const;
+    [[nodiscard]] raft_message checked_answer(const raft_message& message);
     void skip_what_is_applied(raft_append_entries& append) const;
     [[nodiscard]] bool is_leader() const;
     [[nodiscard]] int pick_below(int range);
@@ -182,6 +185,14 @@ class GroupIo {
     std::deque<Logged> unloaded_;
     std::deque<PendingAppend> pending_;
     std::size_t pending_bytes_ = 0;
+    std::uint64_t stored_term_ = 0;  ///< of the last entry that is durable
+    /// What was compared with the log of the leader of a term, and matches up to there.
+    struct Compared {
+        std::uint64_t term = 0;
+        raft_index upto = 0;
+        raft_index asked_upto = 0;  ///< where the entries under way would end
+    };
+    Compared compared_;
     std::vector<PendingSend> sends_;
     std::vector<PendingGet> gets_;
     std::string failure_;

@@ -20,7 +20,7 @@ constexpr std::size_t received_bytes_max = std::size_t{24} * 1024 * 1024;
 int GroupIo::send(raft_io_send* request, const raft_message& message, raft_io_send_cb done) {
     // A lost message is no failure: after one libraft begins again at what it knows to match, which
     // for a replica that was never heard is the first entry of all.
-    const bool is_sent = send_whole(message);
+    const bool is_sent = send_whole(checked_answer(message));
     const int status = is_sent || message.type != RAFT_IO_INSTALL_SNAPSHOT ? 0 : RAFT_NOCONNECTION;
     if (done == nullptr) {
         return 0;  // a transfer of leadership, which has a timeout of its own
@@ -102,14 +102,46 @@ Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
         drop_message(message);
         return ok();
     }
+    if (is_of_no_use_yet(message)) {
+        return ok();
+    }
     if (message.type == RAFT_IO_APPEND_ENTRIES) {
-        skip_what_is_applied(message.append_entries);
+        auto& append = message.append_entries;
+        skip_what_is_applied(append);
+        if (compared_.term != append.term) {
+            compared_ = {.term = append.term};
+        }
+        compared_.asked_upto = append.prev_log_index + append.n_entries;
     }
     message.server_id = from.value;
     message.server_address = "";
     receive_(&io_, &message);
+    compared_.asked_upto = 0;
     on_step_();
     return ok();
+}
+
+/// libraft 0.15 commits what earlier terms left as soon as it counts a majority for it, which may
+/// still be lost. An entry of this term behind it makes it safe: nobody counts before that is
+/// stored.
+bool GroupIo::is_of_no_use_yet(const raft_message& message) const {
+    const auto* const instance = static_cast<const raft*>(io_.data);
+    return message.type == RAFT_IO_APPEND_ENTRIES_RESULT && instance->state == RAFT_LEADER &&
+           stored_term_ != instance->current_term;
+}
+
+/// libraft 0.15 answers with all that is stored, also where only what comes before was compared:
+/// the rest may be left from another leader, and would count for entries that this log does not
+/// have.
+raft_message GroupIo::checked_answer(const raft_message& message) {
+    auto checked = message;
+    if (message.type == RAFT_IO_APPEND_ENTRIES_RESULT &&
+        message.append_entries_result.rejected == 0) {
+        compared_.upto = std::max(compared_.upto, compared_.asked_upto);
+        auto& last = checked.append_entries_result.last_log_index;
+        last = std::min(last, compared_.upto);
+    }
+    return checked;
 }
 
 /// libraft 0.15 takes entries that are no longer in its memory for new ones. They are in the state,

@@ -45,8 +45,9 @@ class PeerMesh final : public consensus::PeerLinks {
         std::function<void()> on_links;  ///< one came or went
         std::function<bool()> is_new;    ///< nothing was ever agreed on here
         std::function<std::string()> cluster_id;
-        /// Errors: not_leader.
-        std::function<Result<ShardListing>()> list;
+        /// `has_forgotten`: the other node does not know any more what it voted and acknowledged.
+        /// Errors: not_leader, and those of the store.
+        std::function<Result<ShardListing>(bool has_forgotten)> list;
         std::function<void(const storage::SegmentRead& read, storage::SegmentReadDone done)> read;
     };
     PeerMesh(Options options, Runtime& runtime, MetricsRegistry& metrics);

@@ -169,6 +169,7 @@ void ShardImpl::serve() {
         });
     }
     is_serving_ = true;
+    last_turn_ = runtime_.clock().steady_now();
     if (catalog_.has_cluster()) {
         catalog_.publish_first_view();
     } else {
@@ -268,19 +269,38 @@ void ShardImpl::apply_commands(const consensus::Entry& entry) {
 }
 
 void ShardImpl::publish(std::span<const PublishBatch> batches, PublishDone done) {
-    if (!failure_ && !is_stopping_ && is_serving_) {
+    const auto error = refusal();
+    if (!error) {
         acceptor_.accept(*catalog_.view(), batches, std::move(done));
         return;
     }
-    const auto error = failure_       ? *failure_
-                       : is_stopping_ ? fail(Errc::shutting_down, "the broker is stopping")
-                                      : fail(Errc::not_leader, "this node does not lead");
     std::vector<PublishOutcome> outcomes;
     outcomes.reserve(batches.size());
     for (const auto& batch : batches) {
-        outcomes.push_back({.code = error.code, .duplicate = false, .partition = batch.partition});
+        outcomes.push_back({.code = error->code, .duplicate = false, .partition = batch.partition});
     }
-    done(std::move(outcomes), error.text);
+    done(std::move(outcomes), error->text);
+}
+
+/// A process that stood still for longer than others wait for it may have been replaced. It says
+/// nothing final of what it remembers before it has heard from them.
+std::optional<Error> ShardImpl::refusal() {
+    if (failure_) {
+        return failure_;
+    }
+    if (is_stopping_) {
+        return fail(Errc::shutting_down, "the broker is stopping");
+    }
+    if (options_.cluster && is_serving_) {
+        const auto now = runtime_.clock().steady_now();
+        const auto patience = options_.cluster->election_timeout;
+        suspect_until_ = now - last_turn_ > patience ? now + patience / 2 : suspect_until_;
+        if (now < suspect_until_) {
+            return fail(Errc::not_leader, "this node stood still, another may lead");
+        }
+    }
+    return is_serving_ ? std::nullopt
+                       : std::optional(fail(Errc::not_leader, "this node does not lead"));
 }
 
 std::optional<storage::PartitionBounds> ShardImpl::bounds(PartitionId partition) const {
@@ -319,6 +339,7 @@ void ShardImpl::tell_advances() {
 }
 
 void ShardImpl::end_turn() {
+    last_turn_ = runtime_.clock().steady_now();
     if (has_started_) {
         tell_advances();
     }

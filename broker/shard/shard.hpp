@@ -49,6 +49,7 @@ struct ShardCluster {
 struct ShardStanding {
     bool leads = false;       ///< all groups of the shard, with everything of earlier terms applied
     bool leads_some = false;  ///< at least one
+    bool leads_all = false;   ///< but what earlier terms left may not be applied
     bool has_failed = false;  ///< it takes part no more
     NodeId leader;            ///< of the first group; 0 while nobody is known to lead
 };
@@ -182,6 +183,8 @@ class Shard {
     /// Hands the lead of what this node leads to another, once that has everything.
     virtual void transfer(NodeId to) = 0;
     [[nodiscard]] virtual std::vector<consensus::GroupStatus> groups() const = 0;
+    /// Takes no part in its groups any more: no entry comes, no vote is given.
+    virtual void leave() = 0;
 
     [[nodiscard]] virtual ShardId id() const = 0;
     [[nodiscard]] virtual Runtime& runtime() = 0;

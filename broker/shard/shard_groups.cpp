@@ -84,11 +84,13 @@ void ShardGroups::receive(NodeId from, GroupId group, std::span<const std::byte>
 }
 
 ShardStanding ShardGroups::standing() const {
-    ShardStanding standing{.leads = has_started_, .leader = groups_.front()->role().leader};
+    ShardStanding standing{
+        .leads = has_started_, .leads_all = has_started_, .leader = groups_.front()->role().leader};
     for (const auto& group : groups_) {
         const auto role = group->role();
         standing.leads = standing.leads && role.leads;
         standing.leads_some = standing.leads_some || group->is_leader();
+        standing.leads_all = standing.leads_all && group->is_leader();
     }
     return standing;
 }

@@ -52,6 +52,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void on_behind(std::function<void()> listener) override { tell_behind_ = std::move(listener); }
     void transfer(NodeId to) override { groups_.transfer(to); }
     std::vector<consensus::GroupStatus> groups() const override { return groups_.status(); }
+    void leave() override { groups_.stop(); }
 
     ShardId id() const override { return options_.id; }
     Runtime& runtime() override { return runtime_; }
@@ -95,6 +96,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     [[nodiscard]] Result<void> lead_alone();
     void found_cluster(consensus::ProposeDone done);
     void note_applied();
+    [[nodiscard]] std::optional<Error> refusal();
     void apply_records(const consensus::Entry& entry);
     void apply_commands(const consensus::Entry& entry);
     void end_turn();
@@ -127,6 +129,8 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     std::vector<CatalogListener> catalog_listeners_;
     std::unordered_set<PartitionId> advanced_;
     CommitSequence durable_;
+    SteadyTime last_turn_{};
+    SteadyTime suspect_until_{};
     bool is_serving_ = false;  ///< else what is applied was not accepted here
     bool has_started_ = false;
     bool is_stopping_ = false;

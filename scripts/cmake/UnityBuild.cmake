@@ -13,8 +13,8 @@ unity_alone(millrace_storage
 unity_alone(millraced
   broker/node.cpp)
 unity_alone(millrace_shard
-  broker/shard/event_filter.cpp
-  broker/shard/publish_queue.cpp)
+  broker/shard/intake/event_filter.cpp
+  broker/shard/intake/publish_queue.cpp)
 unity_alone(millrace_delivery
   broker/delivery/jobs/job_runner.cpp
   broker/delivery/queue/engine_heads.cpp)

@@ -9,7 +9,7 @@
 namespace millrace::storage {
 namespace {
 
-constexpr std::size_t frames_in_a_commit = 4;
+constexpr std::size_t frames_of_a_commit = 4;
 
 /// Puts frames behind each other into commits of a bounded size.
 class Placer {
@@ -18,7 +18,7 @@ class Placer {
         : commits_(commits), commit_bytes_max_(commit_bytes_max) {}
 
     [[nodiscard]] std::size_t frame_payload_max() const {
-        return commit_bytes_max_ / frames_in_a_commit;
+        return commit_bytes_max_ / frames_of_a_commit;
     }
     /// Returns where the frame's payload begins in the file.
     std::uint64_t place(PlacedFrame frame) {
