@@ -36,7 +36,7 @@ bool PeerLink::handle(const wire::FrameView& frame) {
         return false;
     }
     const auto api = static_cast<PeerApi>(frame.header.api);
-    if (api == PeerApi::refusal && !hello_) {
+    if (api == PeerApi::refusal) {
         close(parse_refusal(frame.raw));
         return false;
     }

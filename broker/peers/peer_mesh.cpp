@@ -148,19 +148,29 @@ Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
 }
 
 void PeerMesh::forget(PeerLink& link, const Error& reason) {
-    for (auto& [node, peer] : peers_) {
-        if (peer.link == &link) {
-            peer.link = nullptr;
-            linked_.add(-1);
-            log_info(name(),
-                     "the link to node " + std::to_string(node.value) + " ended: " + reason.text);
-        }
-    }
-    if (!link.hello()) {
-        log_warning(name(), link.address() + ": " + reason.text);
+    const auto found =
+        std::ranges::find_if(peers_, [&link](const auto& row) { return row.second.link == &link; });
+    if (found != peers_.end()) {
+        found->second.link = nullptr;
+        linked_.add(-1);
+        log_info(
+            name(),
+            "the link to node " + std::to_string(found->first.value) + " ended: " + reason.text);
+    } else if (!link.hello() || !link.hello()->is_copying) {
+        complain(link.address() + ": " + reason.text);
     }
     links_.erase(&link);
     handlers_.on_links();
+}
+
+/// Once, though it is tried again and again.
+void PeerMesh::complain(const std::string& text) {
+    const auto port = text.find(':');  // of whoever connects, another each time
+    auto about = port == std::string::npos ? text : text.substr(text.find(' ', port));
+    if (complaint_ != about) {
+        complaint_ = std::move(about);
+        log_warning(name(), text);
+    }
 }
 
 bool PeerMesh::send(NodeId to, GroupId group, std::vector<std::byte> message) {

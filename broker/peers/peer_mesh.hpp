@@ -82,6 +82,7 @@ class PeerMesh final : public consensus::PeerLinks {
     void answer_list(PeerLink& link, std::uint32_t correlation);
     void answer_read(PeerLink& link, const wire::FrameView& frame);
     void forget(PeerLink& link, const Error& reason);
+    void complain(const std::string& text);
     void dial(NodeId node);
     void dial_later(NodeId node);
     [[nodiscard]] PeerHello own_hello() const;
@@ -91,6 +92,7 @@ class PeerMesh final : public consensus::PeerLinks {
     Runtime& runtime_;
     Handlers handlers_;
     std::string native_;
+    std::string complaint_;  ///< the last
     std::map<NodeId, Peer> peers_;
     std::unordered_map<PeerLink*, std::unique_ptr<PeerLink>> links_;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
