@@ -20,13 +20,13 @@
 #include "broker/descriptor_limit.hpp"
 #include "broker/gateways/http/http_door.hpp"
 #include "broker/node_control.hpp"
+#include "broker/node_copies.hpp"
 #include "broker/node_greeting.hpp"
 #include "broker/node_shards.hpp"
 #include "broker/odoo_feed.hpp"
 #include "broker/odoo_source.hpp"
 #include "broker/part_options.hpp"
 #include "storage/base/logging.hpp"
-#include "storage/io/posix_disk.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -50,11 +50,10 @@ void end_at_once(const boost::system::error_code& error, int /*signal*/) {
 
 struct Node::Impl {
     Impl(Config given, std::vector<ShardId> from_before)
-        : config(std::move(given)), to_install(std::move(from_before)) {}
+        : config(std::move(given)), pulled(std::move(from_before)) {}
 
     Config config;
-    std::vector<ShardId> to_install;  ///< copies that the node before has pulled
-    std::vector<ShardId> pulled;
+    std::vector<ShardId> pulled;  ///< copies of the node before; of this one when it has ended
     std::optional<DataDirectory> directory;  ///< held until the last shard has ended
     NodeIdentity identity;
     SystemClock clock;
@@ -63,6 +62,7 @@ struct Node::Impl {
     boost::asio::signal_set signals{control, SIGTERM, SIGINT};
     std::optional<cluster::ClusterNodes> nodes;
     std::unique_ptr<cluster::ClusterSeat> seat;
+    std::unique_ptr<NodeCopies> copies;  ///< null: this node stands alone
     std::unique_ptr<NodeShards> shards;
     std::unique_ptr<cluster::ClusterStatus> status;  ///< null until the shards are open
     std::unique_ptr<http::HttpDoor> door;
@@ -75,19 +75,12 @@ struct Node::Impl {
     std::uint16_t http_port = 0;
     std::size_t shards_ready = 0;
     std::atomic<bool> takes_clients{false};
-    std::atomic<bool> is_stopping{false};
     std::optional<Ending> ending;
-    std::atomic<bool> is_pulling{false};
-    std::jthread pulling;
     std::jthread stopping;  // joined before anything that it uses is dropped
 
     Result<void> prepare();
-    [[nodiscard]] cluster::ShardCopies copies() const;
     Result<void> copy_shards();
     Result<void> start_shards();
-    void copy_later(Shard& shard);
-    void copy_beside(Shard& shard);
-    void install_later(Shard& shard, const cluster::ReplicaMark& mark);
     [[nodiscard]] std::optional<Error> refusal() const;
     /// Runs the control loop until every shard knows the catalog and may serve, or it has to end.
     void wait_for_shards();
@@ -128,26 +121,31 @@ Result<void> Node::Impl::prepare() {
             end(Ending::stop);
         }
     });
-    return nodes ? copy_shards() : Result<void>(ok());
-}
-
-cluster::ShardCopies Node::Impl::copies() const {
-    return {.data_directory = config.data_dir,
-            .nodes = *nodes,
-            .shard_count = identity.shard_count,
-            .bytes_per_second = config.cluster_copy_bytes_per_second};
+    if (!nodes) {
+        return ok();
+    }
+    copies = std::make_unique<NodeCopies>(
+        cluster::ShardCopies{.data_directory = config.data_dir,
+                             .nodes = *nodes,
+                             .shard_count = identity.shard_count,
+                             .bytes_per_second = config.cluster_copy_bytes_per_second},
+        control,
+        [this](std::vector<ShardId> made) {
+            pulled = std::move(made);
+            end(Ending::restart);
+        });
+    return copy_shards();
 }
 
 /// Signals are heard meanwhile.
 Result<void> Node::Impl::copy_shards() {
     Result<void> outcome = ok();
-    std::jthread copying([this, &outcome] {
-        storage::PosixDisk disk;
-        outcome = copies().run(disk, to_install, is_stopping);
-        boost::asio::post(control, [this] { control.stop(); });
+    copies->prepare(std::exchange(pulled, {}), [this, &outcome](Result<void> done) {
+        outcome = std::move(done);
+        control.stop();
     });
     run_control(control, metrics);
-    copying.join();
+    copies->wait();
     control.restart();
     return ending ? Result<void>(ok()) : outcome;
 }
@@ -177,67 +175,17 @@ Result<void> Node::Impl::start_shards() {
                                        }
                                    });
                                },
-                           .on_behind = [this](Shard& shard) { copy_later(shard); },
+                           .on_behind = [this](Shard& shard) { copies->copy(shard); },
                            .refusal = [this] { return refusal(); },
                            .version = program_version});
     auto started = shards->start(identity);
     if (!started && nodes && started.error().code == Errc::corrupt) {
         log_error("node", started.error().text + "; the shard is copied from its leader");
-        MILLRACE_TRY(copies().ask_for(shards->failed_shard()));
+        MILLRACE_TRY(copies->ask_for(shards->failed_shard()));
         ending = Ending::restart;
         return ok();
     }
     return started;
-}
-
-void Node::Impl::copy_later(Shard& shard) {
-    if (!shard.is_new()) {
-        copy_beside(shard);
-        return;
-    }
-    if (const auto asked = copies().ask_for(shard.id()); !asked) {
-        log_error("node", asked.error().text);
-        return;  // the next link tells again
-    }
-    boost::asio::post(control, [this] { end(Ending::restart); });
-}
-
-/// Goes on to vote: if two of three were copied and did not, nobody could lead, and none be copied.
-void Node::Impl::copy_beside(Shard& shard) {
-    if (is_pulling.exchange(true)) {
-        return;  // the leader tells again
-    }
-    boost::asio::post(control, [this, &shard, mark = cluster::mark_of(shard)] {
-        if (is_stopping) {
-            return;
-        }
-        pulling = std::jthread([this, &shard, mark] {
-            storage::PosixDisk disk;
-            const auto copied = copies().pull(disk, shard.id(), mark.terms, is_stopping);
-            if (copied) {
-                shard.runtime().post_from_outside(
-                    [this, &shard, mark] { install_later(shard, mark); });
-                return;
-            }
-            log_warning("shard " + std::to_string(shard.id().value),
-                        "the copy waits: " + copied.error().text);
-            is_pulling = false;
-        });
-    });
-}
-
-void Node::Impl::install_later(Shard& shard, const cluster::ReplicaMark& mark) {
-    if (cluster::mark_of(shard) != mark) {
-        log_info("shard " + std::to_string(shard.id().value),
-                 "took part in its groups while it was copied; the copy goes on");
-        is_pulling = false;
-        return;
-    }
-    shard.leave();
-    boost::asio::post(control, [this, id = shard.id()] {
-        pulled.push_back(id);
-        end(Ending::restart);
-    });
 }
 
 void Node::Impl::wait_for_shards() {
@@ -344,9 +292,8 @@ NodeGreeting Node::Impl::greeting() const {
 }
 
 void Node::Impl::stop_shards() {
-    is_stopping = true;
-    if (pulling.joinable()) {
-        pulling.join();
+    if (copies) {
+        copies->stop();
     }
     if (jobs) {
         jobs->stop();
@@ -360,7 +307,9 @@ void Node::Impl::end(Ending how) {
     if (std::exchange(ending, ending.value_or(how))) {
         return;
     }
-    is_stopping = true;
+    if (copies) {
+        copies->let_go();
+    }
     if (seat) {
         seat->stop();
     }

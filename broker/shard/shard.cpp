@@ -50,57 +50,6 @@ ShardImpl::ShardImpl(ShardOptions options,
     sequences_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
 }
 
-ShardGroups::Wiring ShardImpl::group_wiring() {
-    return {.data = *this,
-            .catalog = catalog_,
-            .on_failure = [this](const Error& error) { on_failed(error); },
-            .on_role =
-                [this] {
-                    if (tell_standing_) {
-                        tell_standing_();
-                    }
-                },
-            .on_behind =
-                [this] {
-                    if (tell_behind_) {
-                        tell_behind_();
-                    }
-                }};
-}
-
-PublishQueue::Propose ShardImpl::proposer(std::uint16_t type) {
-    return [this, type](std::uint32_t batch_count, consensus::EntryBuffer entry, auto done) {
-        if (type == entry_type_sequences) {
-            queue_.flush();  // sequences name places of records that may still be in there
-        }
-        groups_.data().propose(type, batch_count, std::move(entry), std::move(done));
-    };
-}
-
-ShardCatalog::Wiring ShardImpl::catalog_wiring() {
-    return {
-        .shard = options_.id,
-        .shard_count = options_.shard_count,
-        .runtime = runtime_,
-        .store = store_pointer_,
-        .peer =
-            [this](ShardId shard) {
-                return &static_cast<ShardImpl*>(table_.shards[shard.value])->catalog_;
-            },
-        .propose =
-            [this](const std::string& command, consensus::ProposeDone done) {
-                const auto fits = CommandQueue::check_size(command.size(), command_bytes_max());
-                if (!fits) {
-                    done(fits.error());
-                    return;
-                }
-                consensus::EntryBuffer entry;
-                std::memcpy(entry.extend(command.size()).data(), command.data(), command.size());
-                groups_.catalog().propose(entry_type_catalog, 0, std::move(entry), std::move(done));
-            },
-        .on_view = [this](const CatalogPtr& view) { see_catalog(view); }};
-}
-
 Result<void> ShardImpl::open() {
     MILLRACE_TRY(check_limits(options_));
     MILLRACE_TRY(store_,
@@ -242,16 +191,23 @@ void ShardImpl::apply(const consensus::Entry& entry) {
         apply_records(entry);
     } else if (entry.type == entry_type_delivery) {
         apply_commands(entry);
-    } else if (entry.type == entry_type_sequences && !is_serving_) {
+    } else if (entry.type == entry_type_sequences && !was_accepted_here(entry)) {
         acceptor_.note_recovered_sequences(entry.payload);
     }
 }
 
+/// A shard that served may go on for a moment under another leader, and what it writes into its
+/// state then has to be right.
+bool ShardImpl::was_accepted_here(const consensus::Entry& entry) {
+    return is_serving_ && groups_.data().is_leader() && entry.term == groups_.data().role().term;
+}
+
 void ShardImpl::apply_records(const consensus::Entry& entry) {
     store_pointer_->index_batches(entry.place, entry.payload);
+    const bool is_own = was_accepted_here(entry);
     auto rest = entry.payload;
     while (const auto header = load_batch_header(rest)) {
-        if (!is_serving_) {
+        if (!is_own) {
             acceptor_.note_recovered(*header,
                                      rest.subspan(BatchHeader::bytes, header->batch_bytes));
         }

@@ -97,6 +97,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void found_cluster(consensus::ProposeDone done);
     void note_applied();
     [[nodiscard]] std::optional<Error> refusal();
+    [[nodiscard]] bool was_accepted_here(const consensus::Entry& entry);
     void apply_records(const consensus::Entry& entry);
     void apply_commands(const consensus::Entry& entry);
     void end_turn();

@@ -12,13 +12,11 @@ constexpr std::size_t crc_from = 21;
 
 }  // namespace
 
-bool is_intact(std::span<const std::byte> run,
-               PartitionId partition,
-               Offset base_offset,
-               std::uint32_t record_count) {
+bool is_intact(std::span<const std::byte> run, const KnownBatch& known) {
     const auto header = load_batch_header(run);
-    if (!header || header->partition != partition || header->base_offset != base_offset ||
-        header->record_count != record_count) {
+    if (!header || header->partition != known.partition ||
+        header->base_offset != known.base_offset || header->record_count != known.record_count ||
+        (known.append_time_us != 0 && header->append_time_us != known.append_time_us)) {
         return false;
     }
     const auto batch = run.subspan(BatchHeader::bytes, header->batch_bytes);

@@ -145,9 +145,12 @@ void Job::judge(std::size_t part, std::span<const Piece> own) {
     auto& result = results[part];
     for (const auto& piece : own) {
         const auto& [segment, entry] = piece.place;
-        const bool is_bad =
-            piece.is_from_disk && !piece.is_left_out &&
-            !is_intact(run_of(piece), parts[part].partition, entry.base_offset, entry.record_count);
+        const bool is_bad = piece.is_from_disk && !piece.is_left_out &&
+                            !is_intact(run_of(piece),
+                                       {.partition = parts[part].partition,
+                                        .base_offset = entry.base_offset,
+                                        .record_count = entry.record_count,
+                                        .append_time_us = entry.append_time_us});
         if (is_bad) {
             result.damage = fail(Errc::corrupt,
                                  "segment " + std::to_string(segment.value) + ", position " +

@@ -229,7 +229,10 @@ class Rewrite {
             const auto skip = move->from - begin;
             MILLRACE_TRY(const auto bytes, window.at(begin, skip + batch.run_bytes));
             const auto run = bytes.subspan(std::min(skip, bytes.size()));
-            if (!is_intact(run, batch.partition, batch.base_offset, batch.record_count)) {
+            if (!is_intact(run,
+                           {.partition = batch.partition,
+                            .base_offset = batch.base_offset,
+                            .record_count = batch.record_count})) {
                 return fail(Errc::corrupt,
                             what() + "position " + std::to_string(move->from) +
                                 ": a batch does not verify");

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "broker/cluster/shard_copies.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace millrace::broker {
+
+/// The copies of one node's shards, each made by a thread of its own while the control thread goes
+/// on.
+///
+/// Threads:  the control thread; `copy` those of the shards, `stop` any.
+class NodeCopies {
+  public:
+    /// `on_ready`, on the control thread: the node has to begin anew with these copies, or to make
+    /// those that it has asked for.
+    NodeCopies(cluster::ShardCopies copies,
+               boost::asio::io_context& control,
+               std::function<void(std::vector<ShardId> pulled)> on_ready)
+        : copies_(std::move(copies)), control_(control), on_ready_(std::move(on_ready)) {}
+    NodeCopies(const NodeCopies&) = delete;
+    NodeCopies& operator=(const NodeCopies&) = delete;
+    NodeCopies(NodeCopies&&) = delete;
+    NodeCopies& operator=(NodeCopies&&) = delete;
+    ~NodeCopies() { stop(); }
+
+    /// Before the shards open; `done` comes on the control thread.
+    void prepare(std::vector<ShardId> pulled, std::function<void(Result<void>)> done);
+    void wait();
+    /// A shard lacks what its leader has forgotten; it tells again until it has been copied.
+    void copy(Shard& shard);
+    /// As ShardCopies::ask_for.
+    [[nodiscard]] Result<void> ask_for(ShardId shard) const { return copies_.ask_for(shard); }
+    /// Nothing is begun any more, and what is under way ends soon.
+    void let_go() { is_stopping_ = true; }
+    /// Before the shards end.
+    void stop();
+
+  private:
+    void copy_beside(Shard& shard);
+    void install_later(Shard& shard, const cluster::ReplicaMark& mark);
+
+    cluster::ShardCopies copies_;
+    boost::asio::io_context& control_;
+    std::function<void(std::vector<ShardId>)> on_ready_;
+    std::atomic<bool> is_stopping_{false};
+    std::atomic<bool> is_pulling_{false};
+    std::jthread thread_;
+};
+
+}  // namespace millrace::broker

@@ -1,0 +1,60 @@
+#include <cstring>
+#include <utility>
+
+#include "broker/shard/shard_impl.hpp"
+
+// How the parts of a shard reach each other.
+namespace millrace::broker {
+
+ShardGroups::Wiring ShardImpl::group_wiring() {
+    return {.data = *this,
+            .catalog = catalog_,
+            .on_failure = [this](const Error& error) { on_failed(error); },
+            .on_role =
+                [this] {
+                    if (tell_standing_) {
+                        tell_standing_();
+                    }
+                },
+            .on_behind =
+                [this] {
+                    if (tell_behind_) {
+                        tell_behind_();
+                    }
+                }};
+}
+
+PublishQueue::Propose ShardImpl::proposer(std::uint16_t type) {
+    return [this, type](std::uint32_t batch_count, consensus::EntryBuffer entry, auto done) {
+        if (type == entry_type_sequences) {
+            queue_.flush();  // sequences name places of records that may still be in there
+        }
+        groups_.data().propose(type, batch_count, std::move(entry), std::move(done));
+    };
+}
+
+ShardCatalog::Wiring ShardImpl::catalog_wiring() {
+    return {
+        .shard = options_.id,
+        .shard_count = options_.shard_count,
+        .runtime = runtime_,
+        .store = store_pointer_,
+        .peer =
+            [this](ShardId shard) {
+                return &static_cast<ShardImpl*>(table_.shards[shard.value])->catalog_;
+            },
+        .propose =
+            [this](const std::string& command, consensus::ProposeDone done) {
+                const auto fits = CommandQueue::check_size(command.size(), command_bytes_max());
+                if (!fits) {
+                    done(fits.error());
+                    return;
+                }
+                consensus::EntryBuffer entry;
+                std::memcpy(entry.extend(command.size()).data(), command.data(), command.size());
+                groups_.catalog().propose(entry_type_catalog, 0, std::move(entry), std::move(done));
+            },
+        .on_view = [this](const CatalogPtr& view) { see_catalog(view); }};
+}
+
+}  // namespace millrace::broker
