@@ -1,0 +1,57 @@
+"""Nodes that can't catch up from their leader's memory copy whole shards."""
+import hashlib
+import json
+import unittest
+
+from nodes import Cluster, Node
+
+TOPIC = "plant1.mes.step.done"
+MEMORY_BYTES = 64 * 1024 * 1024
+VALUE_BYTES = 1_000_000
+
+
+class Copies(unittest.TestCase):
+    def setUp(self):
+        self.cluster = Cluster(arguments=("--segment-bytes", "16MiB"))
+        self.addCleanup(self.cluster.close)
+        self.cluster.start()
+        self.cluster.millrace("topic", "create", TOPIC, "--partitions", "4")
+
+    def publish(self, count: int, value_bytes: int, name: str):
+        filling = "." * value_bytes
+        lines = (json.dumps({"key": f"{name}-{number}", "value": f"{name} {number} {filling}"}) + "\n" for number in range(count))
+        self.cluster.millrace("publish", TOPIC, "--jsonl", text="".join(lines))
+
+    def digest(self) -> tuple[int, str]:
+        out = self.cluster.millrace("consume", TOPIC, "--format", "{partition} {offset} {key} {value}").stdout
+        return len(out.splitlines()), hashlib.sha256("\n".join(sorted(out.splitlines())).encode()).hexdigest()
+
+    def check_that_it_can_lead(self, node: Node, expected: tuple[int, str]):
+        self.assertTrue(node.has_logged("is copied from the node that leads it"), node.log_tail())
+        self.cluster.bring_lead_to(node)
+        self.assertEqual(self.digest(), expected)
+        self.publish(10, 10, "after")
+        self.assertEqual(self.digest()[0], expected[0] + 10)
+
+    def test_a_node_that_lost_its_disk_is_filled_again_and_can_lead(self):
+        self.publish(500, 100, "before")
+        node = self.cluster.followers()[0]
+        node.stop()
+        node.wipe()
+        self.publish(500, 100, "meanwhile")
+        node.start()
+        self.cluster.settle()
+        self.check_that_it_can_lead(node, self.digest())
+
+    def test_a_node_that_missed_more_than_its_leader_remembers_copies(self):
+        self.publish(20, 100, "before")
+        node = self.cluster.followers()[0]
+        node.stop()
+        self.publish(2 * MEMORY_BYTES // VALUE_BYTES, VALUE_BYTES, "meanwhile")
+        node.start()
+        self.cluster.settle()
+        self.check_that_it_can_lead(node, self.digest())
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)

@@ -1,0 +1,78 @@
+"""Settings that make no cluster: each says what is wrong and where."""
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+from harness import binary, eventually
+from nodes import Cluster, Node, free_ports
+
+
+class OneNode(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="millrace-settings-")
+        self.addCleanup(folder.cleanup)
+        self.data = pathlib.Path(folder.name) / "data"
+
+    def refusal(self, *arguments: str) -> str:
+        done = subprocess.run([binary("millraced"), "--data-dir", str(self.data), "--port", "0", "--http-port", "0", "--shards", "2", *arguments],
+                              capture_output=True, text=True, timeout=20, check=False)
+        self.assertNotEqual(done.returncode, 0, done.stderr)
+        return done.stderr
+
+    def test_what_cluster_nodes_may_not_be(self):
+        first = free_ports(2)
+        for nodes, words in ((f"1=127.0.0.1:{first}", "node_id 9 is not among them"),
+                             ("9=somewhere:7201", "has no IPv4 address"), ("9=127.0.0.1", "is no node"), ("0=127.0.0.1:7201", "no id above 0"),
+                             (f"9=127.0.0.1:{first},9=127.0.0.1:{first + 9}", "is there twice"),
+                             (f"9=127.0.0.1:{first},2=127.0.0.1:{first + 1}", "runs into the ports of node 9")):
+            with self.subTest(nodes=nodes):
+                said = self.refusal("--node-id", "9", "--cluster-nodes", nodes)
+                self.assertIn("cluster_nodes", said)
+                self.assertIn(words, said)
+
+    def test_a_data_directory_stays_with_its_node(self):
+        nodes = ",".join(f"{number}=127.0.0.1:{free_ports(2)}" for number in (1, 2))
+        self.assertIn("not among them", self.refusal("--node-id", "3", "--cluster-nodes", nodes))
+        self.assertIn("belongs to node 3, not to node 1", self.refusal("--node-id", "1", "--cluster-nodes", nodes))
+
+
+class Strangers(unittest.TestCase):
+    def setUp(self):
+        self.cluster = Cluster(size=2, shards=2)
+        self.addCleanup(self.cluster.close)
+
+    def start_all(self) -> list[Node]:
+        nodes = list(self.cluster.nodes.values())
+        for node in nodes:
+            node.start()
+        return nodes
+
+    def eventually_log(self, nodes: list[Node], text: str):
+        eventually(10, lambda: any(node.has_logged(text) for node in nodes), f"a node says \"{text}\": {self.cluster.log_tails()}")
+
+    def test_nodes_with_different_shards_are_no_cluster(self):
+        second = self.cluster.nodes[2]
+        second.arguments[second.arguments.index("--shards") + 1] = "1"
+        nodes = self.start_all()
+        self.eventually_log(nodes, "nodes of a cluster have the same number of shards: node 2 has 1, node 1 has 2")
+        self.assertIsNone(self.cluster.find_leader())
+
+    def test_a_node_of_another_cluster_is_refused(self):
+        self.start_all()
+        other = Cluster(size=2, shards=2)
+        self.addCleanup(other.close)
+        other.start()
+        for cluster in (self.cluster, other):
+            cluster.settle()
+        stranger, native = self.cluster.nodes[2], self.cluster.nodes[1]
+        stranger.stop()
+        other.nodes[2].stop()
+        stranger.wipe()
+        other.nodes[2].data.rename(stranger.data)
+        stranger.start()
+        self.eventually_log([stranger, native], "belongs to another cluster")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)
