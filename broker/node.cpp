@@ -162,22 +162,26 @@ std::optional<Error> Node::Impl::refusal() const {
 }
 
 Result<void> Node::Impl::start_shards() {
-    shards = std::make_unique<NodeShards>(
-        NodeShards::Wiring{.config = config,
-                           .clock = clock,
-                           .metrics = metrics,
-                           .nodes = nodes ? &*nodes : nullptr,
-                           .on_ready =
-                               [this] {
-                                   boost::asio::post(control, [this] {
-                                       if (++shards_ready == shards->hosts().size()) {
-                                           control.stop();
-                                       }
-                                   });
-                               },
-                           .on_behind = [this](Shard& shard) { copies->copy(shard); },
-                           .refusal = [this] { return refusal(); },
-                           .version = program_version});
+    shards = std::make_unique<NodeShards>(NodeShards::Wiring{
+        .config = config,
+        .clock = clock,
+        .metrics = metrics,
+        .nodes = nodes ? &*nodes : nullptr,
+        .on_ready =
+            [this] {
+                boost::asio::post(control, [this] {
+                    if (++shards_ready == shards->hosts().size()) {
+                        control.stop();
+                    }
+                });
+            },
+        .on_behind =
+            [this](Shard& shard, NodeId leader) {
+                copies->copy(shard);
+                boost::asio::post(control, [this, leader] { seat->give_way(leader); });
+            },
+        .refusal = [this] { return refusal(); },
+        .version = program_version});
     auto started = shards->start(identity);
     if (!started && nodes && started.error().code == Errc::corrupt) {
         log_error("node", started.error().text + "; the shard is copied from its leader");

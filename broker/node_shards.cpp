@@ -36,6 +36,7 @@ Result<void> NodeShards::make(ShardHost& host, ShardId id, const NodeIdentity& i
             *host.runtime,
             wiring_.metrics);
         options.cluster = host.replica->options();
+        options.store.is_replicated = true;
     }
     host.shard = make_shard(std::move(options), *host.runtime, wiring_.metrics, shard_table_);
     host.delivery =
@@ -52,9 +53,11 @@ Result<void> NodeShards::make(ShardHost& host, ShardId id, const NodeIdentity& i
 
 Result<void> NodeShards::open(ShardHost& host) const {
     MILLRACE_TRY(host.shard->open());
-    return host.replica
-               ? host.replica->start(*host.shard, [this, &host] { wiring_.on_behind(*host.shard); })
-               : Result<void>(ok());
+    return host.replica ? host.replica->start(*host.shard,
+                                              [this, &host](NodeId leader) {
+                                                  wiring_.on_behind(*host.shard, leader);
+                                              })
+                        : Result<void>(ok());
 }
 
 void NodeShards::run(ShardHost& host, ShardId id, const NodeIdentity& identity) {

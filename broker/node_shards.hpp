@@ -43,8 +43,8 @@ class NodeShards {
         const cluster::ClusterNodes* nodes = nullptr;  ///< null: this node stands alone
         /// Each shard, once, when it has its first view of the catalog; on its thread.
         std::function<void()> on_ready;
-        /// A shard has to be copied; on its thread.
-        std::function<void(Shard&)> on_behind;
+        /// A shard has to be copied, from `leader` where that is known; on its thread.
+        std::function<void(Shard&, NodeId leader)> on_behind;
         /// Why no client is taken now; any thread.
         std::function<std::optional<Error>()> refusal;
         std::string version;

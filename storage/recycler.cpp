@@ -22,6 +22,8 @@ void Recycler::step(BatchIndex& index, KeyValueStore& rows) {
     for (const auto& [sequence, row] : index.sealed_segments()) {
         if (is_free(sequence, row)) {
             dead.push_back(sequence);
+        } else if (in_order_) {
+            break;
         }
     }
     KeyValueBatch batch;
@@ -30,6 +32,8 @@ void Recycler::step(BatchIndex& index, KeyValueStore& rows) {
         if (files_.release(sequence)) {
             index.forget_segment(batch, sequence);
             changed = true;
+        } else if (in_order_) {
+            break;
         }
     }
     if (changed) {

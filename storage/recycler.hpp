@@ -15,7 +15,9 @@ namespace millrace::storage {
 /// Threads:  the shard's.
 class Recycler {
   public:
-    Recycler(SegmentFiles& files, StateMover& mover) : files_(files), mover_(mover) {}
+    /// `in_order`: a segment stays as long as one before it does.
+    Recycler(SegmentFiles& files, StateMover& mover, bool in_order)
+        : files_(files), mover_(mover), in_order_(in_order) {}
 
     /// Once a tick.
     void step(BatchIndex& index, KeyValueStore& rows);
@@ -25,6 +27,7 @@ class Recycler {
 
     SegmentFiles& files_;
     StateMover& mover_;
+    bool in_order_;
 };
 
 }  // namespace millrace::storage

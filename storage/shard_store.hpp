@@ -112,6 +112,9 @@ struct StoreOptions {
         50;  ///< of a sealed segment's bytes; with less alive it is written anew. 0: never
     std::uint64_t rewrite_bytes_per_second = 64_MiB;  ///< read and written together; 0: no limit
     std::size_t rewrite_memory_bytes_max = 32_MiB;    ///< more costs fewer passes over a segment
+    /// Entries may be truncated: segments leave the log in its order, and none is written anew, so
+    /// that a truncation is there for as long as what it takes out.
+    bool is_replicated = false;
     bool rebuild_index = false;    ///< also without it where the index is lost or half built
     bool index_in_memory = false;  ///< RocksDB on its in-memory environment, for simulated disks
     bool background_inline =

@@ -59,7 +59,7 @@ class Store final : public ShardStore {
               writer_,
               [this](const FrameView& frame) { return append(frame); },
               metrics),
-          recycler_(files_, mover_),
+          recycler_(files_, mover_, options_.is_replicated),
           rewriter_(options_, clock, disk, files_, writer_, mover_, metrics),
           space_(disk, options_) {}
     Store(const Store&) = delete;

@@ -85,14 +85,17 @@ void ClusterSeat::look() {
     }
 }
 
-void ClusterSeat::look_again() {
-    const auto leader = standings_.front().leader;
-    for (std::size_t i = 0; i < shards_.size(); ++i) {
+void ClusterSeat::give_way(NodeId leader) {
+    for (std::size_t i = 0; !is_stopped_ && i < shards_.size(); ++i) {
         if (leader.value != 0 && leader != self_ && standings_[i].leads_some) {
             shards_[i].runtime->post_from_outside(
                 [shard = shards_[i].shard, leader] { shard->transfer(leader); });
         }
     }
+}
+
+void ClusterSeat::look_again() {
+    give_way(standings_.front().leader);
     impl_->timer.expires_after(look_interval);
     impl_->timer.async_wait([this, weak = std::weak_ptr(impl_)](const auto& error) {
         if (!error && !weak.expired() && !is_stopped_) {

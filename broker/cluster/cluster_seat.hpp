@@ -38,6 +38,9 @@ class ClusterSeat {
 
     /// Begins to watch; the shards are open.
     void watch(std::vector<Link> shards, Events events);
+    /// A shard of this node is behind the one of `leader`, 0 where that is not known: hands over
+    /// what it leads, or nobody would lead all, which is where it can be copied from.
+    void give_way(NodeId leader);
     /// No event comes after it. Before the shards end.
     void stop();
     /// Who leads as far as this node knows; 0: nobody. Threads: any.

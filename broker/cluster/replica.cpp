@@ -37,7 +37,7 @@ ShardCluster Replica::options() {
             .heartbeat_timeout = election_timeout_ / heartbeats_per_election};
 }
 
-Result<void> Replica::start(Shard& shard, std::function<void()> on_behind) {
+Result<void> Replica::start(Shard& shard, std::function<void(NodeId leader)> on_behind) {
     shard_ = &shard;
     on_behind_ = std::move(on_behind);
     is_founded_ = !shard.is_new();
@@ -71,7 +71,7 @@ void Replica::see_links() {
         }
     } else if (mesh_.has_elder()) {
         is_founded_ = true;
-        on_behind_();
+        on_behind_(NodeId{});
     }
 }
 

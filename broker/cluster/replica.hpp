@@ -27,7 +27,7 @@ class Replica {
     [[nodiscard]] ShardCluster options();
     /// After the shard has opened: listens and connects. `on_behind`: the shard has to be copied.
     /// Errors: io, where the port is taken.
-    [[nodiscard]] Result<void> start(Shard& shard, std::function<void()> on_behind);
+    [[nodiscard]] Result<void> start(Shard& shard, std::function<void(NodeId leader)> on_behind);
     void set_native(std::string native) { mesh_.set_native(std::move(native)); }
     [[nodiscard]] std::vector<peers::PeerState> peers() const { return mesh_.peers(); }
 
@@ -39,7 +39,7 @@ class Replica {
     Duration election_timeout_;
     peers::PeerMesh mesh_;
     Shard* shard_ = nullptr;
-    std::function<void()> on_behind_;
+    std::function<void(NodeId)> on_behind_;
     bool is_founded_ = false;
 };
 

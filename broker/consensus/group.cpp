@@ -114,7 +114,11 @@ Result<void> Group::receive(NodeId from, std::span<const std::byte> message) {
 
 void Group::transfer(NodeId to) {
     auto& self = *impl_;
-    if (is_leader() && self.instance.transfer == nullptr) {
+    const auto replicas = status().replicas;
+    const auto target = std::ranges::find(replicas, to, &ReplicaProgress::node);
+    // One that has to be copied first would hold up everything until the attempt ends.
+    const bool may_lead = target != replicas.end() && !target->is_behind;
+    if (may_lead && self.instance.transfer == nullptr) {
         (void)raft_transfer(&self.instance, &self.transfer, to.value, [](struct raft_transfer*) {});
     }
 }

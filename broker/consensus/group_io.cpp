@@ -194,7 +194,12 @@ void GroupIo::forget_applied(raft_index number) {
 }
 
 std::optional<CommitSequence> GroupIo::first_unapplied() const {
-    return logged_.empty() ? std::nullopt : std::optional(logged_.front().place.commit);
+    if (!logged_.empty()) {
+        return logged_.front().place.commit;
+    }
+    // Of a group that has not started: its entries are only in the log.
+    return recovered_.empty() ? std::nullopt
+                              : std::optional(recovered_.front().logged.place.commit);
 }
 
 /// Of an election timeout. Those who wait are spread by their rank, all groups of a node alike, so

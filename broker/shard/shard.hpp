@@ -179,7 +179,7 @@ class Shard {
     /// Called when that changed.
     virtual void on_standing(std::function<void()> listener) = 0;
     /// Called when this replica lacks what its leader no longer has in memory.
-    virtual void on_behind(std::function<void()> listener) = 0;
+    virtual void on_behind(std::function<void(NodeId leader)> listener) = 0;
     /// Hands the lead of what this node leads to another, once that has everything.
     virtual void transfer(NodeId to) = 0;
     [[nodiscard]] virtual std::vector<consensus::GroupStatus> groups() const = 0;

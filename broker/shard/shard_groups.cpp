@@ -31,7 +31,7 @@ ShardGroups::ShardGroups(const ShardOptions& options,
         group.heartbeat_timeout = cluster->heartbeat_timeout;
         group.trailing_bytes_max = replicated_trailing_bytes;
         group.on_role = [tell = std::move(wiring.on_role)](const consensus::Role&) { tell(); };
-        group.on_behind = [tell = std::move(wiring.on_behind)](NodeId) { tell(); };
+        group.on_behind = std::move(wiring.on_behind);
     }
     if (options.id.value == 0) {
         auto first = group;

@@ -19,7 +19,7 @@ class ShardGroups {
         consensus::StateMachine& catalog;
         std::function<void(const Error&)> on_failure;
         std::function<void()> on_role;  ///< of any of them
-        std::function<void()> on_behind;
+        std::function<void(NodeId leader)> on_behind;
     };
     ShardGroups(const ShardOptions& options,
                 Runtime& runtime,

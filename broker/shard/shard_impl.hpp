@@ -49,7 +49,9 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void on_standing(std::function<void()> listener) override {
         tell_standing_ = std::move(listener);
     }
-    void on_behind(std::function<void()> listener) override { tell_behind_ = std::move(listener); }
+    void on_behind(std::function<void(NodeId leader)> listener) override {
+        tell_behind_ = std::move(listener);
+    }
     void transfer(NodeId to) override { groups_.transfer(to); }
     std::vector<consensus::GroupStatus> groups() const override { return groups_.status(); }
     void leave() override { groups_.stop(); }
@@ -125,7 +127,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     ShardCatalog catalog_;
     ShardGroups groups_;
     std::function<void()> tell_standing_;
-    std::function<void()> tell_behind_;
+    std::function<void(NodeId)> tell_behind_;
     std::vector<AdvanceListener> advance_listeners_;
     std::vector<CatalogListener> catalog_listeners_;
     std::unordered_set<PartitionId> advanced_;

@@ -17,9 +17,9 @@ ShardGroups::Wiring ShardImpl::group_wiring() {
                     }
                 },
             .on_behind =
-                [this] {
+                [this](NodeId leader) {
                     if (tell_behind_) {
-                        tell_behind_();
+                        tell_behind_(leader);
                     }
                 }};
 }

@@ -20,6 +20,8 @@ unity_alone(millrace_delivery
   broker/delivery/queue/engine_heads.cpp)
 unity_alone(millrace-bench
   bench/load/works/floor.cpp)
+unity_alone(consensus_unit
+  tests/unit/consensus/group_test.cpp)
 unity_alone(http_unit
   tests/unit/http/problem_test.cpp)
 unity_alone(odoo_unit

@@ -111,6 +111,9 @@ bool Rewriter::is_sparse(const SegmentRow& row) const {
 std::optional<SegmentSequence> Rewriter::choose(const BatchIndex& index,
                                                 const KeyValueStore& rows) {
     waiting_.clear();
+    if (options_.is_replicated) {
+        return std::nullopt;
+    }
     for (const auto& [segment, row] : index.sealed_segments()) {
         if (is_sparse(row) && is_ready(segment)) {
             return segment;
