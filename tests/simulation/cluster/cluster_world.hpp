@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/simulation/cluster/chaos.hpp"
+#include "tests/simulation/cluster/log_watch.hpp"
+#include "tests/simulation/cluster/publisher.hpp"
+#include "tests/simulation/cluster/queue_consumer.hpp"
+#include "tests/simulation/cluster/record_history.hpp"
+#include "tests/simulation/cluster/sim_network.hpp"
+#include "tests/simulation/cluster/sim_node.hpp"
+#include "tests/simulation/cluster/stage.hpp"
+
+namespace millrace::simulation::cluster {
+
+/// A cluster with its clients, made from a seed: founded, disturbed, mended, and checked at the
+/// end.
+class ClusterWorld {
+  public:
+    explicit ClusterWorld(std::uint64_t seed);
+    ClusterWorld(const ClusterWorld&) = delete;
+    ClusterWorld& operator=(const ClusterWorld&) = delete;
+    ClusterWorld(ClusterWorld&&) = delete;
+    ClusterWorld& operator=(ClusterWorld&&) = delete;
+    ~ClusterWorld() = default;
+
+    /// To the end, or to the first violation.
+    void run();
+
+    [[nodiscard]] const Stage& stage() const { return stage_; }
+    [[nodiscard]] Stage& stage() { return stage_; }
+    struct Totals {
+        std::uint64_t batches_acked = 0;
+        std::uint64_t records = 0;
+        std::uint64_t deliveries = 0;
+        std::uint64_t terms = 0;  ///< in which a node led
+        std::uint64_t copies = 0;
+        std::uint64_t refused_by_former = 0;
+        std::uint64_t damaged = 0;  ///< reads that a flipped bit spoilt
+    };
+    [[nodiscard]] Totals totals() const;
+
+  private:
+    void make_nodes(std::uint64_t seed);
+    void make_clients();
+    void run_for(Duration length);
+    void step(SteadyTime end);
+    /// A violation when it does not become true in time.
+    void wait_until(const std::string& what, const std::function<bool()>& is_true);
+    void note_lead(NodeId node, const broker::consensus::GroupStatus& group);
+    [[nodiscard]] bool is_newest(const SimNode& node) const;
+    [[nodiscard]] SimNode* leader() const;
+    void keep_topics();
+    void ask_for_topics(SimNode& node);
+    void add_topic(const broker::TopicInfo& topic);
+    void look_at_damaged();
+    [[nodiscard]] bool has_caught_up(SimNode& node) const;
+    [[nodiscard]] bool are_replicas_equal() const;
+    void finish();
+    void check_end();
+
+    Stage stage_;
+    std::unique_ptr<SimNetwork> network_;
+    Nodes nodes_;
+    RecordHistory history_{stage_};
+    std::vector<std::unique_ptr<Publisher>> publishers_;
+    std::unique_ptr<LogWatch> watch_;
+    std::unique_ptr<QueueConsumer> consumer_;
+    std::unique_ptr<Chaos> chaos_;
+    bool has_retention_ = false;
+    bool is_over_ = false;                                ///< nothing new is made
+    std::map<std::string, std::uint32_t> wanted_topics_;  ///< with their partitions
+    std::set<std::string> topics_;                        ///< that a leader has made
+    bool has_subscription_ = false;
+    std::map<std::pair<GroupId, RaftTerm>, NodeId> leaders_;
+    std::map<NodeId, std::uint64_t>
+        damaged_;  ///< nodes, with the copies that they had taken before
+};
+
+}  // namespace millrace::simulation::cluster

@@ -1,0 +1,118 @@
+#include "tests/simulation/cluster/log_watch.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "storage/base/units.hpp"
+
+namespace millrace::simulation::cluster {
+namespace {
+
+constexpr Duration look_min{50'000};
+constexpr Duration look_max{300'000};
+constexpr std::size_t read_bytes = 128_KiB;
+constexpr Duration read_step{1'000};
+constexpr int read_steps_max = 20'000;
+
+}  // namespace
+
+void LogWatch::start() {
+    around_.stage.after(around_.stage.between(look_min, look_max), [this] {
+        for (const auto& node : around_.nodes) {
+            if (node->takes_clients()) {
+                node->post([this, at = node.get()] { look(*at); });
+            }
+        }
+        start();
+    });
+}
+
+void LogWatch::look(SimNode& node) {
+    if (!node.takes_clients()) {
+        return;
+    }
+    for (auto& [partition, next] : next_) {
+        look_at(node, partition, next);
+    }
+}
+
+void LogWatch::look_at(SimNode& node, PartitionId partition, Offset& next) {
+    const auto limits = node.shard().bounds(partition);
+    const auto known = std::max(around_.history.acked_end(partition), next);
+    const auto end = limits ? limits->next : Offset{0};
+    if (around_.is_newest(node) && end < known) {
+        around_.stage.violate(node.name() + " leads, and partition " +
+                              std::to_string(partition.value) + " ends at " +
+                              std::to_string(end.value) + ": " + std::to_string(known.value) +
+                              " records were acked or read");
+    }
+    if (!limits || limits->first == end) {
+        return;
+    }
+    // What is known is read again now and then.
+    const auto random = limits->first + around_.stage.below(end.value - limits->first.value);
+    const auto from = next < end ? std::max(next, limits->first) : random;
+    read(node, partition, from, [&next](Offset reached) { next = std::max(next, reached); });
+}
+
+void LogWatch::read(SimNode& node,
+                    PartitionId partition,
+                    Offset from,
+                    std::function<void(Offset)> done) {
+    node.shard().read(
+        {.partition = partition, .from = from, .bytes_max = read_bytes},
+        [this, &node, partition, from, done = std::move(done)](
+            const Result<storage::ReadResult>& result) {
+            if (!result) {
+                around_.stage.tell(node.name() + " gives no records: " + result.error().text);
+                done(from);
+                return;
+            }
+            const auto& found = result.value();
+            for (const auto& record : records_of(found.runs, from)) {
+                around_.history.note_read(node.name(), partition, record);
+            }
+            if (found.damage) {
+                around_.stage.tell(node.name() + " gives no records: " + found.damage->text);
+                damaged_ += found.skip_to.value - found.next.value;
+            }
+            done(found.damage ? found.skip_to : found.next);
+        });
+}
+
+void LogWatch::read_whole(SimNode& node) {
+    for (const auto& [partition, next] : next_) {
+        read_whole(node, partition);
+    }
+}
+
+void LogWatch::read_whole(SimNode& node, PartitionId partition) {
+    const auto limits = node.shard().bounds(partition);
+    if (!limits) {
+        around_.stage.violate(node.name() + " does not know partition " +
+                              std::to_string(partition.value));
+        return;
+    }
+    auto at = limits->first;
+    while (at < limits->next) {
+        const auto reached = std::make_shared<std::optional<Offset>>();
+        node.post([this, &node, partition, at, reached] {
+            read(node, partition, at, [reached](Offset next) { *reached = next; });
+        });
+        for (int step = 0; step < read_steps_max && !*reached; ++step) {
+            around_.run_for(read_step);
+        }
+        if (!*reached || **reached <= at) {
+            around_.stage.violate(node.name() + " cannot read partition " +
+                                  std::to_string(partition.value) + " from " +
+                                  std::to_string(at.value));
+            return;
+        }
+        at = **reached;
+    }
+    around_.history.check_end(partition, limits->first, limits->next);
+}
+
+}  // namespace millrace::simulation::cluster

@@ -1,0 +1,80 @@
+#include "tests/simulation/cluster/node_copy.hpp"
+
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace millrace::simulation::cluster {
+namespace {
+
+constexpr double long_wait_share = 0.05;
+constexpr Duration long_wait{150'000};
+constexpr Duration short_wait{2'000};
+constexpr Duration answer_step{1'000};
+constexpr int answer_steps_max = 500;
+
+}  // namespace
+
+LeaderSource::LeaderSource(SimNode::Surroundings& around, NodeId self, Options options)
+    : around_(around), self_(self), options_(std::move(options)) {}
+
+void LeaderSource::pass_time() {
+    auto& stage = around_.stage;
+    around_.run_for(
+        stage.between(Duration(100), stage.chance(long_wait_share) ? long_wait : short_wait));
+}
+
+/// The copying node itself is not attached: only the other end and the ways count.
+SimNode* LeaderSource::reach(NodeId node) const {
+    auto* const found = around_.find(node);
+    const bool is_there = found->is_open() && !found->is_paused();
+    return is_there && around_.network.hears(self_, node) ? found : nullptr;
+}
+
+Result<std::vector<storage::SegmentExtent>> LeaderSource::list_of(SimNode& node) {
+    MILLRACE_TRY(auto listing, node.list(options_.asker));
+    for (const auto& [group, term] : options_.terms) {
+        if (listing.terms[group] < term) {
+            return fail(Errc::conflict, "the term of " + node.name() + " is over");
+        }
+    }
+    from_ = node.id();
+    life_ = node.life();
+    return std::move(listing.segments);
+}
+
+Result<std::vector<storage::SegmentExtent>> LeaderSource::list() {
+    for (const auto other : options_.others) {
+        pass_time();
+        auto* const node = reach(other);
+        if (node == nullptr) {
+            continue;
+        }
+        if (auto listed = list_of(*node)) {
+            return listed;
+        }
+    }
+    return fail(Errc::unavailable, "no node leads");
+}
+
+Result<std::vector<std::byte>> LeaderSource::read(const storage::SegmentRead& request) {
+    pass_time();
+    auto* const node = reach(from_);
+    if (node == nullptr || node->life() != life_) {
+        return fail(Errc::connection_lost, "the leader is gone");
+    }
+    const auto answer = std::make_shared<std::optional<Result<std::vector<std::byte>>>>();
+    node->post([node, request, answer] {
+        node->shard().store().read_segment(request, [answer](Result<std::vector<std::byte>> bytes) {
+            *answer = std::move(bytes);
+        });
+    });
+    for (int step = 0; step < answer_steps_max && !*answer; ++step) {
+        around_.run_for(answer_step);
+    }
+    return *answer ? std::move(**answer)
+                   : Result<std::vector<std::byte>>(
+                         fail(Errc::timed_out, node->name() + " does not answer"));
+}
+
+}  // namespace millrace::simulation::cluster

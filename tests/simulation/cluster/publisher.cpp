@@ -1,0 +1,241 @@
+#include "tests/simulation/cluster/publisher.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "client/wire/record_batch.hpp"
+
+namespace millrace::simulation::cluster {
+namespace {
+
+constexpr Duration think_min{1'000};
+constexpr Duration retry_delay{20'000};
+constexpr Duration latency_min{50};
+constexpr Duration latency_max{3'000};
+constexpr Duration request_timeout{1'200'000};
+constexpr std::size_t requests_max = 2;
+/// All that comes in one turn of a node becomes one entry, which has to fit into a small commit.
+constexpr std::size_t request_bytes_max = 30'000;
+constexpr std::size_t unacked_max = 8;
+constexpr std::uint64_t records_max = 3;
+constexpr std::uint64_t key_count = 3;
+
+}  // namespace
+
+Publisher::Publisher(const Options& options, const Surroundings& around)
+    : options_(options), around_(around) {}
+
+void Publisher::add_partition(PartitionId partition) {
+    partitions_.try_emplace(partition);
+}
+
+void Publisher::start() {
+    around_.stage.after(around_.stage.between(think_min, options_.pause_max), [this] {
+        think();
+        start();
+    });
+}
+
+bool Publisher::is_done() const {
+    return std::ranges::all_of(partitions_,
+                               [](const auto& row) { return row.second.unacked.empty(); });
+}
+
+void Publisher::think() {
+    std::vector<std::uint64_t> lost;
+    for (const auto& [number, request] : requests_) {
+        if (around_.nodes[request.node]->life() != request.life) {
+            lost.push_back(number);  // the connection ended
+        }
+    }
+    for (const auto number : lost) {
+        fail_request(number);
+    }
+    if (!is_stopped_ && !partitions_.empty()) {
+        make_batch();
+    }
+    send();
+}
+
+void Publisher::make_batch() {
+    auto& stage = around_.stage;
+    const auto chosen = static_cast<std::ptrdiff_t>(stage.below(partitions_.size()));
+    auto& [id, partition] = *std::next(partitions_.begin(), chosen);
+    if (partition.unacked.size() >= unacked_max) {
+        return;
+    }
+    auto batch = std::make_shared<Batch>();
+    batch->partition = id;
+    batch->base_sequence = static_cast<std::int32_t>(partition.next_number);
+    wire::RecordBatchBuilder builder;
+    for (auto count = 1 + stage.below(records_max); count > 0; --count) {
+        const auto number = partition.next_number++;
+        const auto producer = static_cast<std::uint64_t>(options_.id);
+        const auto key = std::to_string(producer) + "k" + std::to_string(number % key_count);
+        batch->values.push_back(
+            ValueName{.producer = producer, .number = number}.format() +
+            std::string(stage.below(options_.value_bytes_max), static_cast<char>('a' + count)));
+        builder.add({.key = key, .value = batch->values.back(), .headers = {}, .event_time_us = 1});
+    }
+    batch->bytes =
+        builder.finish({.id = options_.id, .epoch = 0, .base_sequence = batch->base_sequence})
+            .value();
+    partition.unacked.push_back(std::move(batch));
+}
+
+std::vector<Publisher::BatchPtr> Publisher::take_batches() {
+    std::vector<BatchPtr> taken;
+    std::size_t bytes = 0;
+    for (auto& [id, partition] : partitions_) {
+        const auto limit = partition.is_confirmed ? options_.batches_in_flight_max : 1;
+        auto in_flight = static_cast<std::size_t>(
+            std::ranges::count_if(partition.unacked, &Batch::is_in_flight));
+        for (const auto& batch : partition.unacked) {
+            if (!batch->is_in_flight && in_flight < limit && bytes < request_bytes_max) {
+                batch->is_in_flight = true;
+                ++in_flight;
+                bytes += batch->bytes.size();
+                taken.push_back(batch);
+            }
+        }
+    }
+    return taken;
+}
+
+void Publisher::send() {
+    if (requests_.size() >= requests_max) {
+        return;
+    }
+    auto batches = take_batches();
+    if (batches.empty()) {
+        return;
+    }
+    auto& stage = around_.stage;
+    const auto number = ++last_request_;
+    requests_[number] = {
+        .node = target_, .life = around_.nodes[target_]->life(), .batches = std::move(batches)};
+    auto& due = last_due_[target_];
+    due = std::max(due, stage.now() + stage.between(latency_min, latency_max));
+    // The chance of the answer is taken here: answers of a failed shard come in no fixed order.
+    const auto answer_latency = stage.between(latency_min, latency_max);
+    stage.after(due - stage.now(),
+                [this, number, answer_latency] { arrive(number, answer_latency); });
+    stage.after(request_timeout, [this, number] { fail_request(number); });
+}
+
+void Publisher::arrive(std::uint64_t number, Duration answer_latency) {
+    const auto found = requests_.find(number);
+    if (found == requests_.end()) {
+        return;
+    }
+    auto& node = *around_.nodes[found->second.node];
+    if (!node.is_open() || node.life() != found->second.life) {
+        around_.stage.after(answer_latency, [this, number] { fail_request(number); });
+        return;
+    }
+    node.post([this, number, answer_latency] { publish(number, answer_latency); });
+}
+
+/// In a turn of the node.
+void Publisher::publish(std::uint64_t number, Duration answer_latency) {
+    const auto found = requests_.find(number);
+    if (found == requests_.end()) {
+        return;
+    }
+    auto& node = *around_.nodes[found->second.node];
+    if (!node.takes_clients()) {
+        answer_after(answer_latency, found->second.node, [this, number] { fail_request(number); });
+        return;
+    }
+    std::vector<broker::PublishBatch> batches;
+    for (const auto& batch : found->second.batches) {
+        batches.push_back({.partition = batch->partition, .batch = batch->bytes});
+    }
+    node.shard().publish(
+        batches,
+        [this, &node, number, answer_latency, life = node.life()](
+            const std::vector<broker::PublishOutcome>& outcomes, const std::string&) {
+            if (node.life() == life) {
+                Answer answer{.outcomes = outcomes, .is_of_newest = around_.is_newest(node)};
+                answer_after(answer_latency, node.id().value - 1, [this, number, answer] {
+                    answered(number, answer);
+                });
+            }
+        });
+}
+
+void Publisher::answer_after(Duration latency, std::size_t node, broker::Task task) {
+    auto& due = last_answer_due_[node];
+    due = std::max(due, around_.stage.now() + latency);
+    around_.stage.after(due - around_.stage.now(), std::move(task));
+}
+
+void Publisher::answered(std::uint64_t number, const Answer& answer) {
+    const auto request = requests_.extract(number);
+    if (request.empty()) {
+        return;
+    }
+    const auto& batches = request.mapped().batches;
+    const auto& outcomes = answer.outcomes;
+    bool is_refused = false;
+    for (std::size_t i = 0; i < batches.size(); ++i) {
+        batches[i]->is_in_flight = false;
+        judge(batches[i], outcomes[i], answer.is_of_newest);
+        is_refused = is_refused || outcomes[i].code != Errc::ok;
+    }
+    if (is_refused && outcomes.front().code == Errc::not_leader) {
+        turn_to_another(request.mapped().node);
+    }
+}
+
+void Publisher::judge(const BatchPtr& batch,
+                      const broker::PublishOutcome& outcome,
+                      bool is_of_newest) {
+    auto& partition = partitions_.at(batch->partition);
+    const bool has_elder = partition.unacked.front() != batch;
+    const auto what = "batch " + batch->values.front().substr(0, batch->values.front().find('.')) +
+                      " of " + std::to_string(batch->values.size()) + " for partition " +
+                      std::to_string(batch->partition.value);
+    if (outcome.code == Errc::ok) {
+        around_.stage.tell("  acked " + what + " at " + std::to_string(outcome.base_offset.value) +
+                           (outcome.duplicate ? ", again" : ""));
+        around_.history.note_ack(batch->partition, outcome.base_offset, batch->values);
+        std::erase(partition.unacked, batch);
+        partition.is_confirmed = true;
+        ++acked_;
+        return;
+    }
+    around_.stage.tell("  refused " + what + ": " + std::string(name_of(outcome.code)));
+    const bool may_come_again =
+        is_retryable(outcome.code) || (outcome.code == Errc::sequence_out_of_order && has_elder);
+    if (!may_come_again && !is_of_newest) {
+        ++refused_by_former_;
+    } else if (!may_come_again) {
+        around_.stage.violate(what + " is refused for good: " + std::string(name_of(outcome.code)));
+    }
+}
+
+void Publisher::fail_request(std::uint64_t number) {
+    const auto request = requests_.extract(number);
+    if (request.empty()) {
+        return;
+    }
+    for (const auto& batch : request.mapped().batches) {
+        batch->is_in_flight = false;
+    }
+    turn_to_another(request.mapped().node);
+    around_.stage.after(retry_delay, [this] { send(); });
+}
+
+void Publisher::turn_to_another(std::size_t from) {
+    if (target_ != from) {
+        return;
+    }
+    const auto& node = *around_.nodes[from];
+    const auto leader = node.leader().value;
+    const bool is_told = leader > 0 && leader <= around_.nodes.size() && leader != from + 1;
+    target_ = is_told ? leader - 1 : (from + 1) % around_.nodes.size();
+}
+
+}  // namespace millrace::simulation::cluster

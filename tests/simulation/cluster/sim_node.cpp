@@ -1,0 +1,259 @@
+#include "tests/simulation/cluster/sim_node.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "broker/catalog/catalog_service.hpp"
+
+// A node that is open: what it does with its shard.
+
+namespace millrace::simulation::cluster {
+namespace {
+
+constexpr Duration turn_min{10};
+constexpr Duration turn_max{100};
+constexpr Duration report_delay_max{8'000};  ///< until the daemon's control thread has heard
+constexpr Duration together_interval{200'000};
+constexpr Duration stop_delay_max{50'000};
+constexpr Duration restart_min{10'000};
+constexpr Duration restart_max{100'000};
+constexpr Duration failed_for_max{1'500'000};  ///< until somebody does something about it
+
+}  // namespace
+
+void SimNode::later(Duration delay, broker::Task task) {
+    stage().after(delay, [this, life = life_, task = std::move(task)] {
+        if (life == life_) {
+            task();
+        }
+    });
+}
+
+void SimNode::catch_up_clock() {
+    clock_.advance(stage().now() - synced_at_);
+    synced_at_ = stage().now();
+}
+
+std::optional<SteadyTime> SimNode::wake() const {
+    if (phase_ != Phase::open) {
+        return std::nullopt;
+    }
+    auto at = disk_->next_completion();
+    if (const auto next = parts_->runtime.next_task()) {
+        const auto due = synced_at_ + (*next - clock_.steady_now());
+        at = at ? std::min(*at, due) : due;
+    }
+    return at ? std::optional(std::max({*at, rests_until_, paused_until_})) : std::nullopt;
+}
+
+void SimNode::turn() {
+    catch_up_clock();
+    (void)parts_->runtime.turn();
+    rests_until_ = stage().now() + stage().between(turn_min, turn_max);
+    look_at_failure();
+}
+
+std::string SimNode::describe() const {
+    auto text = name() + (phase_ == Phase::open      ? " is open"
+                          : phase_ == Phase::copying ? " is copying"
+                                                     : " is down");
+    if (phase_ != Phase::open) {
+        return text;
+    }
+    for (const auto& group : parts_->shard->groups()) {
+        text += "; group " + std::to_string(group.group.value) + " term " +
+                std::to_string(group.role.term.value) + " leader " +
+                std::to_string(group.role.leader.value) + (group.role.leads ? " (leads)" : "") +
+                " last " + std::to_string(group.last.value) + " applied " +
+                std::to_string(group.applied.value);
+        for (const auto& replica : group.replicas) {
+            text += ", node " + std::to_string(replica.node.value) + " has " +
+                    std::to_string(replica.match.value) + (replica.is_behind ? " (behind)" : "");
+        }
+    }
+    return text;
+}
+
+void SimNode::pause(Duration length) {
+    tell("stands still for " + std::to_string(length.count() / 1'000) + " ms");
+    paused_until_ = std::max(paused_until_, stage().now() + length);
+}
+
+/// What the daemon does once the shard is open.
+void SimNode::follow() {
+    auto& shard = *parts_->shard;
+    is_founded_ = !shard.is_new();
+    shard.on_behind([this](NodeId leader) {
+        ask_for_copy();
+        later(stage().between(Duration(0), report_delay_max), [this, leader] { give_way(leader); });
+    });
+    around_.network.attach(options_.id, *this);
+    const auto hear = [this] {
+        for (const auto& group : parts_->shard->groups()) {
+            if (group.role.leads) {
+                around_.on_lead(options_.id, group);
+            }
+        }
+        const auto delay = stage().between(Duration(0), report_delay_max);
+        reports_due_ = std::max(reports_due_, stage().now() + delay);
+        later(reports_due_ - stage().now(),
+              [this, standing = parts_->shard->standing()] { report(standing); });
+    };
+    parts_->runtime.post([&shard, hear] {
+        shard.on_standing(hear);
+        hear();
+    });
+    bring_lead_together();
+}
+
+void SimNode::report(broker::ShardStanding standing) {
+    standing_ = standing;
+    leader_ = standing.leader;
+    if (is_ending_) {
+        return;
+    }
+    if (standing.leads && !std::exchange(has_led_, has_led_ || standing.leads)) {
+        tell("leads");
+        parts_->runtime.post([this] { parts_->shard->serve(); });
+    } else if (!standing.leads && has_led_) {
+        tell("leads no more");
+        end_soon(stop_delay_max, End::graceful);
+    }
+}
+
+/// Hands over what it leads, so that one node leads all.
+void SimNode::give_way(NodeId leader) {
+    if (leader.value != 0 && leader != options_.id && standing_.leads_some && !is_ending_) {
+        parts_->runtime.post([this, leader] { parts_->shard->transfer(leader); });
+    }
+}
+
+void SimNode::bring_lead_together() {
+    give_way(leader_);
+    later(together_interval, [this] { bring_lead_together(); });
+}
+
+void SimNode::end_soon(Duration within, End how) {
+    is_ending_ = true;
+    takes_clients_ = takes_clients_ && how != End::graceful;
+    later(stage().between(Duration(0), within), [this, how] {
+        end(how);
+        start_after(stage().between(restart_min, restart_max));
+    });
+}
+
+void SimNode::look_at_failure() {
+    if (is_ending_) {
+        return;
+    }
+    if (const auto failure = parts_->shard->failure()) {
+        tell("has failed: " + failure->text);
+        end_soon(failed_for_max, End::killed);
+    }
+}
+
+/// One that has forgotten, or never knew, stops until it has its copy; others go on to vote.
+void SimNode::ask_for_copy() {
+    if (is_ending_) {
+        return;
+    }
+    if (!parts_->shard->is_new()) {
+        copy_beside();
+        return;
+    }
+    tell("is new among others");
+    is_wanted_ = true;
+    end_soon(stop_delay_max, End::graceful);
+}
+
+ReplicaMark SimNode::mark() const {
+    ReplicaMark mark;
+    for (const auto& group : parts_->shard->groups()) {
+        mark.terms[group.group.value] = group.role.term.value;
+        mark.lasts[group.group.value] = group.last.value;
+    }
+    return mark;
+}
+
+void SimNode::copy_beside() {
+    if (std::exchange(is_pulling_, true)) {
+        return;
+    }
+    later(stage().between(Duration(0), report_delay_max), [this, mark = mark()] {
+        tell("is behind, and is copied");
+        const auto life = life_;
+        const auto copied = pull(Asker::knows, mark.terms);
+        if (life != life_) {
+            return;
+        }
+        if (copied) {
+            parts_->runtime.post([this, mark] { install_later(mark); });
+        } else {
+            tell("has no copy yet: " + copied.error().text);
+            is_pulling_ = false;  // the leader tells again
+        }
+    });
+}
+
+void SimNode::install_later(const ReplicaMark& before) {
+    if (is_ending_ || mark() != before) {
+        tell("took part while it was copied");
+        is_pulling_ = false;
+        return;
+    }
+    parts_->shard->leave();
+    is_pulled_ = true;
+    end_soon(stop_delay_max, End::graceful);
+}
+
+void SimNode::take_message(NodeId from, GroupId group, std::vector<std::byte> message) {
+    parts_->runtime.post([this, from, group, bytes = std::move(message)] {
+        parts_->shard->receive(from, group, bytes);
+    });
+}
+
+void SimNode::see_links() {
+    parts_->runtime.post([this] { found_or_copy(); });
+}
+
+/// As broker/cluster/replica.
+void SimNode::found_or_copy() {
+    if (is_founded_ || is_ending_) {
+        return;
+    }
+    bool are_all_new = true;
+    bool has_elder = false;
+    for (const auto& voter : options_.voters) {
+        if (voter.node == options_.id) {
+            continue;
+        }
+        const auto seen = around_.network.see(options_.id, voter.node);
+        are_all_new = are_all_new && seen.is_linked && seen.is_new;
+        has_elder = has_elder || (seen.is_linked && !seen.is_new);
+    }
+    is_founded_ = are_all_new || has_elder;
+    if (are_all_new) {
+        tell("founds");
+        if (const auto founded = parts_->shard->found(); !founded) {
+            tell("cannot found: " + founded.error().text);
+        }
+    } else if (has_elder) {
+        ask_for_copy();
+    }
+}
+
+Result<SimNode::Listing> SimNode::list(Asker asker) {
+    const auto standing = parts_->shard->standing();
+    if (asker == Asker::has_forgotten ? !standing.leads : !standing.leads_all) {
+        return fail(Errc::not_leader, name() + " does not lead");
+    }
+    MILLRACE_TRY(parts_->shard->store().sync());
+    Listing listing;
+    for (const auto& group : parts_->shard->groups()) {
+        listing.terms[group.group.value] = group.role.term.value;
+    }
+    listing.segments = parts_->shard->store().list_segments();
+    return listing;
+}
+
+}  // namespace millrace::simulation::cluster
