@@ -48,13 +48,17 @@ int GroupIo::store_hard_state() {
     store_le(std::span<std::byte>(payload).subspan(8), vote_);
     const auto placed = store_->append(
         {.kind = storage::FrameKind::hard_state, .group = options_.group, .payload = payload});
-    if (!placed) {
-        return failed(placed.error());
+    const auto synced = placed ? store_->sync() : Result<void>(placed.error());
+    if (synced) {
+        return 0;
     }
-    if (const auto synced = store_->sync(); !synced) {
-        return failed(synced.error());
+    auto* const instance = static_cast<raft*>(io_.data);
+    if (instance != nullptr && instance->state == RAFT_CANDIDATE) {
+        // libraft 0.15 becomes a follower then, and takes these for the address of its leader.
+        instance->candidate_state.disrupt_leader = false;
+        instance->candidate_state.in_pre_vote = false;
     }
-    return 0;
+    return failed(synced.error());
 }
 
 int GroupIo::append_entry(const raft_entry& entry) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <span>
+#include <utility>
 
 namespace millrace::storage {
 namespace {
@@ -134,9 +135,26 @@ void BatchIndex::add_bare_partitions(KeyValueBatch& batch) const {
     }
 }
 
+/// What lies in segments that are not sealed is added again from the log on the next start.
+PartitionRow BatchIndex::sealed_row(PartitionId partition) const {
+    auto row = partitions_.at(partition);
+    bool is_first = true;
+    for (const auto& [segment, batches] : unsealed_) {
+        const auto found = batches->find(partition);
+        if (found == batches->end() || found->second.empty()) {
+            continue;
+        }
+        row.next = std::exchange(is_first, false) ? found->second.front().base_offset : row.next;
+        for (const auto& entry : found->second) {
+            row.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, row.live_bytes);
+        }
+    }
+    return row;
+}
+
 void BatchIndex::set_partition_row(KeyValueBatch& batch, PartitionId partition) const {
     if (const auto found = partitions_.find(partition); found != partitions_.end()) {
-        batch.put(partition_key(partition), format_partition_row(found->second));
+        batch.put(partition_key(partition), format_partition_row(sealed_row(partition)));
     } else {
         batch.erase(partition_key(partition));
     }

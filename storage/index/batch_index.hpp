@@ -116,6 +116,7 @@ class BatchIndex {
     [[nodiscard]] PartitionRow row_at_end_of(SegmentSequence segment,
                                              PartitionId partition,
                                              const std::vector<BatchEntry>& entries) const;
+    [[nodiscard]] PartitionRow sealed_row(PartitionId partition) const;
     void set_partition_row(KeyValueBatch& batch, PartitionId partition) const;
     struct Search;
     /// Returns whether more is wanted.
