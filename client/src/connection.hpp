@@ -106,7 +106,7 @@ class Connection {
     std::chrono::milliseconds backoff_;
     std::size_t tried_ = 0;          ///< brokers since the last that greeted
     bool has_met_follower_ = false;  ///< since the last rest
-    std::uint64_t generation_ = 0;  ///< callbacks of an earlier socket are told apart by it
+    std::uint64_t generation_ = 0;   ///< callbacks of an earlier socket are told apart by it
     wire::FrameReader reader_;
     std::vector<std::byte> receive_buffer_;
     std::deque<std::vector<std::byte>> outgoing_;
