@@ -36,6 +36,7 @@ Result<void> Group::load() {
     auto& self = *impl_;
     self.is_loaded = true;
     MILLRACE_TRY(self.io.load_state());
+    MILLRACE_TRY(self.check_members());
     const auto name = "group " + std::to_string(self.options.group.value);
     if (self.io.is_replicated() && !self.io.is_whole()) {
         return fail(Errc::corrupt, name + ": entries are missing from the log");

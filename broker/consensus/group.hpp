@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,6 +61,27 @@ struct Voter {
     std::string address;
 };
 
+enum class MemberRole : std::uint8_t {
+    spare,    ///< has no part in it yet
+    standby,  ///< is sent the log, and does not count
+    voter,    ///< counts in majorities
+};
+
+/// A node of a group's configuration.
+struct Member {
+    NodeId node;
+    std::string address;
+    MemberRole role = MemberRole::voter;
+    bool operator==(const Member&) const = default;
+};
+
+/// One change of the configuration.
+struct MemberChange {
+    NodeId node;
+    std::optional<MemberRole> role;  ///< nothing: it leaves. One that is no member begins as spare
+    std::string address = {};        ///< of one that is no member yet
+};
+
 /// What a replica is in its group.
 struct Role {
     bool leads = false;  ///< and has applied all that earlier terms left
@@ -102,6 +124,7 @@ struct GroupOptions {
     std::function<void(const Role&)> on_role = {};
     /// The leader no longer has in memory what this replica lacks: the shard has to be copied.
     std::function<void(NodeId leader)> on_behind = {};
+    std::function<void()> on_members = {};  ///< they, or what one of them is, changed
 };
 
 /// The index at which the entry was applied.
@@ -133,7 +156,8 @@ class Group {
 
     /// While the store opens: the group's frames, in log order.
     void recover_frame(const storage::FrameView& frame, storage::FramePlace place, bool in_state);
-    /// After the store has opened; `start` does it where nobody has. Errors: corrupt.
+    /// After the store has opened; `start` does it where nobody has. Errors: corrupt; configuration
+    /// where this node stands alone and the log says otherwise, or the other way round.
     [[nodiscard]] Result<void> load();
     /// Nobody was ever elected here: nothing can have been agreed on. **Requires** `load`.
     [[nodiscard]] bool is_new() const;
@@ -144,6 +168,13 @@ class Group {
     [[nodiscard]] Result<void> start();
     /// Bytes that another replica handed to its links. Errors: malformed, checksum_mismatch.
     [[nodiscard]] Result<void> receive(NodeId from, std::span<const std::byte> message);
+    /// As the newest configuration in this log says, committed or not; of a group that begins, who
+    /// it will be founded with. **Requires** `load`.
+    [[nodiscard]] std::vector<Member> members() const;
+    /// One at a time; `done` once it is committed. Errors: not_leader, also while earlier terms are
+    /// not committed; conflict, while another change is under way, or for one that changes nothing;
+    /// unavailable, where a replica that is to vote does not catch up.
+    void change(MemberChange change, std::function<void(Result<void>)> done);
     /// Hands the lead to a replica once that has everything; nothing happens where it can't.
     void transfer(NodeId to);
     [[nodiscard]] Role role() const;

@@ -35,9 +35,12 @@ struct Group::Impl {
     raft instance{};
     struct raft_barrier barrier {};
     struct raft_transfer transfer {};
-    raft_term barrier_term = 0;  ///< for which a barrier was asked for
-    raft_term ready_term = 0;    ///< in which all of earlier terms is applied
+    struct raft_change member_change {};
+    std::function<void(Result<void>)> member_change_done;  ///< empty: none is under way
+    raft_term barrier_term = 0;                            ///< for which a barrier was asked for
+    raft_term ready_term = 0;  ///< in which all of earlier terms is applied
     Role told;
+    std::uint64_t told_members = 0;
     bool is_loaded = false;
     bool is_initialised = false;
     bool has_started = false;
@@ -48,6 +51,9 @@ struct Group::Impl {
 
     void install_machine();
     Result<void> begin_term();
+    [[nodiscard]] Result<void> check_members() const;
+    [[nodiscard]] Result<void> submit(const MemberChange& change);
+    void end_change(int status);
     void look();
     [[nodiscard]] Role role();
     int apply(const raft_buffer& buffer);

@@ -131,6 +131,10 @@ int GroupIo::truncate(raft_index number) {
     while (!unloaded_.empty() && unloaded_.back().raft_number >= number) {
         unloaded_.pop_back();
     }
+    while (!configurations_.empty() && configurations_.back().index >= next_index_) {
+        configurations_.pop_back();
+        ++members_version_;
+    }
     next_number_ = number;
     const auto placed = store_->append(
         {.kind = storage::FrameKind::truncate, .group = options_.group, .index = next_index_});
@@ -211,13 +215,15 @@ std::optional<CommitSequence> GroupIo::first_unapplied() const {
 /// still hopes for its leader gives no vote.
 int GroupIo::pick_below(int range) {
     const auto* const instance = static_cast<const raft*>(io_.data);
-    const auto count = options_.voters.size();
+    const std::span servers(instance->configuration.servers, instance->configuration.n);
+    const auto is_voter = [](const raft_server& server) { return server.role == RAFT_VOTER; };
+    const auto count = std::ranges::count_if(servers, is_voter);
     if (count < 2 || instance->state != RAFT_FOLLOWER) {
         return static_cast<int>(random_.below(static_cast<std::uint64_t>(range)));
     }
-    const auto own = std::ranges::find(options_.voters, options_.self, &Voter::node);
-    const auto rank = static_cast<int>(own - options_.voters.begin());
-    return range * rank / static_cast<int>(2 * count);
+    const auto own = std::ranges::find(servers, options_.self.value, &raft_server::id);
+    const auto rank = std::count_if(servers.begin(), own, is_voter);
+    return static_cast<int>(range * rank / (2 * count));
 }
 
 bool GroupIo::is_leader() const {

@@ -54,8 +54,12 @@ class GroupIo {
     /// Reads what the last checkpoint kept. Before `raft_start`.
     [[nodiscard]] Result<void> load_state();
     [[nodiscard]] bool is_pristine() const;
-    /// Nobody was ever elected.
-    [[nodiscard]] bool is_new() const { return term_ <= 1; }
+    /// Nobody was ever elected. Of a group of one nobody ever is: it leads from its first entry on.
+    [[nodiscard]] bool is_new() const { return term_ <= 1 && members().size() != 1; }
+    /// Of the newest configuration in the log; none of a group that begins.
+    [[nodiscard]] std::vector<Member> members() const;
+    /// Rises with every change of `members`.
+    [[nodiscard]] std::uint64_t members_version() const { return members_version_; }
     void write_state(storage::StateWriter& state) const;
 
     void on_durable(CommitSequence commit);
@@ -81,6 +85,8 @@ class GroupIo {
                recovered_.front().logged.index > RaftIndex{1};
     }
     [[nodiscard]] const std::string& failure() const { return failure_; }
+    /// The log is as it should be, libraft is not: it has to be started again.
+    [[nodiscard]] bool begins_anew() const { return begins_anew_; }
     /// Others hold the same log.
     [[nodiscard]] bool is_replicated() const { return options_.links != nullptr; }
     /// Bytes that another replica sent. Errors: malformed, checksum_mismatch.
@@ -114,8 +120,10 @@ class GroupIo {
     struct Applied {
         RaftIndex index;
         RaftTerm term;
-        RaftIndex configuration_index;
-        std::string configuration;
+    };
+    struct Configuration {
+        RaftIndex index;
+        std::string bytes;
     };
 
     /// Recovered entries kept for others although the state has them.
@@ -155,6 +163,9 @@ class GroupIo {
     [[nodiscard]] int pick_below(int range);
     void schedule_tick();
     void note_configuration(RaftIndex index, std::span<const std::byte> payload);
+    [[nodiscard]] Configuration applied_configuration() const;
+    [[nodiscard]] std::optional<raft_index> first_conflict(const raft_append_entries& append) const;
+    Result<void> take_back_members(raft_index first);
     static GroupIo& self(raft_io* io) { return *static_cast<GroupIo*>(io->impl); }
     void install_callbacks();
     void install_disk_callbacks();
@@ -173,8 +184,9 @@ class GroupIo {
     std::uint64_t term_ = 0;
     std::uint64_t vote_ = 0;
     Applied applied_;
-    RaftIndex configuration_index_;
-    std::string configuration_;
+    /// That of the state, and those of entries behind it; they may be taken out again.
+    std::deque<Configuration> configurations_;
+    std::uint64_t members_version_ = 0;
     std::vector<Recovered> recovered_;
     std::vector<Recovered> settled_;  ///< recovered, and in the state already
     RaftIndex next_index_{1};
@@ -196,6 +208,7 @@ class GroupIo {
     std::vector<PendingSend> sends_;
     std::vector<PendingGet> gets_;
     std::string failure_;
+    bool begins_anew_ = false;
     double entry_bytes_average_ = 4096;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);
 };

@@ -107,6 +107,12 @@ Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
     }
     if (message.type == RAFT_IO_APPEND_ENTRIES) {
         auto& append = message.append_entries;
+        if (const auto conflict = first_conflict(append);
+            conflict && !configurations_.empty() &&
+            configurations_.back().index.value >= *conflict) {
+            drop_message(message);
+            return take_back_members(*conflict);
+        }
         skip_what_is_applied(append);
         if (compared_.term != append.term) {
             compared_ = {.term = append.term};
@@ -142,6 +148,40 @@ raft_message GroupIo::checked_answer(const raft_message& message) {
         last = std::min(last, compared_.upto);
     }
     return checked;
+}
+
+/// The first entry from the leader of a term that counts here which this log has otherwise; what
+/// the leader has is right, whether or not the entries before it match.
+std::optional<raft_index> GroupIo::first_conflict(const raft_append_entries& append) const {
+    const auto* const instance = static_cast<const raft*>(io_.data);
+    if (append.term < instance->current_term) {
+        return std::nullopt;
+    }
+    for (const auto& logged : logged_) {
+        const auto number = logged.raft_number;
+        if (number > append.prev_log_index + append.n_entries) {
+            break;
+        }
+        if (number > append.prev_log_index &&
+            append.entries[number - append.prev_log_index - 1].term != logged.term.value) {
+            return number;
+        }
+    }
+    return std::nullopt;
+}
+
+/// libraft 0.15 looks in its memory for the configuration that counts when an entry with a newer
+/// one is taken out, where it may be no more, and after a start does not look at all. The log
+/// knows.
+Result<void> GroupIo::take_back_members(raft_index first) {
+    if (truncate(first) != 0) {
+        return fail(Errc::shard_failed, failure_);
+    }
+    MILLRACE_TRY(store_->sync());
+    failure_ = "a change of its members was taken back";
+    begins_anew_ = true;
+    on_step_();
+    return ok();
 }
 
 /// libraft 0.15 takes entries that are no longer in its memory for new ones. They are in the state,

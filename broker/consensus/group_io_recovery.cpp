@@ -22,8 +22,35 @@ std::string state_key(GroupId group) {
 }  // namespace
 
 void GroupIo::note_configuration(RaftIndex index, std::span<const std::byte> payload) {
-    configuration_index_ = index;
-    configuration_.assign(reinterpret_cast<const char*>(payload.data()), payload.size());
+    while (configurations_.size() > 1 && configurations_[1].index <= applied_.index) {
+        configurations_.pop_front();
+    }
+    configurations_.push_back(
+        {.index = index, .bytes = {reinterpret_cast<const char*>(payload.data()), payload.size()}});
+    ++members_version_;
+}
+
+/// Entries behind what is applied may be taken out again, and with them what they say.
+GroupIo::Configuration GroupIo::applied_configuration() const {
+    Configuration newest;
+    for (const auto& configuration : configurations_) {
+        if (configuration.index <= applied_.index) {
+            newest = configuration;
+        }
+    }
+    return newest;
+}
+
+std::vector<Member> GroupIo::members() const {
+    raft_configuration configuration{};
+    raft_configuration_init(&configuration);
+    std::vector<Member> members;
+    if (!configurations_.empty() &&
+        decode_configuration(configurations_.back().bytes, configuration)) {
+        members = to_members(configuration);
+    }
+    raft_configuration_close(&configuration);
+    return members;
 }
 
 void GroupIo::recover_frame(const storage::FrameView& frame,
@@ -74,18 +101,17 @@ Result<void> GroupIo::load_state() {
         }
         applied_.index = RaftIndex{json.value("applied_index", std::uint64_t{0})};
         applied_.term = RaftTerm{json.value("applied_term", std::uint64_t{0})};
-        applied_.configuration_index =
-            RaftIndex{json.value("configuration_index", std::uint64_t{0})};
         const auto bytes = json.value("configuration", std::vector<std::uint8_t>{});
-        applied_.configuration.assign(bytes.begin(), bytes.end());
+        if (!bytes.empty()) {
+            note_configuration(RaftIndex{json.value("configuration_index", std::uint64_t{0})},
+                               std::as_bytes(std::span(bytes)));
+        }
         // Hard state frames behind the checkpoint are younger.
         if (term_ < json.value("term", std::uint64_t{0})) {
             term_ = json.value("term", std::uint64_t{0});
             vote_ = json.value("vote", std::uint64_t{0});
         }
     }
-    configuration_index_ = applied_.configuration_index;
-    configuration_ = applied_.configuration;
     // The state may be ahead of the place of its checkpoint: a majority takes entries one by one,
     // while the log counts in commits.
     const auto is_applied = [this](const Recovered& entry) {
@@ -93,6 +119,11 @@ Result<void> GroupIo::load_state() {
     };
     std::ranges::copy_if(recovered_, std::back_inserter(settled_), is_applied);
     std::erase_if(recovered_, is_applied);
+    for (const auto& entry : recovered_) {
+        if (entry.logged.raft_type == RAFT_CHANGE) {
+            note_configuration(entry.logged.index, entry.payload);
+        }
+    }
     next_index_ = applied_.index + 1;
     next_number_ = next_index_.value;
     return ok();
@@ -135,13 +166,15 @@ bool GroupIo::is_pristine() const {
 }
 
 void GroupIo::write_state(storage::StateWriter& state) const {
+    const auto configuration = applied_configuration();
     const nlohmann::json json{
         {"term", term_},
         {"vote", vote_},
         {"applied_index", applied_.index.value},
         {"applied_term", applied_.term.value},
-        {"configuration_index", configuration_index_.value},
-        {"configuration", std::vector<std::uint8_t>(configuration_.begin(), configuration_.end())}};
+        {"configuration_index", configuration.index.value},
+        {"configuration",
+         std::vector<std::uint8_t>(configuration.bytes.begin(), configuration.bytes.end())}};
     state.put(state_key(options_.group), json.dump());
 }
 
@@ -153,9 +186,10 @@ int GroupIo::load_snapshot(raft_snapshot** snapshot) const {
     auto* const made = static_cast<raft_snapshot*>(raft_calloc(1, sizeof(raft_snapshot)));
     made->index = applied_.index.value;
     made->term = applied_.term.value;
-    made->configuration_index = applied_.configuration_index.value;
+    const auto configuration = applied_configuration();
+    made->configuration_index = configuration.index.value;
     raft_configuration_init(&made->configuration);
-    if (!decode_configuration(applied_.configuration, made->configuration)) {
+    if (!decode_configuration(configuration.bytes, made->configuration)) {
         raft_free(made);
         return RAFT_CORRUPT;
     }
@@ -215,9 +249,6 @@ int GroupIo::load(raft_term* term,
     }
     for (const auto& from : recovered_) {
         load_entry(from, *entry++);
-        if (from.logged.raft_type == RAFT_CHANGE) {
-            note_configuration(from.logged.index, from.payload);
-        }
         note_unloaded(from.logged, next_number_);
         logged_.push_back(from.logged);
         logged_.back().raft_number = next_number_++;
@@ -243,6 +274,7 @@ int GroupIo::bootstrap(const raft_configuration& configuration) {
     const auto payload = bytes_of(encoded);
     auto& entry = recovered_.back();
     entry.payload.assign(payload.begin(), payload.end());
+    note_configuration(RaftIndex{1}, payload);
     const auto placed = store_->append({.kind = storage::FrameKind::entry,
                                         .flags = RAFT_CHANGE,
                                         .group = options_.group,

@@ -114,6 +114,10 @@ void Group::Impl::look() {
     if (!has_started || failure) {
         return;
     }
+    if (io.begins_anew()) {
+        fail_for_good(fail(Errc::conflict, io.failure()));
+        return;
+    }
     io.forget_applied(raft_last_applied(&instance));
     const int state = raft_state(&instance);
     if (state == RAFT_UNAVAILABLE) {
@@ -127,6 +131,12 @@ void Group::Impl::look() {
         if (const auto begun = begin_term(); !begun) {
             fail_for_good(begun.error());
             return;
+        }
+    }
+    if (const auto version = io.members_version();
+        std::exchange(told_members, version) != version) {
+        if (options.on_members) {
+            options.on_members();
         }
     }
     if (const auto now = role(); now != told) {
@@ -151,6 +161,9 @@ Result<void> Group::Impl::checked(int code, std::string_view verb) {
 /// Answers all that is under way. The requests stay: libraft holds pointers to them until it is
 /// closed.
 void Group::Impl::end_all(const Error& error) {
+    if (auto done = std::exchange(member_change_done, nullptr)) {
+        done(error);
+    }
     std::vector<ProposeDone> waiting;
     for (auto& [key, proposal] : proposals) {
         if (auto done = std::exchange(proposal->done, nullptr)) {
@@ -166,7 +179,11 @@ void Group::Impl::fail_for_good(const Error& error) {
     if (failure) {
         return;
     }
-    failure = fail(Errc::shard_failed, "this shard's disk failed: " + error.text, error.os_error);
+    failure = fail(Errc::shard_failed,
+                   (error.code == Errc::conflict ? "this replica begins anew: "
+                                                 : "this shard's disk failed: ") +
+                       error.text,
+                   error.os_error);
     io.on_failed();
     if (options.on_failure) {
         options.on_failure(error);

@@ -41,4 +41,16 @@ bool decode_configuration(std::string_view text, raft_configuration& configurati
     return true;
 }
 
+std::vector<Member> to_members(const raft_configuration& configuration) {
+    std::vector<Member> members;
+    for (const auto& server : std::span(configuration.servers, configuration.n)) {
+        members.push_back({.node = NodeId{server.id},
+                           .address = server.address,
+                           .role = server.role == RAFT_VOTER     ? MemberRole::voter
+                                   : server.role == RAFT_STANDBY ? MemberRole::standby
+                                                                 : MemberRole::spare});
+    }
+    return members;
+}
+
 }  // namespace millrace::broker::consensus

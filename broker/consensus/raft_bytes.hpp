@@ -3,6 +3,9 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <vector>
+
+#include "broker/consensus/group.hpp"
 
 extern "C" {
 #include <raft.h>
@@ -20,5 +23,7 @@ namespace millrace::broker::consensus {
 /// Reads a configuration in libraft's own encoding: version u8, count u64, then {id u64, address
 /// 0-terminated, role u8}. False where the text is none.
 [[nodiscard]] bool decode_configuration(std::string_view text, raft_configuration& configuration);
+
+[[nodiscard]] std::vector<Member> to_members(const raft_configuration& configuration);
 
 }  // namespace millrace::broker::consensus

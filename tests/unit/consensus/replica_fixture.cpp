@@ -17,16 +17,16 @@ GroupReplica::GroupReplica(NodeId number,
                            std::size_t trailing_bytes_max)
     : node(number),
       disk(number.value),
+      options{.group = GroupId{1},
+              .self = number,
+              .voters = std::move(voters),
+              .links = this,
+              .random_seed = number.value,
+              .tick = Duration{50'000},
+              .trailing_bytes_max = trailing_bytes_max,
+              .on_failure = [this](const Error& error) { failures.push_back(error); },
+              .on_behind = [this](NodeId leader) { behind.push_back(leader); }},
       send_(std::move(send)),
-      options_{.group = GroupId{1},
-               .self = number,
-               .voters = std::move(voters),
-               .links = this,
-               .random_seed = number.value,
-               .tick = Duration{50'000},
-               .trailing_bytes_max = trailing_bytes_max,
-               .on_failure = [this](const Error& error) { failures.push_back(error); },
-               .on_behind = [this](NodeId leader) { behind.push_back(leader); }},
       clock_(clock) {
     open();
 }
@@ -40,15 +40,15 @@ void GroupReplica::open() {
     places.clear();
     durable_ = {};
     runtime = std::make_unique<ManualRuntime>(clock_, disk);
-    group = std::make_unique<Group>(options_, *runtime, store_pointer, *this);
-    storage::StoreOptions options;
-    options.directory = "/data/shard-00";
-    options.segment_bytes = 256_KiB;
-    options.commit_bytes_max = 64_KiB;
-    options.disk_reserve_bytes = 0;
-    options.background_inline = true;
-    options.index_in_memory = true;
-    auto opened = storage::ShardStore::open(disk, clock_, metrics_, options, *this);
+    group = std::make_unique<Group>(options, *runtime, store_pointer, *this);
+    storage::StoreOptions disk_options;
+    disk_options.directory = "/data/shard-00";
+    disk_options.segment_bytes = 256_KiB;
+    disk_options.commit_bytes_max = 64_KiB;
+    disk_options.disk_reserve_bytes = 0;
+    disk_options.background_inline = true;
+    disk_options.index_in_memory = true;
+    auto opened = storage::ShardStore::open(disk, clock_, metrics_, disk_options, *this);
     ASSERT_TRUE(opened) << opened.error().text;
     store = std::move(opened).value();
     store_pointer = store.get();
@@ -108,14 +108,14 @@ void GroupReplica::apply(const Entry& entry) {
     places.push_back(entry.place);
 }
 
-ReplicaTest::ReplicaTest(std::size_t trailing_bytes_max) {
+ReplicaTest::ReplicaTest(std::size_t trailing_bytes_max, std::uint64_t more) {
     std::vector<Voter> voters;
     for (std::uint64_t node = 1; node <= 3; ++node) {
         voters.push_back({.node = NodeId{node}, .address = "node" + std::to_string(node)});
     }
-    for (const auto& voter : voters) {
+    for (std::uint64_t node = 1; node <= 3 + more; ++node) {
         replicas.push_back(std::make_unique<GroupReplica>(
-            voter.node,
+            NodeId{node},
             voters,
             [this](NodeId from, NodeId to, std::vector<std::byte> message) {
                 return send(from, to, std::move(message));

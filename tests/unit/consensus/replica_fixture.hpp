@@ -63,11 +63,11 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
     std::vector<Errc> answers;
     std::vector<Error> failures;
     std::vector<NodeId> behind;
-    Error start_error;  ///< why the last `open` did not start the group
+    Error start_error;     ///< why the last `open` did not start the group
+    GroupOptions options;  ///< of the next `open`
 
   private:
     Send send_;
-    GroupOptions options_;
     ManualClock& clock_;
     MetricsRegistry metrics_;
     CommitSequence durable_;
@@ -76,7 +76,8 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
 /// Three replicas and the network between them, which loses what is cut.
 class ReplicaTest : public ::testing::Test {
   protected:
-    explicit ReplicaTest(std::size_t trailing_bytes_max = 8_MiB);
+    /// `more`: that many further ones, which know the first three but are no members.
+    explicit ReplicaTest(std::size_t trailing_bytes_max = 8_MiB, std::uint64_t more = 0);
 
     /// Everything that happens in this time.
     void run(Duration time);

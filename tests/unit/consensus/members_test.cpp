@@ -1,0 +1,248 @@
+#include <optional>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/consensus/replica_fixture.hpp"
+
+namespace millrace::broker::consensus {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr Duration second{1'000'000};
+
+std::vector<std::uint64_t> voters_of(const GroupReplica& replica) {
+    std::vector<std::uint64_t> voters;
+    for (const auto& member : replica.group->members()) {
+        if (member.role == MemberRole::voter) {
+            voters.push_back(member.node.value);
+        }
+    }
+    return voters;
+}
+
+class MembersTest : public ReplicaTest {
+  protected:
+    MembersTest() : ReplicaTest(8_MiB, /*more=*/1) {}
+
+    Errc change(GroupReplica& at, const MemberChange& change) {
+        auto outcome = std::make_shared<std::optional<Errc>>();
+        at.group->change(change, [outcome](const Result<void>& done) {
+            *outcome = done ? Errc::ok : done.error().code;
+        });
+        run(second);
+        return outcome->value_or(Errc::timed_out);
+    }
+    /// From nothing to a voter.
+    void join(GroupReplica& leading, std::uint64_t node) {
+        const NodeId number{node};
+        ASSERT_EQ(change(leading, {.node = number, .role = MemberRole::spare, .address = "new"}),
+                  Errc::ok);
+        ASSERT_EQ(change(leading, {.node = number, .role = MemberRole::standby}), Errc::ok);
+        ASSERT_EQ(change(leading, {.node = number, .role = MemberRole::voter}), Errc::ok);
+    }
+    void restart(GroupReplica& replica) {
+        replica.crash();
+        replica.open();
+    }
+};
+
+TEST_F(MembersTest, OneThatJoinsHasEverythingAndCounts) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    first->propose("before");
+    join(*first, 4);
+    first->propose("after");
+    run(second);
+    EXPECT_THAT(at(4).applied, ElementsAre("before", "after"));
+    for (const auto& replica : replicas) {
+        EXPECT_THAT(voters_of(*replica), ElementsAre(1, 2, 3, 4));
+    }
+    // Two of four are no majority.
+    std::uint64_t others = 0;
+    for (const auto& replica : replicas) {
+        if (replica.get() != first && others < 2) {
+            cut(replica->node);
+            ++others;
+        }
+    }
+    first->propose("by half");
+    run(Duration{200'000});
+    EXPECT_THAT(first->applied, ElementsAre("before", "after"));
+}
+
+TEST_F(MembersTest, OneThatLeavesCountsNoMore) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    const auto gone = follower().node;
+    EXPECT_EQ(change(*first, {.node = gone, .role = {}}), Errc::ok);
+    cut(gone);
+    first->propose("by two of two");
+    run(second);
+    EXPECT_THAT(first->applied, ElementsAre("by two of two"));
+    EXPECT_EQ(voters_of(*first).size(), 2U);
+}
+
+TEST_F(MembersTest, StandbyIsSentTheLogAndDoesNotCount) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    const NodeId number{4};
+    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::spare, .address = "new"}),
+              Errc::ok);
+    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::standby}), Errc::ok);
+    for (const auto& replica : replicas) {
+        if (replica.get() != first && replica->node != number) {
+            cut(replica->node);
+        }
+    }
+    first->propose("by one of three");
+    run(Duration{300'000});
+    EXPECT_THAT(first->applied, IsEmpty());
+    EXPECT_FALSE(at(4).group->is_leader());
+}
+
+TEST_F(MembersTest, OneThatIsAwayDoesNotBecomeAVoter) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    const NodeId number{4};
+    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::spare, .address = "new"}),
+              Errc::ok);
+    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::standby}), Errc::ok);
+    cut(number);
+    first->propose("without it");
+    run(second);
+    std::optional<Errc> outcome;
+    first->group->change(
+        {.node = number, .role = MemberRole::voter},
+        [&outcome](const Result<void>& done) { outcome = done ? Errc::ok : done.error().code; });
+    EXPECT_EQ(change(*first, {.node = number, .role = {}}), Errc::conflict);
+    run(60 * second);
+    EXPECT_EQ(outcome, Errc::unavailable);
+    EXPECT_THAT(voters_of(*first), ElementsAre(1, 2, 3));
+    EXPECT_TRUE(first->group->role().leads);
+}
+
+TEST_F(MembersTest, WhoDoesNotLeadChangesNothing) {
+    ASSERT_NE(elect(), nullptr);
+    EXPECT_EQ(change(follower(), {.node = NodeId{3}, .role = {}}), Errc::not_leader);
+    EXPECT_EQ(change(*leader(), {.node = leader()->node, .role = {}}), Errc::conflict);
+    EXPECT_EQ(change(*leader(), {.node = NodeId{9}, .role = {}}), Errc::conflict);
+    for (const auto& replica : replicas) {
+        EXPECT_THAT(voters_of(*replica), ElementsAre(1, 2, 3));
+    }
+}
+
+TEST_F(MembersTest, MembersComeBackFromTheDisk) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    join(*first, 4);
+    for (const auto& replica : replicas) {
+        replica->crash();
+    }
+    for (const auto& replica : replicas) {
+        replica->open();
+        EXPECT_THAT(voters_of(*replica), ElementsAre(1, 2, 3, 4));
+    }
+    EXPECT_NE(elect(), nullptr);
+}
+
+TEST_F(MembersTest, ChangeThatNoMajorityHadIsTakenBack) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    cut(first->node);
+    // In its log alone.
+    first->group->change({.node = NodeId{4}, .role = MemberRole::spare, .address = "new"},
+                         [](const Result<void>& done) { EXPECT_FALSE(done); });
+    run(3 * second);
+    ASSERT_EQ(first->group->members().size(), 4U);
+    auto* const other = elect();
+    ASSERT_NE(other, nullptr);
+    ASSERT_NE(other, first);
+    other->propose("instead");
+    run(second);
+    heal();
+    run(2 * second);
+    ASSERT_THAT(first->failures, ::testing::SizeIs(1));  // and begins anew
+    restart(*first);
+    run(2 * second);
+    EXPECT_EQ(first->start_error.text, "");
+    EXPECT_THAT(first->applied, ElementsAre("instead"));
+    EXPECT_THAT(voters_of(*first), ElementsAre(1, 2, 3));
+}
+
+TEST_F(MembersTest, ChangeThatNoMajorityHadIsTakenBackAlsoAfterARestart) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    cut(first->node);
+    first->group->change({.node = NodeId{4}, .role = MemberRole::spare, .address = "new"},
+                         [](const Result<void>&) {});
+    run(second);
+    restart(*first);
+    ASSERT_EQ(first->group->members().size(), 4U);
+    auto* const other = elect();
+    ASSERT_NE(other, nullptr);
+    ASSERT_NE(other, first);
+    other->propose("instead");
+    run(second);
+    heal();
+    run(2 * second);
+    ASSERT_THAT(first->failures, ::testing::SizeIs(1));
+    restart(*first);
+    run(2 * second);
+    EXPECT_THAT(voters_of(*first), ElementsAre(1, 2, 3));
+    EXPECT_THAT(first->applied, ElementsAre("instead"));
+}
+
+TEST_F(MembersTest, DataOfANodeThatStandsAloneIsNoPartOfACluster) {
+    const Voter self{.node = NodeId{5}, .address = "here"};
+    replicas.push_back(std::make_unique<GroupReplica>(
+        self.node,
+        std::vector{self},
+        [](NodeId, NodeId, const std::vector<std::byte>&) { return false; },
+        clock,
+        8_MiB));
+    auto& alone = at(5);
+    run(second);
+    ASSERT_TRUE(alone.group->role().leads);
+    EXPECT_FALSE(alone.group->is_new());
+    alone.close();
+    alone.options.voters = at(1).options.voters;
+    alone.options.voters.push_back(self);
+    alone.open();
+    EXPECT_EQ(alone.start_error.code, Errc::configuration);
+    EXPECT_THAT(alone.start_error.text, HasSubstr("stands alone"));
+}
+
+TEST_F(MembersTest, DataOfAClusterDoesNotStandAlone) {
+    ASSERT_NE(elect(), nullptr);
+    auto& one = at(1);
+    one.close();
+    one.options.voters = {};
+    one.options.links = nullptr;
+    one.open();
+    EXPECT_EQ(one.start_error.code, Errc::configuration);
+    EXPECT_THAT(one.start_error.text, HasSubstr("cluster of the nodes 1, 2, 3"));
+}
+
+TEST_F(MembersTest, NodeThatWasRemovedIsToldSo) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    auto& gone = follower();
+    ASSERT_EQ(change(*first, {.node = gone.node, .role = {}}), Errc::ok);
+    restart(gone);
+    // Where it heard of it, else it waits for a leader that does not come.
+    if (!gone.start_error.text.empty()) {
+        EXPECT_EQ(gone.start_error.code, Errc::configuration);
+        EXPECT_THAT(gone.start_error.text, HasSubstr("no member"));
+    } else {
+        run(5 * second);
+        EXPECT_FALSE(gone.group->is_leader());
+    }
+}
+
+}  // namespace
+}  // namespace millrace::broker::consensus
