@@ -89,6 +89,10 @@ Result<NodeIdentity> DataDirectory::identify(std::uint32_t shards_wanted,
         identity.format_version = json.value("format_version", 0U);
         identity.node_id = json.value("node_id", std::uint64_t{1});
         identity.shard_count = json.value("shards", 0U);
+        identity.cluster_id = json.value("cluster_id", "");
+        for (const auto& member : json.value("members", nlohmann::json::array())) {
+            identity.members[member.value("node", std::uint64_t{0})] = member.value("address", "");
+        }
         if (identity.format_version > format_version) {
             return fail(Errc::newer_format,
                         path + ": format " + std::to_string(identity.format_version) +
@@ -108,12 +112,23 @@ Result<NodeIdentity> DataDirectory::identify(std::uint32_t shards_wanted,
     }
     if (identity.shard_count == 0 || shards_wanted > identity.shard_count) {
         identity.shard_count = shards_wanted != 0 ? shards_wanted : shards_default;
-        const nlohmann::json json{{"format_version", format_version},
-                                  {"node_id", identity.node_id},
-                                  {"shards", identity.shard_count}};
-        MILLRACE_TRY(write_durably(path, json.dump(2) + "\n"));
+        identity.format_version = format_version;
+        MILLRACE_TRY(keep(identity));
     }
     return identity;
+}
+
+Result<void> DataDirectory::keep(const NodeIdentity& identity) const {
+    nlohmann::json json{{"format_version", identity.format_version},
+                        {"node_id", identity.node_id},
+                        {"shards", identity.shard_count}};
+    if (!identity.cluster_id.empty()) {
+        json["cluster_id"] = identity.cluster_id;
+    }
+    for (const auto& [node, address] : identity.members) {
+        json["members"].push_back({{"node", node}, {"address", address}});
+    }
+    return write_durably(path_ + "/node.json", json.dump(2) + "\n");
 }
 
 }  // namespace millrace::broker

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "storage/base/result.hpp"
@@ -12,6 +13,8 @@ struct NodeIdentity {
     std::uint64_t node_id = 1;
     std::uint32_t shard_count = 1;
     std::uint32_t format_version = 1;
+    std::string cluster_id = {};                        ///< empty: it belongs to none yet
+    std::map<std::uint64_t, std::string> members = {};  ///< of the cluster, and where they hear it
 };
 
 /// The data directory of a node: taken by one process at a time.
@@ -33,6 +36,8 @@ class DataDirectory {
     [[nodiscard]] Result<NodeIdentity> identify(std::uint32_t shards_wanted,
                                                 std::uint32_t shards_default,
                                                 std::uint64_t node_wanted) const;
+    /// Errors: io.
+    [[nodiscard]] Result<void> keep(const NodeIdentity& identity) const;
 
   private:
     DataDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}

@@ -14,6 +14,7 @@
 
 #include "broker/cluster/cluster_seat.hpp"
 #include "broker/cluster/cluster_status.hpp"
+#include "broker/cluster/member_keeper.hpp"
 #include "broker/cluster/shard_copies.hpp"
 #include "broker/data_directory.hpp"
 #include "broker/delivery/jobs/job_runner.hpp"
@@ -22,6 +23,7 @@
 #include "broker/node_control.hpp"
 #include "broker/node_copies.hpp"
 #include "broker/node_greeting.hpp"
+#include "broker/node_membership.hpp"
 #include "broker/node_shards.hpp"
 #include "broker/odoo_feed.hpp"
 #include "broker/odoo_source.hpp"
@@ -60,8 +62,9 @@ struct Node::Impl {
     MetricsRegistry metrics;
     boost::asio::io_context control{1};
     boost::asio::signal_set signals{control, SIGTERM, SIGINT};
-    std::optional<cluster::ClusterNodes> nodes;
+    std::optional<NodeMembership> membership;
     std::unique_ptr<cluster::ClusterSeat> seat;
+    std::unique_ptr<cluster::MemberKeeper> keeper;
     std::unique_ptr<NodeCopies> copies;  ///< null: this node stands alone
     std::unique_ptr<NodeShards> shards;
     std::unique_ptr<cluster::ClusterStatus> status;  ///< null until the shards are open
@@ -104,11 +107,8 @@ Result<void> Node::Impl::prepare() {
     MILLRACE_TRY(
         identity,
         directory->identify(static_cast<std::uint32_t>(config.shards), cores, config.node_id));
-    if (!config.cluster_nodes.empty()) {
-        MILLRACE_TRY(nodes,
-                     cluster::ClusterNodes::parse(
-                         config.cluster_nodes, NodeId{identity.node_id}, identity.shard_count));
-    }
+    membership.emplace(control, *directory);
+    MILLRACE_TRY(membership->find(config.cluster_nodes, identity));
     const auto connections =
         identity.shard_count * config.connections_max + config.http_connections_max;
     if (const auto shortage = find_descriptor_shortage(raise_descriptor_limit(), connections)) {
@@ -121,12 +121,13 @@ Result<void> Node::Impl::prepare() {
             end(Ending::stop);
         }
     });
-    if (!nodes) {
+    if (membership->is_alone()) {
         return ok();
     }
     copies = std::make_unique<NodeCopies>(
         cluster::ShardCopies{.data_directory = config.data_dir,
-                             .nodes = *nodes,
+                             .nodes = *membership->nodes(),
+                             .record = *membership->record(),
                              .shard_count = identity.shard_count,
                              .bytes_per_second = config.cluster_copy_bytes_per_second},
         control,
@@ -151,7 +152,7 @@ Result<void> Node::Impl::copy_shards() {
 }
 
 std::optional<Error> Node::Impl::refusal() const {
-    if (takes_clients || !nodes) {
+    if (takes_clients || !copies) {
         return std::nullopt;
     }
     const auto leader = seat ? seat->leader() : NodeId{};
@@ -166,7 +167,8 @@ Result<void> Node::Impl::start_shards() {
         .config = config,
         .clock = clock,
         .metrics = metrics,
-        .nodes = nodes ? &*nodes : nullptr,
+        .nodes = membership->nodes(),
+        .record = membership->record(),
         .on_ready =
             [this] {
                 boost::asio::post(control, [this] {
@@ -183,7 +185,7 @@ Result<void> Node::Impl::start_shards() {
         .refusal = [this] { return refusal(); },
         .version = program_version});
     auto started = shards->start(identity);
-    if (!started && nodes && started.error().code == Errc::corrupt) {
+    if (!started && copies && started.error().code == Errc::corrupt) {
         log_error("node", started.error().text + "; the shard is copied from its leader");
         MILLRACE_TRY(copies->ask_for(shards->failed_shard()));
         ending = Ending::restart;
@@ -193,16 +195,22 @@ Result<void> Node::Impl::start_shards() {
 }
 
 void Node::Impl::wait_for_shards() {
-    if (nodes && !ending) {
+    if (copies && !ending) {
         seat = std::make_unique<cluster::ClusterSeat>(control, NodeId{identity.node_id});
         std::vector<cluster::ClusterSeat::Link> links;
         std::vector<cluster::ClusterStatus::Link> told;
+        std::vector<cluster::MemberKeeper::Link> kept;
         for (const auto& host : shards->hosts()) {
             links.push_back({.runtime = host->runtime.get(), .shard = host->shard.get()});
             told.push_back({.runtime = host->runtime.get(),
                             .shard = host->shard.get(),
                             .replica = host->replica.get()});
+            kept.push_back({.runtime = host->runtime.get(),
+                            .replica = host->replica.get(),
+                            .shard = host->shard.get()});
         }
+        keeper =
+            std::make_unique<cluster::MemberKeeper>(control, std::move(kept), identity.shard_count);
         status = std::make_unique<cluster::ClusterStatus>(
             control, NodeId{identity.node_id}, std::move(told));
         seat->watch(std::move(links),
@@ -235,10 +243,11 @@ Result<void> Node::Impl::make_door() {
     if (!config.hooks_file.empty()) {
         MILLRACE_TRY(options.hooks, http::load_hook_file(config.hooks_file));
     }
-    if (nodes) {
+    if (copies) {
         options.cluster_status = [this](std::function<void(std::string)> done) {
             status->gather(std::move(done));
         };
+        options.admission = admission_by(keeper);
     }
     door = std::make_unique<http::HttpDoor>(control, std::move(options), metrics);
     return ok();
@@ -270,6 +279,9 @@ void Node::Impl::serve() {
         odoo_source->start(http_links(), next_id);
     }
     start_jobs();
+    if (keeper) {
+        keeper->start();
+    }
     door->open(http_links(), next_id);
     takes_clients = true;
 }
@@ -317,6 +329,9 @@ void Node::Impl::end(Ending how) {
     if (seat) {
         seat->stop();
     }
+    if (keeper) {
+        keeper->stop();
+    }
     if (!takes_clients.exchange(false)) {
         control.stop();
         return;
@@ -355,7 +370,7 @@ Result<Node::Ending> Node::run() {
     MILLRACE_TRY(self.odoo, OdooFeed::create(self.control, self.config, self.metrics));
     MILLRACE_TRY(self.odoo_source, OdooSource::create(self.control, self.config, self.metrics));
     MILLRACE_TRY(self.start_shards());
-    if (self.nodes && !self.ending) {
+    if (self.copies && !self.ending) {
         // Clients that come here are told who leads, and probes that this node is well.
         MILLRACE_TRY(self.listen_native());
         MILLRACE_TRY(self.listen_http());
@@ -366,7 +381,7 @@ Result<Node::Ending> Node::run() {
         self.door->stop();
         return *self.ending;
     }
-    if (!self.nodes) {
+    if (!self.copies) {
         // A client may come to any shard at once, and must find there what was made before.
         MILLRACE_TRY(self.listen_native());
         MILLRACE_TRY(self.listen_http());

@@ -30,6 +30,7 @@ Result<void> NodeShards::make(ShardHost& host, ShardId id, const NodeIdentity& i
     if (wiring_.nodes != nullptr) {
         host.replica = std::make_unique<cluster::Replica>(
             *wiring_.nodes,
+            *wiring_.record,
             id,
             identity.shard_count,
             std::chrono::milliseconds(config.cluster_election_timeout_ms),

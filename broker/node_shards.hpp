@@ -41,6 +41,7 @@ class NodeShards {
         const Clock& clock;
         MetricsRegistry& metrics;
         const cluster::ClusterNodes* nodes = nullptr;  ///< null: this node stands alone
+        cluster::ClusterRecord* record = nullptr;      ///< null: the same
         /// Each shard, once, when it has its first view of the catalog; on its thread.
         std::function<void()> on_ready;
         /// A shard has to be copied, from `leader` where that is known; on its thread.

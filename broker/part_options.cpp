@@ -70,4 +70,12 @@ http::DoorOptions door_options_of(const Config& config, std::string version) {
     return options;
 }
 
+http::NodeAdmission admission_by(const std::unique_ptr<cluster::MemberKeeper>& keeper) {
+    return {.add = [&keeper](std::uint64_t node,
+                             const std::string& address,
+                             auto done) { keeper->add(NodeId{node}, address, std::move(done)); },
+            .remove = [&keeper](std::uint64_t node,
+                                auto done) { keeper->remove(NodeId{node}, std::move(done)); }};
+}
+
 }  // namespace millrace::broker

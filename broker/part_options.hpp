@@ -1,5 +1,8 @@
 #pragma once
 
+#include <memory>
+
+#include "broker/cluster/member_keeper.hpp"
 #include "broker/config/config.hpp"
 #include "broker/data_directory.hpp"
 #include "broker/delivery/delivery_shard.hpp"
@@ -16,5 +19,9 @@ namespace millrace::broker {
 [[nodiscard]] delivery::DeliveryOptions delivery_options_of(const Config& config);
 [[nodiscard]] protocol::SessionLimits session_limits_of(const Config& config);
 [[nodiscard]] http::DoorOptions door_options_of(const Config& config, std::string version);
+
+/// `keeper` may be made later, before the door takes requests.
+[[nodiscard]] http::NodeAdmission admission_by(
+    const std::unique_ptr<cluster::MemberKeeper>& keeper);
 
 }  // namespace millrace::broker

@@ -26,36 +26,53 @@ Error bad(std::string_view part, const std::string& why) {
 
 Result<std::pair<NodeId, Endpoint>> parse_one(std::string_view part, std::uint32_t shard_count) {
     const auto equals = part.find('=');
-    const auto colon = part.rfind(':');
-    if (equals == std::string_view::npos || colon == std::string_view::npos || colon < equals) {
+    if (equals == std::string_view::npos) {
         return bad(part, "is no node");
     }
     const auto id = to_number(part.substr(0, equals));
-    const auto port = to_number(part.substr(colon + 1));
-    const std::string address(part.substr(equals + 1, colon - equals - 1));
-    boost::system::error_code code;
-    (void)boost::asio::ip::make_address_v4(address, code);
     if (!id || *id == 0) {
         return bad(part, "has no id above 0");
     }
-    if (!port || *port == 0 || *port + shard_count - 1 > port_max) {
-        return bad(
-            part, "has no port, or not one for each of " + std::to_string(shard_count) + " shards");
+    const auto endpoint = ClusterNodes::parse_address(part.substr(equals + 1), shard_count);
+    if (!endpoint) {
+        return bad(part, endpoint.error().text);
     }
-    if (code) {
-        return bad(part, "has no IPv4 address");
+    return std::pair{NodeId{*id}, endpoint.value()};
+}
+
+std::map<NodeId, Endpoint> moved_to(std::map<NodeId, Endpoint> endpoints, ShardId shard) {
+    for (auto& [node, endpoint] : endpoints) {
+        endpoint.port = static_cast<std::uint16_t>(endpoint.port + shard.value);
     }
-    return std::pair{NodeId{*id},
-                     Endpoint{.address = address, .port = static_cast<std::uint16_t>(*port)}};
+    return endpoints;
 }
 
 }  // namespace
+
+Result<Endpoint> ClusterNodes::parse_address(std::string_view text, std::uint32_t shard_count) {
+    const auto colon = text.rfind(':');
+    const auto port =
+        colon == std::string_view::npos ? std::nullopt : to_number(text.substr(colon + 1));
+    if (!port || *port == 0 || *port + shard_count - 1 > port_max) {
+        return fail(
+            Errc::configuration,
+            "has no port, or not one for each of " + std::to_string(shard_count) + " shards");
+    }
+    const std::string address(text.substr(0, colon));
+    boost::system::error_code code;
+    (void)boost::asio::ip::make_address_v4(address, code);
+    if (code) {
+        return fail(Errc::configuration, "has no IPv4 address");
+    }
+    return Endpoint{.address = address, .port = static_cast<std::uint16_t>(*port)};
+}
 
 Result<ClusterNodes> ClusterNodes::parse(std::string_view text,
                                          NodeId self,
                                          std::uint32_t shard_count) {
     ClusterNodes nodes;
     nodes.self_ = self;
+    nodes.shard_count_ = shard_count;
     while (!text.empty()) {
         const auto comma = text.find(',');
         const auto part = text.substr(0, comma);
@@ -81,12 +98,34 @@ Result<ClusterNodes> ClusterNodes::parse(std::string_view text,
     return nodes;
 }
 
+void ClusterNodes::add(const std::vector<consensus::Member>& members) {
+    for (const auto& member : members) {
+        const auto endpoint = parse_address(member.address, shard_count_);
+        if (endpoint && !nodes_.contains(member.node)) {
+            joined_.insert_or_assign(member.node, endpoint.value());
+        }
+    }
+}
+
 std::map<NodeId, Endpoint> ClusterNodes::endpoints_of(ShardId shard) const {
     auto endpoints = nodes_;
-    for (auto& [node, endpoint] : endpoints) {
-        endpoint.port = static_cast<std::uint16_t>(endpoint.port + shard.value);
+    endpoints.insert(joined_.begin(), joined_.end());
+    return moved_to(std::move(endpoints), shard);
+}
+
+std::map<NodeId, Endpoint> ClusterNodes::endpoints_of(
+    ShardId shard, const std::vector<consensus::Member>& members) const {
+    std::map<NodeId, Endpoint> endpoints;
+    for (const auto& member : members) {
+        const auto named = nodes_.find(member.node);
+        const auto joined = parse_address(member.address, shard_count_);
+        if (named != nodes_.end()) {
+            endpoints.insert(*named);
+        } else if (joined) {
+            endpoints.emplace(member.node, joined.value());
+        }
     }
-    return endpoints;
+    return moved_to(std::move(endpoints), shard);
 }
 
 std::vector<Endpoint> ClusterNodes::others_of(ShardId shard) const {

@@ -22,14 +22,28 @@ class ClusterNodes {
                                                     NodeId self,
                                                     std::uint32_t shard_count);
 
+    /// "192.0.2.1:7201". Errors: configuration, also where the ports of `shard_count` shards above
+    /// it do not exist.
+    [[nodiscard]] static Result<Endpoint> parse_address(std::string_view text,
+                                                        std::uint32_t shard_count);
+
+    /// Members that joined after the cluster was founded. One that the setting names is where that
+    /// says: it may have moved.
+    void add(const std::vector<consensus::Member>& members);
     [[nodiscard]] std::map<NodeId, Endpoint> endpoints_of(ShardId shard) const;
+    /// Of the members alone.
+    [[nodiscard]] std::map<NodeId, Endpoint> endpoints_of(
+        ShardId shard, const std::vector<consensus::Member>& members) const;
     [[nodiscard]] std::vector<Endpoint> others_of(ShardId shard) const;
+    /// Those of the setting, who would found a cluster.
     [[nodiscard]] std::vector<consensus::Voter> voters() const;
     [[nodiscard]] NodeId self() const { return self_; }
 
   private:
     NodeId self_;
+    std::uint32_t shard_count_ = 1;
     std::map<NodeId, Endpoint> nodes_;
+    std::map<NodeId, Endpoint> joined_;  ///< later, and not named by the setting
 };
 
 }  // namespace millrace::broker::cluster

@@ -20,6 +20,12 @@ struct ShardReport {
     std::vector<peers::PeerState> peers;
 };
 
+const char* name_of(consensus::MemberRole role) {
+    return role == consensus::MemberRole::voter     ? "voter"
+           : role == consensus::MemberRole::standby ? "standby"
+                                                    : "spare";
+}
+
 Json to_json(const consensus::GroupStatus& group, std::size_t shard) {
     auto replicas = Json::array();
     for (const auto& replica : group.replicas) {
@@ -27,7 +33,12 @@ Json to_json(const consensus::GroupStatus& group, std::size_t shard) {
                             {"match", replica.match.value},
                             {"behind", replica.is_behind}});
     }
+    auto members = Json::array();
+    for (const auto& member : group.members) {
+        members.push_back({{"node", member.node.value}, {"role", name_of(member.role)}});
+    }
     return {{"group", group.group.value},
+            {"members", std::move(members)},
             {"shard", shard},
             {"leads", group.role.leads},
             {"leader", group.role.leader.value},

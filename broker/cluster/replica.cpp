@@ -1,5 +1,6 @@
 #include "broker/cluster/replica.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "broker/catalog/catalog_service.hpp"
@@ -12,25 +13,47 @@ namespace {
 constexpr int heartbeats_per_election = 4;
 constexpr int ticks_per_election = 12;
 
+std::vector<std::uint64_t> founders(const ClusterNodes& nodes) {
+    std::vector<std::uint64_t> ids;
+    for (const auto& voter : nodes.voters()) {
+        ids.push_back(voter.node.value);
+    }
+    return ids;
+}
+
+std::string describe(const consensus::MemberChange& change) {
+    const auto node = "node " + std::to_string(change.node.value);
+    if (!change.role) {
+        return node + " leaves";
+    }
+    return node + (*change.role == consensus::MemberRole::voter     ? " becomes a voter"
+                   : *change.role == consensus::MemberRole::standby ? " is sent the log"
+                                                                    : " joins");
+}
+
 }  // namespace
 
-Replica::Replica(const ClusterNodes& nodes,
+Replica::Replica(ClusterNodes nodes,
+                 ClusterRecord& record,
                  ShardId shard,
                  std::uint32_t shard_count,
                  Duration election_timeout,
                  Runtime& runtime,
                  MetricsRegistry& metrics)
-    : voters_(nodes.voters()),
+    : nodes_(std::move(nodes)),
+      record_(record),
+      number_(shard),
       election_timeout_(election_timeout),
-      mesh_({.self = nodes.self(),
+      mesh_({.self = nodes_.self(),
              .shard = shard,
              .shard_count = shard_count,
-             .nodes = nodes.endpoints_of(shard)},
+             .nodes = nodes_.endpoints_of(shard),
+             .founders = founders(nodes_)},
             runtime,
             metrics) {}
 
 ShardCluster Replica::options() {
-    return {.voters = voters_,
+    return {.voters = nodes_.voters(),
             .links = &mesh_,
             .tick = election_timeout_ / ticks_per_election,
             .election_timeout = election_timeout_,
@@ -42,19 +65,96 @@ Result<void> Replica::start(Shard& shard, std::function<void(NodeId leader)> on_
     on_behind_ = std::move(on_behind);
     is_founded_ = !shard.is_new();
     shard.on_behind(on_behind_);
-    return mesh_.start(
-        {.on_message =
-             [&shard](NodeId from, GroupId group, std::span<const std::byte> message) {
-                 shard.receive(from, group, message);
-             },
-         .on_links = [this] { see_links(); },
-         .is_new = [&shard] { return shard.is_new(); },
-         .cluster_id = [&shard] { return shard.catalog().view()->cluster_id; },
-         .list = [this](bool has_forgotten) { return list(has_forgotten); },
-         .read =
-             [&shard](const storage::SegmentRead& read, storage::SegmentReadDone done) {
-                 shard.store().read_segment(read, std::move(done));
-             }});
+    shard.on_members([this] { see_members(); });
+    see_members();
+    MILLRACE_TRY(
+        mesh_.start({.on_message =
+                         [&shard](NodeId from, GroupId group, std::span<const std::byte> message) {
+                             shard.receive(from, group, message);
+                         },
+                     .on_links = [this] { see_links(); },
+                     .is_new = [&shard] { return shard.is_new(); },
+                     .cluster_id = [this] { return record_.id(); },
+                     .list = [this](bool has_forgotten) { return list(has_forgotten); },
+                     .read =
+                         [&shard](const storage::SegmentRead& read, storage::SegmentReadDone done) {
+                             shard.store().read_segment(read, std::move(done));
+                         }}));
+    see_links();  // a cluster of one has none
+    return ok();
+}
+
+/// Once there are members they count, not the setting: it may be older.
+void Replica::see_members() {
+    record_.learn_id(shard_->catalog().view()->cluster_id);
+    if (shard_->is_new()) {
+        return;
+    }
+    std::vector<consensus::Member> all;
+    const auto groups = shard_->groups();
+    for (const auto& group : groups) {
+        all.insert(all.end(), group.members.begin(), group.members.end());
+    }
+    mesh_.set_nodes(nodes_.endpoints_of(number_, all));
+    if (number_.value == 0) {
+        record_.learn_members(groups.front().members);
+    }
+}
+
+Heard Replica::heard() const {
+    Heard heard;
+    for (const auto& peer : mesh_.peers()) {
+        if (peer.is_linked) {
+            heard.linked.insert(peer.node);
+        }
+        if (peer.is_linked && !peer.is_new) {
+            heard.filled.insert(peer.node);
+        }
+    }
+    return heard;
+}
+
+void Replica::converge(const std::vector<consensus::Member>& wanted) {
+    for (const auto& group : shard_->groups()) {
+        const auto change = group.role.leads
+                                ? next_member_change(group, nodes_.self(), wanted, heard())
+                                : std::nullopt;
+        if (change) {
+            shard_->change_members(
+                group.group,
+                *change,
+                [change = *change, group = group.group](const Result<void>& done) {
+                    if (done || done.error().code != Errc::conflict) {
+                        log_info("group " + std::to_string(group.value),
+                                 describe(change) + (done ? "" : ": " + done.error().text));
+                    }
+                });
+        }
+    }
+}
+
+void Replica::add_member(NodeId node, std::string address, CommandDone done) {
+    const auto group = shard_->groups().front();
+    const bool is_there =
+        std::ranges::find(group.members, node, &consensus::Member::node) != group.members.end();
+    if (is_there && group.role.leads) {
+        done(fail(Errc::conflict, "node " + std::to_string(node.value) + " is a member already"));
+        return;
+    }
+    shard_->change_members(
+        group.group,
+        {.node = node, .role = consensus::MemberRole::spare, .address = std::move(address)},
+        std::move(done));
+}
+
+void Replica::remove_member(NodeId node, CommandDone done) {
+    const auto group = shard_->groups().front();
+    const auto may_go = check_removal(group.members, nodes_.self(), node, heard().linked);
+    if (!may_go && group.role.leads) {
+        done(may_go.error());
+        return;
+    }
+    shard_->change_members(group.group, {.node = node, .role = {}}, std::move(done));
 }
 
 /// A replica on which nothing was ever agreed founds the cluster with others like it, and asks for

@@ -3,8 +3,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "broker/cluster/cluster_nodes.hpp"
+#include "broker/cluster/cluster_record.hpp"
+#include "broker/cluster/member_steps.hpp"
 #include "broker/peers/peer_mesh.hpp"
 #include "broker/shard/shard.hpp"
 
@@ -16,7 +19,9 @@ namespace millrace::broker::cluster {
 /// Threads:  the shard's. Outlives the shard; made before it, on its thread.
 class Replica {
   public:
-    Replica(const ClusterNodes& nodes,
+    /// `record` outlives it.
+    Replica(ClusterNodes nodes,
+            ClusterRecord& record,
             ShardId shard,
             std::uint32_t shard_count,
             Duration election_timeout,
@@ -30,12 +35,21 @@ class Replica {
     [[nodiscard]] Result<void> start(Shard& shard, std::function<void(NodeId leader)> on_behind);
     void set_native(std::string native) { mesh_.set_native(std::move(native)); }
     [[nodiscard]] std::vector<peers::PeerState> peers() const { return mesh_.peers(); }
+    /// At the leader: one step at most of each group towards these members.
+    void converge(const std::vector<consensus::Member>& wanted);
+    /// At the leader of the first group, whose members all others are given in time.
+    void add_member(NodeId node, std::string address, CommandDone done);
+    void remove_member(NodeId node, CommandDone done);
 
   private:
     void see_links();
+    void see_members();
+    [[nodiscard]] Heard heard() const;
     [[nodiscard]] Result<peers::ShardListing> list(bool has_forgotten) const;
 
-    std::vector<consensus::Voter> voters_;
+    ClusterNodes nodes_;
+    ClusterRecord& record_;
+    ShardId number_;
     Duration election_timeout_;
     peers::PeerMesh mesh_;
     Shard* shard_ = nullptr;

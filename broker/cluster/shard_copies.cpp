@@ -58,13 +58,16 @@ Result<void> ShardCopies::pull_from(storage::Disk& disk,
                                     const std::map<std::uint32_t, std::uint64_t>& terms,
                                     bool has_forgotten,
                                     const std::atomic<bool>& is_stopping) const {
+    auto known = nodes;
+    known.add(record.members());
     peers::CopySource source({.hello = {.node = nodes.self(),
                                         .shard = shard.value,
                                         .shard_count = shard_count,
-                                        .cluster_id = {},
+                                        .cluster_id = record.id(),
+                                        .founders = {},
                                         .is_new = has_forgotten,
                                         .native = {}},
-                              .others = nodes.others_of(shard),
+                              .others = known.others_of(shard),
                               .terms = terms},
                              is_stopping);
     auto told_at = std::chrono::steady_clock::now();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "broker/cluster/cluster_nodes.hpp"
+#include "broker/cluster/cluster_record.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/io/disk.hpp"
 
@@ -29,6 +30,7 @@ struct ReplicaMark {
 struct ShardCopies {
     std::string data_directory;
     const ClusterNodes& nodes;
+    const ClusterRecord& record;
     std::uint32_t shard_count = 1;
     std::uint64_t bytes_per_second = 0;  ///< 0: no limit
 

@@ -134,7 +134,8 @@ GroupStatus Group::status() const {
                        .role = self.role(),
                        .last = RaftIndex{},
                        .applied = self.last_command,
-                       .replicas = {}};
+                       .replicas = {},
+                       .members = members()};
     if (!self.is_initialised) {
         return status;
     }

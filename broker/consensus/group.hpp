@@ -103,6 +103,7 @@ struct GroupStatus {
     RaftIndex last;
     RaftIndex applied;
     std::vector<ReplicaProgress> replicas;  ///< at the leader, without itself
+    std::vector<Member> members;
 };
 
 struct GroupOptions {

@@ -54,8 +54,8 @@ class GroupIo {
     /// Reads what the last checkpoint kept. Before `raft_start`.
     [[nodiscard]] Result<void> load_state();
     [[nodiscard]] bool is_pristine() const;
-    /// Nobody was ever elected. Of a group of one nobody ever is: it leads from its first entry on.
-    [[nodiscard]] bool is_new() const { return term_ <= 1 && members().size() != 1; }
+    /// Nobody ever led: there is nothing in the log but who may.
+    [[nodiscard]] bool is_new() const;
     /// Of the newest configuration in the log; none of a group that begins.
     [[nodiscard]] std::vector<Member> members() const;
     /// Rises with every change of `members`.

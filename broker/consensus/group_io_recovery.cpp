@@ -165,6 +165,12 @@ bool GroupIo::is_pristine() const {
     return term_ == 0 && applied_.index.value == 0 && recovered_.empty();
 }
 
+bool GroupIo::is_new() const {
+    const auto last =
+        recovered_.empty() ? next_index_.value - 1 : recovered_.back().logged.index.value;
+    return term_ <= 1 && last <= 1;
+}
+
 void GroupIo::write_state(storage::StateWriter& state) const {
     const auto configuration = applied_configuration();
     const nlohmann::json json{

@@ -48,7 +48,9 @@ Result<void> Group::Impl::check_members() const {
                         " of a cluster of the nodes " + list(members) +
                         ", and without this setting nobody finds the others");
     }
-    if (std::ranges::find(members, options.self, &Member::node) == members.end()) {
+    // The others may get to know of one that joins after it has copied them.
+    const bool is_first = options.group.value == 0;
+    if (is_first && std::ranges::find(members, options.self, &Member::node) == members.end()) {
         return fail(Errc::configuration,
                     "cluster_nodes: " + self + " is no member of the cluster whose data this is; " +
                         "the nodes " + list(members) +

@@ -11,6 +11,14 @@ namespace {
 constexpr Duration dial_timeout{1'000'000};
 constexpr Duration dial_rest{200'000};
 
+std::string list(const std::vector<std::uint64_t>& nodes) {
+    std::string text;
+    for (const auto node : nodes) {
+        text += (text.empty() ? "" : ", ") + std::to_string(node);
+    }
+    return text;
+}
+
 }  // namespace
 
 PeerMesh::PeerMesh(Options options, Runtime& runtime, MetricsRegistry& metrics)
@@ -26,11 +34,7 @@ PeerMesh::PeerMesh(Options options, Runtime& runtime, MetricsRegistry& metrics)
                                      "Messages of consensus for which there was no link, or no "
                                      "room on it; what is still of use is sent again.",
                                      shard_label(options_.shard))) {
-    for (const auto& [node, endpoint] : options_.nodes) {
-        if (node != options_.self) {
-            peers_[node].endpoint = endpoint;
-        }
-    }
+    set_nodes(options_.nodes);
 }
 
 PeerMesh::~PeerMesh() {
@@ -46,6 +50,7 @@ PeerHello PeerMesh::own_hello() const {
             .shard = options_.shard.value,
             .shard_count = options_.shard_count,
             .cluster_id = handlers_.cluster_id(),
+            .founders = options_.founders,
             .is_new = handlers_.is_new(),
             .is_copying = false,
             .native = native_};
@@ -57,12 +62,29 @@ Result<void> PeerMesh::start(Handlers handlers) {
                                  [this](std::shared_ptr<Connection> connection) {
                                      return add(std::move(connection), std::nullopt);
                                  }));
+    has_started_ = true;
     for (const auto& [node, peer] : peers_) {
-        if (node < options_.self) {
+        dial(node);
+    }
+    return ok();
+}
+
+void PeerMesh::set_nodes(const std::map<NodeId, Endpoint>& nodes) {
+    for (auto peer = peers_.begin(); peer != peers_.end();) {
+        const auto node = peer->first;
+        auto* const link = peer->second.link;
+        peer = nodes.contains(node) ? std::next(peer) : peers_.erase(peer);
+        if (link != nullptr && !nodes.contains(node)) {
+            linked_.add(-1);
+            link->close(fail(Errc::configuration, no_member(node)));
+        }
+    }
+    for (const auto& [node, endpoint] : nodes) {
+        if (node != options_.self) {
+            peers_[node].endpoint = endpoint;
             dial(node);
         }
     }
-    return ok();
 }
 
 PeerLink* PeerMesh::add(std::shared_ptr<Connection> connection, std::optional<NodeId> dialled) {
@@ -87,8 +109,14 @@ PeerLink* PeerMesh::add(std::shared_ptr<Connection> connection, std::optional<No
     return made;
 }
 
+/// Of two nodes the one with the higher number connects.
 void PeerMesh::dial(NodeId node) {
-    runtime_.connect(peers_.at(node).endpoint,
+    const auto found = peers_.find(node);
+    if (!has_started_ || node > options_.self || found == peers_.end() ||
+        found->second.link != nullptr || std::exchange(found->second.is_dialled, true)) {
+        return;
+    }
+    runtime_.connect(found->second.endpoint,
                      dial_timeout,
                      [this, node, alive = is_alive_](
                          Result<std::shared_ptr<Connection>> connection) -> ConnectionEvents* {
@@ -105,18 +133,24 @@ void PeerMesh::dial(NodeId node) {
 
 void PeerMesh::dial_later(NodeId node) {
     runtime_.run_after(dial_rest, [this, node, alive = is_alive_] {
-        if (*alive) {
+        if (!*alive) {
+            return;
+        }
+        if (const auto found = peers_.find(node); found != peers_.end()) {
+            found->second.is_dialled = false;
             dial(node);
         }
     });
 }
 
-Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
-    const auto found = peers_.find(hello.node);
-    if (found == peers_.end()) {
-        return fail(Errc::configuration,
-                    "node " + std::to_string(hello.node.value) +
-                        " is not in cluster_nodes of node " + std::to_string(options_.self.value));
+std::string PeerMesh::no_member(NodeId node) const {
+    return "node " + std::to_string(node.value) + " is no member of the cluster, says node " +
+           std::to_string(options_.self.value);
+}
+
+Result<void> PeerMesh::check(const PeerHello& hello) const {
+    if (!peers_.contains(hello.node)) {
+        return fail(Errc::configuration, no_member(hello.node));
     }
     if (hello.shard != options_.shard.value || hello.shard_count != options_.shard_count) {
         return fail(Errc::configuration,
@@ -131,10 +165,23 @@ Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
         return fail(Errc::configuration,
                     "node " + std::to_string(hello.node.value) + " belongs to another cluster");
     }
+    if (hello.is_new && !hello.is_copying && handlers_.is_new() &&
+        hello.founders != options_.founders) {
+        return fail(Errc::configuration,
+                    "cluster_nodes must name the same nodes everywhere to found a cluster: node " +
+                        std::to_string(hello.node.value) + " names " + list(hello.founders) +
+                        ", node " + std::to_string(options_.self.value) + " names " +
+                        list(options_.founders));
+    }
+    return ok();
+}
+
+Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
+    MILLRACE_TRY(check(hello));
     if (hello.is_copying) {
         return ok();
     }
-    auto& peer = found->second;
+    auto& peer = peers_.at(hello.node);
     if (peer.link != nullptr) {
         peer.link->close(fail(Errc::connection_lost, "another link took its place"));
     }
@@ -243,6 +290,7 @@ std::vector<PeerState> PeerMesh::peers() const {
             {.node = node,
              .address = peer.endpoint.address + ":" + std::to_string(peer.endpoint.port),
              .is_linked = peer.link != nullptr,
+             .is_new = peer.is_new,
              .native = peer.native});
     }
     return states;

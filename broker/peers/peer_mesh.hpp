@@ -21,7 +21,8 @@ struct PeerState {
     NodeId node;
     std::string address;
     bool is_linked = false;
-    std::string native;  ///< where its clients connect; empty before the first link
+    bool is_new = false;  ///< nothing was ever agreed on there
+    std::string native;   ///< where its clients connect; empty before the first link
 };
 
 /// The links of one shard to the shards of the same number on the other nodes.
@@ -35,7 +36,8 @@ class PeerMesh final : public consensus::PeerLinks {
         NodeId self{1};
         ShardId shard;
         std::uint32_t shard_count = 1;
-        std::map<NodeId, Endpoint> nodes;  ///< where this shard listens on each, `self` included
+        std::map<NodeId, Endpoint> nodes;     ///< where this shard listens on each, `self` included
+        std::vector<std::uint64_t> founders;  ///< ids of those that would found a cluster
         std::size_t unsent_bytes_max = 64_MiB;
     };
     /// What the shard does with it; all are set before `start`.
@@ -59,6 +61,8 @@ class PeerMesh final : public consensus::PeerLinks {
 
     /// Listens, and begins to connect. Errors: io, where the port is taken.
     [[nodiscard]] Result<void> start(Handlers handlers);
+    /// From now on these, with which it began or others: links to those that are gone end.
+    void set_nodes(const std::map<NodeId, Endpoint>& nodes);
     /// Where clients of this node connect, for those who are told to go to the leader.
     void set_native(std::string native) { native_ = std::move(native); }
     bool send(NodeId to, GroupId group, std::vector<std::byte> message) override;
@@ -72,12 +76,14 @@ class PeerMesh final : public consensus::PeerLinks {
     struct Peer {
         Endpoint endpoint;
         PeerLink* link = nullptr;
+        bool is_dialled = false;  ///< from here, or about to be
         bool is_new = false;
         std::string native;
     };
     /// `dialled`: to whom this node connected, and will again when the link ends.
     PeerLink* add(std::shared_ptr<Connection> connection, std::optional<NodeId> dialled);
     Result<void> take(PeerLink& link, const PeerHello& hello);
+    [[nodiscard]] Result<void> check(const PeerHello& hello) const;
     void handle(PeerLink& link, const wire::FrameView& frame);
     void answer_list(PeerLink& link, std::uint32_t correlation);
     void answer_read(PeerLink& link, const wire::FrameView& frame);
@@ -87,11 +93,13 @@ class PeerMesh final : public consensus::PeerLinks {
     void dial_later(NodeId node);
     [[nodiscard]] PeerHello own_hello() const;
     [[nodiscard]] std::string name() const;
+    [[nodiscard]] std::string no_member(NodeId node) const;
 
     Options options_;
     Runtime& runtime_;
     Handlers handlers_;
     std::string native_;
+    bool has_started_ = false;
     std::string complaint_;  ///< the last
     std::map<NodeId, Peer> peers_;
     std::unordered_map<PeerLink*, std::unique_ptr<PeerLink>> links_;

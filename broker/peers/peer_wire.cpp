@@ -59,6 +59,7 @@ std::vector<std::byte> format_hello(const PeerHello& hello) {
                         {"shard", hello.shard},
                         {"shard_count", hello.shard_count},
                         {"cluster_id", hello.cluster_id},
+                        {"founders", hello.founders},
                         {"is_new", hello.is_new},
                         {"is_copying", hello.is_copying},
                         {"native", hello.native}});
@@ -71,6 +72,7 @@ Result<PeerHello> parse_hello(std::span<const std::byte> text) {
                      json.at("shard").get_to(value.shard);
                      json.at("shard_count").get_to(value.shard_count);
                      json.at("cluster_id").get_to(value.cluster_id);
+                     json.at("founders").get_to(value.founders);
                      json.at("is_new").get_to(value.is_new);
                      json.at("is_copying").get_to(value.is_copying);
                      json.at("native").get_to(value.native);

@@ -33,10 +33,11 @@ struct PeerHello {
     NodeId node;
     std::uint32_t shard = 0;
     std::uint32_t shard_count = 1;
-    std::string cluster_id;   ///< empty before the cluster is founded
-    bool is_new = false;      ///< nothing was ever agreed on there
-    bool is_copying = false;  ///< wants a copy and takes no messages
-    std::string native;       ///< where its clients connect, address:port
+    std::string cluster_id;               ///< empty before the cluster is founded
+    std::vector<std::uint64_t> founders;  ///< the nodes of a cluster that would be founded now
+    bool is_new = false;                  ///< nothing was ever agreed on there
+    bool is_copying = false;              ///< wants a copy and takes no messages
+    std::string native;                   ///< where its clients connect, address:port
 };
 [[nodiscard]] std::vector<std::byte> format_hello(const PeerHello& hello);
 /// Errors: malformed, unsupported_version.

@@ -322,6 +322,9 @@ void ShardImpl::wake_for_held() {
 }
 
 void ShardImpl::see_catalog(const CatalogPtr& view) {
+    if (!std::exchange(knows_cluster_, !view->cluster_id.empty()) && tell_members_) {
+        tell_members_();
+    }
     if (!is_serving_) {
         return;  // the catalog may lag behind the partitions that it tells of
     }

@@ -183,6 +183,12 @@ class Shard {
     /// Hands the lead of what this node leads to another, once that has everything.
     virtual void transfer(NodeId to) = 0;
     [[nodiscard]] virtual std::vector<consensus::GroupStatus> groups() const = 0;
+    /// Called when the members of a group changed, or the cluster's id became known.
+    virtual void on_members(std::function<void()> listener) = 0;
+    /// As Group::change. Errors: unknown_group, too.
+    virtual void change_members(GroupId group,
+                                consensus::MemberChange change,
+                                CommandDone done) = 0;
     /// Takes no part in its groups any more: no entry comes, no vote is given.
     virtual void leave() = 0;
 

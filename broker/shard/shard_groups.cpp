@@ -32,6 +32,7 @@ ShardGroups::ShardGroups(const ShardOptions& options,
         group.trailing_bytes_max = replicated_trailing_bytes;
         group.on_role = [tell = std::move(wiring.on_role)](const consensus::Role&) { tell(); };
         group.on_behind = std::move(wiring.on_behind);
+        group.on_members = std::move(wiring.on_members);
     }
     if (options.id.value == 0) {
         auto first = group;
@@ -40,6 +41,10 @@ ShardGroups::ShardGroups(const ShardOptions& options,
             std::make_unique<consensus::Group>(first, runtime, store, wiring.catalog));
     }
     groups_.push_back(std::make_unique<consensus::Group>(group, runtime, store, wiring.data));
+}
+
+bool ShardGroups::has(GroupId group) const {
+    return group == data_group(shard_) || (group == catalog_group && shard_.value == 0);
 }
 
 consensus::Group& ShardGroups::group_of(GroupId group) {
@@ -72,10 +77,8 @@ bool ShardGroups::is_new() const {
 }
 
 void ShardGroups::receive(NodeId from, GroupId group, std::span<const std::byte> message) {
-    const bool is_here =
-        group == data_group(shard_) || (group == catalog_group && shard_.value == 0);
-    const auto received = is_here ? group_of(group).receive(from, message)
-                                  : Result<void>(fail(Errc::unknown_group, "it is not here"));
+    const auto received = has(group) ? group_of(group).receive(from, message)
+                                     : Result<void>(fail(Errc::unknown_group, "it is not here"));
     if (!received) {
         log_warning("shard " + std::to_string(shard_.value),
                     "a message of node " + std::to_string(from.value) + " for group " +
@@ -108,6 +111,16 @@ std::vector<consensus::GroupStatus> ShardGroups::status() const {
         all.push_back(group->status());
     }
     return all;
+}
+
+void ShardGroups::change_members(GroupId group,
+                                 consensus::MemberChange change,
+                                 std::function<void(Result<void>)> done) {
+    if (!has(group)) {
+        done(fail(Errc::unknown_group, "group " + std::to_string(group.value) + " is not here"));
+        return;
+    }
+    group_of(group).change(std::move(change), std::move(done));
 }
 
 void ShardGroups::on_durable(CommitSequence commit) {

@@ -20,6 +20,7 @@ class ShardGroups {
         std::function<void(const Error&)> on_failure;
         std::function<void()> on_role;  ///< of any of them
         std::function<void(NodeId leader)> on_behind;
+        std::function<void()> on_members;  ///< of any of them
     };
     ShardGroups(const ShardOptions& options,
                 Runtime& runtime,
@@ -44,6 +45,9 @@ class ShardGroups {
     /// Hands `to` the lead of those that this node leads.
     void transfer(NodeId to);
     [[nodiscard]] std::vector<consensus::GroupStatus> status() const;
+    void change_members(GroupId group,
+                        consensus::MemberChange change,
+                        std::function<void(Result<void>)> done);
 
     void on_durable(CommitSequence commit);
     /// Everything of all groups in commits up to here is applied.
@@ -53,6 +57,8 @@ class ShardGroups {
     void stop();
 
   private:
+    [[nodiscard]] bool has(GroupId group) const;
+    /// **Requires** `has`.
     [[nodiscard]] consensus::Group& group_of(GroupId group);
 
     ShardId shard_;

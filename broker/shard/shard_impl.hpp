@@ -54,6 +54,12 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     }
     void transfer(NodeId to) override { groups_.transfer(to); }
     std::vector<consensus::GroupStatus> groups() const override { return groups_.status(); }
+    void on_members(std::function<void()> listener) override {
+        tell_members_ = std::move(listener);
+    }
+    void change_members(GroupId group, consensus::MemberChange change, CommandDone done) override {
+        groups_.change_members(group, std::move(change), std::move(done));
+    }
     void leave() override { groups_.stop(); }
 
     ShardId id() const override { return options_.id; }
@@ -128,12 +134,14 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     ShardGroups groups_;
     std::function<void()> tell_standing_;
     std::function<void(NodeId)> tell_behind_;
+    std::function<void()> tell_members_;
     std::vector<AdvanceListener> advance_listeners_;
     std::vector<CatalogListener> catalog_listeners_;
     std::unordered_set<PartitionId> advanced_;
     CommitSequence durable_;
     SteadyTime last_turn_{};
     SteadyTime suspect_until_{};
+    bool knows_cluster_ = false;
     bool is_serving_ = false;  ///< else what is applied was not accepted here
     bool has_started_ = false;
     bool is_stopping_ = false;

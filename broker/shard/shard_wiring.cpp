@@ -21,6 +21,12 @@ ShardGroups::Wiring ShardImpl::group_wiring() {
                     if (tell_behind_) {
                         tell_behind_(leader);
                     }
+                },
+            .on_members =
+                [this] {
+                    if (tell_members_) {
+                        tell_members_();
+                    }
                 }};
 }
 

@@ -46,6 +46,7 @@ struct HttpDoor::Impl {
         };
         add(probe_routes(gate, metrics));
         add(cluster_routes(options.cluster_status));
+        add(node_routes(options.admission));
         add(publish_routes(publisher,
                            {.records_max = options.request_records_max,
                             .records_max_reached = &server_metrics.reached(records_limit)}));

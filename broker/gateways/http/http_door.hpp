@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/gateways/http/admin/node_routes.hpp"
 #include "broker/gateways/http/hooks/hook_file.hpp"
 #include "broker/gateways/http/server/limits.hpp"
 #include "broker/gateways/http/shards/shard_gate.hpp"
@@ -23,6 +24,7 @@ struct DoorOptions {
     HookFile hooks = {};
     /// Gives what this node knows of its cluster, as JSON, now or later, on the control thread.
     std::function<void(std::function<void(std::string json)> done)> cluster_status = {};
+    NodeAdmission admission = {};
 };
 
 /// The HTTP door of a node: metrics and health, and everything under /v1.

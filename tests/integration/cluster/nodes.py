@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import urllib.error
 import urllib.request
 
 from harness import Broker, binary, eventually
@@ -30,6 +31,17 @@ def free_ports(count: int) -> int:
         first = random.randrange(PORTS[0], PORTS[1] - count)
         if all(map(is_free, range(first, first + count))):
             return first
+
+
+def send(http: str, method: str, path: str, body: dict | None = None) -> tuple[int, dict]:
+    """The status and what was answered."""
+    request = urllib.request.Request(f"http://{http}{path}", method=method, data=json.dumps(body or {}).encode(),
+                                     headers={"Content-Type": "application/json"} if body else {})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, json.loads(answer.read() or b"{}")
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read() or b"{}")
 
 
 def cluster_status(http: str) -> dict | None:
@@ -79,9 +91,21 @@ class Cluster:
         first = free_ports(size * width)
         ports = {number: first + width * (number - 1) for number in range(1, size + 1)}
         self.peer_ports = {number: port + 2 for number, port in ports.items()}
+        self.arguments = arguments
         for number, port in ports.items():
-            self.nodes[number] = Node(number, self.directory / f"node-{number}", (port, port + 1),
-                                      ["--cluster-nodes", self.nodes_as_seen_by(number), "--shards", str(shards), *arguments])
+            self.nodes[number] = self.make_node(number, port)
+
+    def make_node(self, number: int, port: int) -> Node:
+        return Node(number, self.directory / f"node-{number}", (port, port + 1),
+                    ["--cluster-nodes", self.nodes_as_seen_by(number), "--shards", str(self.shards), *self.arguments])
+
+    def add_node(self) -> Node:
+        """One more that knows all others; they are to be told of it."""
+        number = max(self.nodes) + 1
+        port = free_ports(self.shards + 2)
+        self.peer_ports[number] = port + 2
+        self.nodes[number] = self.make_node(number, port)
+        return self.nodes[number]
 
     def nodes_as_seen_by(self, _number: int) -> str:
         return ",".join(f"{number}=127.0.0.1:{port}" for number, port in self.peer_ports.items())
@@ -117,6 +141,25 @@ class Cluster:
             return eventually(wait_seconds, condition, what)
         except AssertionError as error:
             raise AssertionError(f"{error}; entries {dict(self.entries())}\n{self.log_tails()}") from None
+
+    def voters(self) -> dict[int, set[int]]:
+        """By group, as the node that leads says."""
+        status = self.leader().status() or {"groups": []}
+        return {group["group"]: {member["node"] for member in group["members"] if member["role"] == "voter"} for group in status["groups"]}
+
+    def wait_for_voters(self, *numbers: int, wait_seconds: float = 60):
+        self.eventually(wait_seconds, lambda: set(map(frozenset, self.voters().values())) == {frozenset(numbers)},
+                        f"the nodes {numbers} vote in every group")
+
+    def join(self, node: Node):
+        """Asks for it; the node is there some time later."""
+        answer = send(self.leader().http, "POST", "/v1/cluster/nodes",
+                      {"node": node.number, "address": f"127.0.0.1:{self.peer_ports[node.number]}"})
+        if answer[0] != 202:
+            raise AssertionError(f"node {node.number} may not join: {answer}\n{self.log_tails()}")
+
+    def remove(self, node: Node) -> tuple[int, dict]:
+        return send(self.leader().http, "DELETE", f"/v1/cluster/nodes/{node.number}")
 
     def find_leader(self) -> Node | None:
         for node in self.nodes.values():

@@ -23,7 +23,7 @@ class OneNode(unittest.TestCase):
     def test_what_cluster_nodes_may_not_be(self):
         first = free_ports(2)
         for nodes, words in ((f"1=127.0.0.1:{first}", "node_id 9 is not among them"),
-                             ("9=somewhere:7201", "has no IPv4 address"), ("9=127.0.0.1", "is no node"), ("0=127.0.0.1:7201", "no id above 0"),
+                             ("9=somewhere:7201", "has no IPv4 address"), ("9=127.0.0.1", "has no port"), ("127.0.0.1:7201", "is no node"), ("0=127.0.0.1:7201", "no id above 0"),
                              (f"9=127.0.0.1:{first},9=127.0.0.1:{first + 9}", "is there twice"),
                              (f"9=127.0.0.1:{first},2=127.0.0.1:{first + 1}", "runs into the ports of node 9")):
             with self.subTest(nodes=nodes):

@@ -228,20 +228,27 @@ TEST_F(MembersTest, DataOfAClusterDoesNotStandAlone) {
     EXPECT_THAT(one.start_error.text, HasSubstr("cluster of the nodes 1, 2, 3"));
 }
 
-TEST_F(MembersTest, NodeThatWasRemovedIsToldSo) {
+TEST_F(MembersTest, NodeThatIsNoMemberIsToldSoInTheFirstGroup) {
+    ASSERT_NE(elect(), nullptr);
+    auto& stranger = at(4);
+    restart(stranger);
+    EXPECT_THAT(stranger.start_error.text, IsEmpty()) << "others get to know of it later";
+    stranger.crash();
+    stranger.options.group = GroupId{0};
+    stranger.open();
+    EXPECT_EQ(stranger.start_error.code, Errc::configuration);
+    EXPECT_THAT(stranger.start_error.text, HasSubstr("no member"));
+}
+
+TEST_F(MembersTest, OneThatWasRemovedDoesNotLead) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
     auto& gone = follower();
     ASSERT_EQ(change(*first, {.node = gone.node, .role = {}}), Errc::ok);
     restart(gone);
-    // Where it heard of it, else it waits for a leader that does not come.
-    if (!gone.start_error.text.empty()) {
-        EXPECT_EQ(gone.start_error.code, Errc::configuration);
-        EXPECT_THAT(gone.start_error.text, HasSubstr("no member"));
-    } else {
-        run(5 * second);
-        EXPECT_FALSE(gone.group->is_leader());
-    }
+    run(5 * second);
+    EXPECT_FALSE(gone.group->is_leader());
+    EXPECT_TRUE(first->group->role().leads);
 }
 
 }  // namespace

@@ -1,0 +1,100 @@
+#include "broker/cluster/member_keeper.hpp"
+
+#include <chrono>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+namespace millrace::broker::cluster {
+namespace {
+
+constexpr std::chrono::milliseconds look_interval{300};
+
+}  // namespace
+
+struct MemberKeeper::Impl {
+    explicit Impl(boost::asio::io_context& context) : control(context), timer(context) {}
+    boost::asio::io_context& control;
+    boost::asio::steady_timer timer;
+};
+
+MemberKeeper::MemberKeeper(boost::asio::io_context& control,
+                           std::vector<Link> shards,
+                           std::uint32_t shard_count)
+    : impl_(std::make_shared<Impl>(control)),
+      shards_(std::move(shards)),
+      shard_count_(shard_count) {}
+
+MemberKeeper::~MemberKeeper() = default;
+
+void MemberKeeper::start() {
+    look();
+}
+
+void MemberKeeper::stop() {
+    impl_->timer.cancel();
+    impl_ = std::make_shared<Impl>(impl_->control);  // nobody holds on to this one
+}
+
+void MemberKeeper::look() {
+    const auto& first = shards_.front();
+    first.runtime->post_from_outside([this, shard = first.shard, weak = std::weak_ptr(impl_)] {
+        const auto impl = weak.lock();
+        if (!impl) {
+            return;
+        }
+        boost::asio::post(impl->control, [this, weak, wanted = shard->groups().front().members] {
+            if (weak.expired()) {
+                return;
+            }
+            for (const auto& link : shards_) {
+                link.runtime->post_from_outside(
+                    [replica = link.replica, wanted] { replica->converge(wanted); });
+            }
+            impl_->timer.expires_after(look_interval);
+            impl_->timer.async_wait([this, weak](const auto& error) {
+                if (!error && !weak.expired()) {
+                    look();
+                }
+            });
+        });
+    });
+}
+
+void MemberKeeper::ask(std::function<void(Replica&, CommandDone)> what, Done done) const {
+    const auto& first = shards_.front();
+    first.runtime->post_from_outside([replica = first.replica,
+                                      what = std::move(what),
+                                      done = std::move(done),
+                                      weak = std::weak_ptr(impl_)] {
+        what(*replica, [done, weak](const Result<void>& outcome) {
+            if (const auto impl = weak.lock()) {
+                boost::asio::post(impl->control, [done, outcome] { done(outcome); });
+            }
+        });
+    });
+}
+
+void MemberKeeper::add(NodeId node, const std::string& address, Done done) const {
+    if (node.value == 0) {
+        done(fail(Errc::configuration, "nodes have numbers from 1"));
+        return;
+    }
+    if (const auto endpoint = ClusterNodes::parse_address(address, shard_count_); !endpoint) {
+        done(fail(Errc::configuration, "address \"" + address + "\" " + endpoint.error().text));
+        return;
+    }
+    ask([node, address](Replica& replica,
+                        CommandDone asked) { replica.add_member(node, address, std::move(asked)); },
+        std::move(done));
+}
+
+void MemberKeeper::remove(NodeId node, Done done) const {
+    ask([node](Replica& replica,
+               CommandDone asked) { replica.remove_member(node, std::move(asked)); },
+        std::move(done));
+}
+
+}  // namespace millrace::broker::cluster

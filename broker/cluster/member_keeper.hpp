@@ -1,0 +1,59 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "broker/cluster/replica.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace millrace::broker::cluster {
+
+/// At the node that leads: gives all groups the members of the first one. That is all there is to
+/// a change of members, so a new leader ends what another began.
+///
+/// Threads:  the control thread; answers come there.
+class MemberKeeper {
+  public:
+    struct Link {
+        Runtime* runtime = nullptr;
+        Replica* replica = nullptr;
+        Shard* shard = nullptr;
+    };
+    /// `shards`: all of the node, in their order; they are open.
+    MemberKeeper(boost::asio::io_context& control,
+                 std::vector<Link> shards,
+                 std::uint32_t shard_count);
+    MemberKeeper(const MemberKeeper&) = delete;
+    MemberKeeper& operator=(const MemberKeeper&) = delete;
+    MemberKeeper(MemberKeeper&&) = delete;
+    MemberKeeper& operator=(MemberKeeper&&) = delete;
+    ~MemberKeeper();
+
+    /// This node leads from now on.
+    void start();
+    /// Nothing is answered after it. Before the shards end.
+    void stop();
+    using Done = std::function<void(Result<void>)>;
+    /// `address`: where its shard 0 hears the others. Errors: configuration, for an address that is
+    /// none; conflict, for a member, or while another change is under way; not_leader.
+    void add(NodeId node, const std::string& address, Done done) const;
+    /// Errors: conflict where it is no member, leads, or no majority would be left; not_leader.
+    void remove(NodeId node, Done done) const;
+
+  private:
+    struct Impl;
+    void look();
+    void ask(std::function<void(Replica&, CommandDone)> what, Done done) const;
+
+    std::shared_ptr<Impl> impl_;
+    std::vector<Link> shards_;
+    std::uint32_t shard_count_;
+};
+
+}  // namespace millrace::broker::cluster

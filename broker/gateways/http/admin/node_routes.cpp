@@ -1,0 +1,79 @@
+#include "broker/gateways/http/admin/node_routes.hpp"
+
+#include <algorithm>
+
+#include "broker/gateways/http/admin/members.hpp"
+
+namespace millrace::broker::http {
+namespace {
+
+constexpr unsigned accepted = 202;
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+NodeAdmission::Done answer_accepted(const Call& call) {
+    return [call](const Result<void>& done) {
+        done ? call.answer(Json::object(), accepted) : call.refuse(done.error());
+    };
+}
+
+/// Whether there is anything to join.
+bool is_alone(const NodeAdmission& admission, const Call& call) {
+    if (!admission.add) {
+        call.refuse(fail(Errc::conflict,
+                         "this node stands alone: begin with cluster_nodes that names it, and "
+                         "others can join"));
+    }
+    return !admission.add;
+}
+
+}  // namespace
+
+Routes node_routes(const NodeAdmission& admission) {
+    return {{.method = Method::post,
+             .pattern = "/v1/cluster/nodes",
+             .summary = "Lets a node join: it copies what there is and becomes a voter. At the "
+                        "node that leads; /v1/cluster shows how far it is.",
+             .handle =
+                 [&admission](const Call& call) {
+                     if (is_alone(admission, call)) {
+                         return;
+                     }
+                     std::uint64_t node = 0;
+                     std::string address;
+                     take(call.body, "node", node);
+                     take(call.body, "address", address);
+                     admission.add(node, address, answer_accepted(call));
+                 },
+             .body = {.need = BodyNeed::required,
+                      .content_types = {"application/json"},
+                      .fields = {{.name = "node",
+                                  .type = FieldType::integer,
+                                  .help = "Its node_id.",
+                                  .is_required = true},
+                                 {.name = "address",
+                                  .help = "Where it hears the others, as in its cluster_nodes.",
+                                  .is_required = true}}},
+             .success = accepted},
+            {.method = Method::del,
+             .pattern = "/v1/cluster/nodes/{node}",
+             .summary = "Takes a node out of the cluster: it counts and is sent nothing any more. "
+                        "At the node that leads, which can't go itself.",
+             .handle =
+                 [&admission](const Call& call) {
+                     if (is_alone(admission, call)) {
+                         return;
+                     }
+                     const auto& text = call.path_param("node");
+                     if (text.empty() || !std::ranges::all_of(text, is_digit)) {
+                         call.refuse(fail(Errc::not_found, "there is no node \"" + text + "\""));
+                         return;
+                     }
+                     admission.remove(integer_of(text), answer_accepted(call));
+                 },
+             .success = accepted}};
+}
+
+}  // namespace millrace::broker::http

@@ -1,0 +1,42 @@
+#include "broker/node_membership.hpp"
+
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include "storage/base/logging.hpp"
+
+namespace millrace::broker {
+
+Result<void> NodeMembership::find(const std::string& setting, NodeIdentity identity) {
+    identity_ = std::move(identity);
+    if (setting.empty()) {
+        return ok();
+    }
+    MILLRACE_TRY(
+        nodes_,
+        cluster::ClusterNodes::parse(setting, NodeId{identity_.node_id}, identity_.shard_count));
+    cluster::ClusterFacts known{.id = identity_.cluster_id, .members = {}};
+    for (const auto& [node, address] : identity_.members) {
+        known.members.push_back({.node = NodeId{node}, .address = address});
+    }
+    nodes_->add(known.members);
+    record_.emplace(std::move(known), [this](const cluster::ClusterFacts& facts) {
+        boost::asio::post(control_, [this, facts] { keep(facts); });
+    });
+    return ok();
+}
+
+void NodeMembership::keep(const cluster::ClusterFacts& facts) {
+    identity_.cluster_id = facts.id;
+    identity_.members.clear();
+    for (const auto& member : facts.members) {
+        identity_.members[member.node.value] = member.address;
+    }
+    if (const auto kept = directory_.keep(identity_); !kept) {
+        log_warning("node", kept.error().text);
+    }
+}
+
+}  // namespace millrace::broker

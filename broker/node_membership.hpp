@@ -1,0 +1,43 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "broker/cluster/cluster_nodes.hpp"
+#include "broker/cluster/cluster_record.hpp"
+#include "broker/data_directory.hpp"
+
+namespace boost::asio {
+class io_context;
+}
+
+namespace millrace::broker {
+
+/// Which nodes this one belongs with, as its setting and its data directory say; what the shards
+/// learn of them goes into the data directory.
+///
+/// Threads:  the control thread; the record any.
+class NodeMembership {
+  public:
+    /// `directory` and `control` outlive it.
+    NodeMembership(boost::asio::io_context& control, const DataDirectory& directory)
+        : control_(control), directory_(directory) {}
+
+    /// `setting`: cluster_nodes; empty, and the node stands alone. Errors: configuration.
+    [[nodiscard]] Result<void> find(const std::string& setting, NodeIdentity identity);
+    [[nodiscard]] bool is_alone() const { return !nodes_.has_value(); }
+    /// Null where it stands alone.
+    [[nodiscard]] const cluster::ClusterNodes* nodes() const { return nodes_ ? &*nodes_ : nullptr; }
+    [[nodiscard]] cluster::ClusterRecord* record() { return record_ ? &*record_ : nullptr; }
+
+  private:
+    void keep(const cluster::ClusterFacts& facts);
+
+    boost::asio::io_context& control_;
+    const DataDirectory& directory_;
+    NodeIdentity identity_;
+    std::optional<cluster::ClusterNodes> nodes_;
+    std::optional<cluster::ClusterRecord> record_;
+};
+
+}  // namespace millrace::broker
