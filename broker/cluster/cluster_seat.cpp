@@ -15,6 +15,8 @@ namespace {
 
 /// Between tries to hand a group to the node that leads the first one.
 constexpr std::chrono::milliseconds look_interval{200};
+/// Without a leader of the first group: longer than an election takes.
+constexpr int looks_without_leader_max = 5;
 
 }  // namespace
 
@@ -94,7 +96,21 @@ void ClusterSeat::give_way(NodeId leader) {
     }
 }
 
+/// This node may have been taken out of the first group, and not know it: whoever leads that one
+/// has to lead the others, too.
+void ClusterSeat::give_up_the_rest() {
+    looks_without_leader_ = standings_.front().leader.value == 0 ? looks_without_leader_ + 1 : 0;
+    for (std::size_t i = 0; looks_without_leader_ >= looks_without_leader_max && i < shards_.size();
+         ++i) {
+        if (standings_[i].leads_some) {
+            shards_[i].runtime->post_from_outside(
+                [shard = shards_[i].shard] { shard->transfer(NodeId{}); });
+        }
+    }
+}
+
 void ClusterSeat::look_again() {
+    give_up_the_rest();
     give_way(standings_.front().leader);
     impl_->timer.expires_after(look_interval);
     impl_->timer.async_wait([this, weak = std::weak_ptr(impl_)](const auto& error) {

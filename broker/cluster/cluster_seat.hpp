@@ -51,6 +51,7 @@ class ClusterSeat {
     struct Impl;
     void report(std::size_t shard, ShardStanding standing);
     void look();
+    void give_up_the_rest();
     void look_again();
 
     std::shared_ptr<Impl> impl_;
@@ -60,6 +61,7 @@ class ClusterSeat {
     Events events_;
     bool leads_ = false;
     bool is_stopped_ = false;
+    int looks_without_leader_ = 0;
     std::atomic<std::uint64_t> leader_{0};
 };
 

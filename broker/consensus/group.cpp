@@ -115,12 +115,15 @@ Result<void> Group::receive(NodeId from, std::span<const std::byte> message) {
 
 void Group::transfer(NodeId to) {
     auto& self = *impl_;
-    const auto replicas = status().replicas;
-    const auto target = std::ranges::find(replicas, to, &ReplicaProgress::node);
+    auto replicas = status().replicas;
     // One that has to be copied first would hold up everything until the attempt ends.
-    const bool may_lead = target != replicas.end() && !target->is_behind;
-    if (may_lead && self.instance.transfer == nullptr) {
-        (void)raft_transfer(&self.instance, &self.transfer, to.value, [](struct raft_transfer*) {});
+    std::erase_if(replicas, [to](const ReplicaProgress& replica) {
+        return replica.is_behind || (to.value != 0 && replica.node != to);
+    });
+    const auto target = std::ranges::max_element(replicas, {}, &ReplicaProgress::match);
+    if (target != replicas.end() && self.instance.transfer == nullptr) {
+        (void)raft_transfer(
+            &self.instance, &self.transfer, target->node.value, [](struct raft_transfer*) {});
     }
 }
 

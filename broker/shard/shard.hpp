@@ -180,7 +180,7 @@ class Shard {
     virtual void on_standing(std::function<void()> listener) = 0;
     /// Called when this replica lacks what its leader no longer has in memory.
     virtual void on_behind(std::function<void(NodeId leader)> listener) = 0;
-    /// Hands the lead of what this node leads to another, once that has everything.
+    /// Hands the lead of what this node leads to another, once that has everything; 0: to anybody.
     virtual void transfer(NodeId to) = 0;
     [[nodiscard]] virtual std::vector<consensus::GroupStatus> groups() const = 0;
     /// Called when the members of a group changed, or the cluster's id became known.

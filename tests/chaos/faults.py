@@ -9,6 +9,9 @@ from nodes import Node
 
 WAIT_SECONDS = 60
 ELECTION_SECONDS = 0.6
+HTTP_ACCEPTED = 202
+HTTP_CONFLICT = 409
+LEADER_LOST_SHARE = 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +26,7 @@ KINDS = (
     Kind("stop", 3, (0, 3)),  # SIGTERM, and started again
     Kind("pause", 4, (0.3, 5)),  # SIGSTOP, SIGCONT
     Kind("wipe", 2, (0, 3)),  # SIGKILL, and started again without its data
+    Kind("replace", 2, (0, 3)),  # a follower is taken out of the cluster, and joins again without its data; the leader may die meanwhile
     Kind("isolate", 4, (0.5, 5)),  # hears nobody and is heard by nobody
     Kind("deaf", 2, (0.5, 5)),  # hears nobody
     Kind("mute", 2, (0.5, 5)),  # is heard by nobody
@@ -51,13 +55,13 @@ class Faults:
         while time.monotonic() - began < seconds:
             kind = self.random.choices(self.kinds, [kind.weight for kind in self.kinds])[0]
             lasts = self.random.uniform(*kind.seconds)
-            if not wait_until_well(self.cluster, self.history, WAIT_SECONDS, is_settled=kind.name == "wipe"):
+            if not wait_until_well(self.cluster, self.history, WAIT_SECONDS, is_settled=kind.name in ("wipe", "replace")):
                 return
             victims = self.choose(kind)
             print(f"{time.monotonic() - began:6.1f} s  {kind.name} node {', '.join(str(node.number) for node in victims)} for {lasts:.1f} s", flush=True)
             self.counts[kind.name] += 1
             getattr(self, kind.name)(victims, lasts)
-            if kind.name == "wipe" and not wait_until_well(self.cluster, self.history, WAIT_SECONDS, is_settled=True):
+            if kind.name in ("wipe", "replace") and not wait_until_well(self.cluster, self.history, WAIT_SECONDS, is_settled=True):
                 return
             time.sleep(self.random.choice((0, 0.3, self.random.uniform(0, 4))))
 
@@ -65,6 +69,8 @@ class Faults:
         if kind.name == "blackout":
             return list(self.cluster.nodes.values())
         role, number = self.random.choice(("leader", "leader", "follower", "any")), self.random.randint(0, len(self.cluster.nodes))
+        if kind.name == "replace":
+            return [self.random.choice(self.cluster.followers())]
         count = 1 if kind.name in ("wipe", "cut") else self.random.randint(1, self.minority)
         nodes = list(self.cluster.nodes.values())
         nodes = nodes[number:] + nodes[:number]
@@ -87,6 +93,36 @@ class Faults:
             node.kill()
             node.wipe()
         self.end(victims, lose, lasts)
+
+    def replace(self, victims: list[Node], lasts: float):
+        node = victims[0]
+        rest = [other.number for other in self.cluster.others(node)]
+        answer = self.cluster.remove(node)
+        if answer[0] != HTTP_ACCEPTED:
+            print(f"         refused: {answer}", flush=True)
+            return
+        self.watcher.down_on_purpose.add(node)
+        self.may_lose_leader(node, lasts)
+        self.cluster.wait_for_voters(*rest)
+        node.kill()
+        node.wipe()
+        node.start()
+        self.cluster.eventually(WAIT_SECONDS, lambda: self.is_let_in(node), f"node {node.number} may join again")
+        self.may_lose_leader(node, lasts)
+        self.cluster.wait_for_voters(node.number, *rest)
+        self.watcher.down_on_purpose.discard(node)
+
+    def is_let_in(self, node: Node) -> bool:
+        """Asked twice it is there already: the first answer may have died with its leader."""
+        try:
+            return self.cluster.ask_to_join(node)[0] in (HTTP_ACCEPTED, HTTP_CONFLICT)
+        except (OSError, AssertionError):
+            return False
+
+    def may_lose_leader(self, spared: Node, lasts: float):
+        leader = self.cluster.find_leader()
+        if leader not in (None, spared) and self.random.random() < LEADER_LOST_SHARE:
+            self.end([leader], Node.kill, lasts)
 
     def blackout(self, victims: list[Node], lasts: float):
         self.end(victims, Node.kill, lasts)

@@ -153,10 +153,13 @@ class Cluster:
 
     def join(self, node: Node):
         """Asks for it; the node is there some time later."""
-        answer = send(self.leader().http, "POST", "/v1/cluster/nodes",
-                      {"node": node.number, "address": f"127.0.0.1:{self.peer_ports[node.number]}"})
+        answer = self.ask_to_join(node)
         if answer[0] != 202:
             raise AssertionError(f"node {node.number} may not join: {answer}\n{self.log_tails()}")
+
+    def ask_to_join(self, node: Node) -> tuple[int, dict]:
+        return send(self.leader().http, "POST", "/v1/cluster/nodes",
+                    {"node": node.number, "address": f"127.0.0.1:{self.peer_ports[node.number]}"})
 
     def remove(self, node: Node) -> tuple[int, dict]:
         return send(self.leader().http, "DELETE", f"/v1/cluster/nodes/{node.number}")

@@ -110,6 +110,21 @@ TEST_F(ReplicaTest, LeadGoesToWhomItIsHanded) {
     EXPECT_EQ(now->node, to);
 }
 
+TEST_F(ReplicaTest, LeadGoesToWhoHasMostWhereNobodyIsNamed) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    const auto late = follower().node;
+    cut(late);
+    first->propose("not everywhere");
+    run(Duration{300'000});
+    first->group->transfer(NodeId{});
+    run(2 * second);
+    auto* const now = elect();
+    ASSERT_NE(now, nullptr);
+    EXPECT_NE(now->node, first->node);
+    EXPECT_NE(now->node, late);
+}
+
 TEST_F(ReplicaTest, TermAndVoteAreOnDiskBeforeTheyAreKnown) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
