@@ -6,8 +6,8 @@
 #include "broker/config/config.hpp"
 #include "broker/gateways/http/hooks/hook_file.hpp"
 #include "broker/node.hpp"
-#include "broker/odoo_feed.hpp"
-#include "broker/odoo_source.hpp"
+#include "broker/odoo_wiring/odoo_feed.hpp"
+#include "broker/odoo_wiring/odoo_source.hpp"
 
 namespace {
 

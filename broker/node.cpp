@@ -25,8 +25,8 @@
 #include "broker/node_greeting.hpp"
 #include "broker/node_membership.hpp"
 #include "broker/node_shards.hpp"
-#include "broker/odoo_feed.hpp"
-#include "broker/odoo_source.hpp"
+#include "broker/odoo_wiring/odoo_feed.hpp"
+#include "broker/odoo_wiring/odoo_source.hpp"
 #include "broker/part_options.hpp"
 #include "storage/base/logging.hpp"
 

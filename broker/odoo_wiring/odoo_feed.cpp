@@ -1,4 +1,4 @@
-#include "broker/odoo_feed.hpp"
+#include "broker/odoo_wiring/odoo_feed.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -13,7 +13,7 @@
 #include "broker/feed/subscription_feed.hpp"
 #include "broker/odoo/ledger/marker_age.hpp"
 #include "broker/odoo/sink/sink.hpp"
-#include "broker/odoo_settings.hpp"
+#include "broker/odoo_wiring/odoo_settings.hpp"
 #include "broker/runtime/runtime.hpp"
 #include "broker/shard/shard.hpp"
 

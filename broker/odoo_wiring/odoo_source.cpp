@@ -1,4 +1,4 @@
-#include "broker/odoo_source.hpp"
+#include "broker/odoo_wiring/odoo_source.hpp"
 
 #include <algorithm>
 #include <map>
@@ -14,7 +14,7 @@
 #include "broker/odoo/source/cursor_file.hpp"
 #include "broker/odoo/source/read_back.hpp"
 #include "broker/odoo/source/sweep.hpp"
-#include "broker/odoo_settings.hpp"
+#include "broker/odoo_wiring/odoo_settings.hpp"
 #include "client/wire/event_id.hpp"
 #include "client/wire/record.hpp"
 

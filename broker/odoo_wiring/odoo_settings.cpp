@@ -1,4 +1,4 @@
-#include "broker/odoo_settings.hpp"
+#include "broker/odoo_wiring/odoo_settings.hpp"
 
 #include <chrono>
 #include <utility>
