@@ -3,6 +3,7 @@
 What is held arrives when the link is whole again, as TCP brings it when lost packets are sent anew."""
 import asyncio
 import collections
+import contextlib
 import threading
 
 PIECE_BYTES = 256 * 1024
@@ -82,7 +83,8 @@ class Links:
                     way.cancel()
                 await asyncio.gather(*ways, return_exceptions=True)
         except OSError:
-            await asyncio.sleep(REFUSAL_SECONDS)
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(REFUSAL_SECONDS)
         except asyncio.CancelledError:
             pass
         finally:
