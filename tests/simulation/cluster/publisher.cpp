@@ -9,7 +9,7 @@
 namespace millrace::simulation::cluster {
 namespace {
 
-constexpr Duration think_min{1'000};
+constexpr Duration pause_min{1'000};
 constexpr Duration retry_delay{20'000};
 constexpr Duration latency_min{50};
 constexpr Duration latency_max{3'000};
@@ -31,7 +31,7 @@ void Publisher::add_partition(PartitionId partition) {
 }
 
 void Publisher::start() {
-    around_.stage.after(around_.stage.between(think_min, options_.pause_max), [this] {
+    around_.stage.after(around_.stage.between(pause_min, options_.pause_max), [this] {
         think();
         start();
     });
