@@ -84,9 +84,11 @@ struct Node::Impl {
     Result<void> prepare();
     Result<void> copy_shards();
     Result<void> start_shards();
+    void note_ready();
     [[nodiscard]] std::optional<Error> refusal() const;
     /// Runs the control loop until every shard knows the catalog and may serve, or it has to end.
     void wait_for_shards();
+    void take_seat();
     Result<void> listen_native();
     Result<void> make_door();
     /// Only once it can be answered, else a probe would hang while the shards recover.
@@ -95,7 +97,7 @@ struct Node::Impl {
     void serve();
     void start_jobs();
     /// Jobs and copies first: they need the shards.
-    void stop_shards();
+    void stop_shards() const;
     void end(Ending how);
     [[nodiscard]] NodeGreeting greeting() const;
 };
@@ -169,14 +171,7 @@ Result<void> Node::Impl::start_shards() {
         .metrics = metrics,
         .nodes = membership->nodes(),
         .record = membership->record(),
-        .on_ready =
-            [this] {
-                boost::asio::post(control, [this] {
-                    if (++shards_ready == shards->hosts().size()) {
-                        control.stop();
-                    }
-                });
-            },
+        .on_ready = [this] { boost::asio::post(control, [this] { note_ready(); }); },
         .on_behind =
             [this](Shard& shard, NodeId leader) {
                 copies->copy(shard);
@@ -194,42 +189,52 @@ Result<void> Node::Impl::start_shards() {
     return started;
 }
 
+void Node::Impl::note_ready() {
+    if (++shards_ready == shards->hosts().size()) {
+        control.stop();
+    }
+}
+
 void Node::Impl::wait_for_shards() {
     if (copies && !ending) {
-        seat = std::make_unique<cluster::ClusterSeat>(control, NodeId{identity.node_id});
-        std::vector<cluster::ClusterSeat::Link> links;
-        std::vector<cluster::ClusterStatus::Link> told;
-        std::vector<cluster::MemberKeeper::Link> kept;
-        for (const auto& host : shards->hosts()) {
-            links.push_back({.runtime = host->runtime.get(), .shard = host->shard.get()});
-            told.push_back({.runtime = host->runtime.get(),
-                            .shard = host->shard.get(),
-                            .replica = host->replica.get()});
-            kept.push_back({.runtime = host->runtime.get(),
-                            .replica = host->replica.get(),
-                            .shard = host->shard.get()});
-        }
-        keeper =
-            std::make_unique<cluster::MemberKeeper>(control, std::move(kept), identity.shard_count);
-        status = std::make_unique<cluster::ClusterStatus>(
-            control, NodeId{identity.node_id}, std::move(told));
-        seat->watch(std::move(links),
-                    {.on_lead =
-                         [this] {
-                             auto& first = *shards->hosts().front();
-                             first.runtime->post_from_outside(
-                                 [shard = first.shard.get()] { shard->serve(); });
-                         },
-                     .on_lost =
-                         [this] {
-                             log_warning("node", "leads no more or has failed, and begins anew");
-                             end(Ending::restart);
-                         }});
+        take_seat();
     }
     if (!ending) {
         run_control(control, metrics);
         control.restart();
     }
+}
+
+void Node::Impl::take_seat() {
+    seat = std::make_unique<cluster::ClusterSeat>(control, NodeId{identity.node_id});
+    std::vector<cluster::ClusterSeat::Link> links;
+    std::vector<cluster::ClusterStatus::Link> told;
+    std::vector<cluster::MemberKeeper::Link> kept;
+    for (const auto& host : shards->hosts()) {
+        links.push_back({.runtime = host->runtime.get(), .shard = host->shard.get()});
+        told.push_back({.runtime = host->runtime.get(),
+                        .shard = host->shard.get(),
+                        .replica = host->replica.get()});
+        kept.push_back({.runtime = host->runtime.get(),
+                        .replica = host->replica.get(),
+                        .shard = host->shard.get()});
+    }
+    keeper =
+        std::make_unique<cluster::MemberKeeper>(control, std::move(kept), identity.shard_count);
+    status = std::make_unique<cluster::ClusterStatus>(
+        control, NodeId{identity.node_id}, std::move(told));
+    seat->watch(
+        std::move(links),
+        {.on_lead =
+             [this] {
+                 auto& first = *shards->hosts().front();
+                 first.runtime->post_from_outside([shard = first.shard.get()] { shard->serve(); });
+             },
+         .on_lost =
+             [this] {
+                 log_warning("node", "leads no more or has failed, and begins anew");
+                 end(Ending::restart);
+             }});
 }
 
 Result<void> Node::Impl::listen_native() {
@@ -307,7 +312,7 @@ NodeGreeting Node::Impl::greeting() const {
             .shard_count = shards->hosts().size()};
 }
 
-void Node::Impl::stop_shards() {
+void Node::Impl::stop_shards() const {
     if (copies) {
         copies->stop();
     }

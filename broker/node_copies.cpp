@@ -60,18 +60,19 @@ void NodeCopies::copy_beside(Shard& shard) {
         if (is_stopping_) {
             return;
         }
-        thread_ = std::jthread([this, &shard, mark] {
-            storage::PosixDisk disk;
-            const auto copied = copies_.pull(disk, shard.id(), mark.terms, is_stopping_);
-            if (copied) {
-                shard.runtime().post_from_outside(
-                    [this, &shard, mark] { install_later(shard, mark); });
-                return;
-            }
-            log_warning(name_of(shard), "the copy waits: " + copied.error().text);
-            is_pulling_ = false;
-        });
+        thread_ = std::jthread([this, &shard, mark] { pull(shard, mark); });
     });
+}
+
+void NodeCopies::pull(Shard& shard, const cluster::ReplicaMark& mark) {
+    storage::PosixDisk disk;
+    const auto copied = copies_.pull(disk, shard.id(), mark.terms, is_stopping_);
+    if (!copied) {
+        log_warning(name_of(shard), "the copy waits: " + copied.error().text);
+        is_pulling_ = false;
+        return;
+    }
+    shard.runtime().post_from_outside([this, &shard, mark] { install_later(shard, mark); });
 }
 
 void NodeCopies::install_later(Shard& shard, const cluster::ReplicaMark& mark) {

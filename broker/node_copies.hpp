@@ -45,6 +45,8 @@ class NodeCopies {
 
   private:
     void copy_beside(Shard& shard);
+    /// On the thread of the copy.
+    void pull(Shard& shard, const cluster::ReplicaMark& mark);
     void install_later(Shard& shard, const cluster::ReplicaMark& mark);
 
     cluster::ShardCopies copies_;

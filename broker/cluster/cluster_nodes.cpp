@@ -47,6 +47,19 @@ std::map<NodeId, Endpoint> moved_to(std::map<NodeId, Endpoint> endpoints, ShardI
     return endpoints;
 }
 
+/// Whose ports those of `endpoint` would run into.
+std::optional<NodeId> node_in_the_way(const std::map<NodeId, Endpoint>& nodes,
+                                      const Endpoint& endpoint,
+                                      std::uint32_t shard_count) {
+    for (const auto& [node, other] : nodes) {
+        const auto apart = std::abs(other.port - endpoint.port);
+        if (other.address == endpoint.address && apart < static_cast<int>(shard_count)) {
+            return node;
+        }
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 Result<Endpoint> ClusterNodes::parse_address(std::string_view text, std::uint32_t shard_count) {
@@ -78,14 +91,11 @@ Result<ClusterNodes> ClusterNodes::parse(std::string_view text,
         const auto part = text.substr(0, comma);
         text = comma == std::string_view::npos ? "" : text.substr(comma + 1);
         MILLRACE_TRY(const auto node, parse_one(part, shard_count));
-        for (const auto& [other, endpoint] : nodes.nodes_) {
-            const auto apart = std::abs(endpoint.port - node.second.port);
-            if (endpoint.address == node.second.address && apart < static_cast<int>(shard_count)) {
-                return bad(part,
-                           "runs into the ports of node " + std::to_string(other.value) +
-                               ": each takes one for each of " + std::to_string(shard_count) +
-                               " shards");
-            }
+        if (const auto other = node_in_the_way(nodes.nodes_, node.second, shard_count)) {
+            return bad(part,
+                       "runs into the ports of node " + std::to_string(other->value) +
+                           ": each takes one for each of " + std::to_string(shard_count) +
+                           " shards");
         }
         if (!nodes.nodes_.insert(node).second) {
             return bad(part, "is there twice");

@@ -36,21 +36,29 @@ void ClusterSeat::watch(std::vector<Link> shards, Events events) {
     events_ = std::move(events);
     standings_.resize(shards_.size());
     for (std::size_t i = 0; i < shards_.size(); ++i) {
-        const auto tell = [this, i, shard = shards_[i].shard, weak = std::weak_ptr(impl_)] {
-            if (const auto impl = weak.lock()) {
-                boost::asio::post(impl->control, [this, i, weak, standing = shard->standing()] {
-                    if (!weak.expired()) {
-                        report(i, standing);
-                    }
-                });
-            }
-        };
-        shards_[i].runtime->post_from_outside([shard = shards_[i].shard, tell] {
-            shard->on_standing(tell);
-            tell();
-        });
+        watch_one(i);
     }
     look_again();
+}
+
+void ClusterSeat::watch_one(std::size_t index) {
+    const auto hear = [this, index, weak = std::weak_ptr(impl_)](ShardStanding standing) {
+        if (!weak.expired()) {
+            report(index, standing);
+        }
+    };
+    const auto shard = shards_[index].shard;
+    const auto tell = [hear, shard, weak = std::weak_ptr(impl_)] {
+        const auto impl = weak.lock();
+        if (!impl) {
+            return;
+        }
+        boost::asio::post(impl->control, [hear, standing = shard->standing()] { hear(standing); });
+    };
+    shards_[index].runtime->post_from_outside([shard, tell] {
+        shard->on_standing(tell);
+        tell();
+    });
 }
 
 void ClusterSeat::stop() {
@@ -88,11 +96,15 @@ void ClusterSeat::look() {
 }
 
 void ClusterSeat::give_way(NodeId leader) {
-    for (std::size_t i = 0; !is_stopped_ && i < shards_.size(); ++i) {
-        if (leader.value != 0 && leader != self_ && standings_[i].leads_some) {
-            shards_[i].runtime->post_from_outside(
-                [shard = shards_[i].shard, leader] { shard->transfer(leader); });
+    if (is_stopped_ || leader.value == 0 || leader == self_) {
+        return;
+    }
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+        if (!standings_[i].leads_some) {
+            continue;
         }
+        shards_[i].runtime->post_from_outside(
+            [shard = shards_[i].shard, leader] { shard->transfer(leader); });
     }
 }
 

@@ -49,6 +49,7 @@ class ClusterSeat {
 
   private:
     struct Impl;
+    void watch_one(std::size_t index);
     void report(std::size_t shard, ShardStanding standing);
     void look();
     void give_up_the_rest();

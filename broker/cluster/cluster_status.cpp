@@ -77,30 +77,45 @@ std::string format(NodeId self, const std::vector<ShardReport>& reports) {
         .dump();
 }
 
+/// The reports of all shards, as they come.
+struct Gathering {
+    NodeId self;
+    std::vector<ShardReport> reports;
+    std::size_t left = 0;
+    std::function<void(std::string)> done;
+
+    void take(std::size_t shard, ShardReport report) {
+        reports[shard] = std::move(report);
+        if (--left == 0) {
+            done(format(self, reports));
+        }
+    }
+};
+
+void ask(const ClusterStatus::Link& link,
+         std::size_t shard,
+         boost::asio::io_context& control,
+         const std::shared_ptr<Gathering>& gathering) {
+    link.runtime->post_from_outside([link, shard, &control, gathering] {
+        ShardReport report{.standing = link.shard->standing(),
+                           .groups = link.shard->groups(),
+                           .peers = link.replica->peers()};
+        boost::asio::post(control, [shard, gathering, report = std::move(report)]() mutable {
+            gathering->take(shard, std::move(report));
+        });
+    });
+}
+
 }  // namespace
 
 void ClusterStatus::gather(std::function<void(std::string json)> done) const {
-    struct State {
-        std::vector<ShardReport> reports;
-        std::size_t left = 0;
-        std::function<void(std::string)> done;
-    };
-    auto state = std::make_shared<State>(State{.reports = std::vector<ShardReport>(shards_.size()),
-                                               .left = shards_.size(),
-                                               .done = std::move(done)});
+    const auto gathering =
+        std::make_shared<Gathering>(Gathering{.self = self_,
+                                              .reports = std::vector<ShardReport>(shards_.size()),
+                                              .left = shards_.size(),
+                                              .done = std::move(done)});
     for (std::size_t i = 0; i < shards_.size(); ++i) {
-        const auto& link = shards_[i];
-        link.runtime->post_from_outside([&control = control_, self = self_, link, i, state] {
-            ShardReport report{.standing = link.shard->standing(),
-                               .groups = link.shard->groups(),
-                               .peers = link.replica->peers()};
-            boost::asio::post(control, [self, i, state, report = std::move(report)]() mutable {
-                state->reports[i] = std::move(report);
-                if (--state->left == 0) {
-                    state->done(format(self, state->reports));
-                }
-            });
-        });
+        ask(shards_[i], i, control_, gathering);
     }
 }
 

@@ -119,12 +119,12 @@ int GroupIo::truncate(raft_index number) {
     while (!logged_.empty() && logged_.back().raft_number >= number) {
         const auto& last = logged_.back();
         next_index_ = last.index;
-        if (last.payload_bytes > 0) {
-            // A rebuild of the index took it in before anybody knew whether it counts.
-            const auto taken = store_->take_back_batches(last.place, last.payload_bytes);
-            if (!taken) {
-                return failed(taken.error());
-            }
+        // A rebuild of the index took it in before anybody knew whether it counts.
+        const auto taken = last.payload_bytes > 0
+                               ? store_->take_back_batches(last.place, last.payload_bytes)
+                               : Result<void>(ok());
+        if (!taken) {
+            return failed(taken.error());
         }
         logged_.pop_back();
     }

@@ -150,7 +150,10 @@ class GroupIo {
     int snapshot_put(raft_io_snapshot_put* request, raft_io_snapshot_put_cb done);
     int send(raft_io_send* request, const raft_message& message, raft_io_send_cb done);
     [[nodiscard]] bool send_whole(const raft_message& message);
-    [[nodiscard]] bool send_behind(NodeId to);
+    [[nodiscard]] Result<void> load_payloads(std::span<raft_entry> entries,
+                                             raft_index first,
+                                             std::vector<std::vector<std::byte>>& contents) const;
+    [[nodiscard]] bool send_behind(NodeId to) const;
     void end_sends(int status);
     int snapshot_get(raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
     void end_gets(int status);

@@ -26,13 +26,14 @@ int GroupIo::send(raft_io_send* request, const raft_message& message, raft_io_se
         return 0;  // a transfer of leadership, which has a timeout of its own
     }
     sends_.push_back({.request = request, .done = done, .status = status});
-    if (sends_.size() == 1) {
-        runtime_.post([this, alive = is_alive_] {
-            if (*alive) {
-                end_sends(0);
-            }
-        });
+    if (sends_.size() > 1) {
+        return 0;
     }
+    runtime_.post([this, alive = is_alive_] {
+        if (*alive) {
+            end_sends(0);
+        }
+    });
     return 0;
 }
 
@@ -50,34 +51,44 @@ bool GroupIo::send_whole(const raft_message& message) {
     if (message.type == RAFT_IO_APPEND_ENTRIES && !unloaded_.empty()) {
         const auto& append = message.append_entries;
         entries.assign(append.entries, append.entries + append.n_entries);
-        for (std::size_t i = 0; i < entries.size(); ++i) {
-            const auto number = append.prev_log_index + 1 + i;
-            const auto found =
-                std::ranges::lower_bound(unloaded_, number, {}, &Logged::raft_number);
-            if (found == unloaded_.end() || found->raft_number != number) {
-                continue;
-            }
-            const auto payload = payload_of(*found);
-            if (!payload) {
-                log_warning(
-                    "group " + std::to_string(options_.group.value),
-                    "entry " + std::to_string(number) + " can't be sent: " + payload.error().text);
-                return false;
-            }
-            const auto prefix = bytes_of(entries[i].buf);
-            contents.emplace_back(prefix.begin(), prefix.end());
-            contents.back().insert(
-                contents.back().end(), payload.value().begin(), payload.value().end());
-            entries[i].buf = {.base = contents.back().data(), .len = contents.back().size()};
-        }
         whole.append_entries.entries = entries.data();
+        if (const auto loaded = load_payloads(entries, append.prev_log_index + 1, contents);
+            !loaded) {
+            log_warning("group " + std::to_string(options_.group.value), loaded.error().text);
+            return false;
+        }
     }
     return options_.links != nullptr &&
            options_.links->send(NodeId{message.server_id}, options_.group, encode_message(whole));
 }
 
+/// Completes those that libraft has without their payload, the first of which has the number
+/// `first`; `contents` owns what they are then.
+Result<void> GroupIo::load_payloads(std::span<raft_entry> entries,
+                                    raft_index first,
+                                    std::vector<std::vector<std::byte>>& contents) const {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+        const auto number = first + i;
+        const auto found = std::ranges::lower_bound(unloaded_, number, {}, &Logged::raft_number);
+        if (found == unloaded_.end() || found->raft_number != number) {
+            continue;
+        }
+        const auto payload = payload_of(*found);
+        if (!payload) {
+            auto error = payload.error();
+            error.text = "entry " + std::to_string(number) + " can't be sent: " + error.text;
+            return error;
+        }
+        const auto prefix = bytes_of(entries[i].buf);
+        auto& content = contents.emplace_back(prefix.begin(), prefix.end());
+        content.insert(content.end(), payload.value().begin(), payload.value().end());
+        entries[i].buf = {.base = content.data(), .len = content.size()};
+    }
+    return ok();
+}
+
 /// As libraft does where it has forgotten what the other lacks.
-bool GroupIo::send_behind(NodeId to) {
+bool GroupIo::send_behind(NodeId to) const {
     const auto* const instance = static_cast<const raft*>(io_.data);
     raft_message message{};
     message.type = RAFT_IO_INSTALL_SNAPSHOT;
@@ -238,13 +249,14 @@ void GroupIo::answer_install(NodeId from, const raft_install_snapshot& install) 
 
 int GroupIo::snapshot_get(raft_io_snapshot_get* request, raft_io_snapshot_get_cb done) {
     gets_.push_back({.request = request, .done = done});
-    if (gets_.size() == 1) {
-        runtime_.post([this, alive = is_alive_] {
-            if (*alive) {
-                end_gets(0);
-            }
-        });
+    if (gets_.size() > 1) {
+        return 0;
     }
+    runtime_.post([this, alive = is_alive_] {
+        if (*alive) {
+            end_gets(0);
+        }
+    });
     return 0;
 }
 

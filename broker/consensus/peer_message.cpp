@@ -72,6 +72,18 @@ Fields fields_of(const raft_message& message) {
     }
 }
 
+/// False where libraft has no such answer.
+bool set_vote_result(raft_message& message, const Fields& fields) {
+    const auto pre_vote = static_cast<unsigned>(fields.flags) >> tribool_shift;
+    if (pre_vote > raft_tribool_false) {
+        return false;
+    }
+    message.request_vote_result = {.term = fields.numbers[0],
+                                   .vote_granted = (fields.flags & flag_granted) != 0,
+                                   .pre_vote = static_cast<raft_tribool>(pre_vote)};
+    return true;
+}
+
 /// False where the type is none.
 bool set_fields(raft_message& message, const Fields& fields) {
     const auto& [first, second, third, fourth] = fields.numbers;
@@ -96,16 +108,8 @@ bool set_fields(raft_message& message, const Fields& fields) {
                                     .disrupt_leader = (fields.flags & flag_disrupts) != 0,
                                     .pre_vote = (fields.flags & flag_pre_vote) != 0};
             return true;
-        case RAFT_IO_REQUEST_VOTE_RESULT: {
-            const auto pre_vote = static_cast<unsigned>(fields.flags) >> tribool_shift;
-            if (pre_vote > raft_tribool_false) {
-                return false;
-            }
-            message.request_vote_result = {.term = first,
-                                           .vote_granted = (fields.flags & flag_granted) != 0,
-                                           .pre_vote = static_cast<raft_tribool>(pre_vote)};
-            return true;
-        }
+        case RAFT_IO_REQUEST_VOTE_RESULT:
+            return set_vote_result(message, fields);
         case RAFT_IO_INSTALL_SNAPSHOT:
             message.install_snapshot = {.term = first,
                                         .last_index = second,

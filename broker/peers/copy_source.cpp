@@ -56,26 +56,31 @@ class CopySource::Stream {
 
     Result<std::vector<std::byte>> receive(std::uint32_t correlation) {
         std::optional<Result<std::vector<std::byte>>> answer;
+        const auto take = [&](const wire::FrameView& frame) {
+            if (static_cast<PeerApi>(frame.header.api) == PeerApi::refusal) {
+                answer = parse_refusal(frame.raw);
+            } else if (frame.header.correlation == correlation) {
+                answer = std::vector<std::byte>(frame.raw.begin(), frame.raw.end());
+            }
+            return !answer;
+        };
         while (!answer) {
-            std::size_t bytes = 0;
-            MILLRACE_TRY(wait([&](auto done) {
-                socket_.async_read_some(asio::buffer(buffer_),
-                                        [&bytes, done](const auto& error, std::size_t count) {
-                                            bytes = count;
-                                            done(error);
-                                        });
-            }));
-            MILLRACE_TRY(
-                reader_.feed(std::span(buffer_).first(bytes), [&](const wire::FrameView& frame) {
-                    if (static_cast<PeerApi>(frame.header.api) == PeerApi::refusal) {
-                        answer = parse_refusal(frame.raw);
-                    } else if (frame.header.correlation == correlation) {
-                        answer = std::vector<std::byte>(frame.raw.begin(), frame.raw.end());
-                    }
-                    return !answer;
-                }));
+            MILLRACE_TRY(const auto bytes, read_some());
+            MILLRACE_TRY(reader_.feed(std::span(buffer_).first(bytes), take));
         }
         return std::move(*answer);
+    }
+
+    Result<std::size_t> read_some() {
+        std::size_t bytes = 0;
+        MILLRACE_TRY(wait([&](auto done) {
+            socket_.async_read_some(asio::buffer(buffer_),
+                                    [&bytes, done](const auto& error, std::size_t count) {
+                                        bytes = count;
+                                        done(error);
+                                    });
+        }));
+        return bytes;
     }
 
     /// Runs one operation to its end, in slices that notice a stop.

@@ -249,7 +249,7 @@ void PeerMesh::handle(PeerLink& link, const wire::FrameView& frame) {
     }
 }
 
-void PeerMesh::answer_list(PeerLink& link, std::uint32_t correlation) {
+void PeerMesh::answer_list(PeerLink& link, std::uint32_t correlation) const {
     const auto listing = handlers_.list(link.hello()->is_new);
     link.send(listing ? format_listing(correlation, listing.value())
                       : format_refusal(correlation, listing.error()));

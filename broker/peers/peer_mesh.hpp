@@ -85,7 +85,7 @@ class PeerMesh final : public consensus::PeerLinks {
     Result<void> take(PeerLink& link, const PeerHello& hello);
     [[nodiscard]] Result<void> check(const PeerHello& hello) const;
     void handle(PeerLink& link, const wire::FrameView& frame);
-    void answer_list(PeerLink& link, std::uint32_t correlation);
+    void answer_list(PeerLink& link, std::uint32_t correlation) const;
     void answer_read(PeerLink& link, const wire::FrameView& frame);
     void forget(PeerLink& link, const Error& reason);
     void complain(const std::string& text);

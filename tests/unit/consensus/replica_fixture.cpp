@@ -136,21 +136,24 @@ bool ReplicaTest::send(NodeId from, NodeId to, std::vector<std::byte> message) {
 
 void ReplicaTest::run(Duration time) {
     for (const auto end = clock.steady_now() + time; clock.steady_now() < end;) {
-        bool happened = true;
-        while (happened) {
-            happened = !network_.empty();
-            for (const auto& message : std::exchange(network_, {})) {
-                auto& to = at(message.to.value);
-                if (to.group) {
-                    EXPECT_TRUE(to.group->receive(message.from, message.bytes));
-                }
-            }
-            for (const auto& replica : replicas) {
-                happened = replica->turn() || happened;
-            }
+        while (turn()) {
         }
         clock.advance(step);
     }
+}
+
+bool ReplicaTest::turn() {
+    bool happened = !network_.empty();
+    for (const auto& message : std::exchange(network_, {})) {
+        auto& to = at(message.to.value);
+        if (to.group) {
+            EXPECT_TRUE(to.group->receive(message.from, message.bytes));
+        }
+    }
+    for (const auto& replica : replicas) {
+        happened = replica->turn() || happened;
+    }
+    return happened;
 }
 
 GroupReplica* ReplicaTest::leader() {

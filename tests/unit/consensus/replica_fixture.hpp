@@ -22,7 +22,7 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
   public:
     /// What it sends to another; false where it is lost.
     using Send = std::function<bool(NodeId from, NodeId to, std::vector<std::byte> message)>;
-    GroupReplica(NodeId node,
+    GroupReplica(NodeId number,
                  std::vector<Voter> voters,
                  Send send,
                  ManualClock& clock,
@@ -100,6 +100,8 @@ class ReplicaTest : public ::testing::Test {
         std::vector<std::byte> bytes;
     };
     bool send(NodeId from, NodeId to, std::vector<std::byte> message);
+    /// What was sent arrives, and each replica has a turn; returns whether anything happened.
+    bool turn();
 
     std::deque<Message> network_;
     std::set<NodeId> cut_;
