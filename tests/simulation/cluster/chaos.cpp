@@ -154,12 +154,17 @@ void Chaos::split() {
     const auto way = some_way();
     const auto side_of = [sides](NodeId node) { return (sides >> node.value) & 1U; };
     around_.stage.tell("the network is split");
+    std::vector<std::pair<NodeId, NodeId>> across;
     for (const auto& one : around_.nodes) {
         for (const auto& other : around_.nodes) {
-            if (side_of(one->id()) != side_of(other->id())) {
-                set_way(one->id(), other->id(), way, length);
-            }
+            across.emplace_back(one->id(), other->id());
         }
+    }
+    std::erase_if(across, [side_of](const auto& pair) {
+        return side_of(pair.first) == side_of(pair.second);
+    });
+    for (const auto& [from, to] : across) {
+        set_way(from, to, way, length);
     }
 }
 
@@ -259,11 +264,12 @@ void Chaos::set_clock() {
 void Chaos::transfer() {
     const auto to = any_node().id();
     for (const auto& node : around_.nodes) {
-        if (node->takes_clients()) {
-            around_.stage.tell(node->name() + " is to hand the lead to node " +
-                               std::to_string(to.value));
-            node->post([at = node.get(), to] { at->shard().transfer(to); });
+        if (!node->takes_clients()) {
+            continue;
         }
+        around_.stage.tell(node->name() + " is to hand the lead to node " +
+                           std::to_string(to.value));
+        node->post([at = node.get(), to] { at->shard().transfer(to); });
     }
 }
 

@@ -175,11 +175,7 @@ void ClusterWorld::keep_topics() {
         wanted_topics_["e." + std::to_string(wanted_topics_.size())] = 1;
     }
     if (auto* const node = leader()) {
-        node->post([this, node] {
-            if (node->takes_clients()) {
-                ask_for_topics(*node);
-            }
-        });
+        node->post([this, node] { ask_for_topics(*node); });
     }
     look_at_damaged();
     stage_.after(keep_interval, [this] { keep_topics(); });
@@ -187,29 +183,41 @@ void ClusterWorld::keep_topics() {
 
 /// In a turn of the node.
 void ClusterWorld::ask_for_topics(SimNode& node) {
+    if (!node.takes_clients()) {
+        return;
+    }
     auto& catalog = node.shard().catalog();
     for (const auto& [name, partitions] : wanted_topics_) {
-        if (topics_.contains(name)) {
-            continue;
+        if (!topics_.contains(name)) {
+            ask_for_topic(catalog, name, partitions);
         }
-        broker::TopicSpec spec{.name = name, .partition_count = partitions, .settings = {}};
-        spec.settings.retention_bytes = has_retention_ && name != queue_topic ? retention_bytes : 0;
-        catalog.create_topic(spec, broker::IfExists::accept, [this](const auto& made) {
-            if (made && topics_.insert(made.value()->name).second) {
-                add_topic(*made.value());
-            }
-        });
     }
     if (consumer_ && topics_.contains(queue_topic) && !has_subscription_) {
-        broker::SubscriptionInfo info;
-        info.name = subscription;
-        info.topics = {queue_topic};
-        catalog.create_subscription(info, broker::IfExists::accept, [this](const auto& made) {
-            if (made && !std::exchange(has_subscription_, true)) {
-                consumer_->start();
-            }
-        });
+        ask_for_subscription(catalog);
     }
+}
+
+void ClusterWorld::ask_for_topic(broker::CatalogService& catalog,
+                                 const std::string& name,
+                                 std::uint32_t partitions) {
+    broker::TopicSpec spec{.name = name, .partition_count = partitions, .settings = {}};
+    spec.settings.retention_bytes = has_retention_ && name != queue_topic ? retention_bytes : 0;
+    catalog.create_topic(spec, broker::IfExists::accept, [this](const auto& made) {
+        if (made && topics_.insert(made.value()->name).second) {
+            add_topic(*made.value());
+        }
+    });
+}
+
+void ClusterWorld::ask_for_subscription(broker::CatalogService& catalog) {
+    broker::SubscriptionInfo info;
+    info.name = subscription;
+    info.topics = {queue_topic};
+    catalog.create_subscription(info, broker::IfExists::accept, [this](const auto& made) {
+        if (made && !std::exchange(has_subscription_, true)) {
+            consumer_->start();
+        }
+    });
 }
 
 void ClusterWorld::add_topic(const broker::TopicInfo& topic) {
@@ -318,11 +326,11 @@ void ClusterWorld::check_end() {
         }
     }
     for (const auto& node : nodes_) {
-        for (const auto& name : topics_) {
-            if (stage_.violations().empty() &&
-                !node->shard().catalog().view()->topics.contains(name)) {
-                stage_.violate(node->name() + " does not know topic " + name);
-            }
+        const auto view = node->shard().catalog().view();
+        const auto unknown = std::ranges::find_if(
+            topics_, [&view](const auto& name) { return !view->topics.contains(name); });
+        if (stage_.violations().empty() && unknown != topics_.end()) {
+            stage_.violate(node->name() + " does not know topic " + *unknown);
         }
     }
 }

@@ -59,6 +59,10 @@ class ClusterWorld {
     [[nodiscard]] SimNode* leader() const;
     void keep_topics();
     void ask_for_topics(SimNode& node);
+    void ask_for_topic(broker::CatalogService& catalog,
+                       const std::string& name,
+                       std::uint32_t partitions);
+    void ask_for_subscription(broker::CatalogService& catalog);
     void add_topic(const broker::TopicInfo& topic);
     void look_at_damaged();
     [[nodiscard]] bool has_caught_up(SimNode& node) const;

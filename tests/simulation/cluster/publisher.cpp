@@ -88,19 +88,25 @@ std::vector<Publisher::BatchPtr> Publisher::take_batches() {
     std::vector<BatchPtr> taken;
     std::size_t bytes = 0;
     for (auto& [id, partition] : partitions_) {
-        const auto limit = partition.is_confirmed ? options_.batches_in_flight_max : 1;
-        auto in_flight = static_cast<std::size_t>(
-            std::ranges::count_if(partition.unacked, &Batch::is_in_flight));
-        for (const auto& batch : partition.unacked) {
-            if (!batch->is_in_flight && in_flight < limit && bytes < request_bytes_max) {
-                batch->is_in_flight = true;
-                ++in_flight;
-                bytes += batch->bytes.size();
-                taken.push_back(batch);
-            }
-        }
+        take_batches_of(partition, taken, bytes);
     }
     return taken;
+}
+
+void Publisher::take_batches_of(const Partition& partition,
+                                std::vector<BatchPtr>& taken,
+                                std::size_t& bytes) const {
+    const auto limit = partition.is_confirmed ? options_.batches_in_flight_max : 1;
+    auto in_flight =
+        static_cast<std::size_t>(std::ranges::count_if(partition.unacked, &Batch::is_in_flight));
+    for (const auto& batch : partition.unacked) {
+        if (!batch->is_in_flight && in_flight < limit && bytes < request_bytes_max) {
+            batch->is_in_flight = true;
+            ++in_flight;
+            bytes += batch->bytes.size();
+            taken.push_back(batch);
+        }
+    }
 }
 
 void Publisher::send() {
@@ -156,12 +162,13 @@ void Publisher::publish(std::uint64_t number, Duration answer_latency) {
         batches,
         [this, &node, number, answer_latency, life = node.life()](
             const std::vector<broker::PublishOutcome>& outcomes, const std::string&) {
-            if (node.life() == life) {
-                Answer answer{.outcomes = outcomes, .is_of_newest = around_.is_newest(node)};
-                answer_after(answer_latency, node.id().value - 1, [this, number, answer] {
-                    answered(number, answer);
-                });
+            if (node.life() != life) {
+                return;
             }
+            Answer answer{.outcomes = outcomes, .is_of_newest = around_.is_newest(node)};
+            answer_after(answer_latency, node.id().value - 1, [this, number, answer] {
+                answered(number, answer);
+            });
         });
 }
 

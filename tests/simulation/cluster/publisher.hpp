@@ -68,6 +68,9 @@ class Publisher {
     void make_batch();
     void send();
     [[nodiscard]] std::vector<BatchPtr> take_batches();
+    void take_batches_of(const Partition& partition,
+                         std::vector<BatchPtr>& taken,
+                         std::size_t& bytes) const;
     void arrive(std::uint64_t number, Duration answer_latency);
     void publish(std::uint64_t number, Duration answer_latency);
     struct Answer {

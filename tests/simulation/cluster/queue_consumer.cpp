@@ -107,7 +107,7 @@ void QueueConsumer::take(const broker::delivery::Delivery& delivery) {
 }
 
 void QueueConsumer::ack_some() {
-    std::vector<std::pair<std::uint64_t, RecordId>> asked;
+    Deliveries asked;
     broker::delivery::Settlement settlement;
     for (const auto& [delivery, id] : session_->waiting) {
         if (around_.stage.chance(ack_share)) {
@@ -127,19 +127,26 @@ void QueueConsumer::ack_some() {
     }
     auto& node = *session_->node;
     node.post([this, &node, asked, settlement, session = session_->id] {
-        node.delivery().subscriptions().settle(
-            session,
-            settlement,
-            [this, &node, asked, life = node.life()](
-                const Result<std::vector<std::uint64_t>>& stale) {
-                if (node.life() == life) {
-                    settled(asked, stale);
-                }
-            });
+        settle(node, session, settlement, asked);
     });
 }
 
-void QueueConsumer::settled(const std::vector<std::pair<std::uint64_t, RecordId>>& asked,
+/// In a turn of the node.
+void QueueConsumer::settle(SimNode& node,
+                           std::uint64_t session,
+                           const broker::delivery::Settlement& settlement,
+                           const Deliveries& asked) {
+    node.delivery().subscriptions().settle(
+        session,
+        settlement,
+        [this, &node, asked, life = node.life()](const Result<std::vector<std::uint64_t>>& stale) {
+            if (node.life() == life) {
+                settled(asked, stale);
+            }
+        });
+}
+
+void QueueConsumer::settled(const Deliveries& asked,
                             const Result<std::vector<std::uint64_t>>& stale) {
     if (!stale) {
         return;
@@ -155,11 +162,10 @@ std::vector<QueueConsumer::RecordId> QueueConsumer::missing() const {
     std::vector<RecordId> found;
     for (const auto partition : partitions_) {
         for (const auto& [offset, record] : around_.history.records(partition)) {
-            if (!asked_.contains({partition, offset})) {
-                found.emplace_back(partition, offset);
-            }
+            found.emplace_back(partition, offset);
         }
     }
+    std::erase_if(found, [this](const auto& id) { return asked_.contains(id); });
     return found;
 }
 

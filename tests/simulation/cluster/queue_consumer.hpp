@@ -41,6 +41,7 @@ class QueueConsumer {
 
   private:
     using RecordId = std::pair<PartitionId, Offset>;
+    using Deliveries = std::vector<std::pair<std::uint64_t, RecordId>>;
     class Target;
     struct Session {
         SimNode* node = nullptr;
@@ -55,8 +56,11 @@ class QueueConsumer {
     void open(SimNode& node);
     void take(const broker::delivery::Delivery& delivery);
     void ack_some();
-    void settled(const std::vector<std::pair<std::uint64_t, RecordId>>& asked,
-                 const Result<std::vector<std::uint64_t>>& stale);
+    void settle(SimNode& node,
+                std::uint64_t session,
+                const broker::delivery::Settlement& settlement,
+                const Deliveries& asked);
+    void settled(const Deliveries& asked, const Result<std::vector<std::uint64_t>>& stale);
     [[nodiscard]] std::vector<RecordId> missing() const;
 
     std::string subscription_;

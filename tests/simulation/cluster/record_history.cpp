@@ -24,20 +24,17 @@ std::string shown(const std::string& value) {
 std::vector<ReadRecord> records_of(std::span<const std::byte> runs, Offset from) {
     std::vector<ReadRecord> found;
     while (const auto header = load_batch_header(runs)) {
-        (void)wire::visit_records(
-            runs.subspan(BatchHeader::bytes, header->batch_bytes),
-            [&](std::uint32_t number, const wire::RecordView& record) {
-                const auto offset = header->base_offset + number;
-                if (offset >= from) {
-                    found.push_back({.offset = offset,
-                                     .append_time_us = header->append_time_us,
-                                     .key = std::string(record.key.value_or("")),
-                                     .value = std::string(record.value)});
-                }
-                return true;
-            });
+        (void)wire::visit_records(runs.subspan(BatchHeader::bytes, header->batch_bytes),
+                                  [&](std::uint32_t number, const wire::RecordView& record) {
+                                      found.push_back({.offset = header->base_offset + number,
+                                                       .append_time_us = header->append_time_us,
+                                                       .key = std::string(record.key.value_or("")),
+                                                       .value = std::string(record.value)});
+                                      return true;
+                                  });
         runs = runs.subspan(header->run_bytes());
     }
+    std::erase_if(found, [from](const auto& record) { return record.offset < from; });
     return found;
 }
 

@@ -70,17 +70,21 @@ bool SimNetwork::can_link(NodeId one, NodeId other) const {
 void SimNetwork::keep_links() {
     for (const auto one : nodes_) {
         for (const auto other : nodes_) {
-            if (one >= other) {
-                continue;
-            }
-            const bool is_linked = channels_[{one, other}].is_linked;
-            const bool can_be = can_link(one, other);
-            if (!is_linked && can_be && stage_.chance(link_share)) {
-                link(one, other);
-            } else if (is_linked && !can_be && stage_.chance(unlink_share)) {
-                unlink(one, other);
-            }
+            keep_link(one, other);
         }
+    }
+}
+
+void SimNetwork::keep_link(NodeId one, NodeId other) {
+    if (one >= other) {
+        return;
+    }
+    const bool is_linked = channels_[{one, other}].is_linked;
+    const bool can_be = can_link(one, other);
+    if (!is_linked && can_be && stage_.chance(link_share)) {
+        link(one, other);
+    } else if (is_linked && !can_be && stage_.chance(unlink_share)) {
+        unlink(one, other);
     }
 }
 

@@ -90,6 +90,7 @@ class SimNetwork {
     void carry(const Direction& direction, const std::shared_ptr<Message>& message);
     [[nodiscard]] bool can_link(NodeId one, NodeId other) const;
     void keep_links();
+    void keep_link(NodeId one, NodeId other);
     void link(NodeId one, NodeId other);
     void unlink(NodeId one, NodeId other);
     void end_channel(const Direction& direction);

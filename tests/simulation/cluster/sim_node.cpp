@@ -88,22 +88,24 @@ void SimNode::follow() {
         later(stage().between(Duration(0), report_delay_max), [this, leader] { give_way(leader); });
     });
     around_.network.attach(options_.id, *this);
-    const auto hear = [this] {
-        for (const auto& group : parts_->shard->groups()) {
-            if (group.role.leads) {
-                around_.on_lead(options_.id, group);
-            }
-        }
-        const auto delay = stage().between(Duration(0), report_delay_max);
-        reports_due_ = std::max(reports_due_, stage().now() + delay);
-        later(reports_due_ - stage().now(),
-              [this, standing = parts_->shard->standing()] { report(standing); });
-    };
-    parts_->runtime.post([&shard, hear] {
-        shard.on_standing(hear);
+    parts_->runtime.post([this, &shard] {
+        shard.on_standing([this] { hear(); });
         hear();
     });
     bring_lead_together();
+}
+
+/// In a turn: the shard's standing has changed.
+void SimNode::hear() {
+    for (const auto& group : parts_->shard->groups()) {
+        if (group.role.leads) {
+            around_.on_lead(options_.id, group);
+        }
+    }
+    const auto delay = stage().between(Duration(0), report_delay_max);
+    reports_due_ = std::max(reports_due_, stage().now() + delay);
+    later(reports_due_ - stage().now(),
+          [this, standing = parts_->shard->standing()] { report(standing); });
 }
 
 void SimNode::report(broker::ShardStanding standing) {
@@ -186,12 +188,12 @@ void SimNode::copy_beside() {
         if (life != life_) {
             return;
         }
-        if (copied) {
-            parts_->runtime.post([this, mark] { install_later(mark); });
-        } else {
+        if (!copied) {
             tell("has no copy yet: " + copied.error().text);
             is_pulling_ = false;  // the leader tells again
+            return;
         }
+        parts_->runtime.post([this, mark] { install_later(mark); });
     });
 }
 

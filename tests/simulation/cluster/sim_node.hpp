@@ -147,10 +147,11 @@ class SimNode final : public NetworkPeer {
     [[nodiscard]] broker::ShardOptions shard_options();
     void open();
     void follow();
+    void hear();
     [[nodiscard]] Result<void> pull(Asker self, const Terms& terms);
     void copy();
     void copy_beside();
-    void install_later(const ReplicaMark& mark);
+    void install_later(const ReplicaMark& before);
     [[nodiscard]] ReplicaMark mark() const;
     [[nodiscard]] Result<void> install();
     void drop_index() const;
