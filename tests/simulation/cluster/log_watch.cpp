@@ -20,13 +20,18 @@ constexpr int read_steps_max = 20'000;
 
 void LogWatch::start() {
     around_.stage.after(around_.stage.between(look_min, look_max), [this] {
-        for (const auto& node : around_.nodes) {
-            if (node->takes_clients()) {
-                node->post([this, at = node.get()] { look(*at); });
-            }
-        }
+        look_around();
         start();
     });
+}
+
+void LogWatch::look_around() {
+    for (const auto& node : around_.nodes) {
+        if (!node->takes_clients()) {
+            continue;
+        }
+        node->post([this, at = node.get()] { look(*at); });
+    }
 }
 
 void LogWatch::look(SimNode& node) {
@@ -98,9 +103,8 @@ void LogWatch::read_whole(SimNode& node, PartitionId partition) {
     auto at = limits->first;
     while (at < limits->next) {
         const auto reached = std::make_shared<std::optional<Offset>>();
-        node.post([this, &node, partition, at, reached] {
-            read(node, partition, at, [reached](Offset next) { *reached = next; });
-        });
+        const auto take = [reached](Offset next) { *reached = next; };
+        node.post([this, &node, partition, at, take] { read(node, partition, at, take); });
         for (int step = 0; step < read_steps_max && !*reached; ++step) {
             around_.run_for(read_step);
         }

@@ -32,6 +32,7 @@ class LogWatch {
     [[nodiscard]] std::uint64_t damaged() const { return damaged_; }
 
   private:
+    void look_around();
     void look(SimNode& node);
     void look_at(SimNode& node, PartitionId partition, Offset& next);
     void read(SimNode& node, PartitionId partition, Offset from, std::function<void(Offset)> done);
