@@ -175,7 +175,7 @@ class Group {
     /// One at a time; `done` once it is committed. Errors: not_leader, also while earlier terms are
     /// not committed; conflict, while another change is under way, or for one that changes nothing;
     /// unavailable, where a replica that is to vote does not catch up.
-    void change(MemberChange change, std::function<void(Result<void>)> done);
+    void change(const MemberChange& change, std::function<void(Result<void>)> done);
     /// Hands the lead to a replica once that has everything, to the one that has most where `to` is
     /// 0; nothing happens where it can't.
     void transfer(NodeId to);

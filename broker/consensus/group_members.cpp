@@ -66,7 +66,7 @@ Result<void> Group::Impl::check_members() const {
     return ok();
 }
 
-void Group::change(MemberChange change, std::function<void(Result<void>)> done) {
+void Group::change(const MemberChange& change, std::function<void(Result<void>)> done) {
     auto& self = *impl_;
     if (!self.role().leads) {
         done(fail(Errc::not_leader, "this node does not lead the group"));
