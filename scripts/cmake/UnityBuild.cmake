@@ -1,5 +1,6 @@
 # Presets with CMAKE_UNITY_BUILD compile several sources of a target as one, in half the time. Targets whose sources have many private
-# names in common are compiled as ever, and so are single sources of others. Included last: the targets are there.
+# names in common are compiled as ever, and so are single sources of others. Included last, when the targets are there, and by those
+# presets only: that of the fuzzers lacks some of the targets.
 set_target_properties(millrace_cli_lib millrace_http millrace_odoo_core millrace_protocol PROPERTIES UNITY_BUILD OFF)
 
 # unity_alone(TARGET file...): paths from the top.
@@ -21,7 +22,8 @@ unity_alone(millrace_delivery
 unity_alone(millrace-bench
   bench/load/works/floor.cpp)
 unity_alone(consensus_unit
-  tests/unit/consensus/group_test.cpp)
+  tests/unit/consensus/group_test.cpp
+  tests/unit/consensus/members_test.cpp)
 unity_alone(http_unit
   tests/unit/http/problem_test.cpp)
 unity_alone(odoo_unit
