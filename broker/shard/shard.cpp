@@ -121,13 +121,13 @@ void ShardImpl::serve() {
     last_turn_ = runtime_.clock().steady_now();
     if (catalog_.has_cluster()) {
         catalog_.publish_first_view();
-    } else {
-        found_cluster([this](const Result<RaftIndex>& founded) {
-            if (founded) {
-                catalog_.publish_first_view();
-            }
-        });
+        return;
     }
+    found_cluster([this](const Result<RaftIndex>& founded) {
+        if (founded) {
+            catalog_.publish_first_view();
+        }
+    });
 }
 
 Result<void> ShardImpl::stop() {
