@@ -56,6 +56,16 @@ class CopyReplica {
         EXPECT_FALSE(has(shard_paths.old));
         EXPECT_FALSE(has(shard_paths.installed_mark));
     }
+    void expect_start_loses_nothing(CopyLeader& leader) {
+        const bool was_decided = has(shard_paths.incoming_mark) || has(shard_paths.installed_mark);
+        ASSERT_TRUE(finish_install(fixture.disk, copy_directory));
+        EXPECT_FALSE(has(shard_paths.old));
+        if (is_old(leader)) {
+            EXPECT_FALSE(was_decided);
+        } else {
+            expect_nothing_beside();
+        }
+    }
 
     StoreFixture fixture;
     std::vector<std::string> old;
@@ -151,15 +161,7 @@ TEST_F(CopyInstallTest, PowerLossWhileAStartEndsItLosesNothing) {
             PowerCut second(disk, later);
             is_finished = finish_install(second, copy_directory).has_value();
             disk.crash();
-            const bool was_decided =
-                other.has(shard_paths.incoming_mark) || other.has(shard_paths.installed_mark);
-            ASSERT_TRUE(finish_install(disk, copy_directory));
-            EXPECT_FALSE(other.has(shard_paths.old));
-            if (other.is_old(leader)) {
-                EXPECT_FALSE(was_decided);
-            } else {
-                other.expect_nothing_beside();
-            }
+            other.expect_start_loses_nothing(leader);
         }
     }
 }

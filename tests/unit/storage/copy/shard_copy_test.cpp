@@ -23,6 +23,18 @@ using ::testing::HasSubstr;
 
 constexpr PartitionId dropped_partition{9};
 
+/// A byte of the third segment that comes otherwise than it was sent.
+struct Flip {
+    std::uint64_t position;  ///< of the read
+    std::size_t byte;
+
+    void operator()(const SegmentRead& read, std::span<std::byte> bytes) const {
+        if (read.segment == SegmentSequence{3} && read.position == Position{position}) {
+            bytes[byte] ^= std::byte{4};
+        }
+    }
+};
+
 class ShardCopyTest : public ::testing::Test {
   protected:
     Result<void> copy() { return copy_from(leader.source, replica.disk); }
@@ -168,18 +180,10 @@ TEST_F(ShardCopyTest, WhatLiesBehindTheEndIsCleared) {
 
 TEST_F(ShardCopyTest, ByteThatWasFlippedInTransitIsRefused) {
     leader.publish(30);
-    struct Flip {
-        std::uint64_t position;  ///< of the read
-        std::size_t byte;
-    };
     for (const auto flip : {Flip{0, 20}, Flip{disk_alignment, 30}, Flip{disk_alignment, 200}}) {
         SCOPED_TRACE("byte " + std::to_string(flip.position + flip.byte));
         StoreFixture other(4);
-        leader.source.in_transit = [flip](const SegmentRead& read, std::span<std::byte> bytes) {
-            if (read.segment == SegmentSequence{3} && read.position == Position{flip.position}) {
-                bytes[flip.byte] ^= std::byte{4};
-            }
-        };
+        leader.source.in_transit = flip;
         const auto copied = copy_from(leader.source, other.disk);
         ASSERT_FALSE(copied);
         EXPECT_EQ(copied.error().code, Errc::corrupt);
