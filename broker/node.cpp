@@ -206,23 +206,16 @@ void Node::Impl::wait_for_shards() {
 }
 
 void Node::Impl::take_seat() {
-    seat = std::make_unique<cluster::ClusterSeat>(control, NodeId{identity.node_id});
+    const NodeId self{identity.node_id};
+    seat = std::make_unique<cluster::ClusterSeat>(control, self);
+    keeper = std::make_unique<cluster::MemberKeeper>(
+        control, shards->replica_links<cluster::MemberKeeper::Link>(), identity.shard_count);
+    status = std::make_unique<cluster::ClusterStatus>(
+        control, self, shards->replica_links<cluster::ClusterStatus::Link>());
     std::vector<cluster::ClusterSeat::Link> links;
-    std::vector<cluster::ClusterStatus::Link> told;
-    std::vector<cluster::MemberKeeper::Link> kept;
     for (const auto& host : shards->hosts()) {
         links.push_back({.runtime = host->runtime.get(), .shard = host->shard.get()});
-        told.push_back({.runtime = host->runtime.get(),
-                        .shard = host->shard.get(),
-                        .replica = host->replica.get()});
-        kept.push_back({.runtime = host->runtime.get(),
-                        .replica = host->replica.get(),
-                        .shard = host->shard.get()});
     }
-    keeper =
-        std::make_unique<cluster::MemberKeeper>(control, std::move(kept), identity.shard_count);
-    status = std::make_unique<cluster::ClusterStatus>(
-        control, NodeId{identity.node_id}, std::move(told));
     seat->watch(
         std::move(links),
         {.on_lead =

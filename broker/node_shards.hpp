@@ -75,6 +75,15 @@ class NodeShards {
         }
         return made;
     }
+    /// The same of a node in a cluster.
+    template <class Link>
+    [[nodiscard]] std::vector<Link> replica_links() const {
+        std::vector<Link> made;
+        for (const auto& host : hosts_) {
+            made.push_back({host->runtime.get(), host->shard.get(), host->replica.get()});
+        }
+        return made;
+    }
 
   private:
     void run(ShardHost& host, ShardId id, const NodeIdentity& identity);

@@ -22,8 +22,8 @@ class MemberKeeper {
   public:
     struct Link {
         Runtime* runtime = nullptr;
-        Replica* replica = nullptr;
         Shard* shard = nullptr;
+        Replica* replica = nullptr;
     };
     /// `shards`: all of the node, in their order; they are open.
     MemberKeeper(boost::asio::io_context& control,
