@@ -10,7 +10,7 @@
 namespace millrace::broker::cluster {
 namespace {
 
-constexpr std::chrono::milliseconds look_interval{300};
+constexpr std::chrono::milliseconds converge_interval{300};
 
 }  // namespace
 
@@ -40,26 +40,32 @@ void MemberKeeper::stop() {
 
 void MemberKeeper::look() {
     const auto& first = shards_.front();
-    first.runtime->post_from_outside([this, shard = first.shard, weak = std::weak_ptr(impl_)] {
+    const auto hear = [this, weak = std::weak_ptr(impl_)](const Members& wanted) {
+        // A shard may still hold on to it for a moment after `stop`.
+        if (weak.lock() == impl_) {
+            converge(wanted);
+        }
+    };
+    first.runtime->post_from_outside([hear, shard = first.shard, weak = std::weak_ptr(impl_)] {
         const auto impl = weak.lock();
         if (!impl) {
             return;
         }
-        boost::asio::post(impl->control, [this, weak, wanted = shard->groups().front().members] {
-            if (weak.expired()) {
-                return;
-            }
-            for (const auto& link : shards_) {
-                link.runtime->post_from_outside(
-                    [replica = link.replica, wanted] { replica->converge(wanted); });
-            }
-            impl_->timer.expires_after(look_interval);
-            impl_->timer.async_wait([this, weak](const auto& error) {
-                if (!error && !weak.expired()) {
-                    look();
-                }
-            });
-        });
+        boost::asio::post(impl->control,
+                          [hear, wanted = shard->groups().front().members] { hear(wanted); });
+    });
+}
+
+void MemberKeeper::converge(const Members& wanted) {
+    for (const auto& link : shards_) {
+        link.runtime->post_from_outside(
+            [replica = link.replica, wanted] { replica->converge(wanted); });
+    }
+    impl_->timer.expires_after(converge_interval);
+    impl_->timer.async_wait([this, weak = std::weak_ptr(impl_)](const auto& error) {
+        if (!error && weak.lock() == impl_) {
+            look();
+        }
     });
 }
 
@@ -70,9 +76,11 @@ void MemberKeeper::ask(std::function<void(Replica&, CommandDone)> what, Done don
                                       done = std::move(done),
                                       weak = std::weak_ptr(impl_)] {
         what(*replica, [done, weak](const Result<void>& outcome) {
-            if (const auto impl = weak.lock()) {
-                boost::asio::post(impl->control, [done, outcome] { done(outcome); });
+            const auto impl = weak.lock();
+            if (!impl) {
+                return;
             }
+            boost::asio::post(impl->control, [done, outcome] { done(outcome); });
         });
     });
 }

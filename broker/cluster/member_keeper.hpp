@@ -48,7 +48,9 @@ class MemberKeeper {
 
   private:
     struct Impl;
+    using Members = std::vector<consensus::Member>;
     void look();
+    void converge(const Members& wanted);
     void ask(std::function<void(Replica&, CommandDone)> what, Done done) const;
 
     std::shared_ptr<Impl> impl_;

@@ -119,17 +119,18 @@ void Replica::converge(const std::vector<consensus::Member>& wanted) {
         const auto change = group.role.leads
                                 ? next_member_change(group, nodes_.self(), wanted, heard())
                                 : std::nullopt;
-        if (change) {
-            shard_->change_members(
-                group.group,
-                *change,
-                [change = *change, group = group.group](const Result<void>& done) {
-                    if (done || done.error().code != Errc::conflict) {
-                        log_info("group " + std::to_string(group.value),
-                                 describe(change) + (done ? "" : ": " + done.error().text));
-                    }
-                });
+        if (!change) {
+            continue;
         }
+        shard_->change_members(
+            group.group,
+            *change,
+            [change = *change, group = group.group](const Result<void>& done) {
+                if (done || done.error().code != Errc::conflict) {
+                    log_info("group " + std::to_string(group.value),
+                             describe(change) + (done ? "" : ": " + done.error().text));
+                }
+            });
     }
 }
 
