@@ -12,8 +12,6 @@ namespace {
 
 constexpr double threshold_min = 64;
 constexpr double threshold_max = 8192;
-/// What a replica missed while it was away comes from the leader's memory, or else as a whole copy.
-constexpr double threshold_replicated_max = 65'536;
 
 }  // namespace
 
