@@ -1,0 +1,121 @@
+#include <map>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/consensus/replica_fixture.hpp"
+
+#include "broker/consensus/peer_message.hpp"
+#include "broker/consensus/raft_bytes.hpp"
+
+namespace millrace::broker::consensus {
+namespace {
+
+constexpr NodeId former{2};
+constexpr NodeId present{3};
+
+/// A replica alone with what two others say.
+class LateAnswers : public ::testing::Test {
+  protected:
+    void append(NodeId from, const raft_append_entries& append) {
+        raft_message message{};
+        message.type = RAFT_IO_APPEND_ENTRIES;
+        message.append_entries = append;
+        EXPECT_TRUE(replica.group->receive(from, encode_message(message)));
+    }
+
+    static raft_entry barrier(raft_term term) {
+        static std::byte content[8]{};
+        raft_entry entry{};
+        entry.term = term;
+        entry.type = RAFT_BARRIER;
+        entry.buf = {.base = content, .len = sizeof(content)};
+        return entry;
+    }
+
+    void run() {
+        for (int i = 0; i < 20; ++i) {
+            clock.advance(Duration{1'000});
+            replica.turn();
+        }
+    }
+
+    /// As far as it told this node that they agree.
+    [[nodiscard]] raft_index agreed_with(NodeId node) const {
+        raft_index upto = 0;
+        for (const auto& answer : answers.at(node)) {
+            if (answer.rejected == 0) {
+                upto = std::max(upto, answer.last_log_index);
+            }
+        }
+        return upto;
+    }
+
+    ManualClock clock;
+    std::map<NodeId, std::vector<raft_append_entries_result>> answers;
+    GroupReplica replica{NodeId{1},
+                         {{.node = NodeId{1}, .address = "1"},
+                          {.node = former, .address = "2"},
+                          {.node = present, .address = "3"}},
+                         [this](NodeId, NodeId to, const std::vector<std::byte>& bytes) {
+                             auto message = decode_message(bytes).value();
+                             if (message.type == RAFT_IO_APPEND_ENTRIES_RESULT) {
+                                 answers[to].push_back(message.append_entries_result);
+                             }
+                             drop_message(message);
+                             return true;
+                         },
+                         clock,
+                         8_MiB};
+};
+
+/// libraft 0.15 answers whoever leads when an append has come to the disk, also one of the leader
+/// before. Counted as agreed on, entries that the new leader does not have would never be taken
+/// out.
+TEST_F(LateAnswers, AppendOfAFormerLeaderSaysNothingToTheNextOne) {
+    std::vector<raft_entry> entries{barrier(2), barrier(2), barrier(2)};
+    append(former,
+           {.term = 2,
+            .prev_log_index = 1,
+            .prev_log_term = 1,
+            .leader_commit = 1,
+            .entries = entries.data(),
+            .n_entries = static_cast<unsigned>(entries.size())});
+    append(present,
+           {.term = 3,
+            .prev_log_index = 6,
+            .prev_log_term = 2,
+            .leader_commit = 1,
+            .entries = nullptr,
+            .n_entries = 0});
+    run();
+    ASSERT_FALSE(answers[present].empty());
+    EXPECT_EQ(answers[present].front().rejected, 6U);
+    EXPECT_EQ(agreed_with(present), 0U);
+}
+
+/// What lies behind the entries that were compared may be left from another leader.
+TEST_F(LateAnswers, OnlyWhatWasComparedIsAgreedOn) {
+    std::vector<raft_entry> entries{barrier(2), barrier(2), barrier(2)};
+    append(former,
+           {.term = 2,
+            .prev_log_index = 1,
+            .prev_log_term = 1,
+            .leader_commit = 1,
+            .entries = entries.data(),
+            .n_entries = static_cast<unsigned>(entries.size())});
+    run();
+    EXPECT_EQ(agreed_with(former), 4U);
+    append(present,
+           {.term = 3,
+            .prev_log_index = 2,
+            .prev_log_term = 2,
+            .leader_commit = 1,
+            .entries = nullptr,
+            .n_entries = 0});
+    run();
+    EXPECT_EQ(agreed_with(present), 2U);
+}
+
+}  // namespace
+}  // namespace millrace::broker::consensus
