@@ -4,6 +4,11 @@
 #include "storage/shard_store_impl.hpp"
 
 namespace millrace::storage {
+namespace {
+
+constexpr std::chrono::seconds damage_patience{60};
+
+}  // namespace
 
 Result<void> Store::open_index() {
     MILLRACE_TRY(auto opened, storage::open_index(options_));
@@ -278,6 +283,35 @@ Result<void> Store::checkpoint() {
         return fail(Errc::io, "the checkpoint could not be written");
     }
     return ok();
+}
+
+void Store::check_segment(SegmentSequence segment, std::uint64_t hash_seed) {
+    const auto* const found = files_.find(segment);
+    if (found != nullptr && found->header.hash_seed == hash_seed) {
+        scrubber_.check(*found, segment_reader_.durable_bytes(segment));
+    }
+}
+
+/// Other replicas have the record whole, and one of them leads soon: nobody is to step over it
+/// before there was time for that.
+void Store::look_at_damage(PartitionId partition, Result<ReadResult>& result) {
+    if (!result || !result.value().damage) {
+        return;
+    }
+    auto& read = result.value();
+    if (const auto* const segment = read.damaged ? files_.find(*read.damaged) : nullptr) {
+        check_segment(segment->header.sequence, segment->header.hash_seed);
+    }
+    const auto now = clock_.steady_now();
+    const auto since = damaged_since_.try_emplace({partition, read.next}, now).first->second;
+    if (!options_.is_replicated || now - since > damage_patience) {
+        return;
+    }
+    if (read.runs.empty()) {
+        result = fail(Errc::unavailable, read.damage->text + " on this node");
+    } else {
+        read.damage.reset();
+    }
 }
 
 StoreStats Store::stats() const {

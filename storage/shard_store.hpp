@@ -92,6 +92,8 @@ class StoreEvents {
     virtual void on_failed(const Error& error) = 0;
     /// A checkpoint is about to be cut at the last applied commit: write what is only in memory.
     virtual void on_checkpoint(StateWriter& state) = 0;
+    /// Something that was durable does not verify any more. Reads of it answer "corrupt".
+    virtual void on_damage(const Error& /*damage*/) {}
 };
 
 struct StoreOptions {
@@ -134,9 +136,11 @@ struct ReadResult {
     std::vector<std::byte> runs;
     Offset next;  ///< where to read on
     /// Set when the batch at `next` failed its checksum or is quarantined; `runs` holds what came
-    /// before it. `skip_to` is the first offset behind the damage.
+    /// before it. `skip_to` is the first offset behind the damage. One replica of several answers
+    /// `unavailable` instead for a minute: another has the batch.
     std::optional<Error> damage;
     Offset skip_to;
+    std::optional<SegmentSequence> damaged = {};  ///< the segment where that lies
 };
 using ReadDone = std::function<void(Result<ReadResult>)>;
 using ReadAllDone = std::function<void(std::vector<Result<ReadResult>>)>;
@@ -329,6 +333,9 @@ class ShardStore {
     /// run. Errors: not_found when it has been recycled or rewritten: list again; invalid_argument
     /// for no whole blocks, more than `segment_read_bytes_max`, or what is not used; io.
     virtual void read_segment(const SegmentRead& request, SegmentReadDone done) = 0;
+    /// Reads a segment through soon, in the background, because what somebody read of it does not
+    /// verify; `on_damage` tells if that is so. Nothing happens where the hash seed is another.
+    virtual void check_segment(SegmentSequence segment, std::uint64_t hash_seed) = 0;
 
     [[nodiscard]] virtual StoreStats stats() const = 0;
 };

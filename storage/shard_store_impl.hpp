@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -52,7 +53,12 @@ class Store final : public ShardStore {
           segment_reader_(
               files_, writer_, [this](SegmentSequence segment) { return used_bytes_of(segment); }),
           frames_(files_),
-          scrubber_(options_, clock, files_, metrics),
+          scrubber_(
+              options_,
+              clock,
+              files_,
+              [this](const Error& damage) { events_.on_damage(damage); },
+              metrics),
           mover_(
               options_,
               clock,
@@ -103,14 +109,20 @@ class Store final : public ShardStore {
     }
     std::vector<PartitionId> partitions() const override { return index_->partitions(); }
     void read(const ReadRequest& request, ReadDone done) override {
-        reader_.read({request}, request.bytes_max, [done = std::move(done)](auto results) {
+        read_all({request}, request.bytes_max, [done = std::move(done)](auto results) {
             done(std::move(results.front()));
         });
     }
     void read_all(const std::vector<ReadRequest>& requests,
                   std::size_t runs_bytes_max,
                   ReadAllDone done) override {
-        reader_.read(requests, runs_bytes_max, std::move(done));
+        reader_.read(
+            requests, runs_bytes_max, [this, requests, done = std::move(done)](auto results) {
+                for (std::size_t i = 0; i < results.size(); ++i) {
+                    look_at_damage(requests[i].partition, results[i]);
+                }
+                done(std::move(results));
+            });
     }
     Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) override {
         return index_->offset_at(partition, time_us);
@@ -156,6 +168,7 @@ class Store final : public ShardStore {
     void read_segment(const SegmentRead& request, SegmentReadDone done) override {
         segment_reader_.read(request, std::move(done));
     }
+    void check_segment(SegmentSequence segment, std::uint64_t hash_seed) override;
     StoreStats stats() const override;
 
   private:
@@ -164,6 +177,7 @@ class Store final : public ShardStore {
     /// False where nothing was ever written to it.
     Result<bool> recover_segment(const Segment& segment, const Segment* following);
     [[nodiscard]] std::uint64_t used_bytes_of(SegmentSequence segment) const;
+    void look_at_damage(PartitionId partition, Result<ReadResult>& result);
     void recover_frame(const FrameView& frame, FramePlace place);
     void take_back(const FrameView& truncation);
     void start_checkpoint();
@@ -203,6 +217,8 @@ class Store final : public ShardStore {
     bool is_checkpointing_ = false;
     std::uint64_t torn_tails_cut_ = 0;
     std::uint64_t frames_quarantined_ = 0;
+    /// Of records that a read met.
+    std::map<std::pair<PartitionId, Offset>, SteadyTime> damaged_since_;
     std::uint64_t epoch_ = 0;
 };
 

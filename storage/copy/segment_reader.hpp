@@ -25,9 +25,9 @@ class SegmentReader {
 
     [[nodiscard]] std::vector<SegmentExtent> list() const;
     void read(const SegmentRead& request, SegmentReadDone done) const;
+    [[nodiscard]] std::uint64_t durable_bytes(SegmentSequence segment) const;
 
   private:
-    [[nodiscard]] std::uint64_t durable_bytes(SegmentSequence segment) const;
     /// The segment to read from. Errors: not_found, invalid_argument.
     [[nodiscard]] Result<Segment> check(const SegmentRead& request) const;
 

@@ -25,6 +25,8 @@ class SegmentSource {
     /// As ShardStore::read_segment: all of the bytes, or an error. Errors: not_found only for a
     /// segment that a list from now on does not have with that hash seed.
     [[nodiscard]] virtual Result<std::vector<std::byte>> read(const SegmentRead& request) = 0;
+    /// What was read of a segment does not verify: the other end is to look at its file.
+    virtual void doubt(const SegmentExtent& /*extent*/) {}
 };
 
 }  // namespace millrace::storage

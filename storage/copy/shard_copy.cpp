@@ -198,6 +198,7 @@ class ShardCopier {
         }
         MILLRACE_TRY(check.go_on(extent.used_bytes, options_.is_stopping));
         if (check.verified_bytes() != extent.used_bytes) {
+            source_.doubt(extent);
             return fail(Errc::corrupt,
                         what(extent) + "position " + std::to_string(check.verified_bytes()) +
                             ": the commit there does not verify");
@@ -216,6 +217,7 @@ class ShardCopier {
         }
         const auto parsed = parse_segment_header(*head);
         if (!parsed) {
+            source_.doubt(extent);
             return fail(parsed.error().code, what(extent) + parsed.error().text);
         }
         const auto& header = parsed.value();
@@ -262,6 +264,9 @@ class ShardCopier {
                                   .bytes = bytes});
         if (!read && read.error().code == Errc::not_found) {
             return std::optional<Bytes>{};
+        }
+        if (!read && read.error().code == Errc::io) {
+            source_.doubt(extent);
         }
         MILLRACE_TRY(auto taken, std::move(read));
         if (taken.size() != bytes) {

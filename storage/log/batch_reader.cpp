@@ -158,6 +158,7 @@ void Job::judge(std::size_t part, std::span<const Piece> own) {
                                      std::to_string(entry.base_offset.value) + " is corrupt");
             result.skip_to = entry.end();
             result.next = entry.base_offset;
+            result.damaged = segment;
         }
         if (is_bad || piece.is_left_out) {
             result.runs.resize(piece.at);

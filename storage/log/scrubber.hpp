@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <optional>
 
 #include "storage/base/clock.hpp"
@@ -11,20 +12,26 @@
 namespace millrace::storage {
 
 /// Reads the segments that were sealed before this start, one after another on a thread of its own,
-/// so that damage is named before somebody needs the records.
+/// so that damage is named before somebody needs the records; those first that somebody doubts.
 ///
-/// Promise:  damage is logged with segment and position and counted; nothing is changed: the batch
-/// itself answers "corrupt" when it is read. At most `scrub_bytes_per_second`, a segment at a time.
+/// Promise:  damage is told, logged with segment and position and counted; nothing is changed: the
+/// batch itself answers "corrupt" when it is read. At most `scrub_bytes_per_second`, a segment at a
+/// time.
 /// Threads:  the shard's.
 class Scrubber {
   public:
+    using OnDamage = std::function<void(const Error&)>;
+
     Scrubber(const StoreOptions& options,
              const Clock& clock,
              const SegmentFiles& files,
+             OnDamage on_damage,
              MetricsRegistry& metrics);
 
     /// `used_bytes` is where the segment's last commit ends, or a little before its padding does.
     void add(const Segment& segment, std::uint64_t used_bytes);
+    /// Out of turn. `used_bytes`: what of it is durable, where it is still written to.
+    void check(const Segment& segment, std::uint64_t used_bytes);
     /// Takes up what was found and begins with the next segment when it is time.
     void tick();
     [[nodiscard]] std::uint64_t damage_found() const { return damage_found_; }
@@ -34,17 +41,22 @@ class Scrubber {
         SegmentSequence sequence;
         std::uint32_t generation = 0;
         std::uint64_t used_bytes = 0;
+        bool is_doubted = false;
+        bool operator==(const Task&) const = default;
     };
     struct Outcome {
         std::uint64_t damaged = 0;
         std::optional<Error> error;
     };
+    [[nodiscard]] std::optional<Task> next_task(SteadyTime now);
     [[nodiscard]] static Outcome scrub(const Segment& segment, std::uint64_t used_bytes);
-    void end(const Outcome& outcome);
+    [[nodiscard]] static Result<bool> is_header_sound(const Segment& segment);
+    void end(const Task& task, const Outcome& outcome);
 
     const StoreOptions& options_;
     const Clock& clock_;
     const SegmentFiles& files_;
+    OnDamage on_damage_;
     Counter& segments_total_;
     Counter& damage_total_;
     std::deque<Task> waiting_;

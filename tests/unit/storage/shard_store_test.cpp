@@ -1,6 +1,8 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <optional>
+#include <utility>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -13,6 +15,7 @@ namespace millrace::storage::testing {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -211,6 +214,49 @@ TEST_F(ScrubbedStore, FindsAFlippedBitInTheMiddle) {
         read += fixture.read_all(PartitionId{p}).values.size();
     }
     EXPECT_EQ(read, 399U);
+}
+
+TEST_F(ScrubbedStore, TellsOfWhatItFinds) {
+    EXPECT_EQ(damage_after_restart(), 0U);
+    EXPECT_THAT(fixture.damages, IsEmpty());
+    fixture.disk.flip_bit(segment(1), Position{2 * disk_alignment + 700}, 3);
+    EXPECT_EQ(damage_after_restart(), 1U);
+    ASSERT_THAT(fixture.damages, SizeIs(1));
+    EXPECT_THAT(fixture.damages.front().text, HasSubstr("segment 1"));
+}
+
+TEST(ShardStore, ReplicaLetsAnotherAnswerForWhatIsDamagedHere) {
+    StoreFixture fixture;
+    fixture.options.is_replicated = true;
+    ASSERT_TRUE(fixture.open());
+    for (int i = 0; i < 100; ++i) {
+        ASSERT_TRUE(fixture.publish(seven, std::to_string(i) + std::string(3'000, 'x')));
+        fixture.run();
+    }
+    fixture.disk.flip_bit(
+        "/data/shard-00/log/0000000000000001.seg", Position{2 * disk_alignment + 700}, 3);
+    const auto read = [&fixture](Offset from) {
+        std::optional<Result<ReadResult>> answer;
+        fixture.store->read({.partition = seven, .from = from, .bytes_max = 64_KiB},
+                            [&answer](Result<ReadResult> result) { answer = std::move(result); });
+        fixture.disk.drain();
+        return std::move(*answer);
+    };
+    const auto before = read(Offset{0});
+    ASSERT_TRUE(before);
+    EXPECT_FALSE(before.value().damage) << "what is whole comes first";
+    const auto damaged = before.value().next;
+    EXPECT_LT(damaged, Offset{20});
+    EXPECT_EQ(read(damaged).error().code, Errc::unavailable);
+    fixture.store->tick();
+    EXPECT_THAT(fixture.damages, SizeIs(1)) << "the read has it looked at";
+    // Nobody else had it.
+    fixture.clock.advance(std::chrono::seconds(61));
+    const auto at_last = read(damaged);
+    ASSERT_TRUE(at_last);
+    ASSERT_TRUE(at_last.value().damage);
+    EXPECT_EQ(at_last.value().damage->code, Errc::corrupt);
+    EXPECT_EQ(at_last.value().skip_to, damaged + 1);
 }
 
 TEST_F(ScrubbedStore, FindsADamagedEndThatLooksLikeATornTail) {

@@ -50,6 +50,7 @@ class StoreFixture final : public StoreEvents {
     void on_durable(CommitSequence commit) override;
     void on_failed(const Error& error) override { failure = error; }
     void on_checkpoint(StateWriter& state) override;
+    void on_damage(const Error& damage) override { damages.push_back(damage); }
 
     SimDisk disk;
     ManualClock clock;
@@ -58,6 +59,7 @@ class StoreFixture final : public StoreEvents {
     std::unique_ptr<ShardStore> store;
     std::optional<Error> open_error;
     std::optional<Error> failure;
+    std::vector<Error> damages;  ///< that the store has told of
     std::map<PartitionId, std::vector<std::string>> acked;
     std::map<std::string, std::string> acked_state;
     /// Written with every checkpoint under the key "large", filled with the last digit of the

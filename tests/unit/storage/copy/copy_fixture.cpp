@@ -43,6 +43,10 @@ Result<std::vector<std::byte>> StoreSource::read(const SegmentRead& request) {
     return bytes;
 }
 
+void StoreSource::doubt(const SegmentExtent& extent) {
+    leader_.store->check_segment(extent.segment, extent.hash_seed);
+}
+
 CopyLeader::CopyLeader() {
     EXPECT_TRUE(fixture.open());
 }

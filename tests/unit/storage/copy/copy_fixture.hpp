@@ -23,6 +23,7 @@ class StoreSource final : public SegmentSource {
 
     [[nodiscard]] Result<std::vector<SegmentExtent>> list() override;
     [[nodiscard]] Result<std::vector<std::byte>> read(const SegmentRead& request) override;
+    void doubt(const SegmentExtent& extent) override;
 
     /// Called before each read with its number, from 0 on.
     std::function<void(std::size_t number)> before_read;

@@ -194,6 +194,32 @@ TEST_F(ShardCopyTest, ByteThatWasFlippedInTransitIsRefused) {
     }
 }
 
+TEST_F(ShardCopyTest, WhatDoesNotVerifyIsLookedAtWhereItComesFrom) {
+    leader.publish(30);
+    leader.source.in_transit = [](const SegmentRead& read, std::span<std::byte> bytes) {
+        if (read.segment == SegmentSequence{3}) {
+            bytes[200] ^= std::byte{4};
+        }
+    };
+    EXPECT_EQ(code_of_copy(), Errc::corrupt);
+    leader.fixture.store->tick();
+    EXPECT_THAT(leader.fixture.damages, IsEmpty()) << "it was well there";
+    leader.source.in_transit = nullptr;
+
+    const auto extents = leader.fixture.store->list_segments();
+    for (const auto& extent : {extents.at(2), extents.back()}) {
+        leader.fixture.damages.clear();
+        const auto path = leader.fixture.options.directory + "/log/" +
+                          format_segment_name({.sequence = extent.segment});
+        leader.fixture.disk.flip_bit(path, Position{disk_alignment + 200}, 2);
+        EXPECT_EQ(code_of_copy(), Errc::corrupt);
+        leader.fixture.store->tick();
+        EXPECT_THAT(leader.fixture.damages, SizeIs(1)) << path;
+        leader.fixture.disk.flip_bit(path, Position{disk_alignment + 200}, 2);
+    }
+    EXPECT_TRUE(copy());
+}
+
 TEST_F(ShardCopyTest, AnswerOfAnotherLengthIsRefused) {
     leader.publish(5);
     class Short final : public SegmentSource {
