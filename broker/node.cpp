@@ -110,7 +110,7 @@ Result<void> Node::Impl::prepare() {
         identity,
         directory->identify(static_cast<std::uint32_t>(config.shards), cores, config.node_id));
     membership.emplace(control, *directory);
-    MILLRACE_TRY(membership->find(config.cluster_nodes, identity));
+    MILLRACE_TRY(membership->find(config, identity));
     const auto connections =
         identity.shard_count * config.connections_max + config.http_connections_max;
     if (const auto shortage = find_descriptor_shortage(raise_descriptor_limit(), connections)) {

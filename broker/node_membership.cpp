@@ -9,14 +9,19 @@
 
 namespace millrace::broker {
 
-Result<void> NodeMembership::find(const std::string& setting, NodeIdentity identity) {
+Result<void> NodeMembership::find(const Config& config, NodeIdentity identity) {
     identity_ = std::move(identity);
-    if (setting.empty()) {
+    const bool goes_on_alone = config.cluster_go_on_alone;
+    if (config.cluster_nodes.empty() && !goes_on_alone) {
         return ok();
     }
-    MILLRACE_TRY(
-        nodes_,
-        cluster::ClusterNodes::parse(setting, NodeId{identity_.node_id}, identity_.shard_count));
+    MILLRACE_TRY(nodes_,
+                 cluster::ClusterNodes::parse(
+                     config.cluster_nodes, NodeId{identity_.node_id}, identity_.shard_count));
+    if (goes_on_alone && nodes_->voters().size() != 1) {
+        return fail(Errc::configuration,
+                    "cluster_go_on_alone: cluster_nodes has to name this node alone");
+    }
     cluster::ClusterFacts known{.id = identity_.cluster_id, .members = {}};
     for (const auto& [node, address] : identity_.members) {
         known.members.push_back({.node = NodeId{node}, .address = address});

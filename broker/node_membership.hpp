@@ -1,10 +1,10 @@
 #pragma once
 
 #include <optional>
-#include <string>
 
 #include "broker/cluster/cluster_nodes.hpp"
 #include "broker/cluster/cluster_record.hpp"
+#include "broker/config/config.hpp"
 #include "broker/data_directory.hpp"
 
 namespace boost::asio {
@@ -23,8 +23,8 @@ class NodeMembership {
     NodeMembership(boost::asio::io_context& control, const DataDirectory& directory)
         : control_(control), directory_(directory) {}
 
-    /// `setting`: cluster_nodes; empty, and the node stands alone. Errors: configuration.
-    [[nodiscard]] Result<void> find(const std::string& setting, NodeIdentity identity);
+    /// Without cluster_nodes the node stands alone. Errors: configuration.
+    [[nodiscard]] Result<void> find(const Config& config, NodeIdentity identity);
     [[nodiscard]] bool is_alone() const { return !nodes_.has_value(); }
     /// Null where it stands alone.
     [[nodiscard]] const cluster::ClusterNodes* nodes() const { return nodes_ ? &*nodes_ : nullptr; }

@@ -37,6 +37,7 @@ Result<void> NodeShards::make(ShardHost& host, ShardId id, const NodeIdentity& i
             *host.runtime,
             wiring_.metrics);
         options.cluster = host.replica->options();
+        options.cluster->goes_on_alone = config.cluster_go_on_alone;
         options.store.is_replicated = true;
     }
     host.shard = make_shard(std::move(options), *host.runtime, wiring_.metrics, shard_table_);

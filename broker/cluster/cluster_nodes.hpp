@@ -38,6 +38,7 @@ class ClusterNodes {
     /// Those of the setting, who would found a cluster.
     [[nodiscard]] std::vector<consensus::Voter> voters() const;
     [[nodiscard]] NodeId self() const { return self_; }
+    [[nodiscard]] std::string own_address() const { return format_endpoint(nodes_.at(self_)); }
 
   private:
     NodeId self_;

@@ -55,6 +55,7 @@ Replica::Replica(ClusterNodes nodes,
 ShardCluster Replica::options() {
     return {.voters = nodes_.voters(),
             .links = &mesh_,
+            .address = nodes_.own_address(),
             .tick = election_timeout_ / ticks_per_election,
             .election_timeout = election_timeout_,
             .heartbeat_timeout = election_timeout_ / heartbeats_per_election};

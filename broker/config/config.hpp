@@ -74,6 +74,7 @@ struct Config {
     std::string log_level = "info";
     std::string ready_file;
     bool rebuild_index = false;
+    bool cluster_go_on_alone = false;
 };
 
 /// What the command line asks for besides settings.

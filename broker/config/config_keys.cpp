@@ -251,6 +251,10 @@ const std::array keys{
               "Written as JSON with the addresses once the broker serves."},
     ConfigKey{
         "rebuild_index", &Config::rebuild_index, "Throw the index away and build it from the log."},
+    ConfigKey{"cluster_go_on_alone",
+              &Config::cluster_go_on_alone,
+              "For one start, when a majority of the nodes is gone for good: this node becomes a "
+              "cluster of its own, with what it has. cluster_nodes names it alone then."},
 };
 
 std::string with(std::string_view text, char from, char to) {

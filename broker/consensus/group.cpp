@@ -36,6 +36,9 @@ Result<void> Group::load() {
     auto& self = *impl_;
     self.is_loaded = true;
     MILLRACE_TRY(self.io.load_state());
+    if (self.options.goes_on_alone) {
+        MILLRACE_TRY(self.io.go_on_alone());
+    }
     MILLRACE_TRY(self.check_members());
     const auto name = "group " + std::to_string(self.options.group.value);
     if (self.io.is_replicated() && !self.io.is_whole()) {

@@ -112,6 +112,9 @@ struct GroupOptions {
     std::string address = "local";
     /// Of a group that begins; empty: this node alone.
     std::vector<Voter> voters = {};
+    /// A majority is gone for good: from now on this node is the only member, whatever the log
+    /// says, and what the log has is committed.
+    bool goes_on_alone = false;
     /// Null: nobody else has a replica. Outlives the group.
     PeerLinks* links = nullptr;
     std::uint64_t random_seed = 1;

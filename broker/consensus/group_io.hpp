@@ -53,6 +53,9 @@ class GroupIo {
     void recover_frame(const storage::FrameView& frame, storage::FramePlace place, bool in_state);
     /// Reads what the last checkpoint kept. Before `raft_start`.
     [[nodiscard]] Result<void> load_state();
+    /// Ends the log with an entry that makes this node the only member. After `load_state`. Errors:
+    /// those of the store.
+    [[nodiscard]] Result<void> go_on_alone();
     [[nodiscard]] bool is_pristine() const;
     /// Nobody ever led: there is nothing in the log but who may.
     [[nodiscard]] bool is_new() const;
@@ -141,6 +144,9 @@ class GroupIo {
     int load_snapshot(raft_snapshot** snapshot) const;
     static void load_entry(const Recovered& from, raft_entry& entry);
     int bootstrap(const raft_configuration& configuration);
+    [[nodiscard]] Result<void> log_configuration(const raft_configuration& configuration,
+                                                 RaftIndex index);
+    [[nodiscard]] RaftIndex last_recovered() const;
     int store_hard_state();
     int append(raft_io_append* request,
                std::span<const raft_entry> entries,

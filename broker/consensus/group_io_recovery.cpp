@@ -165,10 +165,12 @@ bool GroupIo::is_pristine() const {
     return term_ == 0 && applied_.index.value == 0 && recovered_.empty();
 }
 
+RaftIndex GroupIo::last_recovered() const {
+    return recovered_.empty() ? next_index_ - 1 : recovered_.back().logged.index;
+}
+
 bool GroupIo::is_new() const {
-    const auto last =
-        recovered_.empty() ? next_index_.value - 1 : recovered_.back().logged.index.value;
-    return term_ <= 1 && last <= 1;
+    return term_ <= 1 && last_recovered() <= RaftIndex{1};
 }
 
 void GroupIo::write_state(storage::StateWriter& state) const {
@@ -264,36 +266,60 @@ int GroupIo::load(raft_term* term,
     return 0;
 }
 
-int GroupIo::bootstrap(const raft_configuration& configuration) {
+/// In the current term, as the last entry.
+Result<void> GroupIo::log_configuration(const raft_configuration& configuration, RaftIndex index) {
     raft_buffer encoded{};
-    if (const int code = raft_configuration_encode(&configuration, &encoded); code != 0) {
-        return code;
+    if (raft_configuration_encode(&configuration, &encoded) != 0) {
+        return fail(Errc::internal, "a configuration can't be encoded");
     }
-    recovered_.push_back({.logged = {.index = RaftIndex{1},
-                                     .term = RaftTerm{1},
+    const auto bytes = bytes_of(encoded);
+    const std::vector<std::byte> payload(bytes.begin(), bytes.end());
+    raft_free(encoded.base);
+    MILLRACE_TRY(const auto place,
+                 store_->append({.kind = storage::FrameKind::entry,
+                                 .flags = RAFT_CHANGE,
+                                 .group = options_.group,
+                                 .index = index,
+                                 .term = RaftTerm{term_},
+                                 .payload = payload}));
+    recovered_.push_back({.logged = {.index = index,
+                                     .term = RaftTerm{term_},
                                      .raft_type = RAFT_CHANGE,
-                                     .place = {},
+                                     .place = place,
                                      .payload_bytes = 0},
                           .entry_type = 0,
                           .batch_count = 0,
-                          .payload = {}});
-    const auto payload = bytes_of(encoded);
-    auto& entry = recovered_.back();
-    entry.payload.assign(payload.begin(), payload.end());
-    note_configuration(RaftIndex{1}, payload);
-    const auto placed = store_->append({.kind = storage::FrameKind::entry,
-                                        .flags = RAFT_CHANGE,
-                                        .group = options_.group,
-                                        .index = RaftIndex{1},
-                                        .term = RaftTerm{1},
-                                        .payload = payload});
-    raft_free(encoded.base);
-    if (!placed) {
-        return failed(placed.error());
-    }
-    entry.logged.place = placed.value();
+                          .payload = payload});
+    note_configuration(index, payload);
+    return ok();
+}
+
+int GroupIo::bootstrap(const raft_configuration& configuration) {
     term_ = 1;
+    if (const auto logged = log_configuration(configuration, RaftIndex{1}); !logged) {
+        return failed(logged.error());
+    }
     return store_hard_state();
+}
+
+/// In a term of its own: nobody else can have an entry of that.
+Result<void> GroupIo::go_on_alone() {
+    const auto known = members();
+    if (known.empty() || (known.size() == 1 && known.front().node == options_.self)) {
+        return ok();
+    }
+    ++term_;
+    vote_ = 0;
+    raft_configuration configuration{};
+    raft_configuration_init(&configuration);
+    const int added = raft_configuration_add(
+        &configuration, options_.self.value, options_.address.c_str(), RAFT_VOTER);
+    auto logged = added == 0 ? log_configuration(configuration, last_recovered() + 1)
+                             : Result<void>(fail(Errc::internal, raft_strerror(added)));
+    raft_configuration_close(&configuration);
+    MILLRACE_TRY(logged);
+    return store_hard_state() == 0 ? Result<void>(ok())
+                                   : Result<void>(fail(Errc::shard_failed, failure_));
 }
 
 }  // namespace millrace::broker::consensus

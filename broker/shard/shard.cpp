@@ -119,7 +119,8 @@ void ShardImpl::serve() {
     }
     is_serving_ = true;
     last_turn_ = runtime_.clock().steady_now();
-    if (catalog_.has_cluster()) {
+    // What goes on alone is another cluster: former members with their old data are no part of it.
+    if (catalog_.has_cluster() && !options_.cluster->goes_on_alone) {
         catalog_.publish_first_view();
         return;
     }

@@ -40,6 +40,8 @@ struct PublishLimits {
 struct ShardCluster {
     std::vector<consensus::Voter> voters;   ///< of a cluster that is founded; this node included
     consensus::PeerLinks* links = nullptr;  ///< outlives the shard
+    std::string address;                    ///< of this node, as others reach it
+    bool goes_on_alone = false;             ///< a majority is gone for good
     Duration tick{50'000};
     Duration election_timeout{600'000};
     Duration heartbeat_timeout{150'000};

@@ -26,6 +26,8 @@ ShardGroups::ShardGroups(const ShardOptions& options,
     if (const auto& cluster = options.cluster) {
         group.voters = cluster->voters;
         group.links = cluster->links;
+        group.address = cluster->address;
+        group.goes_on_alone = cluster->goes_on_alone;
         group.tick = cluster->tick;
         group.election_timeout = cluster->election_timeout;
         group.heartbeat_timeout = cluster->heartbeat_timeout;

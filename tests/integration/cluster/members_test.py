@@ -122,6 +122,35 @@ class OneAlone(unittest.TestCase):
         self.assertIsNone(self.cluster.find_leader())
         self.assertEqual(set(self.cluster.entries()[0].values()), {(0, 0)}, "nothing was agreed on")
 
+    def test_the_last_node_goes_on_alone_and_others_join_it(self):
+        self.cluster.start()
+        self.cluster.millrace("topic", "create", TOPIC, "--partitions", "4")
+        self.cluster.millrace("publish", TOPIC, "--jsonl", text=lines_of(numbered(300, 8)))
+        self.cluster.settle()
+        last, *lost = self.cluster.nodes.values()
+        for node in lost:
+            node.kill()
+        last.kill()
+        arguments = list(last.arguments)
+        last.arguments = [*arguments, "--cluster-go-on-alone"]
+        self.assertIn("has to name this node alone", self.refusal(last))
+        self.set_nodes(last, f"1=127.0.0.1:{self.cluster.peer_ports[1]}")
+        last.start()
+        self.assertEqual(len(self.cluster.millrace("consume", TOPIC).stdout.splitlines()), 300)
+        last.stop()
+        del last.arguments[-1]
+        last.start()
+        self.cluster.wait_for_voters(1)
+        # One with the old data is no part of it; an empty one is.
+        lost[0].start()
+        self.cluster.join(lost[0])
+        self.cluster.eventually(20, lambda: lost[0].has_logged("belongs to another cluster"), "it is refused")
+        lost[0].kill()
+        lost[0].wipe()
+        lost[0].start()
+        self.cluster.wait_for_voters(1, lost[0].number)
+        self.assertEqual(len(self.cluster.millrace("consume", TOPIC).stdout.splitlines()), 300)
+
     def test_one_node_grows_to_three(self):
         first, *others = self.cluster.nodes.values()
         self.set_nodes(first, f"1=127.0.0.1:{self.cluster.peer_ports[1]}")

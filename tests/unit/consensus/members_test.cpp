@@ -228,6 +228,43 @@ TEST_F(MembersTest, DataOfAClusterDoesNotStandAlone) {
     EXPECT_THAT(one.start_error.text, HasSubstr("cluster of the nodes 1, 2, 3"));
 }
 
+TEST_F(MembersTest, SurvivorGoesOnAloneWithAllThatItHas) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    first->propose("agreed");
+    run(second);
+    auto& survivor = follower();
+    for (const auto& replica : replicas) {
+        if (replica.get() != &survivor) {
+            replica->crash();
+        }
+    }
+    run(5 * second);
+    ASSERT_FALSE(survivor.group->role().leads);
+    survivor.close();
+    survivor.options.voters = {{.node = survivor.node, .address = "here"}};
+    survivor.options.goes_on_alone = true;
+    survivor.open();
+    run(second);
+    EXPECT_THAT(survivor.start_error.text, IsEmpty());
+    EXPECT_TRUE(survivor.group->role().leads);
+    EXPECT_THAT(voters_of(survivor), ElementsAre(survivor.node.value));
+    EXPECT_THAT(survivor.applied, ElementsAre("agreed"));
+    survivor.propose("alone");
+    run(second);
+    // Told so once more, and no more after that.
+    const auto term = survivor.group->role().term;
+    survivor.close();
+    survivor.open();
+    EXPECT_EQ(survivor.group->role().term, term);
+    survivor.close();
+    survivor.options.goes_on_alone = false;
+    survivor.open();
+    run(second);
+    EXPECT_TRUE(survivor.group->role().leads);
+    EXPECT_THAT(voters_of(survivor), ElementsAre(survivor.node.value));
+}
+
 TEST_F(MembersTest, NodeThatIsNoMemberIsToldSoInTheFirstGroup) {
     ASSERT_NE(elect(), nullptr);
     auto& stranger = at(4);
