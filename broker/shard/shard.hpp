@@ -189,7 +189,7 @@ class Shard {
     virtual void on_members(std::function<void()> listener) = 0;
     /// As Group::change. Errors: unknown_group, too.
     virtual void change_members(GroupId group,
-                                consensus::MemberChange change,
+                                const consensus::MemberChange& change,
                                 CommandDone done) = 0;
     /// Takes no part in its groups any more: no entry comes, no vote is given.
     virtual void leave() = 0;

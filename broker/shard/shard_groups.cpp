@@ -116,13 +116,13 @@ std::vector<consensus::GroupStatus> ShardGroups::status() const {
 }
 
 void ShardGroups::change_members(GroupId group,
-                                 consensus::MemberChange change,
+                                 const consensus::MemberChange& change,
                                  std::function<void(Result<void>)> done) {
     if (!has(group)) {
         done(fail(Errc::unknown_group, "group " + std::to_string(group.value) + " is not here"));
         return;
     }
-    group_of(group).change(std::move(change), std::move(done));
+    group_of(group).change(change, std::move(done));
 }
 
 void ShardGroups::on_durable(CommitSequence commit) {

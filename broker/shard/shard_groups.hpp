@@ -46,7 +46,7 @@ class ShardGroups {
     void transfer(NodeId to);
     [[nodiscard]] std::vector<consensus::GroupStatus> status() const;
     void change_members(GroupId group,
-                        consensus::MemberChange change,
+                        const consensus::MemberChange& change,
                         std::function<void(Result<void>)> done);
 
     void on_durable(CommitSequence commit);

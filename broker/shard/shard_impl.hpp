@@ -57,8 +57,10 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void on_members(std::function<void()> listener) override {
         tell_members_ = std::move(listener);
     }
-    void change_members(GroupId group, consensus::MemberChange change, CommandDone done) override {
-        groups_.change_members(group, std::move(change), std::move(done));
+    void change_members(GroupId group,
+                        const consensus::MemberChange& change,
+                        CommandDone done) override {
+        groups_.change_members(group, change, std::move(done));
     }
     void leave() override { groups_.stop(); }
 
