@@ -1,7 +1,9 @@
 #include "broker/peers/peer_wire.hpp"
 
 #include <array>
+#include <concepts>
 #include <exception>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -26,6 +28,27 @@ Result<Json> parse_json(std::span<const std::byte> text) {
         return fail(Errc::malformed, "a frame between nodes is no JSON object");
     }
     return json;
+}
+
+/// The library itself converts between all kinds of numbers, out of range too.
+template <std::unsigned_integral Number>
+void read_number(const Json& json, Number& value) {
+    const auto* const number = json.get_ptr<const Json::number_unsigned_t*>();
+    if (number == nullptr || !std::in_range<Number>(*number)) {
+        throw Json::other_error::create(501, "not a whole number in its range", &json);
+    }
+    value = static_cast<Number>(*number);
+}
+
+template <std::unsigned_integral Number>
+Number number_of(const Json& json) {
+    Number value = 0;
+    read_number(json, value);
+    return value;
+}
+
+const Json::array_t& rows_of(const Json& json, const char* name) {
+    return json.at(name).get_ref<const Json::array_t&>();
 }
 
 /// Members that are missing or of another type than asked for make the whole thing malformed.
@@ -67,12 +90,14 @@ std::vector<std::byte> format_hello(const PeerHello& hello) {
 
 Result<PeerHello> parse_hello(std::span<const std::byte> text) {
     MILLRACE_TRY(auto hello, read_json<PeerHello>(text, [](const Json& json, PeerHello& value) {
-                     json.at("version").get_to(value.version);
-                     json.at("node").get_to(value.node.value);
-                     json.at("shard").get_to(value.shard);
-                     json.at("shard_count").get_to(value.shard_count);
+                     read_number(json.at("version"), value.version);
+                     read_number(json.at("node"), value.node.value);
+                     read_number(json.at("shard"), value.shard);
+                     read_number(json.at("shard_count"), value.shard_count);
                      json.at("cluster_id").get_to(value.cluster_id);
-                     json.at("founders").get_to(value.founders);
+                     for (const auto& founder : rows_of(json, "founders")) {
+                         value.founders.push_back(number_of<std::uint64_t>(founder));
+                     }
                      json.at("is_new").get_to(value.is_new);
                      json.at("is_copying").get_to(value.is_copying);
                      json.at("native").get_to(value.native);
@@ -101,14 +126,16 @@ std::vector<std::byte> format_listing(std::uint32_t correlation, const ShardList
 
 Result<ShardListing> parse_listing(std::span<const std::byte> text) {
     return read_json<ShardListing>(text, [](const Json& json, ShardListing& listing) {
-        for (const auto& row : json.at("terms")) {
-            listing.terms[row.at(0).get<std::uint32_t>()] = row.at(1).get<std::uint64_t>();
+        for (const auto& row : rows_of(json, "terms")) {
+            listing.terms[number_of<std::uint32_t>(row.at(0))] =
+                number_of<std::uint64_t>(row.at(1));
         }
-        for (const auto& row : json.at("segments")) {
-            listing.segments.push_back({.segment = SegmentSequence{row.at(0).get<std::uint64_t>()},
-                                        .hash_seed = row.at(1).get<std::uint64_t>(),
-                                        .used_bytes = row.at(2).get<std::uint64_t>(),
-                                        .file_bytes = row.at(3).get<std::uint64_t>()});
+        for (const auto& row : rows_of(json, "segments")) {
+            listing.segments.push_back(
+                {.segment = SegmentSequence{number_of<std::uint64_t>(row.at(0))},
+                 .hash_seed = number_of<std::uint64_t>(row.at(1)),
+                 .used_bytes = number_of<std::uint64_t>(row.at(2)),
+                 .file_bytes = number_of<std::uint64_t>(row.at(3))});
         }
     });
 }
@@ -129,10 +156,10 @@ std::vector<std::byte> format_read_request(std::uint32_t correlation,
 
 Result<storage::SegmentRead> parse_read_request(std::span<const std::byte> text) {
     return read_json<storage::SegmentRead>(text, [](const Json& json, storage::SegmentRead& read) {
-        json.at("segment").get_to(read.segment.value);
-        json.at("hash_seed").get_to(read.hash_seed);
-        json.at("position").get_to(read.position.value);
-        json.at("bytes").get_to(read.bytes);
+        read_number(json.at("segment"), read.segment.value);
+        read_number(json.at("hash_seed"), read.hash_seed);
+        read_number(json.at("position"), read.position.value);
+        read_number(json.at("bytes"), read.bytes);
     });
 }
 
@@ -148,7 +175,7 @@ Error parse_refusal(std::span<const std::byte> text) {
         std::string text;
     };
     const auto refusal = read_json<Refusal>(text, [](const Json& json, Refusal& value) {
-        json.at("code").get_to(value.code);
+        read_number(json.at("code"), value.code);
         json.at("text").get_to(value.text);
     });
     return refusal ? fail(static_cast<Errc>(refusal.value().code), refusal.value().text)
