@@ -160,6 +160,24 @@ class Http(unittest.TestCase):
             self.assertEqual(http(broker, "/nothing")[0], 404)
 
 
+    def test_every_example_of_an_alert_asks_for_metrics_that_there_are(self):
+        rules = (ROOT / "docs" / "examples" / "alerts.yaml").read_text()
+        sources = "".join(path.read_text() for folder in ("broker", "storage") for path in (ROOT / folder).rglob("*.cpp"))
+        known = set(re.findall(r'"(millrace_[a-z0-9_]+)"', sources))
+        asked = re.findall(r"^ +expr: (.+)$", rules, re.MULTILINE)
+        self.assertEqual(len(asked), rules.count("- alert: "))
+        self.assertEqual(len(asked), rules.count("summary: "))
+        names = {re.sub("_bucket$", "", name) for expression in asked for name in re.findall(r"\bmillrace_\w+", expression)}
+        self.assertEqual(names - known, set())
+        self.assertGreater(len(names), 15)
+        with Broker() as broker:
+            broker.millrace("subscription", "create", "odoo-mrp", "--topic", "plant1.>")
+            broker.millrace("publish", "plant1.step", "--create-topics", "1", "--value", "x")
+            broker.millrace("subscription", "consume", "odoo-mrp", "--count", "1", "--nack", "mapping")
+            without_odoo = [name for name in names if not name.startswith("millrace_odoo_")]
+            eventually(30, lambda: all(f"# TYPE {name} " in http(broker, "/metrics")[1] for name in without_odoo), "all are shown")
+
+
 class HostileBytes(unittest.TestCase):
     def setUp(self):
         self.broker = Broker(arguments=["--hello-timeout-ms", "500", "--frame-bytes-max", "1MiB", "--connections-max", "64"]).start()
