@@ -81,6 +81,14 @@ class Causes(unittest.TestCase):
             feed.broker.millrace("dlq", "redrive", "odoo-parts", "--all")
             eventually(30, lambda: self.orders(feed).get("one", {}).get("state") == "done", "applied after the redrive")
 
+    def test_mapping_a_model_that_odoo_does_not_know_waits_as_a_letter(self):
+        with Feed(mapping="mappings:" + PARTS.replace("stock.lot", "stock.lott")) as feed:
+            feed.publish(*some(3))
+            eventually(30, lambda: len(feed.letters()) == 3, "a letter each")
+            self.assertEqual({(letter["cause"], letter["attempts"]) for letter in feed.letters()}, {("mapping", 1)})
+            self.assertIn("Object stock.lott doesn't exist", feed.letters()[0]["error"])
+            self.assertEqual(feed.status()["circuit"], "closed")
+
     def test_transient_classes_are_tried_again(self):
         for name in ("psycopg2.errors.DeadlockDetected", "psycopg2.errors.LockNotAvailable"):
             with self.subTest(name), Feed("--seed", "3", mapping=FINISH) as feed:
