@@ -47,6 +47,22 @@ std::string text_of(jv value) {
     return made;
 }
 
+/// Without what jq says to those who call it from a shell: "(Unix shell quoting issues?) at
+/// <top-level>, line 1:".
+std::string in_own_words(std::string text) {
+    const auto replace = [&text](std::string_view old, std::string_view other) {
+        if (const auto at = text.find(old); at != std::string::npos) {
+            text.replace(at, old.size(), other);
+        }
+    };
+    replace(" (Unix shell quoting issues?)", "");
+    replace(" at <top-level>, line ", " in line ");
+    if (text.ends_with(':')) {
+        text.pop_back();
+    }
+    return text;
+}
+
 void collect_error(void* out, jv message) {
     auto& text = *static_cast<std::string*>(out);
     if (text.empty() && jv_get_kind(message) == JV_KIND_STRING) {
@@ -144,8 +160,7 @@ Result<JqProgram> JqProgram::compile(const std::string& program) {
         return JqProgram(std::move(state));
     }
     auto text = state->errors.empty() ? std::string("jq does not accept it") : state->errors;
-    text = text.substr(0, text.find('\n'));
-    return fail(Errc::configuration, text);
+    return fail(Errc::configuration, in_own_words(text.substr(0, text.find('\n'))));
 }
 
 Result<std::vector<std::string>> JqProgram::run(const std::string& input) const {

@@ -15,16 +15,15 @@ Fault Expression::fault(const std::string& text) const {
     return {.cause = Cause::mapping, .error = place + ": " + name + ": " + text};
 }
 
+// On the line of the program, so that lines in jq's words stay right.
 const char* expression_prelude() noexcept {
-    return R"(
-def external_name:
-  if . == null or . == "" then error("external_name of nothing") else tostring end | explode
-  | map(if (. >= 48 and . <= 57) or (. >= 65 and . <= 90) or (. >= 97 and . <= 122) or . == 45
-        then [.] | implode else "_" + tostring + "_" end)
-  | add // "";
-def odoo_datetime: . / 1000000 | floor | strftime("%Y-%m-%d %H:%M:%S");
-def odoo_date: . / 1000000 | floor | strftime("%Y-%m-%d");
-)";
+    return R"(def external_name: )"
+           R"(if . == null or . == "" then error("external_name of nothing") else tostring end )"
+           R"(| explode | map(if (. >= 48 and . <= 57) or (. >= 65 and . <= 90) )"
+           R"(or (. >= 97 and . <= 122) or . == 45 )"
+           R"(then [.] | implode else "_" + tostring + "_" end) | add // ""; )"
+           R"(def odoo_datetime: . / 1000000 | floor | strftime("%Y-%m-%d %H:%M:%S"); )"
+           R"(def odoo_date: . / 1000000 | floor | strftime("%Y-%m-%d"); )";
 }
 
 }  // namespace millrace::broker::odoo

@@ -37,6 +37,9 @@ TEST(JqProgram, SaysWhatIsWrongWithItself) {
     ASSERT_FALSE(program);
     EXPECT_EQ(program.error().code, Errc::configuration);
     EXPECT_THAT(program.error().text, HasSubstr("syntax error"));
+    EXPECT_THAT(program.error().text, Not(HasSubstr("shell")));
+    EXPECT_TRUE(program.error().text.ends_with(" in line 1")) << program.error().text;
+    EXPECT_TRUE(JqProgram::compile(".a |\n nonsense(").error().text.ends_with(" in line 2"));
 }
 
 TEST(JqProgram, RefusesInputThatIsNotJson) {

@@ -52,6 +52,10 @@ INSTANTIATE_TEST_SUITE_P(
             "mappings:\n  - topics: [a]\n    steps:\n      - model: m\n        external_id: .key\n"
             "        fields: {name: Machine 4}",
             "m.yaml:6: name: not a jq program"},
+        BadFile{
+            "mappings:\n  - topics: [a]\n    steps:\n      - model: m\n        external_id: .key\n"
+            "        fields: {name: .key |}",
+            "unexpected $end in line 1; a fixed text"},
         BadFile{"mappings: [\n", "m.yaml:2"}));
 
 /// A rule of one step.
