@@ -46,6 +46,20 @@ class CommandLine(unittest.TestCase):
             seen += [json.loads(line)["n"] for line in lines]
         self.assertEqual(sorted(seen), list(range(30)))
 
+    def test_subscription_consume_shows_attempts_and_says_why_nothing_came(self):
+        self.publish("count.attempts", 1)
+        self.broker.millrace("subscription", "create", "tries", "--topic", "count.attempts", "--backoff-min", "1ms", "--backoff-max", "1ms")
+        for attempt in (1, 2, 3):
+            shown = self.broker.millrace("subscription", "consume", "tries", "--count", "1", "--nack", "transient", "--format", "{attempt} {value.n}")
+            self.assertEqual(shown.stdout, f"{attempt} 0\n")
+        self.assertEqual(self.broker.ask("subscription", "consume", "tries", "--count", "1", "--nack", "mapping")["attempt"], 4)
+        self.broker.millrace("subscription", "pause", "tries", "--reason", "month end")
+        silent = self.broker.millrace("subscription", "consume", "tries", "--idle", "200ms")
+        self.assertEqual(silent.stdout, "")
+        self.assertRegex(silent.stderr, "nothing came: paused.*month end")
+        quiet = self.broker.millrace("--quiet", "subscription", "consume", "tries", "--idle", "200ms")
+        self.assertEqual(quiet.stderr, "")
+
     def to_full_disk(self, *arguments: str) -> subprocess.CompletedProcess:
         with open("/dev/full", "wb") as full:
             return subprocess.run([binary("millrace"), "--brokers", self.broker.native, *arguments], stdout=full,

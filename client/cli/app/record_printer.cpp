@@ -4,14 +4,15 @@
 
 namespace millrace::cli {
 
-RecordPrinter::RecordPrinter(Session& session, const std::string& format)
+RecordPrinter::RecordPrinter(Session& session, const std::string& format, RecordFormat::Of source)
     : session_(session),
       format_(RecordFormat::parse(!format.empty()     ? format
                                   : session.is_json() ? "json"
-                                                      : "value")) {}
+                                                      : "value",
+                                  source)) {}
 
-void RecordPrinter::print(const Record& record) {
-    session_.out() << format_.format(record) << '\n';
+void RecordPrinter::print(const Record& record, std::uint32_t attempt) {
+    session_.out() << format_.format(record, attempt) << '\n';
     ++count_;
 }
 

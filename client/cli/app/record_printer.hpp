@@ -11,9 +11,12 @@ namespace millrace::cli {
 class RecordPrinter {
   public:
     /// `format` as RecordFormat has it; empty: value, or json with --output json.
-    RecordPrinter(Session& session, const std::string& format);
+    RecordPrinter(Session& session,
+                  const std::string& format,
+                  RecordFormat::Of source = RecordFormat::Of::log);
 
-    void print(const Record& record);
+    /// `attempt` of what a queue delivers.
+    void print(const Record& record, std::uint32_t attempt = 0);
     /// Pushes what was printed to whoever reads it; throws where nobody does any more.
     void flush();
     [[nodiscard]] std::uint64_t count() const { return count_; }

@@ -10,18 +10,21 @@
 namespace millrace::cli {
 namespace {
 
-const std::vector<std::string>& field_names() {
-    static const std::vector<std::string> names{"topic",
-                                                "partition",
-                                                "offset",
-                                                "key",
-                                                "value",
-                                                "append_time",
-                                                "event_time",
-                                                "append_time_us",
-                                                "event_time_us",
-                                                "headers",
-                                                "header"};
+std::vector<std::string> field_names(RecordFormat::Of source) {
+    std::vector<std::string> names{"topic",
+                                   "partition",
+                                   "offset",
+                                   "key",
+                                   "value",
+                                   "append_time",
+                                   "event_time",
+                                   "append_time_us",
+                                   "event_time_us",
+                                   "headers",
+                                   "header"};
+    if (source == RecordFormat::Of::queue) {
+        names.emplace_back("attempt");
+    }
     return names;
 }
 
@@ -59,8 +62,9 @@ char unescape(char c) {
 
 }  // namespace
 
-RecordFormat RecordFormat::parse(std::string_view text) {
+RecordFormat RecordFormat::parse(std::string_view text, Of source) {
     RecordFormat out;
+    out.source_ = source;
     if (text == "value" || text == "json") {
         out.kind_ = text == "json" ? Kind::json : Kind::value;
         return out;
@@ -95,7 +99,7 @@ void RecordFormat::append_field(std::string_view field) {
     const auto dot = field.find('.');
     std::string name(field.substr(0, dot));
     std::string argument(dot == std::string_view::npos ? "" : field.substr(dot + 1));
-    const auto& names = field_names();
+    const auto names = field_names(source_);
     const bool takes_argument = name == "value" || name == "header";
     const bool is_complete = name != "header" || !argument.empty();
     if (std::find(names.begin(), names.end(), name) == names.end()) {
@@ -109,7 +113,7 @@ void RecordFormat::append_field(std::string_view field) {
     pieces_.push_back({std::move(argument), std::move(name)});
 }
 
-std::string RecordFormat::render(const Piece& piece, const Record& record) {
+std::string RecordFormat::render(const Piece& piece, const Record& record, std::uint32_t attempt) {
     if (piece.field.empty()) {
         return piece.text;
     }
@@ -132,6 +136,9 @@ std::string RecordFormat::render(const Piece& piece, const Record& record) {
     if (piece.field == "partition") {
         return std::to_string(record.partition);
     }
+    if (piece.field == "attempt") {
+        return std::to_string(attempt);
+    }
     if (piece.field == "offset") {
         return std::to_string(record.offset);
     }
@@ -140,16 +147,20 @@ std::string RecordFormat::render(const Piece& piece, const Record& record) {
     return piece.field.ends_with("_us") ? std::to_string(time) : format_time(time);
 }
 
-std::string RecordFormat::format(const Record& record) const {
+std::string RecordFormat::format(const Record& record, std::uint32_t attempt) const {
     if (kind_ == Kind::json) {
-        return format_json_line(record);
+        std::string line = format_json_line(record);
+        if (source_ == Of::queue) {
+            line.insert(line.size() - 1, ",\"attempt\":" + std::to_string(attempt));
+        }
+        return line;
     }
     if (kind_ == Kind::value) {
         return record.value;
     }
     std::string out;
     for (const Piece& piece : pieces_) {
-        out += render(piece, record);
+        out += render(piece, record, attempt);
     }
     return out;
 }

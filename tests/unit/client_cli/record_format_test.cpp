@@ -44,6 +44,18 @@ TEST(RecordFormat, TemplatesFillFields) {
     EXPECT_EQ(format("{header.schema} {header.none}|{headers}"), "v1 |schema=v1,site=plant1");
 }
 
+TEST(RecordFormat, DeliveriesOfAQueueHaveTheirAttempt) {
+    const auto of_queue = [](const char* text) {
+        return RecordFormat::parse(text, RecordFormat::Of::queue).format(sample(), 3);
+    };
+    EXPECT_EQ(of_queue("{attempt} {key}"), "3 WO-1");
+    EXPECT_EQ(of_queue("value"), sample().value);
+    EXPECT_TRUE(
+        of_queue("json").ends_with(R"("value":{"qty":10,"machine":{"id":"M4"}},"attempt":3})"));
+    EXPECT_EQ(format("json").find("attempt"), std::string::npos);
+    EXPECT_EQ(error_of("{attempt}"), "--format: there is no field {attempt}");
+}
+
 TEST(RecordFormat, KnowsEscapesAndBraces) {
     EXPECT_EQ(format(R"({key}\t{offset}\n\\)"), "WO-1\t9\n\\");
     EXPECT_EQ(format("{{{key}}}"), "{WO-1}");

@@ -59,7 +59,7 @@ class QueueReader {
           options_(options),
           idle_(require_duration(options.idle, "--idle")),
           nack_(nack_options_of(options)),
-          printer_(session, options.format),
+          printer_(session, options.format, RecordFormat::Of::queue),
           subscription_(session.client().subscribe(options.name, subscribe_options_of(options))),
           progress_(session, "consumed"),
           last_(std::chrono::steady_clock::now()) {}
@@ -70,6 +70,9 @@ class QueueReader {
             if (!deliveries.empty()) {
                 take(deliveries);
             }
+        }
+        if (printer_.count() == 0 && is_idle()) {
+            say_why();
         }
         if (stale_ == 0) {
             return ExitCode::ok;
@@ -86,11 +89,16 @@ class QueueReader {
         return !options_.follow && !options_.count &&
                std::chrono::steady_clock::now() - last_ > idle_;
     }
+    /// While it still consumes: "no consumer" would be no answer.
+    void say_why() {
+        const std::string reason = session_.admin().describe_subscription(options_.name).reason;
+        session_.note("nothing came" + (reason.empty() ? "" : ": " + reason));
+    }
     void take(std::vector<Delivery>& deliveries) {
         last_ = std::chrono::steady_clock::now();
         std::size_t taken = 0;
         for (; taken < deliveries.size() && !has_enough(); ++taken) {
-            printer_.print(deliveries[taken].record());
+            printer_.print(deliveries[taken].record(), deliveries[taken].attempt());
         }
         printer_.flush();
         for (std::size_t i = 0; i < taken && !options_.peek; ++i) {
@@ -125,7 +133,7 @@ void add_options(CLI::App& app, ConsumeOptions& options) {
     add_topics(app, options.topics, "Create it over these when it does not exist");
     add_choice(app, "--order", options.order, choice(order_names, "The order when it is created"));
     app.add_option("-n,--count", options.count, "End after so many, waiting for them")
-        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
+        ->check(positive_number())
         ->type_name("N");
     app.add_flag("-F,--follow", options.follow, "Go on with what will come");
     app.add_option(
@@ -154,6 +162,7 @@ void add_subscription_consume_command(Registry& registry) {
                      "Print records and acknowledge them",
                      "millrace subscription consume audit --follow --output json\n"
                      "millrace subscription consume audit --topic 'plant1.>' --count 10\n"
+                     "millrace subscription consume audit --format '{attempt} {key}: {value}'\n"
                      "millrace subscription consume odoo-mrp --count 1 --nack mapping --error 'no "
                      "product CH-9'"},
                     options,
