@@ -162,6 +162,9 @@ class ReplayToTopic(JobsCase):
             done = self.broker.millrace("replay", "create", "--topic", "plant1.>", "--from", "-1h", *arguments, check=False)
             self.assertEqual(done.returncode, code, done.stderr)
             self.assertIn(word, done.stderr)
+        done = self.broker.millrace("replay", "create", "--topic", "plant1.>", "--topic", "plant2.>", "--from", "-1h", "--to-topic", COPY, check=False)
+        self.assertEqual((done.returncode, done.stderr), (3, 'millrace: no topic matches "plant2.>" (unknown_topic)\n'))
+        self.assertEqual(self.broker.ask("job", "ls"), [])
 
     def test_the_terminal_is_still_a_target(self):
         old = self.broker.millrace("replay", "--topic", "plant1.>", "--from", "-1h", "--format", "json", "--key", "WO-5").stdout
