@@ -43,6 +43,18 @@ void move_help_to_end(std::vector<std::string>& words) {
     }
 }
 
+/// Of "Could not convert: --rate = -5" the option and what was given.
+std::string text_of(const CLI::ParseError& error) {
+    constexpr std::string_view begin = "Could not convert: ";
+    std::string text = error.what();
+    const auto equals = text.find(" = ");
+    if (!text.starts_with(begin) || equals == std::string::npos) {
+        return text;
+    }
+    return text.substr(begin.size(), equals - begin.size()) + ": \"" + text.substr(equals + 3) +
+           "\" is no number that can stand here";
+}
+
 void print_error(std::ostream& err, const Globals& globals, const ClientError& error) {
     if (globals.output == OutputFormat::json) {
         using Json = nlohmann::ordered_json;
@@ -101,7 +113,7 @@ ParsedCommand CommandLine::parse(std::vector<std::string> words) {
         return {.out = app_->help()};
     } catch (const CLI::ParseError& error) {
         const std::string unknown = explain_unknown_word(*app_, words);
-        const std::string text = unknown.empty() ? std::string(error.what()) : unknown;
+        const std::string text = unknown.empty() ? text_of(error) : unknown;
         return {.err = "millrace: " + text + "\n", .code = ExitCode::usage};
     }
     return {.action = chosen_, .globals = globals_};

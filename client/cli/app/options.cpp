@@ -19,6 +19,15 @@ CLI::App& add_family(CLI::App& parent, const CommandText& text) {
     return *command;
 }
 
+CLI::Validator positive_number() {
+    return {[](const std::string& text) {
+                const bool is_one =
+                    !text.starts_with('-') && text.find_first_of("123456789") != std::string::npos;
+                return is_one ? std::string() : "\"" + text + "\" is no number from 1 up";
+            },
+            ""};
+}
+
 CLI::Option* add_topics(CLI::App& app, std::vector<std::string>& topics, const std::string& help) {
     return app.add_option("-t,--topic", topics, help + "; may come again")
         ->allow_extra_args(false)

@@ -62,6 +62,8 @@ CLI::Option* add_choice(CLI::App& app,
         words.second);
     return option->check(CLI::IsMember(allowed).description(""))->type_name(shown);
 }
+/// For counts. CLI11's own names the whole range of doubles in its error.
+[[nodiscard]] CLI::Validator positive_number();
 /// `-t,--topic`, which may come again and takes one word each time, so that names can follow it.
 CLI::Option* add_topics(CLI::App& app, std::vector<std::string>& topics, const std::string& help);
 /// Binds the words to their help for `add_choice`.

@@ -187,7 +187,7 @@ void add_consume_command(Registry& registry) {
     command.add_option("-g,--group", options->group, "Share the partitions with this group");
     command.add_option("--partition", options->partition, "Only this partition")->type_name("N");
     command.add_option("-n,--count", options->count, "End after so many, waiting for them")
-        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
+        ->check(positive_number())
         ->type_name("N");
     command.add_flag("-F,--follow", options->follow, "Go on with what will come");
     command

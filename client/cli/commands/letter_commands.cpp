@@ -292,7 +292,7 @@ void add_list(Registry& registry) {
         ->capture_default_str();
     add_choice(app, "--group-by", options->group_by, choice(group_by_names, "Count them instead"));
     app.add_option("--limit", options->limit, "At most so many")
-        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
+        ->check(positive_number())
         ->capture_default_str();
 }
 

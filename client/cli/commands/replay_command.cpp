@@ -57,7 +57,7 @@ void add_print_options(CLI::App& command, PrintOptions& options) {
     command.add_option("--to", options.to, "Where it ends; without: all there is")
         ->type_name("TIME");
     command.add_option("-n,--count", options.count, "End after so many")
-        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
+        ->check(positive_number())
         ->type_name("N");
     command.add_option("--format", options.format, "value, json, or a template")
         ->type_name("FORMAT");

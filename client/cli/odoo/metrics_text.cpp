@@ -99,7 +99,8 @@ std::string fetch_metrics(const std::string& address) {
     } catch (const boost::system::system_error& error) {
         throw ClientError(static_cast<std::uint16_t>(Errc::connection_lost),
                           "connection_lost",
-                          "no metrics from " + address + ": " + error.code().message());
+                          "no metrics from " + address + ": " + error.code().message() +
+                              "; --http or MILLRACE_HTTP say where the broker shows them");
     }
 }
 

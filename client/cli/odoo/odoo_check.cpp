@@ -101,7 +101,7 @@ void add_odoo_check(Registry& registry) {
                      "millrace odoo check odoo-mrp.yaml"},
                     options,
                     check);
-    command.add_option("files", options->files, "Mapping files")->required()->type_name("FILE");
+    command.add_option("FILE", options->files, "Mapping files")->required();
 }
 
 }  // namespace millrace::cli

@@ -149,9 +149,7 @@ void add_odoo_try(Registry& registry) {
          "--database plant --login millrace --key-file odoo.key"},
         options,
         try_events);
-    command.add_option("mapping", options->mapping, "A mapping file")
-        ->required()
-        ->type_name("FILE");
+    command.add_option("MAPPING", options->mapping, "A mapping file")->required();
     command
         .add_option("--event",
                     options->events,

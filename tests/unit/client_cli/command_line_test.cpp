@@ -138,6 +138,27 @@ TEST(CommandLine, SaysWhichWordsAnOptionKnows) {
     EXPECT_THAT(parsed.err, HasSubstr("standard"));
 }
 
+TEST(CommandLine, SaysWhichNumbersAnOptionTakes) {
+    EXPECT_EQ(parse({"sub", "create", "s", "-t", "a", "--window", "0"}).err,
+              "millrace: --window: \"0\" is no number from 1 up\n");
+    EXPECT_EQ(parse({"consume", "a", "--count", "-3"}).err,
+              "millrace: --count: \"-3\" is no number from 1 up\n");
+    for (const char* text : {"-5", "ten", "5000000000"}) {
+        const ParsedCommand parsed = parse({"sub", "alter", "s", "--rate", text});
+        EXPECT_EQ(
+            parsed.err,
+            "millrace: --rate: \"" + std::string(text) + "\" is no number that can stand here\n");
+        EXPECT_EQ(parsed.code, ExitCode::usage);
+    }
+    EXPECT_EQ(parse({"sub", "alter", "s", "--rate", "5"}).err, "");
+    EXPECT_EQ(parse({"consume", "a", "--count", "10"}).err, "");
+}
+
+TEST(CommandLine, NamesWhatIsMissing) {
+    EXPECT_EQ(parse({"odoo", "check"}).err, "millrace: FILE is required\n");
+    EXPECT_EQ(parse({"odoo", "try", "--event", "x"}).err, "millrace: MAPPING is required\n");
+}
+
 TEST(CommandLine, RefusesWhatContradictsItself) {
     EXPECT_EQ(parse({"publish", "a", "--key", "k", "--key-field", "f"}).code, ExitCode::usage);
     EXPECT_EQ(parse({"publish", "a", "--value", "v", "--file", "f"}).code, ExitCode::usage);
@@ -159,6 +180,7 @@ TEST(Run, ChecksOptionsBeforeItConnects) {
         {"replay", "--topic", "a", "--from", "-1h", "--to", "-2h"},
         {"group", "seek", "g", "--topic", "a", "--to", "17"},
         {"topic", "alter", "a"},
+        {"subscription", "alter", "a"},
         {"topic", "rm", "a"},
         {"topic", "create", "a", "--retention", "long"},
         {"dlq", "redrive", "s"},

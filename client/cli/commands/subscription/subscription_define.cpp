@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "client/cli/commands/subscription/subscriptions.hpp"
@@ -94,8 +95,35 @@ ExitCode create_subscription(Session& session, const CreateOptions& options) {
     return ExitCode::ok;
 }
 
+bool is_empty(const SubscriptionChange& change) {
+    const std::array given{change.description.has_value(),
+                           change.filter.has_value(),
+                           change.window.has_value(),
+                           change.ack_timeout.has_value(),
+                           change.attempts_max.has_value(),
+                           change.backoff_min.has_value(),
+                           change.backoff_max.has_value(),
+                           change.unknown_attempts_max.has_value(),
+                           change.unknown_backoff_min.has_value(),
+                           change.unknown_backoff_max.has_value(),
+                           change.parked_keys_max.has_value(),
+                           change.parked_records_max.has_value(),
+                           change.waiting_records_max.has_value(),
+                           change.probe_interval_max.has_value(),
+                           change.rate_per_s.has_value(),
+                           change.rate_burst.has_value(),
+                           change.concurrency.has_value(),
+                           change.dead_letter.has_value(),
+                           change.expired.has_value()};
+    return std::ranges::none_of(given, [](bool is_given) { return is_given; });
+}
+
 ExitCode alter_subscription(Session& session, const AlterOptions& options) {
-    session.admin().alter_subscription(options.name, change_of(options.settings));
+    const SubscriptionChange change = change_of(options.settings);
+    if (is_empty(change)) {
+        throw UsageError("nothing to alter; see millrace subscription alter --help");
+    }
+    session.admin().alter_subscription(options.name, change);
     if (session.is_json()) {
         print_json(session, to_json(session.admin().describe_subscription(options.name)));
     }
@@ -143,7 +171,7 @@ void add_counts(CLI::App& app, SubscriptionChange& change) {
         Count{"--parked-records", change.parked_records_max, "It pauses above"},
         Count{"--waiting-records", change.waiting_records_max, "It pauses above"}};
     app.add_option("--window", change.window, "Records in flight, per shard")
-        ->check(CLI::Validator(CLI::PositiveNumber).description(""))
+        ->check(positive_number())
         ->type_name("N");
     for (const auto& [name, value, help] : counts) {
         app.add_option(name, value, help)->type_name("N");

@@ -1,6 +1,9 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "client/cli/odoo/feed_status.hpp"
+#include "client/cli/odoo/metrics_text.hpp"
+#include "millrace/types.hpp"
 
 namespace millrace::cli {
 namespace {
@@ -20,6 +23,16 @@ TEST(MetricsText, ReadsNamesLabelsAndValuesAndLeavesTheRest) {
     EXPECT_EQ(lines[1].labels.at("method"), "load");
     EXPECT_EQ(lines[1].value, 4.5);
     EXPECT_EQ(lines[2].value, 7);
+}
+
+TEST(MetricsText, WhereNothingAnswersTheOptionIsNamed) {
+    try {
+        (void)fetch_metrics("127.0.0.1:1");
+        FAIL() << "somebody answers on port 1";
+    } catch (const ClientError& error) {
+        EXPECT_THAT(error.what(), testing::HasSubstr("no metrics from 127.0.0.1:1: "));
+        EXPECT_THAT(error.what(), testing::HasSubstr("--http"));
+    }
 }
 
 TEST(FeedStatus, AddsUpByModel) {
