@@ -160,7 +160,7 @@ class Http(unittest.TestCase):
             self.assertEqual(http(broker, "/nothing")[0], 404)
 
 
-    def test_every_example_of_an_alert_asks_for_metrics_that_there_are(self):
+    def test_metrics_are_documented_and_those_of_the_alerts_are_there(self):
         rules = (ROOT / "docs" / "examples" / "alerts.yaml").read_text()
         sources = "".join(path.read_text() for folder in ("broker", "storage") for path in (ROOT / folder).rglob("*.cpp"))
         known = set(re.findall(r'"(millrace_[a-z0-9_]+)"', sources))
@@ -176,6 +176,9 @@ class Http(unittest.TestCase):
             broker.millrace("subscription", "consume", "odoo-mrp", "--count", "1", "--nack", "mapping")
             without_odoo = [name for name in names if not name.startswith("millrace_odoo_")]
             eventually(30, lambda: all(f"# TYPE {name} " in http(broker, "/metrics")[1] for name in without_odoo), "all are shown")
+            shown = re.findall(r"^# TYPE (\w+) ", http(broker, "/metrics")[1], re.MULTILINE)
+        documented = set(re.findall(r"`(millrace_\w+)", "".join(path.read_text() for path in (ROOT / "docs").glob("*.md"))))
+        self.assertEqual([name for name in shown if name not in documented], [])
 
 
 class HostileBytes(unittest.TestCase):
