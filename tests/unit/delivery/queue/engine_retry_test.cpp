@@ -1,0 +1,117 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/delivery/queue/engine_world.hpp"
+
+namespace millrace::broker::delivery {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+/// Whoever needs longer than the ack timeout asks for it.
+class EngineExtend : public testing::EngineWorld {
+  protected:
+    EngineExtend() {
+        const auto partition = fixture_.make_topic("a.b").front();
+        SubscriptionInfo info;
+        info.ack_timeout_ms = 10'000;
+        create(info);
+        publish(partition, {{.key = "K"}});
+        inbox = open(1);
+    }
+    /// Returns how many ids were stale.
+    std::size_t extend(SessionId session, std::uint64_t id) {
+        Settlement settlement;
+        settlement.extends = {id};
+        settlement.extend_by = 10s;
+        std::size_t stale = 99;
+        delivery_->subscriptions().settle(session, settlement, [&stale](const auto& ids) {
+            ASSERT_TRUE(ids);
+            stale = ids.value().size();
+        });
+        run();
+        return stale;
+    }
+    std::shared_ptr<testing::Inbox> inbox;
+};
+
+TEST_F(EngineExtend, WhatIsExtendedDoesNotComeAgainAndIsAckedAsOnce) {
+    const auto got = inbox->take();
+    ASSERT_THAT(got, SizeIs(1));
+    for (int times = 0; times < 5; ++times) {
+        pass(9s);
+        EXPECT_EQ(extend(1, got[0].id), 0U);
+    }
+    EXPECT_THAT(inbox->take(), IsEmpty());
+    ack(1, got);
+    EXPECT_EQ(progress().lag_records, 0U);
+    EXPECT_EQ(metric("millrace_delivery_nacked_total"), 0);
+}
+
+TEST_F(EngineExtend, OnlyItsOwnConsumerExtendsAndNotWhatHasComeAgain) {
+    const auto got = inbox->take();
+    ASSERT_THAT(got, SizeIs(1));
+    const auto other = open(2, 1);
+    EXPECT_EQ(extend(2, got[0].id), 1U);
+    pass(20s);
+    auto again = inbox->take();
+    const auto of_other = other->take();
+    again.insert(again.end(), of_other.begin(), of_other.end());
+    ASSERT_FALSE(again.empty());
+    EXPECT_EQ(again[0].attempt, 2U);
+    EXPECT_EQ(extend(1, got[0].id), 1U) << "that delivery is over";
+}
+
+/// Records of as many keys, so that each waits by itself.
+class EngineBackoff : public testing::EngineWorld {
+  protected:
+    static constexpr std::size_t records = 200;
+
+    EngineBackoff() {
+        const auto partition = fixture_.make_topic("a.b").front();
+        SubscriptionInfo info;
+        info.backoff_min_ms = 1'000;
+        info.backoff_max_ms = 4'000;
+        create(info);
+        std::vector<Outgoing> all;
+        for (std::size_t i = 0; i < records; ++i) {
+            all.push_back({.key = "K" + std::to_string(i)});
+        }
+        publish(partition, all);
+        inbox = open(1, 2 * records);
+    }
+    void nack_all(const std::vector<testing::Inbox::Got>& got) {
+        Settlement settlement;
+        for (const auto& one : got) {
+            settlement.nacks.push_back({.delivery_id = one.id, .cause = Cause::transient});
+        }
+        delivery_->subscriptions().settle(
+            1, settlement, [](const auto& stale) { ASSERT_TRUE(stale); });
+        run();
+    }
+    std::shared_ptr<testing::Inbox> inbox;
+};
+
+TEST_F(EngineBackoff, WaitsAreRandomBelowALimitThatDoublesUpToTheLongest) {
+    auto got = inbox->take();
+    ASSERT_THAT(got, SizeIs(records));
+    for (const auto longest : {1'000ms, 2'000ms, 4'000ms, 4'000ms}) {
+        nack_all(got);
+        pass(longest / 4);
+        got = inbox->take();
+        // Full jitter: a quarter of them in each quarter; 50 of 200, give or take five deviations.
+        EXPECT_GT(got.size(), 20U) << longest.count();
+        EXPECT_LT(got.size(), 81U) << longest.count();
+        pass(longest * 3 / 4 + 20ms);
+        const auto rest = inbox->take();
+        got.insert(got.end(), rest.begin(), rest.end());
+        ASSERT_THAT(got, SizeIs(records)) << longest.count();
+    }
+    EXPECT_EQ(got[0].attempt, 5U);
+    EXPECT_THAT(letters(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace millrace::broker::delivery
