@@ -43,6 +43,11 @@ class ManualRuntime final : public Runtime {
     void post_to(ShardId /*shard*/, Task task) override { post(std::move(task)); }
     void post_from_outside(Task task) override { post(std::move(task)); }
     [[nodiscard]] Result<Endpoint> listen(const Endpoint& endpoint, Accept accept) override;
+    [[nodiscard]] Result<Endpoint> listen_apart(const Endpoint& endpoint,
+                                                std::size_t /*connections_max*/,
+                                                Accept accept) override {
+        return listen(endpoint, std::move(accept));
+    }
     void stop_listening() override { accept_ = nullptr; }
     /// Always in vain.
     void connect(const Endpoint& endpoint, Duration timeout, Connected done) override;

@@ -46,7 +46,7 @@ class ConnectionEvents {
     /// Everything handed to `send` so far has left, and the queue is below its low mark again after
     /// having been above its limit.
     virtual void on_writable() = 0;
-    /// The last call. The connection is gone when it returns.
+    /// The last call, never within one of the others. The connection is gone when it returns.
     virtual void on_closed(const Error& reason) = 0;
 };
 
@@ -127,6 +127,11 @@ class Runtime {
     /// a rest; `shutting_down`: this runtime stops, and so should the caller; `configuration`: the
     /// address is not an IPv4 address.
     virtual void connect(const Endpoint& endpoint, Duration timeout, Connected done) = 0;
+    /// As `listen`, for connections that do not count among those of clients: all of this kind
+    /// together are at most `connections_max`.
+    [[nodiscard]] virtual Result<Endpoint> listen_apart(const Endpoint& endpoint,
+                                                        std::size_t connections_max,
+                                                        Accept accept) = 0;
 };
 
 }  // namespace millrace::broker

@@ -75,7 +75,8 @@ void UringConnection::on_received(std::int32_t result, std::uint32_t flags) {
     if ((flags & IORING_CQE_F_BUFFER) != 0) {
         const auto number = static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);
         if (result > 0 && !closing_ && events_ != nullptr) {
-            events_->on_bytes(buffers_.bytes(number).first(static_cast<std::size_t>(result)));
+            const auto bytes = buffers_.bytes(number).first(static_cast<std::size_t>(result));
+            tell([bytes](ConnectionEvents& events) { events.on_bytes(bytes); });
         }
         buffers_.give_back(number);
     }
@@ -136,7 +137,7 @@ void UringConnection::on_sent(std::int32_t result, std::uint32_t /*flags*/) {
     }
     if (wants_writable_ && unsent_bytes_ <= low_mark_bytes && !closing_ && events_ != nullptr) {
         wants_writable_ = false;
-        events_->on_writable();
+        tell([](ConnectionEvents& events) { events.on_writable(); });
     }
     flush();
     if (closing_ && queue_.empty()) {
@@ -198,7 +199,8 @@ void UringConnection::begin_close() {
 }
 
 void UringConnection::end_when_quiet() {
-    if (!is_shut_ || is_receiving_ || is_sending_ || close_timer_.is_running() || is_gone_) {
+    if (!is_shut_ || is_receiving_ || is_sending_ || close_timer_.is_running() || is_gone_ ||
+        is_telling_) {
         return;
     }
     auto* const events = events_;

@@ -69,6 +69,13 @@ class UringConnection final : public Connection,
     };
 
     void receive();
+    /// Calls the owner, whom the end of the connection does not reach before `tell` returns.
+    template <class Call>
+    void tell(Call call) {
+        is_telling_ = true;
+        call(*events_);
+        is_telling_ = false;
+    }
     void on_received(std::int32_t result, std::uint32_t flags);
     void on_sent(std::int32_t result, std::uint32_t flags);
     void on_close_timer();
@@ -93,6 +100,7 @@ class UringConnection final : public Connection,
     bool wants_writable_ = false;
     bool is_shut_ = false;
     bool is_gone_ = false;
+    bool is_telling_ = false;
     std::optional<Error> closing_;
     std::deque<std::vector<std::byte>> queue_;
     std::size_t sent_of_first_ = 0;

@@ -94,11 +94,11 @@ void ReceiveBuffers::give_back(std::uint16_t number) {
 /// One listening socket with a multishot accept.
 class UringNetwork::Listener final : public RingOperation {
   public:
-    Listener(UringNetwork& owner, int descriptor, Accept accept)
+    Listener(UringNetwork& owner, int descriptor, Door door)
         : RingOperation(Kind::other),
           owner_(owner),
           descriptor_(descriptor),
-          accept_(std::move(accept)),
+          door_(std::move(door)),
           rest_(owner.ring_, [this] { arm_again(); }) {}
     Listener(const Listener&) = delete;
     Listener& operator=(const Listener&) = delete;
@@ -140,7 +140,7 @@ class UringNetwork::Listener final : public RingOperation {
     }
     /// Who was on the way by then is turned away: whoever listened may be gone.
     [[nodiscard]] bool is_stopping() const { return is_stopping_; }
-    [[nodiscard]] const Accept& accept() const { return accept_; }
+    [[nodiscard]] const Door& door() const { return door_; }
 
   private:
     /// One that went away while it waited is no reason to let the others wait.
@@ -155,7 +155,7 @@ class UringNetwork::Listener final : public RingOperation {
 
     UringNetwork& owner_;
     int descriptor_;
-    Accept accept_;
+    Door door_;
     RingTimer rest_;
     bool is_armed_ = false;
     bool is_stopping_ = false;
@@ -171,7 +171,8 @@ UringNetwork::UringNetwork(Ring& ring,
       connections_max_(connections_max),
       open_(metrics.gauge("millrace_connections", "Open native connections.", shard_label(shard))),
       refused_(metrics.counter("millrace_connections_refused_total",
-                               "Connections closed at once because of limit connections_max.",
+                               "Connections closed at once because of limit connections_max, "
+                               "or because other nodes had too many already.",
                                shard_label(shard))),
       accept_failed_(metrics.counter("millrace_connections_accept_failed_total",
                                      "Tries to accept a connection that the system refused; it is "
@@ -179,7 +180,7 @@ UringNetwork::UringNetwork(Ring& ring,
                                      shard_label(shard))) {}
 
 UringNetwork::~UringNetwork() {
-    for (const auto* connections : {&incoming_, &outgoing_}) {
+    for (const auto* connections : {&incoming_, &apart_, &outgoing_}) {
         for (const auto& [number, connection] : *connections) {
             connection->let_go();
         }
@@ -187,12 +188,26 @@ UringNetwork::~UringNetwork() {
 }
 
 Result<Endpoint> UringNetwork::listen(const Endpoint& endpoint, Accept accept) {
+    return listen_at(
+        endpoint,
+        {.accept = std::move(accept), .among = &incoming_, .connections_max = connections_max_});
+}
+
+Result<Endpoint> UringNetwork::listen_apart(const Endpoint& endpoint,
+                                            std::size_t connections_max,
+                                            Accept accept) {
+    return listen_at(
+        endpoint,
+        {.accept = std::move(accept), .among = &apart_, .connections_max = connections_max});
+}
+
+Result<Endpoint> UringNetwork::listen_at(const Endpoint& endpoint, Door door) {
     MILLRACE_TRY(auto address, parse_address(endpoint));
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (descriptor < 0) {
         return socket_error("make a socket", errno);
     }
-    auto listener = std::make_unique<Listener>(*this, descriptor, std::move(accept));
+    auto listener = std::make_unique<Listener>(*this, descriptor, std::move(door));
     set_option(descriptor, SOL_SOCKET, SO_REUSEADDR);
     set_option(descriptor, SOL_SOCKET, SO_REUSEPORT);
     socklen_t bytes = sizeof(address);
@@ -211,13 +226,14 @@ void UringNetwork::accepted(Listener& listener, int descriptor) {
         ::close(descriptor);
         return;
     }
-    if (incoming_.size() >= connections_max_) {
+    const auto& door = listener.door();
+    if (door.among->size() >= door.connections_max) {
         refused_.add();
         ::close(descriptor);
         return;
     }
     set_option(descriptor, IPPROTO_TCP, TCP_NODELAY);
-    take({.descriptor = descriptor, .peer = peer_of(descriptor)}, incoming_, listener.accept());
+    take({.descriptor = descriptor, .peer = peer_of(descriptor)}, *door.among, door.accept);
     open_.set(static_cast<std::int64_t>(incoming_.size()));
 }
 
@@ -281,7 +297,7 @@ void UringNetwork::close_all(const Error& reason) {
     for (const auto& connector : connectors_) {
         connector->end(reason);
     }
-    for (const auto* connections : {&incoming_, &outgoing_}) {
+    for (const auto* connections : {&incoming_, &apart_, &outgoing_}) {
         for (const auto& [number, connection] : Connections(*connections)) {
             connection->abort(reason);
         }
@@ -291,6 +307,7 @@ void UringNetwork::close_all(const Error& reason) {
 void UringNetwork::flush() {
     for (const auto number : gone_) {
         incoming_.erase(number);
+        apart_.erase(number);
         outgoing_.erase(number);
     }
     if (!gone_.empty()) {
@@ -299,7 +316,7 @@ void UringNetwork::flush() {
     }
     std::erase_if(listeners_, [](const auto& listener) { return listener->is_quiet(); });
     std::erase_if(connectors_, [](const auto& connector) { return connector->is_quiet(); });
-    for (const auto* connections : {&incoming_, &outgoing_}) {
+    for (const auto* connections : {&incoming_, &apart_, &outgoing_}) {
         for (const auto& [number, connection] : *connections) {
             connection->flush();
         }

@@ -43,8 +43,8 @@ class ReceiveBuffers {
 
 /// Listening sockets and connections of one shard, those that came and those that it asked for.
 ///
-/// Promise:  `connections_max` and the metrics are about those that came. After `close_all` no
-/// connection begins. Threads:  the shard's.
+/// Promise:  `connections_max` and the metrics are about those that came, but for those of
+/// `listen_apart`. After `close_all` no connection begins. Threads:  the shard's.
 class UringNetwork {
   public:
     UringNetwork(Ring& ring,
@@ -59,6 +59,10 @@ class UringNetwork {
     ~UringNetwork();
 
     [[nodiscard]] Result<Endpoint> listen(const Endpoint& endpoint, Accept accept);
+    /// As Runtime::listen_apart.
+    [[nodiscard]] Result<Endpoint> listen_apart(const Endpoint& endpoint,
+                                                std::size_t connections_max,
+                                                Accept accept);
     void stop_listening();
     /// As Runtime::connect.
     void connect(const Endpoint& endpoint, Duration timeout, Connected done);
@@ -67,7 +71,8 @@ class UringNetwork {
     /// Hands every connection's queue to the ring.
     void flush();
     [[nodiscard]] bool is_quiet() const {
-        return incoming_.empty() && outgoing_.empty() && listeners_.empty() && connectors_.empty();
+        return incoming_.empty() && apart_.empty() && outgoing_.empty() && listeners_.empty() &&
+               connectors_.empty();
     }
 
   private:
@@ -77,6 +82,13 @@ class UringNetwork {
         int descriptor = -1;
         std::string peer;
     };
+    /// Who listens: for clients, or apart from them.
+    struct Door {
+        Accept accept;
+        Connections* among = nullptr;
+        std::size_t connections_max = 0;
+    };
+    [[nodiscard]] Result<Endpoint> listen_at(const Endpoint& endpoint, Door door);
     void accepted(Listener& listener, int descriptor);
     void accept_failed(int code);
     void connected(Result<int> descriptor, const std::string& peer, const Connected& done);
@@ -90,6 +102,7 @@ class UringNetwork {
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::vector<std::unique_ptr<UringConnector>> connectors_;
     Connections incoming_;
+    Connections apart_;  ///< came, too, but not from clients
     Connections outgoing_;
     std::vector<std::uint64_t> gone_;
     std::uint64_t last_number_ = 0;

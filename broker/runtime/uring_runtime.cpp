@@ -95,6 +95,12 @@ Result<Endpoint> UringRuntime::listen(const Endpoint& endpoint, Accept accept) {
     return network_.listen(endpoint, std::move(accept));
 }
 
+Result<Endpoint> UringRuntime::listen_apart(const Endpoint& endpoint,
+                                            std::size_t connections_max,
+                                            Accept accept) {
+    return network_.listen_apart(endpoint, connections_max, std::move(accept));
+}
+
 std::int64_t UringRuntime::wait_max_us() const {
     if (!posted_.empty()) {
         return 0;

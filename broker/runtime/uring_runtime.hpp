@@ -51,6 +51,9 @@ class UringRuntime final : public Runtime {
     void post_to(ShardId shard, Task task) override;
     void post_from_outside(Task task) override;
     [[nodiscard]] Result<Endpoint> listen(const Endpoint& endpoint, Accept accept) override;
+    [[nodiscard]] Result<Endpoint> listen_apart(const Endpoint& endpoint,
+                                                std::size_t connections_max,
+                                                Accept accept) override;
     void stop_listening() override { network_.stop_listening(); }
     void connect(const Endpoint& endpoint, Duration timeout, Connected done) override {
         network_.connect(endpoint, timeout, std::move(done));

@@ -1,5 +1,6 @@
 #include "broker/runtime/uring_network.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -160,6 +161,99 @@ TEST_F(UringNetworkTest, ConnectionsWaitWhileDescriptorsAreShortAndAreTakenAfter
     turn_until(*ring, network, [&] { return network.is_quiet(); });
     holder.connection.reset();
     ::close(client);
+}
+
+TEST_F(UringNetworkTest, ConnectionsApartFromClientsHaveABoundOfTheirOwn) {
+    auto ring = Ring::create(64).value();
+    UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 1, metrics, ShardId{0});
+    std::vector<std::unique_ptr<Holder>> holders;
+    const auto accept = [&](std::shared_ptr<Connection> connection) {
+        holders.push_back(std::make_unique<Holder>());
+        holders.back()->connection = std::move(connection);
+        return holders.back().get();
+    };
+    const auto clients = network.listen({}, accept).value();
+    const auto peers = network.listen_apart({}, 2, accept).value();
+    std::vector<int> sockets;
+    const auto open = [&](std::uint16_t port) { sockets.push_back(open_client(port)); };
+    open(peers.port);
+    open(peers.port);
+    turn_until(*ring, network, [&] { return holders.size() == 2; });
+    open(clients.port);
+    turn_until(*ring, network, [&] { return holders.size() == 3; });
+    const auto refused = [&] {
+        return metrics.counter("millrace_connections_refused_total", "", shard_label(ShardId{0}))
+            .value();
+    };
+    open(peers.port);
+    turn_until(*ring, network, [&] { return refused() == 1; });
+    open(clients.port);
+    turn_until(*ring, network, [&] { return refused() == 2; });
+    EXPECT_EQ(holders.size(), 3U);
+
+    ::close(sockets.front());  // one of the peers makes room for another
+    turn_until(*ring, network, [&] { return !holders.front()->closed.empty(); });
+    open(peers.port);
+    turn_until(*ring, network, [&] { return holders.size() == 4; });
+    network.stop_listening();
+    network.close_all(fail(Errc::shutting_down, "done"));
+    turn_until(*ring, network, [&] { return network.is_quiet(); });
+    holders.clear();
+    for (const int socket : sockets) {
+        ::close(socket);
+    }
+}
+
+/// Closes at its first bytes, and notices when the end comes before that call has returned.
+struct Closer final : ConnectionEvents {
+    void on_bytes(std::span<const std::byte> /*bytes*/) override {
+        connection->close(fail(Errc::malformed, "enough"));
+        was_closed_inside = is_closed;
+    }
+    void on_writable() override {}
+    void on_closed(const Error& /*reason*/) override { is_closed = true; }
+
+    std::shared_ptr<Connection> connection;
+    bool is_closed = false;
+    bool was_closed_inside = false;
+};
+
+/// When completions find no room, the kernel ends a receive with its last bytes: then nothing is
+/// left that a close would have to wait for.
+TEST_F(UringNetworkTest, TheEndDoesNotComeWithinTheCallThatHandsOutBytes) {
+    constexpr std::size_t many = 100;
+    auto ring = Ring::create(4).value();
+    UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), many, metrics, ShardId{0});
+    std::vector<std::unique_ptr<Closer>> closers;
+    const auto endpoint = network
+                              .listen({},
+                                      [&](std::shared_ptr<Connection> connection) {
+                                          closers.push_back(std::make_unique<Closer>());
+                                          closers.back()->connection = std::move(connection);
+                                          return closers.back().get();
+                                      })
+                              .value();
+    std::vector<int> sockets;
+    for (std::size_t i = 0; i < many; ++i) {
+        sockets.push_back(open_client(endpoint.port));
+    }
+    turn_until(*ring, network, [&] { return closers.size() == many; });
+    for (const int socket : sockets) {
+        EXPECT_EQ(::write(socket, "x", 1), 1);
+    }
+    turn_until(*ring, network, [&] {
+        return std::ranges::all_of(closers, [](const auto& one) { return one->is_closed; });
+    });
+    for (const auto& one : closers) {
+        EXPECT_FALSE(one->was_closed_inside);
+        one->connection.reset();
+    }
+    network.stop_listening();
+    network.close_all(fail(Errc::shutting_down, "done"));
+    turn_until(*ring, network, [&] { return network.is_quiet(); });
+    for (const int socket : sockets) {
+        ::close(socket);
+    }
 }
 
 TEST_F(UringNetworkTest, PausedConnectionHearsOfTheEndToo) {
