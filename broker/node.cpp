@@ -12,8 +12,8 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "broker/cluster/cluster_desk.hpp"
 #include "broker/cluster/cluster_seat.hpp"
-#include "broker/cluster/cluster_status.hpp"
 #include "broker/cluster/member_keeper.hpp"
 #include "broker/cluster/shard_copies.hpp"
 #include "broker/data_directory.hpp"
@@ -34,13 +34,6 @@ namespace millrace::broker {
 namespace {
 
 constexpr const char* program_version = "0.1.0";
-
-LogLevel level_of(const std::string& name) {
-    return name == "debug"     ? LogLevel::debug
-           : name == "warning" ? LogLevel::warning
-           : name == "error"   ? LogLevel::error
-                               : LogLevel::info;
-}
 
 void end_at_once(const boost::system::error_code& error, int /*signal*/) {
     if (!error) {
@@ -67,7 +60,7 @@ struct Node::Impl {
     std::unique_ptr<cluster::MemberKeeper> keeper;
     std::unique_ptr<NodeCopies> copies;  ///< null: this node stands alone
     std::unique_ptr<NodeShards> shards;
-    std::unique_ptr<cluster::ClusterStatus> status;  ///< null until the shards are open
+    std::unique_ptr<cluster::ClusterDesk> desk;  ///< null until the shards are open
     std::unique_ptr<http::HttpDoor> door;
     std::unique_ptr<OdooFeed> odoo;
     std::unique_ptr<OdooSource> odoo_source;
@@ -85,6 +78,7 @@ struct Node::Impl {
     Result<void> copy_shards();
     Result<void> start_shards();
     void note_ready();
+    void make_desk();
     [[nodiscard]] std::optional<Error> refusal() const;
     /// Runs the control loop until every shard knows the catalog and may serve, or it has to end.
     void wait_for_shards();
@@ -93,17 +87,18 @@ struct Node::Impl {
     Result<void> make_door();
     /// Only once it can be answered, else a probe would hang while the shards recover.
     Result<void> listen_http();
-    [[nodiscard]] std::vector<http::ShardLink> http_links() const;
     void serve();
     void start_jobs();
     /// Jobs and copies first: they need the shards.
     void stop_shards() const;
     void end(Ending how);
+    /// One that leads hands its lead over first.
+    void end_gracefully();
     [[nodiscard]] NodeGreeting greeting() const;
 };
 
 Result<void> Node::Impl::prepare() {
-    set_log_level(level_of(config.log_level));
+    set_log_level(log_level_of(config));
     MILLRACE_TRY(directory, DataDirectory::take(config.data_dir));
     const auto cores = std::max(1U, std::thread::hardware_concurrency());
     MILLRACE_TRY(
@@ -120,7 +115,7 @@ Result<void> Node::Impl::prepare() {
         if (!error) {
             log_info("node", "stopping; a second signal ends at once");
             signals.async_wait(end_at_once);
-            end(Ending::stop);
+            end_gracefully();
         }
     });
     if (membership->is_alone()) {
@@ -154,14 +149,7 @@ Result<void> Node::Impl::copy_shards() {
 }
 
 std::optional<Error> Node::Impl::refusal() const {
-    if (takes_clients || !copies) {
-        return std::nullopt;
-    }
-    const auto leader = seat ? seat->leader() : NodeId{};
-    return fail(Errc::not_leader,
-                "node " + std::to_string(identity.node_id) + " follows; " +
-                    (leader.value == 0 ? "no node leads now"
-                                       : "node " + std::to_string(leader.value) + " leads"));
+    return takes_clients || !copies ? std::nullopt : std::optional(seat->refusal());
 }
 
 Result<void> Node::Impl::start_shards() {
@@ -178,8 +166,12 @@ Result<void> Node::Impl::start_shards() {
                 boost::asio::post(control, [this, leader] { seat->give_way(leader); });
             },
         .refusal = [this] { return refusal(); },
+        .cluster = {.report = [this](auto done) { desk->report(std::move(done)); },
+                    .transfer = [this](NodeId to,
+                                       auto done) { desk->transfer(to, std::move(done)); }},
         .version = program_version});
     auto started = shards->start(identity);
+    make_desk();
     if (!started && copies && started.error().code == Errc::corrupt) {
         log_error("node", started.error().text + "; the shard is copied from its leader");
         MILLRACE_TRY(copies->ask_for(shards->failed_shard()));
@@ -195,29 +187,31 @@ void Node::Impl::note_ready() {
     }
 }
 
+void Node::Impl::make_desk() {
+    const NodeId self{identity.node_id};
+    if (copies) {
+        seat = std::make_unique<cluster::ClusterSeat>(control, self);
+        keeper = std::make_unique<cluster::MemberKeeper>(
+            control, shards->replica_links(), identity.shard_count);
+    }
+    desk = std::make_unique<cluster::ClusterDesk>(
+        control, cluster::ClusterStatus(control, self, shards->replica_links()), seat.get());
+}
+
 void Node::Impl::wait_for_shards() {
-    if (copies && !ending) {
+    if (ending) {
+        return;
+    }
+    if (copies) {
         take_seat();
     }
-    if (!ending) {
-        run_control(control, metrics);
-        control.restart();
-    }
+    run_control(control, metrics);
+    control.restart();
 }
 
 void Node::Impl::take_seat() {
-    const NodeId self{identity.node_id};
-    seat = std::make_unique<cluster::ClusterSeat>(control, self);
-    keeper = std::make_unique<cluster::MemberKeeper>(
-        control, shards->replica_links<cluster::MemberKeeper::Link>(), identity.shard_count);
-    status = std::make_unique<cluster::ClusterStatus>(
-        control, self, shards->replica_links<cluster::ClusterStatus::Link>());
-    std::vector<cluster::ClusterSeat::Link> links;
-    for (const auto& host : shards->hosts()) {
-        links.push_back({.runtime = host->runtime.get(), .shard = host->shard.get()});
-    }
     seat->watch(
-        std::move(links),
+        shards->replica_links(),
         {.on_lead =
              [this] {
                  auto& first = *shards->hosts().front();
@@ -242,9 +236,8 @@ Result<void> Node::Impl::make_door() {
         MILLRACE_TRY(options.hooks, http::load_hook_file(config.hooks_file));
     }
     if (copies) {
-        options.cluster_status = [this](std::function<void(std::string)> done) {
-            status->gather(std::move(done));
-        };
+        options.refusal = [this] { return seat->http_refusal(); };
+        options.cluster_status = [this](auto done) { desk->report_json(std::move(done)); };
         options.admission = admission_by(keeper);
     }
     door = std::make_unique<http::HttpDoor>(control, std::move(options), metrics);
@@ -257,30 +250,19 @@ Result<void> Node::Impl::listen_http() {
     return ok();
 }
 
-std::vector<http::ShardLink> Node::Impl::http_links() const {
-    std::vector<http::ShardLink> links;
-    for (const auto& host : shards->hosts()) {
-        links.push_back({.runtime = host->runtime.get(),
-                         .shard = host->shard.get(),
-                         .delivery = host->delivery.get(),
-                         .waiters = &host->server->waiters()});
-    }
-    return links;
-}
-
 void Node::Impl::serve() {
     const auto& next_id = shards->services().next_id;
     if (odoo) {
         odoo->start(shards->links<SubscriptionFeed::Link>(), next_id);
     }
     if (odoo_source) {
-        odoo_source->start(http_links(), next_id);
+        odoo_source->start(shards->links<http::ShardLink>(), next_id);
     }
     start_jobs();
     if (keeper) {
         keeper->start();
     }
-    door->open(http_links(), next_id);
+    door->open(shards->links<http::ShardLink>(), next_id);
     takes_clients = true;
 }
 
@@ -330,6 +312,9 @@ void Node::Impl::end(Ending how) {
     if (keeper) {
         keeper->stop();
     }
+    if (desk) {
+        desk->close();
+    }
     if (!takes_clients.exchange(false)) {
         control.stop();
         return;
@@ -348,6 +333,19 @@ void Node::Impl::end(Ending how) {
     });
 }
 
+void Node::Impl::end_gracefully() {
+    if (!seat || !takes_clients || ending) {
+        end(Ending::stop);
+        return;
+    }
+    desk->leave_lead([this](const Result<void>& left) {
+        if (!left) {
+            log_warning("node", "stops while it leads: " + left.error().text);
+        }
+        end(Ending::stop);
+    });
+}
+
 Node::Node(Config config, std::vector<ShardId> pulled)
     : impl_(std::make_unique<Impl>(std::move(config), std::move(pulled))) {}
 Node::~Node() {
@@ -356,6 +354,10 @@ Node::~Node() {
 
 const std::vector<ShardId>& Node::pulled() const {
     return impl_->pulled;
+}
+
+Node::Ports Node::ports() const {
+    return {.native = impl_->native.port, .http = impl_->http_port};
 }
 
 Result<Node::Ending> Node::run() {
@@ -372,6 +374,8 @@ Result<Node::Ending> Node::run() {
         // Clients that come here are told who leads, and probes that this node is well.
         MILLRACE_TRY(self.listen_native());
         MILLRACE_TRY(self.listen_http());
+        const auto there = self.greeting();
+        MILLRACE_TRY(self.shards->join(self.membership->addresses_of(there.native, there.http)));
         MILLRACE_TRY(self.greeting().write_ready_file(self.config.ready_file, "follows"));
     }
     self.wait_for_shards();

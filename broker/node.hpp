@@ -35,6 +35,12 @@ class Node {
     [[nodiscard]] Result<Ending> run();
     /// After `run`: what the next node is to be given.
     [[nodiscard]] const std::vector<ShardId>& pulled() const;
+    /// Where it listened; 0: it did not come to that.
+    struct Ports {
+        std::uint16_t native = 0;
+        std::uint16_t http = 0;
+    };
+    [[nodiscard]] Ports ports() const;
 
   private:
     struct Impl;

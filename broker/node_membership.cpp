@@ -33,6 +33,14 @@ Result<void> NodeMembership::find(const Config& config, NodeIdentity identity) {
     return ok();
 }
 
+peers::NodeAddresses NodeMembership::addresses_of(Endpoint native, Endpoint http) const {
+    const auto known = nodes_->endpoints_of(ShardId{0}).at(nodes_->self()).address;
+    for (auto* const endpoint : {&native, &http}) {
+        endpoint->address = endpoint->address == "0.0.0.0" ? known : endpoint->address;
+    }
+    return {.native = format_endpoint(native), .http = format_endpoint(http)};
+}
+
 void NodeMembership::keep(const cluster::ClusterFacts& facts) {
     identity_.cluster_id = facts.id;
     identity_.members.clear();

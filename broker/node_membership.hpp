@@ -4,6 +4,7 @@
 
 #include "broker/cluster/cluster_nodes.hpp"
 #include "broker/cluster/cluster_record.hpp"
+#include "broker/cluster/replica.hpp"
 #include "broker/config/config.hpp"
 #include "broker/data_directory.hpp"
 
@@ -28,6 +29,9 @@ class NodeMembership {
     [[nodiscard]] bool is_alone() const { return !nodes_.has_value(); }
     /// Null where it stands alone.
     [[nodiscard]] const cluster::ClusterNodes* nodes() const { return nodes_ ? &*nodes_ : nullptr; }
+    /// What the other nodes are told of where this one is reached: one that listens everywhere
+    /// tells the address by which they know it. **Requires** others.
+    [[nodiscard]] peers::NodeAddresses addresses_of(Endpoint native, Endpoint http) const;
     [[nodiscard]] cluster::ClusterRecord* record() { return record_ ? &*record_ : nullptr; }
 
   private:

@@ -53,15 +53,6 @@ Result<void> NodeShards::make(ShardHost& host, ShardId id, const NodeIdentity& i
     return ok();
 }
 
-Result<void> NodeShards::open(ShardHost& host) const {
-    MILLRACE_TRY(host.shard->open());
-    return host.replica ? host.replica->start(*host.shard,
-                                              [this, &host](NodeId leader) {
-                                                  wiring_.on_behind(*host.shard, leader);
-                                              })
-                        : Result<void>(ok());
-}
-
 void NodeShards::run(ShardHost& host, ShardId id, const NodeIdentity& identity) {
     (void)::pthread_setname_np(::pthread_self(), ("shard-" + std::to_string(id.value)).c_str());
     ask_for_short_turns();
@@ -72,7 +63,7 @@ void NodeShards::run(ShardHost& host, ShardId id, const NodeIdentity& identity) 
         return;
     }
     all_made_future_.wait();
-    auto opened = open(host);
+    auto opened = host.shard->open();
     const bool is_open = opened.has_value();
     host.opened.set_value(std::move(opened));
     if (is_open && may_serve_future_.get()) {
@@ -94,6 +85,7 @@ Result<void> NodeShards::start(const NodeIdentity& identity) {
     mesh_ = std::make_unique<ShardMesh>(identity.shard_count, wiring_.metrics);
     services_.version = wiring_.version;
     services_.refusal = wiring_.refusal;
+    services_.cluster = wiring_.cluster;
     services_.started_steady_us =
         static_cast<std::uint64_t>(wiring_.clock.steady_now().time_since_epoch().count());
     // Ids must not come again after a restart: the time in microseconds is ahead of every id given
@@ -144,6 +136,29 @@ Result<Endpoint> NodeShards::listen(Endpoint endpoint) {
         MILLRACE_TRY(endpoint, listening.get_future().get());
     }
     return endpoint;
+}
+
+Result<void> NodeShards::join(const peers::NodeAddresses& addresses) {
+    for (const auto& host : hosts_) {
+        std::promise<Result<void>> joined;
+        host->runtime->post_from_outside([this, &joined, &addresses, &one = *host] {
+            joined.set_value(one.replica->start(*one.shard, addresses, [this, &one](NodeId leader) {
+                wiring_.on_behind(*one.shard, leader);
+            }));
+        });
+        MILLRACE_TRY(joined.get_future().get());
+    }
+    return ok();
+}
+
+std::vector<cluster::ReplicaLink> NodeShards::replica_links() const {
+    std::vector<cluster::ReplicaLink> links;
+    for (const auto& host : hosts_) {
+        links.push_back({.runtime = host->runtime.get(),
+                         .shard = host->shard.get(),
+                         .replica = host->replica.get()});
+    }
+    return links;
 }
 
 void NodeShards::stop() {

@@ -48,6 +48,7 @@ class NodeShards {
         std::function<void(Shard&, NodeId leader)> on_behind;
         /// Why no client is taken now; any thread.
         std::function<std::optional<Error>()> refusal;
+        protocol::ClusterDoor cluster;
         std::string version;
     };
     explicit NodeShards(Wiring wiring);
@@ -62,25 +63,23 @@ class NodeShards {
     [[nodiscard]] ShardId failed_shard() const { return failed_; }
     /// They share one port; the first may pick it. Errors: configuration, io.
     [[nodiscard]] Result<Endpoint> listen(Endpoint endpoint);
+    /// Links the replicas to those of the other nodes, which are told where this one is reached.
+    /// **Requires** a cluster. Errors: io.
+    [[nodiscard]] Result<void> join(const peers::NodeAddresses& addresses);
     void stop();
 
     [[nodiscard]] const std::vector<std::unique_ptr<ShardHost>>& hosts() const { return hosts_; }
     [[nodiscard]] const protocol::ServiceTable& services() const { return services_; }
+    [[nodiscard]] std::vector<cluster::ReplicaLink> replica_links() const;
     /// The shards as others outside reach them.
     template <class Link>
     [[nodiscard]] std::vector<Link> links() const {
         std::vector<Link> made;
         for (const auto& host : hosts_) {
             made.push_back({host->runtime.get(), host->shard.get(), host->delivery.get()});
-        }
-        return made;
-    }
-    /// The same of a node in a cluster.
-    template <class Link>
-    [[nodiscard]] std::vector<Link> replica_links() const {
-        std::vector<Link> made;
-        for (const auto& host : hosts_) {
-            made.push_back({host->runtime.get(), host->shard.get(), host->replica.get()});
+            if constexpr (requires(Link link) { link.waiters; }) {
+                made.back().waiters = &host->server->waiters();
+            }
         }
         return made;
     }
@@ -88,7 +87,6 @@ class NodeShards {
   private:
     void run(ShardHost& host, ShardId id, const NodeIdentity& identity);
     [[nodiscard]] Result<void> make(ShardHost& host, ShardId id, const NodeIdentity& identity);
-    [[nodiscard]] Result<void> open(ShardHost& host) const;
 
     Wiring wiring_;
     std::unique_ptr<ShardMesh> mesh_;

@@ -8,6 +8,14 @@
 
 namespace millrace::broker {
 
+LogLevel log_level_of(const Config& config) {
+    const auto& name = config.log_level;
+    return name == "debug"     ? LogLevel::debug
+           : name == "warning" ? LogLevel::warning
+           : name == "error"   ? LogLevel::error
+                               : LogLevel::info;
+}
+
 ShardOptions shard_options_of(const Config& config, ShardId id, const NodeIdentity& identity) {
     ShardOptions options;
     options.id = id;

@@ -9,10 +9,12 @@
 #include "broker/gateways/http/http_door.hpp"
 #include "broker/protocol/server.hpp"
 #include "broker/shard/shard.hpp"
+#include "storage/base/logging.hpp"
 
 namespace millrace::broker {
 
 /// What the parts of a node are told, from the node's settings.
+[[nodiscard]] LogLevel log_level_of(const Config& config);
 [[nodiscard]] ShardOptions shard_options_of(const Config& config,
                                             ShardId id,
                                             const NodeIdentity& identity);

@@ -1,11 +1,14 @@
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "broker/cluster/replica.hpp"
 #include "broker/shard/shard.hpp"
 
 namespace boost::asio {
@@ -20,10 +23,6 @@ namespace millrace::broker::cluster {
 /// Threads:  the control thread; `report` any.
 class ClusterSeat {
   public:
-    struct Link {
-        Runtime* runtime = nullptr;
-        Shard* shard = nullptr;
-    };
     struct Events {
         std::function<void()> on_lead;  ///< all groups of all shards; once
         /// After `on_lead`, or when a shard takes part no more; once, and the last.
@@ -37,33 +36,55 @@ class ClusterSeat {
     ~ClusterSeat();
 
     /// Begins to watch; the shards are open.
-    void watch(std::vector<Link> shards, Events events);
+    void watch(std::vector<ReplicaLink> shards, Events events);
     /// A shard of this node is behind the one of `leader`, 0 where that is not known: hands over
     /// what it leads, or nobody would lead all, which is where it can be copied from.
     void give_way(NodeId leader);
+    /// Hands the lead of all groups to a node that is up to date. `done` comes once: when no group
+    /// is led here any more, before `on_lost`, or with why it is not so. Errors: not_leader;
+    /// conflict while it is under way to another; timed_out, where this node leads on.
+    void hand_over(NodeId to, std::function<void(Result<void>)> done);
+    /// To whom the lead is on its way; nothing: it stays.
+    [[nodiscard]] std::optional<NodeId> successor() const {
+        return handover_ ? std::optional(handover_->to) : std::nullopt;
+    }
     /// No event comes after it. Before the shards end.
     void stop();
-    /// Who leads as far as this node knows; 0: nobody. Threads: any.
-    [[nodiscard]] NodeId leader() const { return NodeId{leader_.load()}; }
+    /// Say who leads, as far as this node knows, and where clients or HTTP find that node. Threads:
+    /// any.
+    [[nodiscard]] Error refusal() const;
+    [[nodiscard]] Error http_refusal() const;
     [[nodiscard]] bool leads() const { return leads_; }
 
   private:
     struct Impl;
+    struct Handover {
+        NodeId to;
+        std::chrono::steady_clock::time_point deadline;
+        std::vector<std::function<void(Result<void>)>> done;
+    };
     void watch_one(std::size_t index);
-    void report(std::size_t shard, ShardStanding standing);
+    void report(std::size_t shard, ShardStanding standing, std::vector<peers::PeerState> peers);
     void look();
     void give_up_the_rest();
+    void note_leader(NodeId leader);
+    [[nodiscard]] peers::PeerState leader() const;
     void look_again();
+    void look_at_handover();
+    void end_handover(const Result<void>& outcome);
 
     std::shared_ptr<Impl> impl_;
     NodeId self_;
-    std::vector<Link> shards_;
+    std::vector<ReplicaLink> shards_;
     std::vector<ShardStanding> standings_;
     Events events_;
     bool leads_ = false;
     bool is_stopped_ = false;
     int looks_without_leader_ = 0;
-    std::atomic<std::uint64_t> leader_{0};
+    std::optional<Handover> handover_;
+    std::vector<peers::PeerState> peers_;  ///< as the first shard sees them
+    mutable std::mutex leader_mutex_;
+    peers::PeerState leader_;  ///< node 0: nobody leads
 };
 
 }  // namespace millrace::broker::cluster

@@ -1,9 +1,9 @@
 #pragma once
 
 #include <functional>
-#include <string>
 #include <vector>
 
+#include "broker/cluster/cluster_report.hpp"
 #include "broker/cluster/replica.hpp"
 #include "broker/shard/shard.hpp"
 
@@ -13,26 +13,21 @@ class io_context;
 
 namespace millrace::broker::cluster {
 
-/// What this node knows of its cluster, as JSON: docs/cluster.md.
+/// Asks all shards of this node what they know of its cluster.
 ///
 /// Threads:  the control thread.
 class ClusterStatus {
   public:
-    struct Link {
-        Runtime* runtime = nullptr;
-        Shard* shard = nullptr;
-        Replica* replica = nullptr;
-    };
-    ClusterStatus(boost::asio::io_context& control, NodeId self, std::vector<Link> shards)
+    ClusterStatus(boost::asio::io_context& control, NodeId self, std::vector<ReplicaLink> shards)
         : control_(control), self_(self), shards_(std::move(shards)) {}
 
     /// `done` runs later, on the control thread; never, where the shards end before.
-    void gather(std::function<void(std::string json)> done) const;
+    void gather(std::function<void(ClusterReport report)> done) const;
 
   private:
     boost::asio::io_context& control_;
     NodeId self_;
-    std::vector<Link> shards_;
+    std::vector<ReplicaLink> shards_;
 };
 
 }  // namespace millrace::broker::cluster

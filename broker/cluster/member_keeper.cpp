@@ -21,7 +21,7 @@ struct MemberKeeper::Impl {
 };
 
 MemberKeeper::MemberKeeper(boost::asio::io_context& control,
-                           std::vector<Link> shards,
+                           std::vector<ReplicaLink> shards,
                            std::uint32_t shard_count)
     : impl_(std::make_shared<Impl>(control)),
       shards_(std::move(shards)),

@@ -20,14 +20,9 @@ namespace millrace::broker::cluster {
 /// Threads:  the control thread; answers come there.
 class MemberKeeper {
   public:
-    struct Link {
-        Runtime* runtime = nullptr;
-        Shard* shard = nullptr;
-        Replica* replica = nullptr;
-    };
     /// `shards`: all of the node, in their order; they are open.
     MemberKeeper(boost::asio::io_context& control,
-                 std::vector<Link> shards,
+                 std::vector<ReplicaLink> shards,
                  std::uint32_t shard_count);
     MemberKeeper(const MemberKeeper&) = delete;
     MemberKeeper& operator=(const MemberKeeper&) = delete;
@@ -54,7 +49,7 @@ class MemberKeeper {
     void ask(std::function<void(Replica&, CommandDone)> what, Done done) const;
 
     std::shared_ptr<Impl> impl_;
-    std::vector<Link> shards_;
+    std::vector<ReplicaLink> shards_;
     std::uint32_t shard_count_;
 };
 

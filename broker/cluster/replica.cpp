@@ -61,7 +61,9 @@ ShardCluster Replica::options() {
             .heartbeat_timeout = election_timeout_ / heartbeats_per_election};
 }
 
-Result<void> Replica::start(Shard& shard, std::function<void(NodeId leader)> on_behind) {
+Result<void> Replica::start(Shard& shard,
+                            peers::NodeAddresses addresses,
+                            std::function<void(NodeId leader)> on_behind) {
     shard_ = &shard;
     on_behind_ = std::move(on_behind);
     is_founded_ = !shard.is_new();
@@ -69,7 +71,8 @@ Result<void> Replica::start(Shard& shard, std::function<void(NodeId leader)> on_
     shard.on_members([this] { see_members(); });
     see_members();
     MILLRACE_TRY(
-        mesh_.start({.on_message =
+        mesh_.start(std::move(addresses),
+                    {.on_message =
                          [&shard](NodeId from, GroupId group, std::span<const std::byte> message) {
                              shard.receive(from, group, message);
                          },
@@ -162,6 +165,9 @@ void Replica::remove_member(NodeId node, CommandDone done) {
 /// A replica on which nothing was ever agreed founds the cluster with others like it, and asks for
 /// a copy where there is more than that.
 void Replica::see_links() {
+    if (tell_links_) {
+        tell_links_();
+    }
     if (is_founded_) {
         return;
     }

@@ -32,8 +32,12 @@ class Replica {
     [[nodiscard]] ShardCluster options();
     /// After the shard has opened: listens and connects. `on_behind`: the shard has to be copied.
     /// Errors: io, where the port is taken.
-    [[nodiscard]] Result<void> start(Shard& shard, std::function<void(NodeId leader)> on_behind);
-    void set_native(std::string native) { mesh_.set_native(std::move(native)); }
+    [[nodiscard]] Result<void> start(Shard& shard,
+                                     peers::NodeAddresses addresses,
+                                     std::function<void(NodeId leader)> on_behind);
+    /// Called when a link came or went.
+    void on_links(std::function<void()> listener) { tell_links_ = std::move(listener); }
+    [[nodiscard]] peers::PeerState own() const { return mesh_.own(); }
     [[nodiscard]] std::vector<peers::PeerState> peers() const { return mesh_.peers(); }
     /// At the leader: one step at most of each group towards these members.
     void converge(const std::vector<consensus::Member>& wanted);
@@ -54,7 +58,15 @@ class Replica {
     peers::PeerMesh mesh_;
     Shard* shard_ = nullptr;
     std::function<void(NodeId)> on_behind_;
+    std::function<void()> tell_links_;
     bool is_founded_ = false;
+};
+
+/// One shard of a node with its replica, which is null where the node stands alone.
+struct ReplicaLink {
+    Runtime* runtime = nullptr;
+    Shard* shard = nullptr;
+    Replica* replica = nullptr;
 };
 
 }  // namespace millrace::broker::cluster

@@ -130,6 +130,10 @@ void Group::transfer(NodeId to) {
     }
 }
 
+bool Group::is_transferring() const {
+    return impl_->is_initialised && impl_->instance.transfer != nullptr;
+}
+
 Role Group::role() const {
     return impl_->role();
 }

@@ -182,6 +182,8 @@ class Group {
     /// Hands the lead to a replica once that has everything, to the one that has most where `to` is
     /// 0; nothing happens where it can't.
     void transfer(NodeId to);
+    /// A transfer is under way: proposals are refused meanwhile.
+    [[nodiscard]] bool is_transferring() const;
     [[nodiscard]] Role role() const;
     [[nodiscard]] GroupStatus status() const;
     /// `done` runs after the entry was applied, or with why it never will be.

@@ -47,7 +47,7 @@ struct OdooSource::Impl {
           config(given),
           file(std::move(source_file)),
           metrics(registry, clock),
-          gate(io),
+          gate(io, {}),
           publisher(gate, clock, config.record_batch_bytes_max),
           feed(io,
                {.subscription = file.hints.subscription,

@@ -10,6 +10,8 @@ namespace {
 
 constexpr Duration dial_timeout{1'000'000};
 constexpr Duration dial_rest{200'000};
+/// Each node has one link, a copy under way, and what was cut off and is not noticed yet.
+constexpr std::size_t connections_per_node = 8;
 
 std::string list(const std::vector<std::uint64_t>& nodes) {
     std::string text;
@@ -53,15 +55,18 @@ PeerHello PeerMesh::own_hello() const {
             .founders = options_.founders,
             .is_new = handlers_.is_new(),
             .is_copying = false,
-            .native = native_};
+            .native = addresses_.native,
+            .http = addresses_.http};
 }
 
-Result<void> PeerMesh::start(Handlers handlers) {
+Result<void> PeerMesh::start(NodeAddresses addresses, Handlers handlers) {
+    addresses_ = std::move(addresses);
     handlers_ = std::move(handlers);
-    MILLRACE_TRY(runtime_.listen(options_.nodes.at(options_.self),
-                                 [this](std::shared_ptr<Connection> connection) {
-                                     return add(std::move(connection), std::nullopt);
-                                 }));
+    MILLRACE_TRY(runtime_.listen_apart(options_.nodes.at(options_.self),
+                                       options_.nodes.size() * connections_per_node,
+                                       [this](std::shared_ptr<Connection> connection) {
+                                           return add(std::move(connection), std::nullopt);
+                                       }));
     has_started_ = true;
     for (const auto& [node, peer] : peers_) {
         dial(node);
@@ -187,7 +192,7 @@ Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
     }
     peer.link = &link;
     peer.is_new = hello.is_new;
-    peer.native = hello.native;
+    peer.addresses = {.native = hello.native, .http = hello.http};
     linked_.add(1);
     log_info(name(), "linked to node " + std::to_string(hello.node.value));
     handlers_.on_links();
@@ -283,15 +288,23 @@ bool PeerMesh::has_elder() const {
         peers_, [](const auto& row) { return row.second.link != nullptr && !row.second.is_new; });
 }
 
+PeerState PeerMesh::own() const {
+    return {.node = options_.self,
+            .address = format_endpoint(options_.nodes.at(options_.self)),
+            .is_linked = true,
+            .native = addresses_.native,
+            .http = addresses_.http};
+}
+
 std::vector<PeerState> PeerMesh::peers() const {
     std::vector<PeerState> states;
     for (const auto& [node, peer] : peers_) {
-        states.push_back(
-            {.node = node,
-             .address = peer.endpoint.address + ":" + std::to_string(peer.endpoint.port),
-             .is_linked = peer.link != nullptr,
-             .is_new = peer.is_new,
-             .native = peer.native});
+        states.push_back({.node = node,
+                          .address = format_endpoint(peer.endpoint),
+                          .is_linked = peer.link != nullptr,
+                          .is_new = peer.is_new,
+                          .native = peer.addresses.native,
+                          .http = peer.addresses.http});
     }
     return states;
 }

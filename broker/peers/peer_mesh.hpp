@@ -23,6 +23,13 @@ struct PeerState {
     bool is_linked = false;
     bool is_new = false;  ///< nothing was ever agreed on there
     std::string native;   ///< where its clients connect; empty before the first link
+    std::string http;
+};
+
+/// Where a node is reached by those who are no nodes; address:port.
+struct NodeAddresses {
+    std::string native;
+    std::string http;
 };
 
 /// The links of one shard to the shards of the same number on the other nodes.
@@ -59,17 +66,18 @@ class PeerMesh final : public consensus::PeerLinks {
     PeerMesh& operator=(PeerMesh&&) = delete;
     ~PeerMesh() override;
 
-    /// Listens, and begins to connect. Errors: io, where the port is taken.
-    [[nodiscard]] Result<void> start(Handlers handlers);
+    /// Listens, and begins to connect. `addresses`: of this node, for those who are told to go to
+    /// the leader. Errors: io, where the port is taken.
+    [[nodiscard]] Result<void> start(NodeAddresses addresses, Handlers handlers);
     /// From now on these, with which it began or others: links to those that are gone end.
     void set_nodes(const std::map<NodeId, Endpoint>& nodes);
-    /// Where clients of this node connect, for those who are told to go to the leader.
-    void set_native(std::string native) { native_ = std::move(native); }
     bool send(NodeId to, GroupId group, std::vector<std::byte> message) override;
     /// Linked to every other node, and nothing was ever agreed on anywhere.
     [[nodiscard]] bool are_all_new() const;
     /// Linked to one where something was agreed on.
     [[nodiscard]] bool has_elder() const;
+    /// This node, as the others see it.
+    [[nodiscard]] PeerState own() const;
     [[nodiscard]] std::vector<PeerState> peers() const;
 
   private:
@@ -78,7 +86,7 @@ class PeerMesh final : public consensus::PeerLinks {
         PeerLink* link = nullptr;
         bool is_dialled = false;  ///< from here, or about to be
         bool is_new = false;
-        std::string native;
+        NodeAddresses addresses;
     };
     /// `dialled`: to whom this node connected, and will again when the link ends.
     PeerLink* add(std::shared_ptr<Connection> connection, std::optional<NodeId> dialled);
@@ -98,7 +106,7 @@ class PeerMesh final : public consensus::PeerLinks {
     Options options_;
     Runtime& runtime_;
     Handlers handlers_;
-    std::string native_;
+    NodeAddresses addresses_;
     bool has_started_ = false;
     std::string complaint_;  ///< the last
     std::map<NodeId, Peer> peers_;

@@ -85,7 +85,8 @@ std::vector<std::byte> format_hello(const PeerHello& hello) {
                         {"founders", hello.founders},
                         {"is_new", hello.is_new},
                         {"is_copying", hello.is_copying},
-                        {"native", hello.native}});
+                        {"native", hello.native},
+                        {"http", hello.http}});
 }
 
 Result<PeerHello> parse_hello(std::span<const std::byte> text) {
@@ -101,6 +102,7 @@ Result<PeerHello> parse_hello(std::span<const std::byte> text) {
                      json.at("is_new").get_to(value.is_new);
                      json.at("is_copying").get_to(value.is_copying);
                      json.at("native").get_to(value.native);
+                     value.http = json.value("http", "");
                  }));
     if (hello.version != peer_protocol_version) {
         return fail(Errc::unsupported_version,

@@ -38,6 +38,7 @@ struct PeerHello {
     bool is_new = false;                  ///< nothing was ever agreed on there
     bool is_copying = false;              ///< wants a copy and takes no messages
     std::string native;                   ///< where its clients connect, address:port
+    std::string http;                     ///< and HTTP; empty from one that does not know it
 };
 [[nodiscard]] std::vector<std::byte> format_hello(const PeerHello& hello);
 /// Errors: malformed, unsupported_version.

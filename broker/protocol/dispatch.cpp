@@ -13,6 +13,9 @@ Handler handler_of(wire::Api api) {
             return handle_metadata;
         case wire::Api::status:
             return handle_status;
+        case wire::Api::cluster_status:
+        case wire::Api::cluster_transfer:
+            return handle_cluster;
         case wire::Api::publish:
             return handle_publish;
         case wire::Api::fetch:

@@ -103,14 +103,18 @@ void handle_hello(const Request& request) {
         return;
     }
     wire::HelloAnswerT answer;
-    if (const auto& refusal = session->table().refusal) {
-        if (const auto error = refusal()) {
-            answer.error = to_wire(*error);
-            request.answer(answer);
-            return;
-        }
+    const auto& refusal = session->table().refusal;
+    const auto refused = refusal ? refusal() : std::nullopt;
+    if (refused && !hello.value().any_node) {
+        answer.error = to_wire(*refused);
+        request.answer(answer);
+        return;
     }
-    session->greet(hello.value().client_name);
+    if (refused) {
+        session->greet_guest(hello.value().client_name);
+    } else {
+        session->greet(hello.value().client_name);
+    }
     const auto& shard = *session->services().shard;
     answer.protocol_version = wire::protocol_version;
     answer.broker_version = session->table().version;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "broker/cluster/cluster_report.hpp"
 #include "broker/shard/shard.hpp"
 
 namespace millrace::broker::delivery {
@@ -27,6 +28,13 @@ struct ShardServices {
     const SessionMetrics* sessions = nullptr;
 };
 
+/// The cluster of a node; any thread. What is asked is answered on another one, or never where the
+/// node ends before.
+struct ClusterDoor {
+    std::function<void(std::function<void(cluster::ClusterReport)>)> report;
+    std::function<void(NodeId to, std::function<void(Result<void>)>)> transfer;
+};
+
 /// All shards of a node, complete before any runtime runs.
 struct ServiceTable {
     std::vector<ShardServices> shards;
@@ -35,6 +43,7 @@ struct ServiceTable {
     std::function<std::uint64_t()> next_id;  ///< unique in the node; any thread
     /// Why no client is taken now, as in a node that follows another; any thread. May be empty.
     std::function<std::optional<Error>()> refusal;
+    ClusterDoor cluster;
 
     [[nodiscard]] std::uint32_t shard_count() const {
         return static_cast<std::uint32_t>(shards.size());

@@ -89,13 +89,23 @@ bool Session::handle(const wire::FrameView& frame) {
         fail_stream(fail(Errc::malformed, "a request has neither the answer nor the push flag"));
         return false;
     }
-    if (!dispatch(request)) {
+    if (const auto refused = refusal_of(frame.header.api)) {
+        request.refuse(*refused);
+    } else if (!dispatch(request)) {
         request.refuse(
             fail(Errc::unknown_api,
                  "api " + std::to_string(frame.header.api) + " is not known to this broker"));
     }
     regulate();
     return !is_closed_;
+}
+
+/// A guest may have the rest once this node leads.
+std::optional<Error> Session::refusal_of(std::uint16_t api) const {
+    const auto asked = static_cast<wire::Api>(api);
+    const bool is_open = !is_guest_ || asked == wire::Api::hello ||
+                         asked == wire::Api::cluster_status || asked == wire::Api::cluster_transfer;
+    return is_open || !wiring_.table.refusal ? std::nullopt : wiring_.table.refusal();
 }
 
 wire::FrameHeader Session::answer_header(const wire::FrameHeader& request) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
@@ -77,6 +78,12 @@ class Session final : public ConnectionEvents, public std::enable_shared_from_th
     void greet(std::string client_name) {
         client_name_ = std::move(client_name);
         is_greeted_ = true;
+        is_guest_ = false;
+    }
+    /// One that this node, which follows, is good enough for: it may ask for the cluster.
+    void greet_guest(std::string client_name) {
+        greet(std::move(client_name));
+        is_guest_ = true;
     }
 
     /// Answers a request with a table and record bytes.
@@ -101,6 +108,7 @@ class Session final : public ConnectionEvents, public std::enable_shared_from_th
 
   private:
     bool handle(const wire::FrameView& frame);
+    [[nodiscard]] std::optional<Error> refusal_of(std::uint16_t api) const;
     void regulate();
     void watch_for_drip();
     void fail_stream(const Error& error);
@@ -117,6 +125,7 @@ class Session final : public ConnectionEvents, public std::enable_shared_from_th
     TimerId watch_ = 0;
     bool made_progress_ = false;
     std::set<std::uint64_t> deliveries_;
+    bool is_guest_ = false;
 };
 
 /// A request as handlers get it; valid during the call.
@@ -144,6 +153,8 @@ struct Request {
 void handle_hello(const Request& request);
 void handle_metadata(const Request& request);
 void handle_status(const Request& request);
+/// `cluster_status` and `cluster_transfer`.
+void handle_cluster(const Request& request);
 void handle_publish(const Request& request);
 void handle_fetch(const Request& request);
 void handle_list_offsets(const Request& request);

@@ -248,6 +248,9 @@ std::optional<Error> ShardImpl::refusal() {
     if (is_stopping_) {
         return fail(Errc::shutting_down, "the broker is stopping");
     }
+    if (groups_.is_transferring()) {
+        return fail(Errc::not_leader, "this node hands the lead to another");
+    }
     if (options_.cluster && is_serving_) {
         const auto now = runtime_.clock().steady_now();
         const auto patience = options_.cluster->election_timeout;
@@ -306,11 +309,14 @@ void ShardImpl::end_turn() {
         store_->submit();
         return;
     }
-    acceptor_.admit_held(*catalog_.view());
-    wake_for_held();
-    queue_.flush();
-    sequences_.flush();
-    commands_.flush();
+    // A proposal that is refused would leave a gap behind what was accepted already.
+    if (!groups_.is_transferring()) {
+        acceptor_.admit_held(*catalog_.view());
+        wake_for_held();
+        queue_.flush();
+        sequences_.flush();
+        commands_.flush();
+    }
     note_applied();
     store_->submit();
 }
@@ -349,7 +355,9 @@ void ShardImpl::tick() {
         return;
     }
     // What was accepted while there was space goes out before the store looks at the space again.
-    queue_.flush();
+    if (!groups_.is_transferring()) {
+        queue_.flush();
+    }
     store_->tick();
     // Before the first view, and in a replica that follows, the catalog may not know all
     // partitions.

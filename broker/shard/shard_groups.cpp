@@ -106,6 +106,10 @@ void ShardGroups::transfer(NodeId to) {
     }
 }
 
+bool ShardGroups::is_transferring() const {
+    return std::ranges::any_of(groups_, [](const auto& group) { return group->is_transferring(); });
+}
+
 std::vector<consensus::GroupStatus> ShardGroups::status() const {
     std::vector<consensus::GroupStatus> all;
     all.reserve(groups_.size());

@@ -44,6 +44,7 @@ class ShardGroups {
     [[nodiscard]] ShardStanding standing() const;
     /// Hands `to` the lead of those that this node leads.
     void transfer(NodeId to);
+    [[nodiscard]] bool is_transferring() const;
     [[nodiscard]] std::vector<consensus::GroupStatus> status() const;
     void change_members(GroupId group,
                         const consensus::MemberChange& change,

@@ -136,6 +136,7 @@ wire::HelloRequestT Connection::hello_request() const {
     hello.client_name = options_.client_name;
     hello.client_version = "0.1.0";
     hello.frame_bytes_max = static_cast<std::uint32_t>(wire::frame_bytes_max_default);
+    hello.any_node = options_.any_node;
     return hello;
 }
 

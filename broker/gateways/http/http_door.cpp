@@ -28,7 +28,7 @@ struct HttpDoor::Impl {
               StreamOffice{.streams_max = options.streams_max,
                            .gauge = &registry.gauge("millrace_http_streams", "Open event streams."),
                            .reached = &server_metrics.reached(streams_limit)})),
-          gate(control),
+          gate(control, options.refusal),
           publisher(gate, clock, options.record_batch_bytes_max),
           router(make_routes(), registry),
           server(control, options.limits, registry, [this](RequestPtr request, Respond respond) {

@@ -25,6 +25,8 @@ struct DoorOptions {
     /// Gives what this node knows of its cluster, as JSON, now or later, on the control thread.
     std::function<void(std::function<void(std::string json)> done)> cluster_status = {};
     NodeAdmission admission = {};
+    /// Why a node that runs is not open, where it knows; on the control thread.
+    std::function<Error()> refusal = {};
 };
 
 /// The HTTP door of a node: metrics and health, and everything under /v1.

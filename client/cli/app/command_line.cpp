@@ -8,6 +8,7 @@
 
 #include "client/cli/app/options.hpp"
 #include "client/cli/app/unknown_word.hpp"
+#include "client/cli/cluster/cluster_commands.hpp"
 #include "client/cli/commands/commands.hpp"
 #include "client/cli/jobs/job_commands.hpp"
 #include "client/cli/odoo/odoo_commands.hpp"
@@ -95,6 +96,7 @@ CommandLine::CommandLine()
     add_letter_commands(registry);
     add_job_commands(registry);
     add_odoo_commands(registry);
+    add_cluster_commands(registry);
     add_status_commands(registry);
     add_completion_command(registry);
 }

@@ -183,12 +183,53 @@ struct NodeStatus {
     std::vector<ShardStatus> shards;
 };
 
+/// A node of a cluster, as another one sees it.
+struct ClusterNode {
+    std::uint64_t node = 0;
+    std::string address;  ///< where its first shard hears the other nodes
+    bool linked = false;  ///< to whom was asked, which is itself linked
+    std::string native;   ///< where clients connect; empty while that is not known
+    std::string http;
+    bool voter = true;  ///< counts in majorities; else it is on its way into the cluster
+};
+struct ClusterReplica {
+    std::uint64_t node = 0;
+    std::uint64_t match = 0;  ///< everything up to here is on its disk
+    bool behind = false;      ///< what it lacks is no longer in the leader's memory: it is copied
+};
+struct ClusterGroup {
+    std::uint32_t group = 0;  ///< 0: the catalog
+    std::uint32_t shard = 0;
+    bool leads = false;  ///< whom was asked
+    std::uint64_t leader = 0;
+    std::uint64_t term = 0;
+    std::uint64_t last = 0;
+    std::uint64_t applied = 0;
+    std::vector<ClusterReplica> replicas;  ///< of others; only the group's leader knows them
+};
+/// What one node knows of its cluster; who leads knows most.
+struct ClusterStatus {
+    std::uint64_t node_id = 0;  ///< who was asked
+    bool clustered = false;     ///< else it stands alone
+    bool leads = false;
+    std::uint64_t leader = 0;  ///< 0: nobody is known to lead
+    std::vector<ClusterNode> nodes;
+    std::vector<ClusterGroup> groups;
+};
+
 /// What an operator does. Every call waits for its answer and throws ClientError.
 ///
 /// Threads:  any.
 class Admin {
   public:
     [[nodiscard]] NodeStatus status();
+    /// Of the node that this client is connected to, which may be one that follows where
+    /// ClientOptions::any_node says so.
+    [[nodiscard]] ClusterStatus cluster_status();
+    /// Hands the lead of the cluster to another node; to be asked of the one that leads. Returns
+    /// when that leads no more. Its connections end with it, so that this may throw
+    /// connection_lost instead: `cluster_status` of `node` says whether it leads.
+    void transfer_lead(std::uint64_t node);
 
     TopicDescription create_topic(const TopicDescription& topic);
     /// As `create_topic`, but an existing topic is fine.

@@ -24,6 +24,9 @@ struct ClientOptions {
     std::chrono::milliseconds silence_max{30'000};
     std::chrono::milliseconds backoff_min{50};
     std::chrono::milliseconds backoff_max{2'000};
+    /// Also takes a node of a cluster that follows another. Such a one answers
+    /// `Admin::cluster_status`; whatever else is asked ends with not_leader.
+    bool any_node = false;
 };
 
 /// The way to a broker. Connects at the first use, reconnects by itself, and runs one thread of its

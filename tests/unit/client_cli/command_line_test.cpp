@@ -65,6 +65,9 @@ TEST(CommandLine, EveryFamilyParsesToAnAction) {
         {"dlq", "ls", "odoo", "--older-than", "2h", "--group-by", "topic"},
         {"dlq", "discard", "odoo", "--all", "--reason", "test"},
         {"status"},
+        {"cluster", "status"},
+        {"cluster", "nodes", "--output", "json"},
+        {"cluster", "transfer", "--to", "2"},
         {"version"},
         {"completion", "fish"}};
     for (const auto& words : lines) {

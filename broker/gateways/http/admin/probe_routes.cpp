@@ -73,7 +73,7 @@ Routes probe_routes(const ShardGate& gate, MetricsRegistry& metrics) {
              .handle =
                  [&gate](const Call& call) {
                      call.respond(gate.is_open() ? text(200, "ready\n")
-                                                 : text(unavailable, "starting or stopping\n"));
+                                                 : text(unavailable, gate.closed().text + "\n"));
                  },
              .success_type = "text/plain"}};
 }

@@ -60,7 +60,7 @@ void look_at(const ShardGate& gate,
 
 void list(const ShardGate& gate, const Call& call) {
     if (!gate.is_open()) {
-        call.refuse(ShardGate::closed());
+        call.refuse(gate.closed());
         return;
     }
     std::vector<SubscriptionPtr> all;
@@ -74,7 +74,7 @@ void list(const ShardGate& gate, const Call& call) {
 
 void show(const ShardGate& gate, const Call& call) {
     if (!gate.is_open()) {
-        call.refuse(ShardGate::closed());
+        call.refuse(gate.closed());
         return;
     }
     const auto& name = call.path_param("subscription");

@@ -124,7 +124,7 @@ void answer_topics(const ShardGate& gate,
 
 void list(const ShardGate& gate, const Call& call) {
     if (!gate.is_open()) {
-        call.refuse(ShardGate::closed());
+        call.refuse(gate.closed());
         return;
     }
     std::vector<std::string> patterns;
@@ -138,7 +138,7 @@ void list(const ShardGate& gate, const Call& call) {
 
 void show(const ShardGate& gate, const Call& call) {
     if (!gate.is_open()) {
-        call.refuse(ShardGate::closed());
+        call.refuse(gate.closed());
         return;
     }
     const auto& name = call.path_param("topic");

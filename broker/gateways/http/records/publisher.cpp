@@ -258,7 +258,7 @@ void Publisher::publish(const std::string& topic, ParsedRecords records, Publish
     if (!gate_.is_open()) {
         std::vector<RecordOutcome> outcomes(records.size());
         for (auto& outcome : outcomes) {
-            outcome.error = ShardGate::closed();
+            outcome.error = gate_.closed();
         }
         done(std::move(outcomes));
         return;

@@ -124,7 +124,7 @@ void stream(const ShardGate& gate,
 
 void read(const ShardGate& gate, const std::shared_ptr<StreamOffice>& office, const Call& call) {
     if (!gate.is_open()) {
-        call.refuse(ShardGate::closed());
+        call.refuse(gate.closed());
         return;
     }
     const auto& topics = gate.catalog()->topics;

@@ -6,7 +6,10 @@
 
 namespace millrace::broker::http {
 
-ShardGate::ShardGate(boost::asio::io_context& control) : core_(std::make_shared<Core>(control)) {}
+ShardGate::ShardGate(boost::asio::io_context& control, Refusal refusal)
+    : core_(std::make_shared<Core>(control)) {
+    core_->refusal = std::move(refusal);
+}
 
 ShardGate::~ShardGate() {
     close();
@@ -39,7 +42,10 @@ void ShardGate::close() {
     core_->is_closed = true;
 }
 
-Error ShardGate::closed() {
+Error ShardGate::closed() const {
+    if (core_->refusal && !core_->is_closed) {
+        return core_->refusal();
+    }
     return fail(Errc::shutting_down, "the broker starts or stops; try again");
 }
 

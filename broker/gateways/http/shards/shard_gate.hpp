@@ -40,7 +40,9 @@ struct ShardLink {
 /// Failure:  shutting_down once the door was closed.
 class ShardGate {
   public:
-    explicit ShardGate(boost::asio::io_context& control);
+    /// `refusal` says why a node that runs is not open, where it knows; may be empty.
+    using Refusal = std::function<Error()>;
+    ShardGate(boost::asio::io_context& control, Refusal refusal);
     ShardGate(const ShardGate&) = delete;
     ShardGate& operator=(const ShardGate&) = delete;
     ShardGate(ShardGate&&) = delete;
@@ -56,7 +58,7 @@ class ShardGate {
     [[nodiscard]] bool is_closed() const { return core_->is_closed; }
 
     /// Why nothing can be asked.
-    [[nodiscard]] static Error closed();
+    [[nodiscard]] Error closed() const;
 
     [[nodiscard]] std::uint32_t shard_count() const {
         return static_cast<std::uint32_t>(core_->links.size());
@@ -72,8 +74,9 @@ class ShardGate {
     void ask(ShardId shard, Start start, Then then) const {
         auto& core = *core_;
         if (!core.is_open) {
-            boost::asio::post(core.control,
-                              [then = std::move(then)]() mutable { then(Result<T>(closed())); });
+            boost::asio::post(core.control, [then = std::move(then), why = closed()]() mutable {
+                then(Result<T>(std::move(why)));
+            });
             return;
         }
         auto waiting = std::make_shared<Waiting<T>>(std::move(then));
@@ -145,6 +148,7 @@ class ShardGate {
         CatalogPtr catalog;
         bool is_open = false;
         bool is_closed = false;  ///< for good
+        Refusal refusal;
     };
 
     std::shared_ptr<Core> core_;

@@ -1,0 +1,152 @@
+#include "broker/cluster/cluster_report.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+namespace millrace::broker::cluster {
+namespace {
+
+using Json = nlohmann::json;
+
+const char* name_of(consensus::MemberRole role) {
+    return role == consensus::MemberRole::voter     ? "voter"
+           : role == consensus::MemberRole::standby ? "standby"
+                                                    : "spare";
+}
+
+Json to_json(const ClusterReport::Group& group) {
+    auto replicas = Json::array();
+    for (const auto& replica : group.status.replicas) {
+        replicas.push_back({{"node", replica.node.value},
+                            {"match", replica.match.value},
+                            {"behind", replica.is_behind}});
+    }
+    auto members = Json::array();
+    for (const auto& member : group.status.members) {
+        members.push_back({{"node", member.node.value}, {"role", name_of(member.role)}});
+    }
+    return {{"group", group.status.group.value},
+            {"members", std::move(members)},
+            {"shard", group.shard.value},
+            {"leads", group.status.role.leads},
+            {"leader", group.status.role.leader.value},
+            {"term", group.status.role.term.value},
+            {"last", group.status.last.value},
+            {"applied", group.status.applied.value},
+            {"replicas", std::move(replicas)}};
+}
+
+std::string name_of(NodeId node) {
+    return "node " + std::to_string(node.value);
+}
+
+/// What a node lacks of a group. Errors: unavailable, where it has to be copied first, or is no
+/// voter.
+Result<std::uint64_t> lag_of(const ClusterReport::Group& group, NodeId node) {
+    const auto found =
+        std::ranges::find(group.status.replicas, node, &consensus::ReplicaProgress::node);
+    const auto name = "group " + std::to_string(group.status.group.value);
+    if (found == group.status.replicas.end()) {
+        return fail(Errc::not_leader, "this node does not lead " + name);
+    }
+    const auto member = std::ranges::find(group.status.members, node, &consensus::Member::node);
+    if (member == group.status.members.end() || member->role != consensus::MemberRole::voter) {
+        return fail(Errc::unavailable, name_of(node) + " is no voter of " + name + " yet");
+    }
+    if (found->is_behind) {
+        return fail(Errc::unavailable,
+                    name_of(node) + " is behind: it copies what it lacks of " + name);
+    }
+    return group.status.last.value - std::min(found->match.value, group.status.last.value);
+}
+
+}  // namespace
+
+ClusterReport merge_reports(NodeId self, const std::vector<ShardReport>& shards) {
+    ClusterReport merged{
+        .self = self,
+        .leads = std::ranges::all_of(
+            shards, [](const ShardReport& report) { return report.standing.leads; }),
+        .leader = shards.front().standing.leader,
+        .own = shards.front().own,
+        .peers = shards.front().peers,
+        .groups = {}};
+    for (auto& peer : merged.peers) {
+        peer.is_linked = std::ranges::all_of(shards, [&peer](const ShardReport& report) {
+            const auto found = std::ranges::find(report.peers, peer.node, &peers::PeerState::node);
+            return found != report.peers.end() && found->is_linked;
+        });
+    }
+    for (ShardId shard{0}; shard.value < shards.size(); ++shard) {
+        for (const auto& group : shards[shard.value].groups) {
+            merged.groups.push_back({.shard = shard, .status = group});
+        }
+    }
+    return merged;
+}
+
+std::string format_report(const ClusterReport& report) {
+    auto groups = Json::array();
+    auto nodes = Json::array();
+    for (const auto& group : report.groups) {
+        groups.push_back(to_json(group));
+    }
+    for (const auto& peer : report.peers) {
+        nodes.push_back({{"node", peer.node.value},
+                         {"address", peer.address},
+                         {"linked", peer.is_linked},
+                         {"native", peer.native},
+                         {"http", peer.http}});
+    }
+    return Json{{"node", report.self.value},
+                {"role", report.leads ? "leads" : "follows"},
+                {"leader", report.leader.value},
+                {"nodes", std::move(nodes)},
+                {"groups", std::move(groups)}}
+        .dump();
+}
+
+Result<void> check_successor(const ClusterReport& report, NodeId to) {
+    const auto found = std::ranges::find(report.peers, to, &peers::PeerState::node);
+    if (found == report.peers.end()) {
+        return fail(Errc::not_found,
+                    name_of(to) + " is not in cluster_nodes of " + name_of(report.self));
+    }
+    if (!found->is_linked) {
+        return fail(Errc::unavailable,
+                    name_of(to) + " is not linked to " + name_of(report.self) + ", which leads");
+    }
+    for (const auto& group : report.groups) {
+        MILLRACE_TRY(const auto lag, lag_of(group, to));
+        if (lag > handover_entries_max) {
+            return fail(Errc::unavailable,
+                        name_of(to) + " is behind: it lacks " + std::to_string(lag) +
+                            " entries of group " + std::to_string(group.status.group.value) +
+                            "; try again when it has caught up");
+        }
+    }
+    return ok();
+}
+
+std::optional<NodeId> best_successor(const ClusterReport& report) {
+    std::optional<NodeId> best;
+    std::uint64_t least = UINT64_MAX;
+    for (const auto& peer : report.peers) {
+        if (!check_successor(report, peer.node)) {
+            continue;
+        }
+        std::uint64_t lag = 0;
+        for (const auto& group : report.groups) {
+            lag += lag_of(group, peer.node).value();
+        }
+        if (lag < least) {
+            least = lag;
+            best = peer.node;
+        }
+    }
+    return best;
+}
+
+}  // namespace millrace::broker::cluster

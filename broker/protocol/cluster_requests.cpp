@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "broker/protocol/session.hpp"
+#include "client/wire/schema/cluster_generated.h"
+
+namespace millrace::broker::protocol {
+namespace {
+
+/// One of a cluster that is not founded yet will be.
+bool is_voter(const cluster::ClusterReport& report, NodeId node) {
+    const auto& members = report.groups.front().status.members;
+    const auto found = std::ranges::find(members, node, &consensus::Member::node);
+    return members.empty() ||
+           (found != members.end() && found->role == consensus::MemberRole::voter);
+}
+
+std::unique_ptr<wire::ClusterNodeT> format_node(const cluster::ClusterReport& report,
+                                                const peers::PeerState& peer) {
+    auto made = std::make_unique<wire::ClusterNodeT>();
+    made->node = peer.node.value;
+    made->address = peer.address;
+    made->linked = peer.is_linked;
+    made->native = peer.native;
+    made->http = peer.http;
+    made->voter = is_voter(report, peer.node);
+    return made;
+}
+
+std::unique_ptr<wire::ClusterGroupT> format_group(const cluster::ClusterReport::Group& group) {
+    auto made = std::make_unique<wire::ClusterGroupT>();
+    const auto& status = group.status;
+    made->group = static_cast<std::uint32_t>(status.group.value);
+    made->shard = group.shard.value;
+    made->leads = status.role.leads;
+    made->leader = status.role.leader.value;
+    made->term = status.role.term.value;
+    made->last = status.last.value;
+    made->applied = status.applied.value;
+    for (const auto& replica : status.replicas) {
+        auto& row = made->replicas.emplace_back(std::make_unique<wire::ClusterReplicaT>());
+        row->node = replica.node.value;
+        row->match = replica.match.value;
+        row->behind = replica.is_behind;
+    }
+    return made;
+}
+
+wire::ClusterStatusAnswerT format_status(const cluster::ClusterReport& report) {
+    wire::ClusterStatusAnswerT answer;
+    answer.node_id = report.self.value;
+    answer.clustered = report.own.has_value();
+    answer.leads = report.leads;
+    answer.leader = report.leader.value;
+    if (report.own) {
+        answer.nodes.push_back(format_node(report, *report.own));
+    }
+    for (const auto& peer : report.peers) {
+        answer.nodes.push_back(format_node(report, peer));
+    }
+    std::ranges::sort(answer.nodes, {}, [](const auto& node) { return node->node; });
+    for (const auto& group : report.groups) {
+        answer.groups.push_back(format_group(group));
+    }
+    return answer;
+}
+
+/// Brings an answer of the control thread back to the session, which may be gone by then.
+template <class Answer, class Format>
+auto answer_later(const Request& request, Format format) {
+    return [weak = request.session->weak_from_this(),
+            header = request.header,
+            runtime = &request.session->services().shard->runtime(),
+            format](Answer answer) {
+        runtime->post_from_outside([weak, header, format, answer = std::move(answer)] {
+            if (const auto session = weak.lock()) {
+                format(*session, header, answer);
+            }
+        });
+    };
+}
+
+void handle_cluster_transfer(const Request& request) {
+    const auto parsed = wire::parse_message<wire::ClusterTransferRequest>(request.table);
+    if (!parsed) {
+        request.refuse(parsed.error());
+        return;
+    }
+    const auto& table = request.session->table();
+    if (const auto refused = table.refusal ? table.refusal() : std::nullopt) {
+        request.refuse(*refused);
+        return;
+    }
+    table.cluster.transfer(
+        NodeId{parsed.value().to},
+        answer_later<Result<void>>(
+            request,
+            [](Session& session, const wire::FrameHeader& header, const Result<void>& outcome) {
+                if (outcome) {
+                    session.answer(header, wire::DoneT{});
+                } else {
+                    session.refuse(header, outcome.error());
+                }
+            }));
+}
+
+}  // namespace
+
+void handle_cluster(const Request& request) {
+    if (static_cast<wire::Api>(request.header.api) == wire::Api::cluster_transfer) {
+        handle_cluster_transfer(request);
+        return;
+    }
+    request.session->table().cluster.report(
+        answer_later<cluster::ClusterReport>(request,
+                                             [](Session& session,
+                                                const wire::FrameHeader& header,
+                                                const cluster::ClusterReport& report) {
+                                                 session.answer(header, format_status(report));
+                                             }));
+}
+
+}  // namespace millrace::broker::protocol

@@ -1,0 +1,159 @@
+#include "client/cli/cluster/cluster_commands.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <ostream>
+#include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "client/cli/app/options.hpp"
+#include "client/cli/cluster/cluster_look.hpp"
+#include "client/cli/cluster/cluster_views.hpp"
+#include "client/cli/text/time_text.hpp"
+#include "client/cli/views/json_views.hpp"
+#include "millrace/client.hpp"
+#include "storage/base/errc.hpp"
+
+namespace millrace::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// For the new leader to serve, when nothing else is said.
+constexpr std::chrono::milliseconds transfer_timeout{10'000};
+constexpr std::chrono::milliseconds poll_interval{20};
+
+struct LookOptions {};
+struct TransferOptions {
+    std::uint64_t to = 0;
+};
+
+ExitCode print_cluster_status(Session& session, const LookOptions&) {
+    const auto status = look_at_cluster(session);
+    const auto health = health_of(status);
+    if (session.is_json()) {
+        print_json(session, to_json(status, health));
+        return health.code;
+    }
+    print_groups(session.out(), status);
+    session.out() << '\n' << health.sentence << '\n';
+    return health.code;
+}
+
+ExitCode print_cluster_nodes(Session& session, const LookOptions&) {
+    const auto status = look_at_cluster(session);
+    if (session.is_json()) {
+        print_json(session, nodes_to_json(status));
+    } else if (status.clustered) {
+        print_nodes(session.out(), status);
+    } else {
+        session.out() << health_of(status).sentence << '\n';
+    }
+    return ExitCode::ok;
+}
+
+[[noreturn]] void refuse(Errc code, const std::string& text) {
+    throw ClientError(static_cast<std::uint16_t>(code), std::string(name_of(code)), text);
+}
+
+/// The connection may end with the lead before the answer has come.
+void ask_for_transfer(const Session& session, const ClusterStatus& leader, std::uint64_t to) {
+    ClientOptions options;
+    const auto native = native_of(leader, leader.node_id);
+    options.brokers = native.empty() ? session.globals().brokers : native;
+    options.client_name = "millrace-cli";
+    options.request_timeout = session.timeout_or(transfer_timeout);
+    options.connect_timeout = std::min(options.connect_timeout, options.request_timeout);
+    try {
+        Client(options).admin().transfer_lead(to);
+    } catch (const ClientError& error) {
+        if (error.code() != static_cast<std::uint16_t>(Errc::connection_lost)) {
+            throw;
+        }
+    }
+}
+
+/// When the node serves.
+void wait_for_leader(const Session& session,
+                     const ClusterStatus& before,
+                     const TransferOptions& options) {
+    const auto end = Clock::now() + session.timeout_or(transfer_timeout);
+    const auto native = native_of(before, options.to);
+    const auto brokers = native.empty() ? session.globals().brokers : native;
+    while (Clock::now() < end) {
+        try {
+            const auto status = ask_cluster(session, {.brokers = brokers});
+            if (status.node_id == options.to && status.leads) {
+                return;
+            }
+        } catch (const ClientError&) {
+            // It is asked again; what ends this is the time.
+        }
+        std::this_thread::sleep_for(poll_interval);
+    }
+    refuse(Errc::timed_out,
+           "node " + std::to_string(options.to) +
+               " does not lead; millrace cluster status says who does");
+}
+
+ExitCode transfer_lead(Session& session, const TransferOptions& options) {
+    const auto before = look_at_cluster(session);
+    if (before.clustered && !before.leads) {
+        refuse(Errc::not_leader, health_of(before).sentence + ": there is no lead to hand over");
+    }
+    const auto began = Clock::now();
+    const bool is_there = before.leads && before.leader == options.to;
+    ask_for_transfer(session, before, options.to);
+    wait_for_leader(session, before, options);
+    const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - began);
+    if (session.is_json()) {
+        print_json(session,
+                   {{"leader", options.to}, {"from", before.leader}, {"took_ms", took.count()}});
+    } else if (is_there) {
+        session.out() << "node " << options.to << " leads already\n";
+    } else {
+        session.out() << "node " << options.to << " leads, " << format_duration(took)
+                      << " after node " << before.leader << " began to hand over\n";
+    }
+    return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_cluster_commands(Registry& registry) {
+    CLI::App& family = add_family(
+        registry.app, {"cluster", "Look at the nodes of a cluster, hand the lead on", ""});
+    Registry inner{family, registry.chosen};
+    add_command(
+        inner,
+        {"status",
+         "Show who leads and how far each replica is; ends with 6 when a replica is missing or "
+         "behind, with 5 when no node leads or a majority is missing",
+         "millrace cluster status\n"
+         "millrace --brokers a:7117,b:7117,c:7117 cluster status --output json | jq .health\n"
+         "until millrace cluster status; do sleep 1; done"},
+        std::make_shared<LookOptions>(),
+        print_cluster_status);
+    add_command(
+        inner,
+        {"nodes",
+         "The nodes and where they are reached",
+         "millrace cluster nodes\n"
+         "millrace cluster nodes --output json | jq -r '.[] | select(.role==\"leads\").native'"},
+        std::make_shared<LookOptions>(),
+        print_cluster_nodes);
+    auto transfer = std::make_shared<TransferOptions>();
+    add_command(inner,
+                {"transfer",
+                 "Hand the lead to another node, and wait until that serves",
+                 "millrace cluster transfer --to 2\n"
+                 "millrace cluster transfer --to 3 --timeout 5s"},
+                transfer,
+                transfer_lead)
+        .add_option("--to", transfer->to, "The node that is to lead")
+        ->required()
+        ->type_name("NODE");
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "millrace/admin.hpp"
+
+namespace millrace::cli {
+
+class Session;
+
+/// Whom to ask: host:port, more after commas, of which the first that answers is asked.
+struct ClusterAddress {
+    std::string brokers;
+    std::chrono::milliseconds connect_timeout{1'000};
+};
+/// What one node knows, whether it leads or not. Throws ClientError.
+[[nodiscard]] ClusterStatus ask_cluster(const Session& session, const ClusterAddress& address);
+/// What the node that leads knows, or where that can't be asked what another one does. Throws
+/// ClientError where no node answers.
+[[nodiscard]] ClusterStatus look_at_cluster(const Session& session);
+/// Where the clients of a node connect; empty where that is not known.
+[[nodiscard]] std::string native_of(const ClusterStatus& status, std::uint64_t node);
+
+}  // namespace millrace::cli

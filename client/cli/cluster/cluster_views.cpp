@@ -1,0 +1,154 @@
+#include "client/cli/cluster/cluster_views.hpp"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "client/cli/text/quantity_text.hpp"
+#include "client/cli/text/table.hpp"
+
+namespace millrace::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+const char* role_of(const ClusterStatus& status, const ClusterNode& node) {
+    if (node.node == status.leader) {
+        return "leads";
+    }
+    if (!node.linked) {
+        return "missing";
+    }
+    return node.voter ? "follows" : "joins";
+}
+
+std::string lag_text(const ClusterStatus& status, const ClusterNode& node) {
+    const auto lag = lag_of(status, node.node);
+    if (!lag) {
+        return "-";
+    }
+    return lag->is_copying ? "copies" : format_count(lag->entries);
+}
+
+Json to_json(const ClusterStatus& status, const ClusterNode& node) {
+    Json json{{"node", node.node},
+              {"role", role_of(status, node)},
+              {"linked", node.linked},
+              {"address", node.address},
+              {"native", node.native},
+              {"http", node.http},
+              {"lacks", nullptr},
+              {"behind", nullptr}};
+    if (const auto lag = lag_of(status, node.node)) {
+        json["lacks"] = lag->entries;
+        json["behind"] = lag->is_copying;
+    }
+    return json;
+}
+
+Json to_json(const ClusterGroup& group) {
+    auto replicas = Json::array();
+    for (const auto& replica : group.replicas) {
+        replicas.push_back({{"node", replica.node},
+                            {"match", replica.match},
+                            {"lacks", group.last - std::min(replica.match, group.last)},
+                            {"behind", replica.behind}});
+    }
+    return {{"group", group.group},
+            {"shard", group.shard},
+            {"leader", group.leader},
+            {"term", group.term},
+            {"last", group.last},
+            {"applied", group.applied},
+            {"replicas", std::move(replicas)}};
+}
+
+std::string cell_of(const ClusterStatus& status, const ClusterGroup& group, std::uint64_t node) {
+    if (node == group.leader) {
+        return "leads";
+    }
+    if (node == status.node_id) {
+        return format_count(group.last);
+    }
+    const auto found = std::ranges::find(group.replicas, node, &ClusterReplica::node);
+    if (found == group.replicas.end()) {
+        return "-";
+    }
+    if (found->behind) {
+        return "copies";
+    }
+    const auto lacks = group.last - std::min(found->match, group.last);
+    return format_count(found->match) + (lacks == 0 ? "" : " (-" + format_count(lacks) + ")");
+}
+
+}  // namespace
+
+Json nodes_to_json(const ClusterStatus& status) {
+    auto nodes = Json::array();
+    for (const auto& node : status.nodes) {
+        nodes.push_back(to_json(status, node));
+    }
+    return nodes;
+}
+
+Json to_json(const ClusterStatus& status, const ClusterHealth& health) {
+    auto groups = Json::array();
+    for (const auto& group : status.groups) {
+        groups.push_back(to_json(group));
+    }
+    return {{"asked", status.node_id},
+            {"clustered", status.clustered},
+            {"leader", status.leader},
+            {"nodes", nodes_to_json(status)},
+            {"groups", std::move(groups)},
+            {"health", health.sentence},
+            {"healthy", health.code == ExitCode::ok}};
+}
+
+void print_groups(std::ostream& out, const ClusterStatus& status) {
+    std::vector<Column> columns{{"GROUP"},
+                                {"SHARD", Align::right},
+                                {"TERM", Align::right},
+                                {"LAST", Align::right},
+                                {"APPLIED", Align::right}};
+    for (const auto& node : status.nodes) {
+        columns.push_back({"NODE " + std::to_string(node.node), Align::right});
+    }
+    Table table(std::move(columns));
+    for (const auto& group : status.groups) {
+        std::vector<std::string> cells{
+            group.group == 0 ? "catalog" : "data " + std::to_string(group.group),
+            std::to_string(group.shard),
+            std::to_string(group.term),
+            format_count(group.last),
+            format_count(group.applied)};
+        for (const auto& node : status.nodes) {
+            cells.push_back(cell_of(status, group, node.node));
+        }
+        table.append(std::move(cells));
+    }
+    table.print(out);
+}
+
+void print_nodes(std::ostream& out, const ClusterStatus& status) {
+    Table table({{"NODE", Align::right},
+                 {"ROLE"},
+                 {"LACKS", Align::right},
+                 {"ADDRESS"},
+                 {"NATIVE"},
+                 {"HTTP"}});
+    for (const auto& node : status.nodes) {
+        const auto shown = [](const std::string& address) {
+            return address.empty() ? std::string("-") : address;
+        };
+        table.append({std::to_string(node.node),
+                      role_of(status, node),
+                      lag_text(status, node),
+                      shown(node.address),
+                      shown(node.native),
+                      shown(node.http)});
+    }
+    table.print(out);
+}
+
+}  // namespace millrace::cli

@@ -1,0 +1,58 @@
+#include "client/src/admin_impl.hpp"
+#include "client/wire/schema/cluster_generated.h"
+#include "millrace/admin.hpp"
+
+namespace millrace {
+namespace {
+
+using wire::Api;
+
+ClusterGroup from_wire(const wire::ClusterGroupT& group) {
+    ClusterGroup made{.group = group.group,
+                      .shard = group.shard,
+                      .leads = group.leads,
+                      .leader = group.leader,
+                      .term = group.term,
+                      .last = group.last,
+                      .applied = group.applied,
+                      .replicas = {}};
+    made.replicas.reserve(group.replicas.size());
+    for (const auto& replica : group.replicas) {
+        made.replicas.push_back(
+            {.node = replica->node, .match = replica->match, .behind = replica->behind});
+    }
+    return made;
+}
+
+}  // namespace
+
+ClusterStatus Admin::cluster_status() {
+    const auto answer = impl_->core->call<wire::ClusterStatusAnswer>(Api::cluster_status,
+                                                                     wire::ClusterStatusRequestT{});
+    ClusterStatus status{.node_id = answer.node_id,
+                         .clustered = answer.clustered,
+                         .leads = answer.leads,
+                         .leader = answer.leader,
+                         .nodes = {},
+                         .groups = {}};
+    for (const auto& node : answer.nodes) {
+        status.nodes.push_back({.node = node->node,
+                                .address = node->address,
+                                .linked = node->linked,
+                                .native = node->native,
+                                .http = node->http,
+                                .voter = node->voter});
+    }
+    for (const auto& group : answer.groups) {
+        status.groups.push_back(from_wire(*group));
+    }
+    return status;
+}
+
+void Admin::transfer_lead(std::uint64_t node) {
+    wire::ClusterTransferRequestT request;
+    request.to = node;
+    (void)impl_->core->call<wire::Done>(Api::cluster_transfer, std::move(request));
+}
+
+}  // namespace millrace

@@ -1,0 +1,44 @@
+#include "broker/peers/peer_wire.hpp"
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+namespace millrace::broker::peers {
+namespace {
+
+std::span<const std::byte> bytes_of(const std::string& text) {
+    return std::as_bytes(std::span(text));
+}
+
+TEST(PeerWire, HelloTellsWhereItsNodeIsReached) {
+    const auto frame = format_hello(
+        {.node = NodeId{2}, .shard = 1, .shard_count = 4, .native = "a:7117", .http = "a:7118"});
+    wire::FrameReader reader;
+    int seen = 0;
+    ASSERT_TRUE(reader.feed(frame, [&seen](const wire::FrameView& view) {
+        const auto hello = parse_hello(view.raw).value();
+        EXPECT_EQ(hello.node, NodeId{2});
+        EXPECT_EQ(hello.native, "a:7117");
+        EXPECT_EQ(hello.http, "a:7118");
+        ++seen;
+        return true;
+    }));
+    EXPECT_EQ(seen, 1);
+}
+
+TEST(PeerWire, HelloOfANodeThatDoesNotTellItsHttpIsGood) {
+    const auto hello = parse_hello(bytes_of(
+        R"({"version": 1, "node": 2, "shard": 0, "shard_count": 1, "cluster_id": "",
+            "founders": [1, 2], "is_new": true, "is_copying": false, "native": "a:7117"})"));
+    ASSERT_TRUE(hello);
+    EXPECT_EQ(hello.value().native, "a:7117");
+    EXPECT_EQ(hello.value().http, "");
+}
+
+TEST(PeerWire, HelloWithoutANodeIsMalformed) {
+    EXPECT_EQ(parse_hello(bytes_of(R"({"version":1})")).error().code, Errc::malformed);
+}
+
+}  // namespace
+}  // namespace millrace::broker::peers
