@@ -107,7 +107,7 @@ PeerLink* PeerMesh::add(std::shared_ptr<Connection> connection, std::optional<No
                     if (dialled) {
                         dial_later(*dialled);
                     }
-                    forget(from, reason);  // and with it what is captured here
+                    forget(from, dialled, reason);  // and with it what is captured here
                 }});
     auto* const made = link.get();
     links_.emplace(made, std::move(link));
@@ -199,7 +199,7 @@ Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
     return ok();
 }
 
-void PeerMesh::forget(PeerLink& link, const Error& reason) {
+void PeerMesh::forget(PeerLink& link, std::optional<NodeId> dialled, const Error& reason) {
     const auto found =
         std::ranges::find_if(peers_, [&link](const auto& row) { return row.second.link == &link; });
     if (found != peers_.end()) {
@@ -209,19 +209,22 @@ void PeerMesh::forget(PeerLink& link, const Error& reason) {
             name(),
             "the link to node " + std::to_string(found->first.value) + " ended: " + reason.text);
     } else if (!link.hello() || !link.hello()->is_copying) {
-        complain(link.address() + ": " + reason.text);
+        complain(link, dialled, reason);
     }
     links_.erase(&link);
     handlers_.on_links();
 }
 
-/// Once, though it is tried again and again.
-void PeerMesh::complain(const std::string& text) {
-    const auto port = text.find(':');  // of whoever connects, another each time
-    auto about = port == std::string::npos ? text : text.substr(text.find(' ', port));
-    if (complaint_ != about) {
-        complaint_ = std::move(about);
-        log_warning(name(), text);
+/// It is tried again and again, and of those who connect the port is another one each time.
+void PeerMesh::complain(const PeerLink& link, std::optional<NodeId> dialled, const Error& reason) {
+    const auto& address = link.address();
+    const auto node = dialled        ? dialled
+                      : link.hello() ? std::optional(link.hello()->node)
+                                     : std::nullopt;
+    const auto who = node ? "node " + std::to_string(node->value) + " at " + address : address;
+    const auto known = node ? std::to_string(node->value) : address.substr(0, address.rfind(':'));
+    if (complaints_.is_due(known + " " + reason.text, runtime_.clock().steady_now())) {
+        log_warning(name(), who + ": " + reason.text);
     }
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "broker/consensus/group.hpp"
+#include "broker/peers/complaints.hpp"
 #include "broker/peers/peer_link.hpp"
 #include "broker/runtime/runtime.hpp"
 #include "storage/base/metrics.hpp"
@@ -95,8 +96,8 @@ class PeerMesh final : public consensus::PeerLinks {
     void handle(PeerLink& link, const wire::FrameView& frame);
     void answer_list(PeerLink& link, std::uint32_t correlation) const;
     void answer_read(PeerLink& link, const wire::FrameView& frame);
-    void forget(PeerLink& link, const Error& reason);
-    void complain(const std::string& text);
+    void forget(PeerLink& link, std::optional<NodeId> dialled, const Error& reason);
+    void complain(const PeerLink& link, std::optional<NodeId> dialled, const Error& reason);
     void dial(NodeId node);
     void dial_later(NodeId node);
     [[nodiscard]] PeerHello own_hello() const;
@@ -108,7 +109,7 @@ class PeerMesh final : public consensus::PeerLinks {
     Handlers handlers_;
     NodeAddresses addresses_;
     bool has_started_ = false;
-    std::string complaint_;  ///< the last
+    Complaints complaints_;
     std::map<NodeId, Peer> peers_;
     std::unordered_map<PeerLink*, std::unique_ptr<PeerLink>> links_;
     std::shared_ptr<bool> is_alive_ = std::make_shared<bool>(true);

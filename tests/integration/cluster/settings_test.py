@@ -2,6 +2,7 @@
 import pathlib
 import subprocess
 import tempfile
+import time
 import unittest
 
 from harness import binary, eventually
@@ -57,6 +58,21 @@ class Strangers(unittest.TestCase):
         nodes = self.start_all()
         self.eventually_log(nodes, "nodes of a cluster have the same number of shards: node 2 has 1, node 1 has 2")
         self.assertIsNone(self.cluster.find_leader())
+
+    def test_two_that_are_refused_again_and_again_do_not_fill_the_log(self):
+        cluster = Cluster(size=3, shards=2)
+        self.addCleanup(cluster.close)
+        for number in (1, 2):
+            node = cluster.nodes[number]
+            node.arguments[node.arguments.index("--shards") + 1] = "1"
+        for node in cluster.nodes.values():
+            node.start()
+        last = cluster.nodes[3]  # it connects to both
+        for number in (1, 2):
+            eventually(10, lambda number=number: last.has_logged(f"node {number} has 1, node 3 has 2"), f"node {number} is refused")
+        time.sleep(3)
+        lines = [line for line in last.log.read_text().splitlines() if "the same number of shards" in line]
+        self.assertLessEqual(len(lines), 4, "one for each of the two, whoever of both has said it: " + "\n".join(lines))
 
     def test_a_node_of_another_cluster_is_refused(self):
         self.start_all()
