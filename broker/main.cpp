@@ -1,11 +1,11 @@
 #include <chrono>
 #include <iostream>
-#include <thread>
 #include <vector>
 
 #include "broker/config/config.hpp"
 #include "broker/gateways/http/hooks/hook_file.hpp"
 #include "broker/node.hpp"
+#include "broker/node_control.hpp"
 #include "broker/odoo_wiring/odoo_feed.hpp"
 #include "broker/odoo_wiring/odoo_source.hpp"
 
@@ -33,9 +33,11 @@ int check(const millrace::broker::Config& config) {
     return 0;
 }
 
-/// A node that loses the lead of its cluster, or has to copy a shard, begins anew.
-int serve(const millrace::broker::Config& config) {
+/// A node that loses the lead of its cluster, or has to copy a shard, begins anew, where clients
+/// and other nodes know it.
+int serve(millrace::broker::Config config) {
     using millrace::broker::Node;
+    millrace::broker::StopSignals stop_signals;
     std::vector<millrace::ShardId> pulled;
     while (true) {
         Node node(config, pulled);
@@ -48,7 +50,12 @@ int serve(const millrace::broker::Config& config) {
             return 0;
         }
         pulled = node.pulled();
-        std::this_thread::sleep_for(rest_before_restart);
+        const auto ports = node.ports();
+        config.port = ports.native != 0 ? ports.native : config.port;
+        config.http_port = ports.http != 0 ? ports.http : config.http_port;
+        if (stop_signals.wait(rest_before_restart)) {
+            return 0;
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <chrono>
+#include <memory>
+
 #include "storage/base/metrics.hpp"
 
 namespace boost::asio {
@@ -13,5 +16,24 @@ namespace millrace::broker {
 /// Failure:  what a handler throws ends that handler alone; it is logged, and counted in
 ///           millrace_control_exceptions_total, which stands still in a program without mistakes.
 void run_control(boost::asio::io_context& control, MetricsRegistry& metrics);
+
+/// Notices SIGTERM and SIGINT for as long as it lives, also while no node does: without it one that
+/// comes between two nodes would end the process at once.
+class StopSignals {
+  public:
+    StopSignals();
+    StopSignals(const StopSignals&) = delete;
+    StopSignals& operator=(const StopSignals&) = delete;
+    StopSignals(StopSignals&&) = delete;
+    StopSignals& operator=(StopSignals&&) = delete;
+    ~StopSignals();
+
+    /// Waits until one comes, at most so long. True when one has come since the beginning.
+    [[nodiscard]] bool wait(std::chrono::milliseconds time_max);
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
 
 }  // namespace millrace::broker

@@ -114,6 +114,35 @@ class Directions(OperatorCase):
         self.assertEqual(self.http_of(leader, "/readyz")[0], 200)
 
 
+class Ports(unittest.TestCase):
+    def setUp(self):
+        self.cluster = Cluster()
+        self.addCleanup(self.cluster.close)
+        for node in self.cluster.nodes.values():
+            node.native = node.http = "127.0.0.1:0"
+        self.cluster.start()
+        self.cluster.settle()
+
+    def test_a_node_that_begins_anew_keeps_the_ports_that_it_was_given(self):
+        leader, target = self.cluster.leader(), self.cluster.followers()[0]
+        before = json.loads(leader.ready_file.read_text())
+        self.cluster.millrace("cluster", "transfer", "--to", str(target.number))
+        self.cluster.eventually(20, lambda: (leader.status() or {}).get("leader") == target.number, "it follows, where it was")
+        after = json.loads(leader.ready_file.read_text())
+        self.assertEqual((after["native"], after["http"]), (before["native"], before["http"]))
+
+    def test_a_stop_while_a_node_begins_anew_is_a_graceful_one(self):
+        for rest in (0.0, 0.1, 0.2):
+            leader, target = self.cluster.leader(), self.cluster.followers()[0]
+            seen = leader.log.read_text().count("begins anew")
+            self.cluster.millrace("cluster", "transfer", "--to", str(target.number))
+            eventually(10, lambda: leader.log.read_text().count("begins anew") > seen, "it begins anew")
+            time.sleep(rest)
+            self.assertEqual(leader.stop(), 0, leader.log_tail())
+            leader.start()
+            self.cluster.settle()
+
+
 class Alone(unittest.TestCase):
     def test_a_single_node_says_that_it_is_one(self):
         with Broker() as broker:
