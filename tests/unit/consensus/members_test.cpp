@@ -8,7 +8,6 @@
 namespace millrace::broker::consensus {
 namespace {
 
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
