@@ -38,9 +38,9 @@ int check(const millrace::broker::Config& config) {
 int serve(millrace::broker::Config config) {
     using millrace::broker::Node;
     millrace::broker::StopSignals stop_signals;
-    std::vector<millrace::ShardId> pulled;
+    Node::Left left;
     while (true) {
-        Node node(config, pulled);
+        Node node(config, left);
         const auto ended = node.run();
         if (!ended) {
             std::cerr << "millraced: " << ended.error().text << '\n';
@@ -49,7 +49,7 @@ int serve(millrace::broker::Config config) {
         if (ended.value() == Node::Ending::stop) {
             return 0;
         }
-        pulled = node.pulled();
+        left = node.left();
         const auto ports = node.ports();
         config.port = ports.native != 0 ? ports.native : config.port;
         config.http_port = ports.http != 0 ? ports.http : config.http_port;

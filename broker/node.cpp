@@ -1,5 +1,6 @@
 #include "broker/node.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
@@ -44,11 +45,10 @@ void end_at_once(const boost::system::error_code& error, int /*signal*/) {
 }  // namespace
 
 struct Node::Impl {
-    Impl(Config given, std::vector<ShardId> from_before)
-        : config(std::move(given)), pulled(std::move(from_before)) {}
+    Impl(Config given, Left from_before) : config(std::move(given)), left(std::move(from_before)) {}
 
     Config config;
-    std::vector<ShardId> pulled;  ///< copies of the node before; of this one when it has ended
+    Left left;                               ///< by the node before; by this one when it has ended
     std::optional<DataDirectory> directory;  ///< held until the last shard has ended
     NodeIdentity identity;
     SystemClock clock;
@@ -129,7 +129,7 @@ Result<void> Node::Impl::prepare() {
                              .bytes_per_second = config.cluster_copy_bytes_per_second},
         control,
         [this](std::vector<ShardId> made) {
-            pulled = std::move(made);
+            left.pulled = std::move(made);
             end(Ending::restart);
         });
     return copy_shards();
@@ -138,7 +138,10 @@ Result<void> Node::Impl::prepare() {
 /// Signals are heard meanwhile.
 Result<void> Node::Impl::copy_shards() {
     Result<void> outcome = ok();
-    copies->prepare(std::exchange(pulled, {}), [this, &outcome](Result<void> done) {
+    std::erase_if(left.damaged, [this](ShardId shard) {
+        return std::ranges::find(left.pulled, shard) != left.pulled.end();
+    });
+    copies->prepare(std::exchange(left.pulled, {}), [this, &outcome](Result<void> done) {
         outcome = std::move(done);
         control.stop();
     });
@@ -175,6 +178,7 @@ Result<void> Node::Impl::start_shards() {
     if (!started && copies && started.error().code == Errc::corrupt) {
         log_error("node", started.error().text + "; the shard is copied from its leader");
         MILLRACE_TRY(copies->ask_for(shards->failed_shard()));
+        std::erase(left.damaged, shards->failed_shard());
         ending = Ending::restart;
         return ok();
     }
@@ -212,6 +216,7 @@ void Node::Impl::wait_for_shards() {
 void Node::Impl::take_seat() {
     seat->watch(
         shards->replica_links(),
+        left.damaged,
         {.on_lead =
              [this] {
                  auto& first = *shards->hosts().front();
@@ -221,7 +226,8 @@ void Node::Impl::take_seat() {
              [this] {
                  log_warning("node", "leads no more or has failed, and begins anew");
                  end(Ending::restart);
-             }});
+             },
+         .on_damaged = [this](Shard& shard) { copies->renew(shard); }});
 }
 
 Result<void> Node::Impl::listen_native() {
@@ -308,6 +314,7 @@ void Node::Impl::end(Ending how) {
     }
     if (seat) {
         seat->stop();
+        left.damaged = seat->damaged();
     }
     if (keeper) {
         keeper->stop();
@@ -346,14 +353,14 @@ void Node::Impl::end_gracefully() {
     });
 }
 
-Node::Node(Config config, std::vector<ShardId> pulled)
-    : impl_(std::make_unique<Impl>(std::move(config), std::move(pulled))) {}
+Node::Node(Config config, Left left)
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(left))) {}
 Node::~Node() {
     impl_->stop_shards();
 }
 
-const std::vector<ShardId>& Node::pulled() const {
-    return impl_->pulled;
+Node::Left Node::left() const {
+    return impl_->left;
 }
 
 Node::Ports Node::ports() const {

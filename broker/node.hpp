@@ -22,8 +22,12 @@ class Node {
         stop,     ///< it was told to
         restart,  ///< what it held in memory does not count any more: make another node
     };
-    /// `pulled`: shards whose copies the node before it has made, to be put in their places.
-    explicit Node(Config config, std::vector<ShardId> pulled = {});
+    /// Of its shards, for the node that begins in its place.
+    struct Left {
+        std::vector<ShardId> pulled;   ///< have whole copies, to be put in their places
+        std::vector<ShardId> damaged;  ///< have logs that do not verify
+    };
+    explicit Node(Config config, Left left = {});
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
     Node(Node&&) = delete;
@@ -33,8 +37,8 @@ class Node {
     /// Serves until SIGTERM or SIGINT, or until it has to begin anew. Errors: locked, newer_format,
     /// configuration, io.
     [[nodiscard]] Result<Ending> run();
-    /// After `run`: what the next node is to be given.
-    [[nodiscard]] const std::vector<ShardId>& pulled() const;
+    /// After `run`.
+    [[nodiscard]] Left left() const;
     /// Where it listened; 0: it did not come to that.
     struct Ports {
         std::uint16_t native = 0;

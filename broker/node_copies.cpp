@@ -1,6 +1,8 @@
 #include "broker/node_copies.hpp"
 
+#include <chrono>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -12,6 +14,8 @@
 
 namespace millrace::broker {
 namespace {
+
+constexpr std::chrono::milliseconds renew_rest{500};
 
 std::string name_of(const Shard& shard) {
     return "shard " + std::to_string(shard.id().value);
@@ -47,7 +51,33 @@ void NodeCopies::copy(Shard& shard) {
         log_error("node", asked.error().text);
         return;
     }
-    boost::asio::post(control_, [this] { on_ready_({}); });
+    begin_anew({});
+}
+
+void NodeCopies::pull(Shard& shard,
+                      const cluster::ReplicaMark& mark,
+                      std::function<void()> done,
+                      std::function<void()> failed) {
+    boost::asio::post(
+        control_, [this, &shard, mark, done = std::move(done), failed = std::move(failed)] {
+            if (is_stopping_) {
+                return;
+            }
+            thread_ = std::jthread([this, &shard, mark, done, failed] {
+                storage::PosixDisk disk;
+                const auto copied = copies_.pull(disk, shard.id(), mark.terms, is_stopping_);
+                if (copied) {
+                    shard.runtime().post_from_outside(done);
+                    return;
+                }
+                log_warning(name_of(shard), "the copy waits: " + copied.error().text);
+                failed();
+            });
+        });
+}
+
+void NodeCopies::begin_anew(std::vector<ShardId> pulled) {
+    boost::asio::post(control_, [this, pulled = std::move(pulled)] { on_ready_(pulled); });
 }
 
 /// The shard goes on to vote: if two of three were copied and did not, nobody could lead, and none
@@ -56,23 +86,12 @@ void NodeCopies::copy_beside(Shard& shard) {
     if (is_pulling_.exchange(true)) {
         return;
     }
-    boost::asio::post(control_, [this, &shard, mark = cluster::mark_of(shard)] {
-        if (is_stopping_) {
-            return;
-        }
-        thread_ = std::jthread([this, &shard, mark] { pull(shard, mark); });
-    });
-}
-
-void NodeCopies::pull(Shard& shard, const cluster::ReplicaMark& mark) {
-    storage::PosixDisk disk;
-    const auto copied = copies_.pull(disk, shard.id(), mark.terms, is_stopping_);
-    if (!copied) {
-        log_warning(name_of(shard), "the copy waits: " + copied.error().text);
-        is_pulling_ = false;
-        return;
-    }
-    shard.runtime().post_from_outside([this, &shard, mark] { install_later(shard, mark); });
+    const auto mark = cluster::mark_of(shard);
+    pull(
+        shard,
+        mark,
+        [this, &shard, mark] { install_later(shard, mark); },
+        [this] { is_pulling_ = false; });
 }
 
 void NodeCopies::install_later(Shard& shard, const cluster::ReplicaMark& mark) {
@@ -82,7 +101,37 @@ void NodeCopies::install_later(Shard& shard, const cluster::ReplicaMark& mark) {
         return;
     }
     shard.leave();
-    boost::asio::post(control_, [this, id = shard.id()] { on_ready_({id}); });
+    begin_anew({shard.id()});
+}
+
+/// A replica that is up to date takes part all the time. So most is copied while it does, and the
+/// rest when it has said its last word: a leader whose term is no older has all of what it said.
+void NodeCopies::renew(Shard& shard) {
+    if (is_pulling_.exchange(true)) {
+        return;
+    }
+    shard.runtime().post_from_outside([this, &shard] {
+        pull(
+            shard,
+            cluster::mark_of(shard),
+            [this, &shard] { renew_at_rest(shard); },
+            [this] {
+                std::this_thread::sleep_for(renew_rest);
+                is_pulling_ = false;
+            });
+    });
+}
+
+/// Without a copy it goes on with what it has.
+void NodeCopies::renew_at_rest(Shard& shard) {
+    if (shard.standing().leads_some) {
+        is_pulling_ = false;
+        return;
+    }
+    const auto mark = cluster::mark_of(shard);
+    shard.leave();
+    pull(
+        shard, mark, [this, id = shard.id()] { begin_anew({id}); }, [this] { begin_anew({}); });
 }
 
 }  // namespace millrace::broker

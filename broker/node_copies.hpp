@@ -36,6 +36,8 @@ class NodeCopies {
     void wait();
     /// A shard lacks what its leader has forgotten; it tells again until it has been copied.
     void copy(Shard& shard);
+    /// A shard that another node leads has a log that does not verify. Threads: the control thread.
+    void renew(Shard& shard);
     /// As ShardCopies::ask_for.
     [[nodiscard]] Result<void> ask_for(ShardId shard) const { return copies_.ask_for(shard); }
     /// Nothing is begun any more, and what is under way ends soon.
@@ -46,8 +48,14 @@ class NodeCopies {
   private:
     void copy_beside(Shard& shard);
     /// On the thread of the copy.
-    void pull(Shard& shard, const cluster::ReplicaMark& mark);
     void install_later(Shard& shard, const cluster::ReplicaMark& mark);
+    void renew_at_rest(Shard& shard);
+    /// `done` on the shard's thread; `failed` on that of the copy.
+    void pull(Shard& shard,
+              const cluster::ReplicaMark& mark,
+              std::function<void()> done,
+              std::function<void()> failed);
+    void begin_anew(std::vector<ShardId> pulled);
 
     cluster::ShardCopies copies_;
     boost::asio::io_context& control_;

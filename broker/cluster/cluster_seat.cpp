@@ -47,8 +47,14 @@ ClusterSeat::ClusterSeat(boost::asio::io_context& control, NodeId self)
 
 ClusterSeat::~ClusterSeat() = default;
 
-void ClusterSeat::watch(std::vector<ReplicaLink> shards, Events events) {
+void ClusterSeat::watch(std::vector<ReplicaLink> shards,
+                        const std::vector<ShardId>& damaged,
+                        Events events) {
     shards_ = std::move(shards);
+    is_damaged_.resize(shards_.size());
+    for (const auto shard : damaged) {
+        is_damaged_[shard.value] = true;
+    }
     events_ = std::move(events);
     standings_.resize(shards_.size());
     for (std::size_t i = 0; i < shards_.size(); ++i) {
@@ -109,6 +115,7 @@ void ClusterSeat::report(std::size_t shard,
     if (shard == 0) {
         peers_ = std::move(peers);
     }
+    is_damaged_[shard] = is_damaged_[shard] || standing.is_damaged;
     look();
 }
 
@@ -224,10 +231,33 @@ void ClusterSeat::give_up_the_rest() {
     }
 }
 
+std::vector<ShardId> ClusterSeat::damaged() const {
+    std::vector<ShardId> found;
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+        if (is_damaged_[i]) {
+            found.push_back(ShardId{static_cast<std::uint32_t>(i)});
+        }
+    }
+    return found;
+}
+
+void ClusterSeat::look_at_damaged() {
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+        const auto& standing = standings_[i];
+        if (is_damaged_[i] && standing.leads_some) {
+            shards_[i].runtime->post_from_outside(
+                [shard = shards_[i].shard] { shard->hand_over(); });
+        } else if (is_damaged_[i] && standing.leader.value != 0 && standing.leader != self_) {
+            events_.on_damaged(*shards_[i].shard);
+        }
+    }
+}
+
 void ClusterSeat::look_again() {
     look_at_handover();
     give_up_the_rest();
     give_way(handover_ ? handover_->to : standings_.front().leader);
+    look_at_damaged();
     impl_->timer.expires_after(handover_ ? handover_interval : look_interval);
     impl_->timer.async_wait([this, weak = std::weak_ptr(impl_)](const auto& error) {
         if (!error && !weak.expired() && !is_stopped_) {

@@ -19,6 +19,8 @@ namespace millrace::broker::cluster {
 
 /// What this node is in its cluster: hears how its shards stand, brings the lead of all groups to
 /// the node that leads the first, and says when this node may serve and when it must not any more.
+/// What it leads with a log that does not verify it hands to a node that has all of it: nobody
+/// could be copied from here.
 ///
 /// Threads:  the control thread; `report` any.
 class ClusterSeat {
@@ -27,6 +29,9 @@ class ClusterSeat {
         std::function<void()> on_lead;  ///< all groups of all shards; once
         /// After `on_lead`, or when a shard takes part no more; once, and the last.
         std::function<void()> on_lost;
+        /// The shard's log does not verify, and another node leads it; again and again until it is
+        /// copied.
+        std::function<void(Shard&)> on_damaged;
     };
     ClusterSeat(boost::asio::io_context& control, NodeId self);
     ClusterSeat(const ClusterSeat&) = delete;
@@ -35,8 +40,8 @@ class ClusterSeat {
     ClusterSeat& operator=(ClusterSeat&&) = delete;
     ~ClusterSeat();
 
-    /// Begins to watch; the shards are open.
-    void watch(std::vector<ReplicaLink> shards, Events events);
+    /// Begins to watch; the shards are open. `damaged`: as the life before has found.
+    void watch(std::vector<ReplicaLink> shards, const std::vector<ShardId>& damaged, Events events);
     /// A shard of this node is behind the one of `leader`, 0 where that is not known: hands over
     /// what it leads, or nobody would lead all, which is where it can be copied from.
     void give_way(NodeId leader);
@@ -55,6 +60,8 @@ class ClusterSeat {
     [[nodiscard]] Error refusal() const;
     [[nodiscard]] Error http_refusal() const;
     [[nodiscard]] bool leads() const { return leads_; }
+    /// Whose logs do not verify.
+    [[nodiscard]] std::vector<ShardId> damaged() const;
 
   private:
     struct Impl;
@@ -72,11 +79,13 @@ class ClusterSeat {
     void look_again();
     void look_at_handover();
     void end_handover(const Result<void>& outcome);
+    void look_at_damaged();
 
     std::shared_ptr<Impl> impl_;
     NodeId self_;
     std::vector<ReplicaLink> shards_;
     std::vector<ShardStanding> standings_;
+    std::vector<bool> is_damaged_;  ///< the log of a shard does not verify
     Events events_;
     bool leads_ = false;
     bool is_stopped_ = false;

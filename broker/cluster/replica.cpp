@@ -70,20 +70,25 @@ Result<void> Replica::start(Shard& shard,
     shard.on_behind(on_behind_);
     shard.on_members([this] { see_members(); });
     see_members();
-    MILLRACE_TRY(
-        mesh_.start(std::move(addresses),
-                    {.on_message =
-                         [&shard](NodeId from, GroupId group, std::span<const std::byte> message) {
-                             shard.receive(from, group, message);
-                         },
-                     .on_links = [this] { see_links(); },
-                     .is_new = [&shard] { return shard.is_new(); },
-                     .cluster_id = [this] { return record_.id(); },
-                     .list = [this](bool has_forgotten) { return list(has_forgotten); },
-                     .read =
-                         [&shard](const storage::SegmentRead& read, storage::SegmentReadDone done) {
-                             shard.store().read_segment(read, std::move(done));
-                         }}));
+    MILLRACE_TRY(mesh_.start(
+        std::move(addresses),
+        {.on_message =
+             [&shard](NodeId from, GroupId group, std::span<const std::byte> message) {
+                 shard.receive(from, group, message);
+             },
+         .on_links = [this] { see_links(); },
+         .is_new = [&shard] { return shard.is_new(); },
+         .cluster_id = [this] { return record_.id(); },
+         .list = [this](bool has_forgotten,
+                        const peers::PeerMesh::ListDone& done) { list(has_forgotten, done); },
+         .read =
+             [&shard](const storage::SegmentRead& read, storage::SegmentReadDone done) {
+                 shard.store().read_segment(read, std::move(done));
+             },
+         .on_doubt =
+             [&shard](const storage::SegmentExtent& extent) {
+                 shard.store().check_segment(extent.segment, extent.hash_seed);
+             }}));
     see_links();  // a cluster of one has none
     return ok();
 }
@@ -184,10 +189,24 @@ void Replica::see_links() {
 }
 
 /// A node that knows its votes sees by the term whether this leader still counts, and may be the
-/// one without whom it can't commit anything; one that has forgotten them needs a leader that has.
-Result<peers::ShardListing> Replica::list(bool has_forgotten) const {
-    const auto standing = shard_->standing();
-    if (has_forgotten ? !standing.leads : !standing.leads_all) {
+/// one without whom it can't commit anything. One that has forgotten them needs a leader that the
+/// others follow now: another may have been elected, with a vote that nobody remembers.
+void Replica::list(bool has_forgotten, const peers::PeerMesh::ListDone& done) const {
+    if (!has_forgotten) {
+        done(listing());
+        return;
+    }
+    if (!shard_->standing().leads) {
+        done(fail(Errc::not_leader, "this node does not lead the shard"));
+        return;
+    }
+    shard_->confirm_lead([this, done](const Result<void>& confirmed) {
+        done(confirmed ? listing() : Result<peers::ShardListing>(confirmed.error()));
+    });
+}
+
+Result<peers::ShardListing> Replica::listing() const {
+    if (!shard_->standing().leads_all) {
         return fail(Errc::not_leader, "this node does not lead the shard");
     }
     // What the other had acknowledged before counts here for good, so the copy has to have it.

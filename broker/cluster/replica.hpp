@@ -49,7 +49,8 @@ class Replica {
     void see_links();
     void see_members();
     [[nodiscard]] Heard heard() const;
-    [[nodiscard]] Result<peers::ShardListing> list(bool has_forgotten) const;
+    void list(bool has_forgotten, const peers::PeerMesh::ListDone& done) const;
+    [[nodiscard]] Result<peers::ShardListing> listing() const;
 
     ClusterNodes nodes_;
     ClusterRecord& record_;

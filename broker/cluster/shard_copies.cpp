@@ -93,7 +93,7 @@ Result<void> ShardCopies::pull(storage::Disk& disk,
                                ShardId shard,
                                const std::map<std::uint32_t, std::uint64_t>& terms,
                                const std::atomic<bool>& is_stopping) const {
-    log_info(name_of(shard), "is copied from the node that leads it, and votes meanwhile");
+    log_info(name_of(shard), "is copied from the node that leads it, beside what is here");
     return pull_from(disk, shard, terms, /*has_forgotten=*/false, is_stopping);
 }
 

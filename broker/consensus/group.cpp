@@ -158,7 +158,8 @@ GroupStatus Group::status() const {
         if (node != self.options.self) {
             status.replicas.push_back({.node = node,
                                        .match = RaftIndex{progress.match_index},
-                                       .is_behind = progress.snapshot_index > 0});
+                                       .is_behind = progress.snapshot_index > 0,
+                                       .is_heard = progress.recent_recv});
         }
     }
     return status;
@@ -196,6 +197,31 @@ void Group::propose(std::uint16_t type,
         on_failed(error);
     }
     node.mapped()->done(std::move(error));
+}
+
+void Group::confirm(ConfirmDone done) {
+    auto& self = *impl_;
+    const auto refusal = fail(Errc::not_leader, "this node does not lead");
+    if (self.failure || !is_leader()) {
+        done(refusal);
+        return;
+    }
+    auto confirmation = std::make_unique<Impl::Confirmation>();
+    confirmation->done = std::move(done);
+    auto* const request = &confirmation->request;
+    request->data = confirmation.get();
+    const int code =
+        raft_barrier(&self.instance, request, [](struct raft_barrier* ended, int status) noexcept {
+            const std::unique_ptr<Impl::Confirmation> own(
+                static_cast<Impl::Confirmation*>(ended->data));
+            own->done(status == 0 ? Result<void>(ok())
+                                  : Result<void>(fail(Errc::not_leader, raft_strerror(status))));
+        });
+    if (code == 0) {
+        (void)confirmation.release();
+    } else {
+        confirmation->done(refusal);
+    }
 }
 
 bool Group::is_leader() const {

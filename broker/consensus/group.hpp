@@ -95,6 +95,7 @@ struct ReplicaProgress {
     NodeId node;
     RaftIndex match;         ///< everything up to here is on its disk
     bool is_behind = false;  ///< what it lacks is no longer in the leader's memory
+    bool is_heard = false;   ///< within about an election timeout
 };
 
 struct GroupStatus {
@@ -133,6 +134,7 @@ struct GroupOptions {
 
 /// The index at which the entry was applied.
 using ProposeDone = std::function<void(Result<RaftIndex>)>;
+using ConfirmDone = std::function<void(Result<void>)>;
 
 /// One consensus group: libraft with the shard's log as its disk. A group of one voter takes the
 /// same path as a larger one: append, durable, committed, applied, acked.
@@ -192,6 +194,9 @@ class Group {
                  EntryBuffer entry,
                  ProposeDone done);
     [[nodiscard]] bool is_leader() const;
+    /// `done` runs when a majority has said since this call that nobody leads in a later term.
+    /// Errors: not_leader.
+    void confirm(ConfirmDone done);
 
     /// To be called from the store's events.
     void on_durable(CommitSequence commit);

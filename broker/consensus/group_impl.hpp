@@ -20,6 +20,12 @@ struct Group::Impl {
         ProposeDone done;
     };
 
+    /// Belongs to libraft, which always calls back.
+    struct Confirmation {
+        struct raft_barrier request {};
+        ConfirmDone done;
+    };
+
     Impl(GroupOptions given,
          Runtime& runtime,
          storage::ShardStore* const& store,

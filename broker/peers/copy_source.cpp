@@ -45,7 +45,6 @@ class CopySource::Stream {
         return receive(correlation);
     }
 
-  private:
     Result<void> send(const std::vector<std::byte>& frame) {
         return wait([&](auto done) {
             asio::async_write(socket_, asio::buffer(frame), [done](const auto& error, std::size_t) {
@@ -54,6 +53,7 @@ class CopySource::Stream {
         });
     }
 
+  private:
     Result<std::vector<std::byte>> receive(std::uint32_t correlation) {
         std::optional<Result<std::vector<std::byte>>> answer;
         const auto take = [&](const wire::FrameView& frame) {
@@ -157,10 +157,19 @@ Result<std::vector<std::byte>> CopySource::read(const storage::SegmentRead& read
     }
     const auto correlation = ++last_correlation_;
     auto bytes = stream_->ask(format_read_request(correlation, read), correlation);
-    if (!bytes && bytes.error().code != Errc::not_found) {
+    // A refusal is an answer.
+    const bool is_lost =
+        !bytes && bytes.error().code != Errc::not_found && bytes.error().code != Errc::io;
+    if (is_lost) {
         stream_.reset();
     }
     return bytes;
+}
+
+void CopySource::doubt(const storage::SegmentExtent& extent) {
+    if (stream_) {
+        (void)stream_->send(format_doubt(extent));  // it comes up again with the next try
+    }
 }
 
 }  // namespace millrace::broker::peers

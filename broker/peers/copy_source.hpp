@@ -34,6 +34,7 @@ class CopySource final : public storage::SegmentSource {
 
     [[nodiscard]] Result<std::vector<storage::SegmentExtent>> list() override;
     [[nodiscard]] Result<std::vector<std::byte>> read(const storage::SegmentRead& read) override;
+    void doubt(const storage::SegmentExtent& extent) override;
 
   private:
     class Stream;

@@ -251,16 +251,24 @@ void PeerMesh::handle(PeerLink& link, const wire::FrameView& frame) {
         case PeerApi::read:
             answer_read(link, frame);
             return;
+        case PeerApi::doubt:
+            take_doubt(link, frame);
+            return;
         default:
             link.close(fail(Errc::unknown_api,
                             "api " + std::to_string(frame.header.api) + " between nodes"));
     }
 }
 
-void PeerMesh::answer_list(PeerLink& link, std::uint32_t correlation) const {
-    const auto listing = handlers_.list(link.hello()->is_new);
-    link.send(listing ? format_listing(correlation, listing.value())
-                      : format_refusal(correlation, listing.error()));
+void PeerMesh::answer_list(PeerLink& link, std::uint32_t correlation) {
+    handlers_.list(
+        link.hello()->is_new,
+        [this, to = &link, correlation, alive = is_alive_](const Result<ShardListing>& listing) {
+            if (*alive && links_.contains(to)) {
+                to->send(listing ? format_listing(correlation, listing.value())
+                                 : format_refusal(correlation, listing.error()));
+            }
+        });
 }
 
 void PeerMesh::answer_read(PeerLink& link, const wire::FrameView& frame) {
@@ -279,6 +287,14 @@ void PeerMesh::answer_read(PeerLink& link, const wire::FrameView& frame) {
                                           : format_refusal(correlation, bytes.error()));
                        }
                    });
+}
+
+void PeerMesh::take_doubt(PeerLink& link, const wire::FrameView& frame) {
+    if (const auto doubted = parse_doubt(frame.raw)) {
+        handlers_.on_doubt(doubted.value());
+    } else {
+        link.close(doubted.error());
+    }
 }
 
 bool PeerMesh::are_all_new() const {

@@ -48,6 +48,7 @@ class PeerMesh final : public consensus::PeerLinks {
         std::vector<std::uint64_t> founders;  ///< ids of those that would found a cluster
         std::size_t unsent_bytes_max = 64_MiB;
     };
+    using ListDone = std::function<void(const Result<ShardListing>&)>;
     /// What the shard does with it; all are set before `start`.
     struct Handlers {
         std::function<void(NodeId from, GroupId group, std::span<const std::byte> message)>
@@ -57,8 +58,10 @@ class PeerMesh final : public consensus::PeerLinks {
         std::function<std::string()> cluster_id;
         /// `has_forgotten`: the other node does not know any more what it voted and acknowledged.
         /// Errors: not_leader, and those of the store.
-        std::function<Result<ShardListing>(bool has_forgotten)> list;
+        std::function<void(bool has_forgotten, ListDone done)> list;
         std::function<void(const storage::SegmentRead& read, storage::SegmentReadDone done)> read;
+        /// What another node read of this segment does not verify.
+        std::function<void(const storage::SegmentExtent& extent)> on_doubt;
     };
     PeerMesh(Options options, Runtime& runtime, MetricsRegistry& metrics);
     PeerMesh(const PeerMesh&) = delete;
@@ -94,8 +97,9 @@ class PeerMesh final : public consensus::PeerLinks {
     Result<void> take(PeerLink& link, const PeerHello& hello);
     [[nodiscard]] Result<void> check(const PeerHello& hello) const;
     void handle(PeerLink& link, const wire::FrameView& frame);
-    void answer_list(PeerLink& link, std::uint32_t correlation) const;
+    void answer_list(PeerLink& link, std::uint32_t correlation);
     void answer_read(PeerLink& link, const wire::FrameView& frame);
+    void take_doubt(PeerLink& link, const wire::FrameView& frame);
     void forget(PeerLink& link, std::optional<NodeId> dialled, const Error& reason);
     void complain(const PeerLink& link, std::optional<NodeId> dialled, const Error& reason);
     void dial(NodeId node);

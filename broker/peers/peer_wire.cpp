@@ -165,6 +165,19 @@ Result<storage::SegmentRead> parse_read_request(std::span<const std::byte> text)
     });
 }
 
+std::vector<std::byte> format_doubt(const storage::SegmentExtent& extent) {
+    return format_json(
+        PeerApi::doubt, 0, {{"segment", extent.segment.value}, {"hash_seed", extent.hash_seed}});
+}
+
+Result<storage::SegmentExtent> parse_doubt(std::span<const std::byte> text) {
+    return read_json<storage::SegmentExtent>(text,
+                                             [](const Json& json, storage::SegmentExtent& extent) {
+                                                 json.at("segment").get_to(extent.segment.value);
+                                                 json.at("hash_seed").get_to(extent.hash_seed);
+                                             });
+}
+
 std::vector<std::byte> format_refusal(std::uint32_t correlation, const Error& error) {
     return format_json(PeerApi::refusal,
                        correlation,

@@ -21,6 +21,7 @@ enum class PeerApi : std::uint16_t {
     list = 3,     ///< the segments of this shard: what a copy begins with
     read = 4,     ///< bytes of a segment
     refusal = 5,  ///< why a hello, a list or a read has no other answer
+    doubt = 6,    ///< what was read of a segment does not verify
 };
 
 /// The largest frame: all that a leader keeps in memory may go out at once.
@@ -57,6 +58,10 @@ struct ShardListing {
 [[nodiscard]] std::vector<std::byte> format_read_request(std::uint32_t correlation,
                                                          const storage::SegmentRead& read);
 [[nodiscard]] Result<storage::SegmentRead> parse_read_request(std::span<const std::byte> text);
+
+[[nodiscard]] std::vector<std::byte> format_doubt(const storage::SegmentExtent& extent);
+/// The segment and its hash seed.
+[[nodiscard]] Result<storage::SegmentExtent> parse_doubt(std::span<const std::byte> text);
 
 [[nodiscard]] std::vector<std::byte> format_refusal(std::uint32_t correlation, const Error& error);
 [[nodiscard]] Error parse_refusal(std::span<const std::byte> text);

@@ -45,6 +45,9 @@ struct ShardCluster {
     Duration tick{50'000};
     Duration election_timeout{600'000};
     Duration heartbeat_timeout{150'000};
+    /// Of each group, kept in memory: a replica that was away for a moment finds there what it
+    /// missed.
+    std::size_t trailing_bytes_max = std::size_t{64} * 1024 * 1024;
 };
 
 /// How this node's replica stands to the others.
@@ -53,6 +56,7 @@ struct ShardStanding {
     bool leads_some = false;  ///< at least one
     bool leads_all = false;   ///< but what earlier terms left may not be applied
     bool has_failed = false;  ///< it takes part no more
+    bool is_damaged = false;  ///< its log does not verify: it has to be copied from another
     NodeId leader;            ///< of the first group; 0 while nobody is known to lead
 };
 
@@ -184,6 +188,11 @@ class Shard {
     virtual void on_behind(std::function<void(NodeId leader)> listener) = 0;
     /// Hands the lead of what this node leads to another, once that has everything; 0: to anybody.
     virtual void transfer(NodeId to) = 0;
+    /// `done` runs when others, enough of them for a majority, have said since that nobody leads in
+    /// a later term. Errors: not_leader.
+    virtual void confirm_lead(CommandDone done) = 0;
+    /// Hands it to another that has all or nearly all of it; each call tries the next best.
+    virtual void hand_over() = 0;
     [[nodiscard]] virtual std::vector<consensus::GroupStatus> groups() const = 0;
     /// Called when the members of a group changed, or the cluster's id became known.
     virtual void on_members(std::function<void()> listener) = 0;

@@ -1,6 +1,8 @@
 #include "broker/shard/shard_groups.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <memory>
 #include <utility>
 
 #include "storage/base/logging.hpp"
@@ -9,8 +11,6 @@ namespace millrace::broker {
 namespace {
 
 constexpr GroupId catalog_group{0};
-/// In a cluster a replica that was away for a moment finds what it missed in the leader's memory.
-constexpr std::size_t replicated_trailing_bytes = 64_MiB;
 
 }  // namespace
 
@@ -31,7 +31,7 @@ ShardGroups::ShardGroups(const ShardOptions& options,
         group.tick = cluster->tick;
         group.election_timeout = cluster->election_timeout;
         group.heartbeat_timeout = cluster->heartbeat_timeout;
-        group.trailing_bytes_max = replicated_trailing_bytes;
+        group.trailing_bytes_max = cluster->trailing_bytes_max;
         group.on_role = [tell = std::move(wiring.on_role)](const consensus::Role&) { tell(); };
         group.on_behind = std::move(wiring.on_behind);
         group.on_members = std::move(wiring.on_members);
@@ -108,6 +108,44 @@ void ShardGroups::transfer(NodeId to) {
 
 bool ShardGroups::is_transferring() const {
     return std::ranges::any_of(groups_, [](const auto& group) { return group->is_transferring(); });
+}
+
+void ShardGroups::confirm(const consensus::ConfirmDone& done) {
+    const auto left = std::make_shared<std::size_t>(groups_.size());
+    for (const auto& group : groups_) {
+        group->confirm([left, done](const Result<void>& confirmed) {
+            // The first refusal is the last answer.
+            if (*left > 0 && (!confirmed || --*left == 0)) {
+                *left = 0;
+                done(confirmed);
+            }
+        });
+    }
+}
+
+/// One that has most may hear nothing, so that the next try goes to another.
+void ShardGroups::hand_over() {
+    struct Heir {
+        NodeId node;
+        std::uint64_t matches = 0;
+        bool can_lead = true;
+    };
+    std::vector<Heir> heirs;
+    for (const auto& group : groups_) {
+        for (const auto& replica : group->status().replicas) {
+            auto found = std::ranges::find(heirs, replica.node, &Heir::node);
+            if (found == heirs.end()) {
+                found = heirs.insert(found, {.node = replica.node});
+            }
+            found->matches += replica.match.value;
+            found->can_lead = found->can_lead && replica.is_heard && !replica.is_behind;
+        }
+    }
+    std::erase_if(heirs, [](const Heir& heir) { return !heir.can_lead; });
+    std::ranges::sort(heirs, std::greater(), &Heir::matches);
+    if (!heirs.empty()) {
+        transfer(heirs[hand_overs_++ % heirs.size()].node);
+    }
 }
 
 std::vector<consensus::GroupStatus> ShardGroups::status() const {

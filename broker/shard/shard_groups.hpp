@@ -45,6 +45,10 @@ class ShardGroups {
     /// Hands `to` the lead of those that this node leads.
     void transfer(NodeId to);
     [[nodiscard]] bool is_transferring() const;
+    /// As Shard::confirm_lead.
+    void confirm(const consensus::ConfirmDone& done);
+    /// As Shard::hand_over.
+    void hand_over();
     [[nodiscard]] std::vector<consensus::GroupStatus> status() const;
     void change_members(GroupId group,
                         const consensus::MemberChange& change,
@@ -65,6 +69,7 @@ class ShardGroups {
     ShardId shard_;
     std::vector<std::unique_ptr<consensus::Group>> groups_;
     bool has_started_ = false;
+    std::size_t hand_overs_ = 0;
 };
 
 }  // namespace millrace::broker

@@ -44,6 +44,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     ShardStanding standing() const override {
         auto standing = groups_.standing();
         standing.has_failed = failure_.has_value();
+        standing.is_damaged = is_damaged_;
         return standing;
     }
     void on_standing(std::function<void()> listener) override {
@@ -53,6 +54,8 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
         tell_behind_ = std::move(listener);
     }
     void transfer(NodeId to) override { groups_.transfer(to); }
+    void hand_over() override { groups_.hand_over(); }
+    void confirm_lead(CommandDone done) override;
     std::vector<consensus::GroupStatus> groups() const override { return groups_.status(); }
     void on_members(std::function<void()> listener) override {
         tell_members_ = std::move(listener);
@@ -91,6 +94,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void on_durable(CommitSequence commit) override;
     void on_failed(const Error& error) override;
     void on_checkpoint(storage::StateWriter& state) override;
+    void on_damage(const Error& damage) override;
     void apply(const consensus::Entry& entry) override;
     void find_again(storage::FramePlace place, std::span<const std::byte> payload) override {
         store_pointer_->index_batches(place, payload);
@@ -147,6 +151,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     bool is_serving_ = false;  ///< else what is applied was not accepted here
     bool has_started_ = false;
     bool is_stopping_ = false;
+    bool is_damaged_ = false;
     bool is_wake_set_ = false;
     std::optional<Error> failure_;
     RetentionWalk retention_;

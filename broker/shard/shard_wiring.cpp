@@ -30,6 +30,13 @@ ShardGroups::Wiring ShardImpl::group_wiring() {
                 }};
 }
 
+/// Consensus tells while it applies, where nothing that waits for the disk may be called.
+void ShardImpl::confirm_lead(CommandDone done) {
+    groups_.confirm([this, done = std::move(done)](const Result<void>& confirmed) {
+        runtime_.post([done, confirmed] { done(confirmed); });
+    });
+}
+
 PublishQueue::Propose ShardImpl::proposer(std::uint16_t type) {
     return [this, type](std::uint32_t batch_count, consensus::EntryBuffer entry, auto done) {
         if (type == entry_type_sequences) {

@@ -125,6 +125,31 @@ TEST_F(ReplicaTest, LeadGoesToWhoHasMostWhereNobodyIsNamed) {
     EXPECT_NE(now->node, late);
 }
 
+TEST_F(ReplicaTest, LeadIsConfirmedByAMajorityAndByNobodyElse) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    std::vector<Errc> answers;
+    const auto ask = [&answers](GroupReplica& replica) {
+        replica.group->confirm([&answers](const Result<void>& confirmed) {
+            answers.push_back(confirmed ? Errc::ok : confirmed.error().code);
+        });
+    };
+    ask(follower());
+    EXPECT_THAT(answers, ElementsAre(Errc::not_leader));
+    answers.clear();
+    cut(follower().node);
+    ask(*first);
+    EXPECT_THAT(answers, IsEmpty()) << "it has to be told first";
+    run(second);
+    EXPECT_THAT(answers, ElementsAre(Errc::ok)) << "by one of the two";
+    answers.clear();
+    cut(first->node);
+    ASSERT_TRUE(first->group->role().leads) << "as it believes";
+    ask(*first);
+    run(5 * second);
+    EXPECT_THAT(answers, ElementsAre(Errc::not_leader));
+}
+
 TEST_F(ReplicaTest, TermAndVoteAreOnDiskBeforeTheyAreKnown) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
