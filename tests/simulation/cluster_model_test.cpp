@@ -15,7 +15,7 @@
 namespace millrace::simulation::cluster {
 namespace {
 
-constexpr std::uint64_t seeds_fast = 40;
+constexpr std::uint64_t seeds_fast = 8;
 constexpr std::uint64_t seeds_long = 20'000;
 
 const char* setting(const char* name) {

@@ -44,12 +44,20 @@ ClusterWorld::ClusterWorld(std::uint64_t seed) : stage_(seed) {
         .note_damage = [this](const SimNode& node) { damaged_[node.id()] = node.copies(); }});
 }
 
+ClusterWorld::~ClusterWorld() {
+    nodes_.clear();
+    std::error_code ignored;
+    std::filesystem::remove_all(root_, ignored);
+}
+
 void ClusterWorld::make_nodes(std::uint64_t seed) {
     const std::uint64_t count = stage_.chance(0.15) ? 5 : 3;
     const bool keeps_index = stage_.chance(0.5);
     const auto segment_bytes = stage_.chance(0.5) ? 1_MiB : 512_KiB;
+    const auto memory_bytes = stage_.chance(0.4) ? 1_KiB : 64_MiB;
     stage_.tell(std::to_string(count) + " nodes, index " + (keeps_index ? "kept" : "rebuilt") +
-                ", segments of " + std::to_string(segment_bytes / 1_KiB) + " KiB");
+                ", segments of " + std::to_string(segment_bytes / 1_KiB) +
+                " KiB, entries in memory " + std::to_string(memory_bytes / 1_KiB) + " KiB");
     std::vector<NodeId> ids;
     std::vector<broker::consensus::Voter> voters;
     for (std::uint64_t id = 1; id <= count; ++id) {
@@ -57,17 +65,17 @@ void ClusterWorld::make_nodes(std::uint64_t seed) {
         voters.push_back({.node = NodeId{id}, .address = "node-" + std::to_string(id)});
     }
     network_ = std::make_unique<SimNetwork>(stage_, ids);
-    const auto root =
-        std::filesystem::temp_directory_path() /
-        ("millrace-cluster-" + std::to_string(::getpid()) + "-" + std::to_string(seed));
+    root_ = std::filesystem::temp_directory_path() /
+            ("millrace-cluster-" + std::to_string(::getpid()) + "-" + std::to_string(seed));
     for (const auto id : ids) {
         nodes_.push_back(std::make_unique<SimNode>(
             SimNode::Options{
                 .id = id,
                 .voters = voters,
-                .directory = (root / ("node-" + std::to_string(id.value)) / "shard-00").string(),
+                .directory = (root_ / ("node-" + std::to_string(id.value)) / "shard-00").string(),
                 .keeps_index = keeps_index,
                 .segment_bytes = segment_bytes,
+                .memory_bytes = memory_bytes,
                 .disk_seed = stage_.random().next()},
             SimNode::Surroundings{
                 .stage = stage_,
@@ -280,7 +288,7 @@ bool ClusterWorld::are_replicas_equal() const {
     }
     const auto wanted = nodes_[newest->id().value - 1]->shard().groups();
     return std::ranges::all_of(nodes_, [&wanted](const auto& node) {
-        if (!node->is_open()) {
+        if (!node->is_open() || node->is_damaged()) {
             return false;
         }
         const auto own = node->shard().groups();
@@ -304,10 +312,10 @@ void ClusterWorld::finish() {
     wait_until("not everything is acked", [this] {
         return std::ranges::all_of(publishers_, [](const auto& one) { return one->is_done(); });
     });
-    wait_until("no node leads", [this] { return leader() != nullptr; });
-    if (stage_.violations().empty()) {
-        watch_->read_whole(*leader());
-    }
+    read_whole([this] {
+        wait_until("no node leads", [this] { return leader() != nullptr; });
+        return leader();
+    });
     if (consumer_) {
         wait_until("not everything is delivered",
                    [this] { return has_subscription_ && consumer_->has_everything(); });
@@ -319,12 +327,31 @@ void ClusterWorld::finish() {
     check_end();
 }
 
-void ClusterWorld::check_end() {
-    for (const auto& node : nodes_) {
-        if (stage_.violations().empty()) {
-            watch_->read_whole(*node);
+/// What turns out to be damaged is copied.
+void ClusterWorld::read_whole(const std::function<SimNode*()>& choose) {
+    constexpr int reads_max = 8;
+    constexpr Duration rest{500'000};
+    bool is_whole = false;
+    for (int i = 0; i < reads_max && !is_whole && stage_.violations().empty(); ++i) {
+        auto* const node = choose();
+        is_whole = node != nullptr && stage_.violations().empty() && watch_->read_whole(*node);
+        if (!is_whole) {
+            run_for(rest);
         }
     }
+    if (!is_whole) {
+        stage_.violate("a replica does not show all that it has to have");
+    }
+}
+
+void ClusterWorld::check_end() {
+    for (const auto& node : nodes_) {
+        read_whole([this, at = node.get()] {
+            wait_until("the replicas differ", [this] { return are_replicas_equal(); });
+            return at;
+        });
+    }
+    wait_until("the replicas differ", [this] { return are_replicas_equal(); });
     for (const auto& node : nodes_) {
         const auto view = node->shard().catalog().view();
         const auto unknown = std::ranges::find_if(

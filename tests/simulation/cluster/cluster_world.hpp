@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,7 +30,7 @@ class ClusterWorld {
     ClusterWorld& operator=(const ClusterWorld&) = delete;
     ClusterWorld(ClusterWorld&&) = delete;
     ClusterWorld& operator=(ClusterWorld&&) = delete;
-    ~ClusterWorld() = default;
+    ~ClusterWorld();
 
     /// To the end, or to the first violation.
     void run();
@@ -68,9 +69,12 @@ class ClusterWorld {
     [[nodiscard]] bool has_caught_up(SimNode& node) const;
     [[nodiscard]] bool are_replicas_equal() const;
     void finish();
+    /// Until who is chosen shows all that there has to be.
+    void read_whole(const std::function<SimNode*()>& choose);
     void check_end();
 
     Stage stage_;
+    std::filesystem::path root_;  ///< of what lies on a real disk
     std::unique_ptr<SimNetwork> network_;
     Nodes nodes_;
     RecordHistory history_{stage_};

@@ -87,36 +87,39 @@ void LogWatch::read(SimNode& node,
         });
 }
 
-void LogWatch::read_whole(SimNode& node) {
-    for (const auto& [partition, next] : next_) {
-        read_whole(node, partition);
-    }
+bool LogWatch::read_whole(SimNode& node) {
+    return std::ranges::all_of(
+        next_, [this, &node](const auto& row) { return read_whole(node, row.first); });
 }
 
-void LogWatch::read_whole(SimNode& node, PartitionId partition) {
+bool LogWatch::read_whole(SimNode& node, PartitionId partition) {
     const auto limits = node.shard().bounds(partition);
     if (!limits) {
         around_.stage.violate(node.name() + " does not know partition " +
                               std::to_string(partition.value));
-        return;
+        return false;
     }
+    const auto life = node.life();
     auto at = limits->first;
+    const auto first = std::make_shared<Offset>(at);
     while (at < limits->next) {
         const auto reached = std::make_shared<std::optional<Offset>>();
         const auto take = [reached](Offset next) { *reached = next; };
-        node.post([this, &node, partition, at, take] { read(node, partition, at, take); });
-        for (int step = 0; step < read_steps_max && !*reached; ++step) {
+        node.post([this, &node, partition, at, take, first] {
+            // Retention may have gone on.
+            *first = node.shard().bounds(partition)->first;
+            read(node, partition, std::max(at, *first), take);
+        });
+        for (int step = 0; step < read_steps_max && !*reached && node.life() == life; ++step) {
             around_.run_for(read_step);
         }
-        if (!*reached || **reached <= at) {
-            around_.stage.violate(node.name() + " cannot read partition " +
-                                  std::to_string(partition.value) + " from " +
-                                  std::to_string(at.value));
-            return;
+        if (node.life() != life || !*reached || **reached <= at) {
+            return false;
         }
         at = **reached;
     }
-    around_.history.check_end(partition, limits->first, limits->next);
+    around_.history.check_end(partition, *first, limits->next);
+    return true;
 }
 
 }  // namespace millrace::simulation::cluster

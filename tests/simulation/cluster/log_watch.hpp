@@ -25,9 +25,9 @@ class LogWatch {
 
     void add_partition(PartitionId partition) { next_.try_emplace(partition); }
     void start();
-    /// Everything that this replica holds, which is to be all there is. **Requires** a world at
-    /// rest.
-    void read_whole(SimNode& node);
+    /// Everything that this replica holds, which is to be all there is. False where it met damage,
+    /// or the node ended: it is copied then. **Requires** a world at rest.
+    [[nodiscard]] bool read_whole(SimNode& node);
     /// Records that a replica could not read any more, because a bit of them was flipped.
     [[nodiscard]] std::uint64_t damaged() const { return damaged_; }
 
@@ -36,7 +36,7 @@ class LogWatch {
     void look(SimNode& node);
     void look_at(SimNode& node, PartitionId partition, Offset& next);
     void read(SimNode& node, PartitionId partition, Offset from, std::function<void(Offset)> done);
-    void read_whole(SimNode& node, PartitionId partition);
+    [[nodiscard]] bool read_whole(SimNode& node, PartitionId partition);
 
     Surroundings around_;
     std::map<PartitionId, Offset> next_;  ///< to be read of a leader

@@ -31,8 +31,27 @@ SimNode* LeaderSource::reach(NodeId node) const {
     return is_there && around_.network.hears(self_, node) ? found : nullptr;
 }
 
+/// Lets the world go on until the node has answered what `ask` is to ask it in its turn.
+template <class Answer>
+Result<Answer> LeaderSource::ask(
+    SimNode& node, const std::function<void(std::function<void(const Result<Answer>&)>)>& ask) {
+    const auto answer = std::make_shared<std::optional<Result<Answer>>>();
+    node.post([ask, answer] { ask([answer](const Result<Answer>& given) { *answer = given; }); });
+    for (int step = 0; step < answer_steps_max && !*answer; ++step) {
+        around_.run_for(answer_step);
+    }
+    return *answer ? std::move(**answer)
+                   : Result<Answer>(fail(Errc::timed_out, node.name() + " does not answer"));
+}
+
 Result<std::vector<storage::SegmentExtent>> LeaderSource::list_of(SimNode& node) {
-    MILLRACE_TRY(auto listing, node.list(options_.asker));
+    const auto life = node.life();
+    MILLRACE_TRY(auto listing, ask<SimNode::Listing>(node, [this, &node](const auto& done) {
+                     node.list(options_.asker, done);
+                 }));
+    if (node.life() != life) {
+        return fail(Errc::connection_lost, node.name() + " is gone");
+    }
     for (const auto& [group, term] : options_.terms) {
         if (listing.terms[group] < term) {
             return fail(Errc::conflict, "the term of " + node.name() + " is over");
@@ -57,24 +76,24 @@ Result<std::vector<storage::SegmentExtent>> LeaderSource::list() {
     return fail(Errc::unavailable, "no node leads");
 }
 
+void LeaderSource::doubt(const storage::SegmentExtent& extent) {
+    auto* const node = reach(from_);
+    if (node != nullptr && node->life() == life_) {
+        node->post([node, extent] {
+            node->shard().store().check_segment(extent.segment, extent.hash_seed);
+        });
+    }
+}
+
 Result<std::vector<std::byte>> LeaderSource::read(const storage::SegmentRead& request) {
     pass_time();
     auto* const node = reach(from_);
     if (node == nullptr || node->life() != life_) {
         return fail(Errc::connection_lost, "the leader is gone");
     }
-    const auto answer = std::make_shared<std::optional<Result<std::vector<std::byte>>>>();
-    node->post([node, request, answer] {
-        node->shard().store().read_segment(request, [answer](Result<std::vector<std::byte>> bytes) {
-            *answer = std::move(bytes);
-        });
+    return ask<std::vector<std::byte>>(*node, [node, request](const auto& done) {
+        node->shard().store().read_segment(request, done);
     });
-    for (int step = 0; step < answer_steps_max && !*answer; ++step) {
-        around_.run_for(answer_step);
-    }
-    return *answer ? std::move(**answer)
-                   : Result<std::vector<std::byte>>(
-                         fail(Errc::timed_out, node->name() + " does not answer"));
 }
 
 }  // namespace millrace::simulation::cluster

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "tests/simulation/cluster/sim_node.hpp"
@@ -22,11 +23,15 @@ class LeaderSource final : public storage::SegmentSource {
 
     [[nodiscard]] Result<std::vector<storage::SegmentExtent>> list() override;
     [[nodiscard]] Result<std::vector<std::byte>> read(const storage::SegmentRead& request) override;
+    void doubt(const storage::SegmentExtent& extent) override;
 
   private:
     [[nodiscard]] SimNode* reach(NodeId node) const;
     [[nodiscard]] Result<std::vector<storage::SegmentExtent>> list_of(SimNode& node);
     void pass_time();
+    template <class Answer>
+    [[nodiscard]] Result<Answer> ask(
+        SimNode& node, const std::function<void(std::function<void(const Result<Answer>&)>)>& ask);
 
     SimNode::Surroundings& around_;
     NodeId self_;

@@ -7,9 +7,9 @@
 namespace millrace::simulation::cluster {
 namespace {
 
-constexpr Duration think_min{10'000};
-constexpr Duration think_max{120'000};
-constexpr std::uint32_t credit = 32;
+constexpr Duration rest_between_min{2'000};
+constexpr Duration rest_between_max{60'000};
+constexpr std::uint32_t credit = 200;
 constexpr double ack_share = 0.7;
 
 std::string name_of(const std::pair<PartitionId, Offset>& record) {
@@ -37,7 +37,7 @@ class QueueConsumer::Target final : public broker::delivery::DeliveryTarget {
 };
 
 void QueueConsumer::start() {
-    around_.stage.after(around_.stage.between(think_min, think_max), [this] {
+    around_.stage.after(around_.stage.between(rest_between_min, rest_between_max), [this] {
         think();
         start();
     });

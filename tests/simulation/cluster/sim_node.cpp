@@ -15,6 +15,7 @@ constexpr Duration turn_max{100};
 constexpr Duration report_delay_max{8'000};  ///< until the daemon's control thread has heard
 constexpr Duration together_interval{200'000};
 constexpr Duration stop_delay_max{50'000};
+constexpr Duration renew_rest{500'000};
 constexpr Duration restart_min{10'000};
 constexpr Duration restart_max{100'000};
 constexpr Duration failed_for_max{1'500'000};  ///< until somebody does something about it
@@ -111,6 +112,9 @@ void SimNode::hear() {
 void SimNode::report(broker::ShardStanding standing) {
     standing_ = standing;
     leader_ = standing.leader;
+    if (standing.is_damaged && !std::exchange(is_damaged_, true)) {
+        tell("finds that its log is damaged");
+    }
     if (is_ending_) {
         return;
     }
@@ -132,6 +136,7 @@ void SimNode::give_way(NodeId leader) {
 
 void SimNode::bring_lead_together() {
     give_way(leader_);
+    look_at_damage();
     later(together_interval, [this] { bring_lead_together(); });
 }
 
@@ -208,6 +213,59 @@ void SimNode::install_later(const ReplicaMark& before) {
     end_soon(stop_delay_max, End::graceful);
 }
 
+/// As broker/cluster/cluster_seat.
+void SimNode::look_at_damage() {
+    if (!is_damaged_ || is_ending_) {
+        return;
+    }
+    if (standing_.leads_some) {
+        parts_->runtime.post([this] { parts_->shard->hand_over(); });
+    } else if (leader_.value != 0 && leader_ != options_.id) {
+        renew();
+    }
+}
+
+/// As broker/node_copies.
+void SimNode::renew() {
+    if (std::exchange(is_pulling_, true)) {
+        return;
+    }
+    later(stage().between(Duration(0), report_delay_max), [this] {
+        tell("is damaged, and is copied");
+        const auto life = life_;
+        const auto copied = pull(Asker::knows, mark().terms);
+        if (life != life_) {
+            return;
+        }
+        if (copied) {
+            parts_->runtime.post([this] { renew_at_rest(); });
+        } else {
+            tell("has no copy yet: " + copied.error().text);
+            later(renew_rest, [this] { is_pulling_ = false; });
+        }
+    });
+}
+
+void SimNode::renew_at_rest() {
+    if (is_ending_ || parts_->shard->standing().leads_some) {
+        is_pulling_ = false;
+        return;
+    }
+    later(stage().between(Duration(0), report_delay_max), [this, terms = mark().terms] {
+        const auto life = life_;
+        const auto copied = pull(Asker::knows, terms);
+        if (life != life_) {
+            return;
+        }
+        is_pulled_ = copied.has_value();
+        tell(copied ? "has a copy" : "goes on without a copy: " + copied.error().text);
+        if (!is_ending_) {
+            end_soon(stop_delay_max, End::graceful);
+        }
+    });
+    parts_->shard->leave();
+}
+
 void SimNode::take_message(NodeId from, GroupId group, std::vector<std::byte> message) {
     parts_->runtime.post([this, from, group, bytes = std::move(message)] {
         parts_->shard->receive(from, group, bytes);
@@ -244,9 +302,22 @@ void SimNode::found_or_copy() {
     }
 }
 
-Result<SimNode::Listing> SimNode::list(Asker asker) {
-    const auto standing = parts_->shard->standing();
-    if (asker == Asker::has_forgotten ? !standing.leads : !standing.leads_all) {
+void SimNode::list(Asker asker, const ListDone& done) {
+    if (asker == Asker::knows) {
+        done(listing());
+        return;
+    }
+    if (!parts_->shard->standing().leads) {
+        done(fail(Errc::not_leader, name() + " does not lead"));
+        return;
+    }
+    parts_->shard->confirm_lead([this, done](const Result<void>& confirmed) {
+        done(confirmed ? listing() : Result<Listing>(confirmed.error()));
+    });
+}
+
+Result<SimNode::Listing> SimNode::listing() {
+    if (!parts_->shard->standing().leads_all) {
         return fail(Errc::not_leader, name() + " does not lead");
     }
     MILLRACE_TRY(parts_->shard->store().sync());

@@ -54,6 +54,7 @@ class SimNode final : public NetworkPeer {
             directory;  ///< of the shard, on the simulated disk; of its index, on a real one
         bool keeps_index = false;  ///< else each start rebuilds it from the log
         std::size_t segment_bytes = 0;
+        std::size_t memory_bytes = 0;  ///< of entries that others may have missed; 0: next to none
         std::uint64_t disk_seed = 0;
     };
     struct Surroundings {
@@ -108,6 +109,8 @@ class SimNode final : public NetworkPeer {
     [[nodiscard]] storage::SimDisk& disk() { return sim_disk_; }
     [[nodiscard]] NodeDisk::Pace& pace() { return pace_; }
     [[nodiscard]] const std::string& directory() const { return options_.directory; }
+    /// It knows of damage in its log, and has no copy yet.
+    [[nodiscard]] bool is_damaged() const { return is_damaged_; }
     /// How many whole copies it took.
     [[nodiscard]] std::uint64_t copies() const { return copies_; }
 
@@ -118,7 +121,8 @@ class SimNode final : public NetworkPeer {
     /// For a node that knows what it voted and acknowledged, or has forgotten it. Errors:
     /// not_leader, and those of the store.
     enum class Asker : std::uint8_t { knows, has_forgotten };
-    [[nodiscard]] Result<Listing> list(Asker asker);
+    using ListDone = std::function<void(const Result<Listing>&)>;
+    void list(Asker asker, const ListDone& done);
 
     void take_message(NodeId from, GroupId group, std::vector<std::byte> message) override;
     void see_links() override;
@@ -152,6 +156,9 @@ class SimNode final : public NetworkPeer {
     void copy();
     void copy_beside();
     void install_later(const ReplicaMark& before);
+    void look_at_damage();
+    void renew();
+    void renew_at_rest();
     [[nodiscard]] ReplicaMark mark() const;
     [[nodiscard]] Result<void> install();
     void drop_index() const;
@@ -161,6 +168,7 @@ class SimNode final : public NetworkPeer {
     /// The process ends by itself and is started again.
     void fail_start(const Error& error);
     void found_or_copy();
+    [[nodiscard]] Result<Listing> listing();
     void report(broker::ShardStanding standing);
     void give_way(NodeId leader);
     void bring_lead_together();
@@ -185,6 +193,7 @@ class SimNode final : public NetworkPeer {
     bool is_wanted_ = false;   ///< it has forgotten what it said, and takes a copy before it opens
     bool is_pulling_ = false;  ///< a copy, while it is open
     bool is_pulled_ = false;   ///< one is whole and takes the shard's place at the next start
+    bool is_damaged_ = false;  ///< its log does not verify, as it knows
     std::uint64_t copies_ = 0;
     NodeId leader_;
     broker::ShardStanding standing_;

@@ -124,6 +124,7 @@ Result<void> SimNode::install() {
     drop_index();
     MILLRACE_TRY(storage::install_copy(*disk_, options_.directory));
     tell("is copied");
+    is_damaged_ = false;
     ++copies_;
     return ok();
 }
@@ -141,7 +142,8 @@ broker::ShardOptions SimNode::shard_options() {
     options.store.background_inline = true;
     options.store.is_replicated = true;
     options.cluster = broker::ShardCluster{.voters = options_.voters,
-                                           .links = &around_.network.links_of(options_.id)};
+                                           .links = &around_.network.links_of(options_.id),
+                                           .trailing_bytes_max = options_.memory_bytes};
     return options;
 }
 
@@ -162,6 +164,7 @@ void SimNode::open() {
     if (!opened) {
         if (opened.error().code == Errc::corrupt) {
             is_wanted_ = true;
+            is_damaged_ = false;
         }
         fail_start(opened.error());
         return;
@@ -180,7 +183,9 @@ void SimNode::end(End how) {
     ++life_;
     phase_ = Phase::down;
     is_pulling_ = false;
-    is_pulled_ = is_pulled_ && how == End::graceful;  // only the process knows
+    // Only the process knows.
+    is_pulled_ = is_pulled_ && how == End::graceful;
+    is_damaged_ = is_damaged_ && how == End::graceful;
     takes_clients_ = false;
     has_led_ = false;
     leader_ = {};
