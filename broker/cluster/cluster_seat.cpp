@@ -222,12 +222,15 @@ void ClusterSeat::give_up_the_rest() {
     const bool is_handing_over = handover_ || first.leads_all;  // there is no leader meanwhile
     looks_without_leader_ =
         first.leader.value == 0 && !is_handing_over ? looks_without_leader_ + 1 : 0;
-    for (std::size_t i = 0; looks_without_leader_ >= looks_without_leader_max && i < shards_.size();
-         ++i) {
-        if (standings_[i].leads_some) {
-            shards_[i].runtime->post_from_outside(
-                [shard = shards_[i].shard] { shard->transfer(NodeId{}); });
+    if (looks_without_leader_ < looks_without_leader_max) {
+        return;
+    }
+    for (std::size_t i = 0; i < shards_.size(); ++i) {
+        if (!standings_[i].leads_some) {
+            continue;
         }
+        shards_[i].runtime->post_from_outside(
+            [shard = shards_[i].shard] { shard->transfer(NodeId{}); });
     }
 }
 

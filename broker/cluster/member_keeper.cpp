@@ -1,6 +1,7 @@
 #include "broker/cluster/member_keeper.hpp"
 
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -71,18 +72,14 @@ void MemberKeeper::converge(const Members& wanted) {
 
 void MemberKeeper::ask(std::function<void(Replica&, CommandDone)> what, Done done) const {
     const auto& first = shards_.front();
-    first.runtime->post_from_outside([replica = first.replica,
-                                      what = std::move(what),
-                                      done = std::move(done),
-                                      weak = std::weak_ptr(impl_)] {
-        what(*replica, [done, weak](const Result<void>& outcome) {
-            const auto impl = weak.lock();
-            if (!impl) {
-                return;
-            }
-            boost::asio::post(impl->control, [done, outcome] { done(outcome); });
-        });
-    });
+    const auto answer = [done = std::move(done),
+                         weak = std::weak_ptr(impl_)](const Result<void>& outcome) {
+        if (const auto impl = weak.lock()) {
+            boost::asio::post(impl->control, std::bind_front(done, outcome));
+        }
+    };
+    first.runtime->post_from_outside(
+        [replica = first.replica, what = std::move(what), answer] { what(*replica, answer); });
 }
 
 void MemberKeeper::add(NodeId node, const std::string& address, Done done) const {

@@ -31,6 +31,13 @@ std::string describe(const consensus::MemberChange& change) {
                                                                     : " joins");
 }
 
+void tell(GroupId group, const consensus::MemberChange& change, const Result<void>& done) {
+    if (done || done.error().code != Errc::conflict) {
+        log_info("group " + std::to_string(group.value),
+                 describe(change) + (done ? "" : ": " + done.error().text));
+    }
+}
+
 }  // namespace
 
 Replica::Replica(ClusterNodes nodes,
@@ -131,15 +138,11 @@ void Replica::converge(const std::vector<consensus::Member>& wanted) {
         if (!change) {
             continue;
         }
-        shard_->change_members(
-            group.group,
-            *change,
-            [change = *change, group = group.group](const Result<void>& done) {
-                if (done || done.error().code != Errc::conflict) {
-                    log_info("group " + std::to_string(group.value),
-                             describe(change) + (done ? "" : ": " + done.error().text));
-                }
-            });
+        shard_->change_members(group.group,
+                               *change,
+                               [change = *change, group = group.group](const Result<void>& done) {
+                                   tell(group, change, done);
+                               });
     }
 }
 
