@@ -17,15 +17,15 @@ constexpr std::chrono::seconds leave_time_max{5};
 }  // namespace
 
 void ClusterDesk::report(std::function<void(ClusterReport report)> done) const {
-    boost::asio::post(control_, [this, done = std::move(done)] {
-        if (!is_open_) {
-            return;
+    const auto answer = [this, done = std::move(done)](ClusterReport report) {
+        if (is_open_) {
+            done(std::move(report));
         }
-        status_.gather([this, done](ClusterReport report) {
-            if (is_open_) {
-                done(std::move(report));
-            }
-        });
+    };
+    boost::asio::post(control_, [this, answer] {
+        if (is_open_) {
+            status_.gather(answer);
+        }
     });
 }
 
