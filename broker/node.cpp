@@ -16,7 +16,6 @@
 #include "broker/cluster/cluster_desk.hpp"
 #include "broker/cluster/cluster_seat.hpp"
 #include "broker/cluster/member_keeper.hpp"
-#include "broker/cluster/shard_copies.hpp"
 #include "broker/data_directory.hpp"
 #include "broker/delivery/jobs/job_runner.hpp"
 #include "broker/descriptor_limit.hpp"
@@ -122,13 +121,7 @@ Result<void> Node::Impl::prepare() {
         return ok();
     }
     copies = std::make_unique<NodeCopies>(
-        cluster::ShardCopies{.data_directory = config.data_dir,
-                             .nodes = *membership->nodes(),
-                             .record = *membership->record(),
-                             .shard_count = identity.shard_count,
-                             .bytes_per_second = config.cluster_copy_bytes_per_second},
-        control,
-        [this](std::vector<ShardId> made) {
+        membership->copies(config), control, [this](std::vector<ShardId> made) {
             left.pulled = std::move(made);
             end(Ending::restart);
         });
@@ -274,11 +267,8 @@ void Node::Impl::serve() {
 
 void Node::Impl::start_jobs() {
     job_shards = delivery::make_job_shards(shards->links<delivery::JobShardLink>());
-    const delivery::JobRunner::Options options{
-        .jobs_running_max = config.jobs_running_max,
-        .read_bytes_per_second = config.replay_read_bytes_per_second};
-    jobs =
-        std::make_unique<delivery::JobRunner>(options, *job_shards, *job_threads, clock, metrics);
+    jobs = std::make_unique<delivery::JobRunner>(
+        job_options_of(config), *job_shards, *job_threads, clock, metrics);
     auto& first = *shards->hosts().front();
     first.runtime->post_from_outside([this, delivery = first.delivery.get()] {
         delivery->jobs().watch([this](const delivery::Job& job) { jobs->see(job); });

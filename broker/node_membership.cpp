@@ -41,6 +41,14 @@ peers::NodeAddresses NodeMembership::addresses_of(Endpoint native, Endpoint http
     return {.native = format_endpoint(native), .http = format_endpoint(http)};
 }
 
+cluster::ShardCopies NodeMembership::copies(const Config& config) const {
+    return {.data_directory = config.data_dir,
+            .nodes = *nodes_,
+            .record = *record_,
+            .shard_count = identity_.shard_count,
+            .bytes_per_second = config.cluster_copy_bytes_per_second};
+}
+
 void NodeMembership::keep(const cluster::ClusterFacts& facts) {
     identity_.cluster_id = facts.id;
     identity_.members.clear();

@@ -5,6 +5,7 @@
 #include "broker/cluster/cluster_nodes.hpp"
 #include "broker/cluster/cluster_record.hpp"
 #include "broker/cluster/replica.hpp"
+#include "broker/cluster/shard_copies.hpp"
 #include "broker/config/config.hpp"
 #include "broker/data_directory.hpp"
 
@@ -32,6 +33,8 @@ class NodeMembership {
     /// What the other nodes are told of where this one is reached: one that listens everywhere
     /// tells the address by which they know it. **Requires** others.
     [[nodiscard]] peers::NodeAddresses addresses_of(Endpoint native, Endpoint http) const;
+    /// Of the shards of this node. **Requires** that it does not stand alone.
+    [[nodiscard]] cluster::ShardCopies copies(const Config& config) const;
     [[nodiscard]] cluster::ClusterRecord* record() { return record_ ? &*record_ : nullptr; }
 
   private:

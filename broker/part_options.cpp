@@ -78,6 +78,11 @@ http::DoorOptions door_options_of(const Config& config, std::string version) {
     return options;
 }
 
+delivery::JobRunner::Options job_options_of(const Config& config) {
+    return {.jobs_running_max = config.jobs_running_max,
+            .read_bytes_per_second = config.replay_read_bytes_per_second};
+}
+
 http::NodeAdmission admission_by(const std::unique_ptr<cluster::MemberKeeper>& keeper) {
     return {.add = [&keeper](std::uint64_t node,
                              const std::string& address,

@@ -6,6 +6,7 @@
 #include "broker/config/config.hpp"
 #include "broker/data_directory.hpp"
 #include "broker/delivery/delivery_shard.hpp"
+#include "broker/delivery/jobs/job_runner.hpp"
 #include "broker/gateways/http/http_door.hpp"
 #include "broker/protocol/server.hpp"
 #include "broker/shard/shard.hpp"
@@ -22,6 +23,7 @@ namespace millrace::broker {
 [[nodiscard]] protocol::SessionLimits session_limits_of(const Config& config);
 [[nodiscard]] http::DoorOptions door_options_of(const Config& config, std::string version);
 
+[[nodiscard]] delivery::JobRunner::Options job_options_of(const Config& config);
 /// `keeper` may be made later, before the door takes requests.
 [[nodiscard]] http::NodeAdmission admission_by(
     const std::unique_ptr<cluster::MemberKeeper>& keeper);
