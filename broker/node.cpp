@@ -162,9 +162,7 @@ Result<void> Node::Impl::start_shards() {
                 boost::asio::post(control, [this, leader] { seat->give_way(leader); });
             },
         .refusal = [this] { return refusal(); },
-        .cluster = {.report = [this](auto done) { desk->report(std::move(done)); },
-                    .transfer = [this](NodeId to,
-                                       auto done) { desk->transfer(to, std::move(done)); }},
+        .cluster = cluster_door_by(desk, seat),
         .version = program_version});
     auto started = shards->start(identity);
     make_desk();
@@ -192,7 +190,10 @@ void Node::Impl::make_desk() {
             control, shards->replica_links(), identity.shard_count);
     }
     desk = std::make_unique<cluster::ClusterDesk>(
-        control, cluster::ClusterStatus(control, self, shards->replica_links()), seat.get());
+        control,
+        cluster::ClusterStatus(control, self, shards->replica_links()),
+        seat.get(),
+        keeper.get());
 }
 
 void Node::Impl::wait_for_shards() {

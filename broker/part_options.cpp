@@ -83,6 +83,17 @@ delivery::JobRunner::Options job_options_of(const Config& config) {
             .read_bytes_per_second = config.replay_read_bytes_per_second};
 }
 
+protocol::ClusterDoor cluster_door_by(const std::unique_ptr<cluster::ClusterDesk>& desk,
+                                      const std::unique_ptr<cluster::ClusterSeat>& seat) {
+    return {.report = [&desk](auto done) { desk->report(std::move(done)); },
+            .transfer = [&desk](NodeId to, auto done) { desk->transfer(to, std::move(done)); },
+            .join = [&desk](NodeId node,
+                            std::string address,
+                            auto done) { desk->add(node, std::move(address), std::move(done)); },
+            .remove = [&desk](NodeId node, auto done) { desk->remove(node, std::move(done)); },
+            .natives = [&seat] { return seat ? seat->natives() : std::vector<std::string>(); }};
+}
+
 http::NodeAdmission admission_by(const std::unique_ptr<cluster::MemberKeeper>& keeper) {
     return {.add = [&keeper](std::uint64_t node,
                              const std::string& address,

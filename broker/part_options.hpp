@@ -2,6 +2,7 @@
 
 #include <memory>
 
+#include "broker/cluster/cluster_desk.hpp"
 #include "broker/cluster/member_keeper.hpp"
 #include "broker/config/config.hpp"
 #include "broker/data_directory.hpp"
@@ -24,6 +25,11 @@ namespace millrace::broker {
 [[nodiscard]] http::DoorOptions door_options_of(const Config& config, std::string version);
 
 [[nodiscard]] delivery::JobRunner::Options job_options_of(const Config& config);
+/// `desk` and `seat` may be made later, before a session asks; a node that stands alone has no
+/// seat.
+[[nodiscard]] protocol::ClusterDoor cluster_door_by(
+    const std::unique_ptr<cluster::ClusterDesk>& desk,
+    const std::unique_ptr<cluster::ClusterSeat>& seat);
 /// `keeper` may be made later, before the door takes requests.
 [[nodiscard]] http::NodeAdmission admission_by(
     const std::unique_ptr<cluster::MemberKeeper>& keeper);

@@ -55,6 +55,35 @@ void ClusterDesk::transfer(NodeId to, std::function<void(Result<void>)> done) co
     });
 }
 
+void ClusterDesk::ask_keeper(std::function<void(MemberKeeper&, MemberKeeper::Done)> what,
+                             std::function<void(Result<void>)> done) const {
+    boost::asio::post(control_, [this, what = std::move(what), done = std::move(done)] {
+        if (is_open_ && keeper_ == nullptr) {
+            done(fail(Errc::conflict,
+                      "this node stands alone: begin with cluster_nodes that names it, and others "
+                      "can join"));
+        } else if (is_open_) {
+            what(*keeper_, done);
+        }
+    });
+}
+
+void ClusterDesk::add(NodeId node,
+                      std::string address,
+                      std::function<void(Result<void>)> done) const {
+    ask_keeper(
+        [node, address = std::move(address)](MemberKeeper& keeper, MemberKeeper::Done asked) {
+            keeper.add(node, address, std::move(asked));
+        },
+        std::move(done));
+}
+
+void ClusterDesk::remove(NodeId node, std::function<void(Result<void>)> done) const {
+    ask_keeper([node](MemberKeeper& keeper,
+                      MemberKeeper::Done asked) { keeper.remove(node, std::move(asked)); },
+               std::move(done));
+}
+
 void ClusterDesk::leave_lead(std::function<void(Result<void>)> done) const {
     const auto timer = std::make_shared<boost::asio::steady_timer>(control_, leave_time_max);
     const auto tell =

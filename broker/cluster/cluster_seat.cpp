@@ -103,6 +103,14 @@ Error ClusterSeat::http_refusal() const {
     return say_who_leads(self_, there.node, there.http.empty() ? "" : " at http://" + there.http);
 }
 
+std::vector<std::string> ClusterSeat::natives() const {
+    const std::lock_guard lock(leader_mutex_);
+    auto natives = natives_;
+    std::ranges::stable_partition(
+        natives, [this](const std::string& native) { return native == leader_.native; });
+    return natives;
+}
+
 void ClusterSeat::stop() {
     is_stopped_ = true;
     impl_->timer.cancel();
@@ -129,6 +137,12 @@ void ClusterSeat::note_leader(NodeId leader) {
                                    : "node " + std::to_string(leader.value) + " leads");
     }
     leader_ = std::move(known);
+    natives_.clear();
+    for (const auto& peer : peers_) {
+        if (!peer.native.empty()) {
+            natives_.push_back(peer.native);
+        }
+    }
 }
 
 void ClusterSeat::look() {

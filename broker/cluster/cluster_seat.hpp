@@ -59,6 +59,9 @@ class ClusterSeat {
     /// any.
     [[nodiscard]] Error refusal() const;
     [[nodiscard]] Error http_refusal() const;
+    /// Where clients of the nodes connect, as far as that is known, the leader's first. Threads:
+    /// any.
+    [[nodiscard]] std::vector<std::string> natives() const;
     [[nodiscard]] bool leads() const { return leads_; }
     /// Whose logs do not verify.
     [[nodiscard]] std::vector<ShardId> damaged() const;
@@ -93,7 +96,8 @@ class ClusterSeat {
     std::optional<Handover> handover_;
     std::vector<peers::PeerState> peers_;  ///< as the first shard sees them
     mutable std::mutex leader_mutex_;
-    peers::PeerState leader_;  ///< node 0: nobody leads
+    peers::PeerState leader_;           ///< node 0: nobody leads
+    std::vector<std::string> natives_;  ///< of the others
 };
 
 }  // namespace millrace::broker::cluster

@@ -81,8 +81,10 @@ auto answer_later(const Request& request, Format format) {
     };
 }
 
-void handle_cluster_transfer(const Request& request) {
-    const auto parsed = wire::parse_message<wire::ClusterTransferRequest>(request.table);
+/// What only the node that leads does. `change` gets what was asked and the way back.
+template <class Message, class Change>
+void change_cluster(const Request& request, Change change) {
+    const auto parsed = wire::parse_message<Message>(request.table);
     if (!parsed) {
         request.refuse(parsed.error());
         return;
@@ -92,25 +94,43 @@ void handle_cluster_transfer(const Request& request) {
         request.refuse(*refused);
         return;
     }
-    table.cluster.transfer(
-        NodeId{parsed.value().to},
-        answer_later<Result<void>>(
-            request,
-            [](Session& session, const wire::FrameHeader& header, const Result<void>& outcome) {
-                if (outcome) {
-                    session.answer(header, wire::DoneT{});
-                } else {
-                    session.refuse(header, outcome.error());
-                }
-            }));
+    change(table.cluster,
+           parsed.value(),
+           answer_later<Result<void>>(
+               request,
+               [](Session& session, const wire::FrameHeader& header, const Result<void>& outcome) {
+                   if (outcome) {
+                       session.answer(header, wire::DoneT{});
+                   } else {
+                       session.refuse(header, outcome.error());
+                   }
+               }));
 }
 
 }  // namespace
 
 void handle_cluster(const Request& request) {
-    if (static_cast<wire::Api>(request.header.api) == wire::Api::cluster_transfer) {
-        handle_cluster_transfer(request);
-        return;
+    switch (static_cast<wire::Api>(request.header.api)) {
+        case wire::Api::cluster_transfer:
+            change_cluster<wire::ClusterTransferRequest>(
+                request, [](const ClusterDoor& door, const auto& asked, auto done) {
+                    door.transfer(NodeId{asked.to}, std::move(done));
+                });
+            return;
+        case wire::Api::cluster_join:
+            change_cluster<wire::ClusterJoinRequest>(
+                request, [](const ClusterDoor& door, const auto& asked, auto done) {
+                    door.join(NodeId{asked.node}, asked.address, std::move(done));
+                });
+            return;
+        case wire::Api::cluster_remove:
+            change_cluster<wire::ClusterRemoveRequest>(
+                request, [](const ClusterDoor& door, const auto& asked, auto done) {
+                    door.remove(NodeId{asked.node}, std::move(done));
+                });
+            return;
+        default:
+            break;
     }
     request.session->table().cluster.report(
         answer_later<cluster::ClusterReport>(request,

@@ -15,6 +15,8 @@ Handler handler_of(wire::Api api) {
             return handle_status;
         case wire::Api::cluster_status:
         case wire::Api::cluster_transfer:
+        case wire::Api::cluster_join:
+        case wire::Api::cluster_remove:
             return handle_cluster;
         case wire::Api::publish:
             return handle_publish;

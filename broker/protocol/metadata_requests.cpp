@@ -103,6 +103,9 @@ void handle_hello(const Request& request) {
         return;
     }
     wire::HelloAnswerT answer;
+    if (const auto& natives = session->table().cluster.natives) {
+        answer.nodes = natives();
+    }
     const auto& refusal = session->table().refusal;
     const auto refused = refusal ? refusal() : std::nullopt;
     if (refused && !hello.value().any_node) {

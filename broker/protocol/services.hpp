@@ -32,7 +32,12 @@ struct ShardServices {
 /// node ends before.
 struct ClusterDoor {
     std::function<void(std::function<void(cluster::ClusterReport)>)> report;
-    std::function<void(NodeId to, std::function<void(Result<void>)>)> transfer;
+    using Done = std::function<void(Result<void>)>;
+    std::function<void(NodeId to, Done)> transfer;
+    std::function<void(NodeId node, std::string address, Done)> join;
+    std::function<void(NodeId node, Done)> remove;
+    /// Where clients of the nodes connect, the leader's first; at once. May be empty.
+    std::function<std::vector<std::string>()> natives;
 };
 
 /// All shards of a node, complete before any runtime runs.

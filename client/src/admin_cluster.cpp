@@ -55,4 +55,17 @@ void Admin::transfer_lead(std::uint64_t node) {
     (void)impl_->core->call<wire::Done>(Api::cluster_transfer, std::move(request));
 }
 
+void Admin::join_node(std::uint64_t node, const std::string& address) {
+    wire::ClusterJoinRequestT request;
+    request.node = node;
+    request.address = address;
+    (void)impl_->core->call<wire::Done>(Api::cluster_join, std::move(request));
+}
+
+void Admin::remove_node(std::uint64_t node) {
+    wire::ClusterRemoveRequestT request;
+    request.node = node;
+    (void)impl_->core->call<wire::Done>(Api::cluster_remove, std::move(request));
+}
+
 }  // namespace millrace

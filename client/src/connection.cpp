@@ -31,6 +31,10 @@ std::vector<std::pair<std::string, std::string>> split_brokers(const std::string
     return brokers;
 }
 
+bool is_not_leader(const wire::ErrorT& error) {
+    return error.code == static_cast<std::uint16_t>(Errc::not_leader);
+}
+
 }  // namespace
 
 Connection::Connection(asio::io_context& context, ClientOptions options)
@@ -46,6 +50,7 @@ Connection::Connection(asio::io_context& context, ClientOptions options)
     if (brokers_.empty()) {
         brokers_.emplace_back("localhost", "7117");
     }
+    brokers_named_ = brokers_.size();
 }
 
 Connection::~Connection() = default;
@@ -142,10 +147,11 @@ wire::HelloRequestT Connection::hello_request() const {
 
 void Connection::on_hello(const wire::FrameView& frame) {
     auto answer = wire::parse_message<wire::HelloAnswer>(frame.table);
+    if (answer && !answer.value().nodes.empty()) {
+        learn_nodes(answer.value().nodes, /*names_leader=*/answer.value().error != nullptr);
+    }
     if (!answer || answer.value().error) {
-        has_met_follower_ =
-            has_met_follower_ ||
-            (answer && answer.value().error->code == static_cast<std::uint16_t>(Errc::not_leader));
+        has_met_follower_ |= answer && is_not_leader(*answer.value().error);
         lost(answer ? answer.value().error->text : answer.error().text);
         return;
     }
@@ -164,6 +170,28 @@ void Connection::on_hello(const wire::FrameView& frame) {
     }
     for (auto& waiting : std::exchange(waiting_, {})) {
         send(std::move(waiting));
+    }
+}
+
+/// Nodes may have joined since the client was told where to look; they take the place of those that
+/// were learnt before.
+void Connection::learn_nodes(const std::vector<std::string>& nodes, bool names_leader) {
+    const auto here = brokers_[broker_];
+    brokers_.resize(brokers_named_);
+    const auto place_of = [this](const Broker& broker) {
+        auto found = std::ranges::find(brokers_, broker);
+        if (found == brokers_.end()) {
+            found = brokers_.insert(found, broker);
+        }
+        return static_cast<std::size_t>(found - brokers_.begin());
+    };
+    broker_ = place_of(here);
+    for (const auto& node : nodes) {
+        const auto colon = node.rfind(':');
+        const auto place = place_of({node.substr(0, colon), node.substr(colon + 1)});
+        if (names_leader && &node == &nodes.front()) {
+            leader_ = place;
+        }
     }
 }
 
@@ -255,7 +283,8 @@ void Connection::lost(const std::string& why) {
         return;
     }
     state_ = State::connecting;
-    broker_ = (broker_ + 1) % brokers_.size();
+    // Once: the one that is named may be the one that has just gone.
+    broker_ = std::exchange(leader_, std::nullopt).value_or((broker_ + 1) % brokers_.size());
     const auto rest = rest_before_next();
     for (auto& [correlation, pending] : std::exchange(pending_, {})) {
         pending.on_answer(fail(Errc::connection_lost, "connection to the broker lost: " + why));

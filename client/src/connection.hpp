@@ -80,6 +80,7 @@ class Connection {
                      const Tcp::resolver::results_type& endpoints);
     void greet();
     void on_hello(const wire::FrameView& frame);
+    void learn_nodes(const std::vector<std::string>& nodes, bool names_leader);
     void send(Waiting waiting);
     void write();
     void read();
@@ -96,8 +97,11 @@ class Connection {
 
     boost::asio::io_context& context_;
     ClientOptions options_;
-    std::vector<std::pair<std::string, std::string>> brokers_;  ///< host, port
+    using Broker = std::pair<std::string, std::string>;  ///< host, port
+    std::vector<Broker> brokers_;  ///< those that were named, and behind them others of the cluster
+    std::size_t brokers_named_ = 0;
     std::size_t broker_ = 0;
+    std::optional<std::size_t> leader_;  ///< whom one that follows has named; tried next
     State state_ = State::idle;
     Tcp::resolver resolver_;
     Tcp::socket socket_;

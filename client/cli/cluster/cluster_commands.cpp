@@ -23,8 +23,19 @@ using Clock = std::chrono::steady_clock;
 /// For the new leader to serve, when nothing else is said.
 constexpr std::chrono::milliseconds transfer_timeout{10'000};
 constexpr std::chrono::milliseconds poll_interval{20};
+/// For a copy, when nothing else is said.
+constexpr std::chrono::minutes join_timeout{10};
+constexpr std::chrono::milliseconds join_poll_interval{200};
 
 struct LookOptions {};
+struct JoinOptions {
+    std::uint64_t node = 0;
+    std::string address;
+    bool waits = false;
+};
+struct RemoveOptions {
+    std::uint64_t node = 0;
+};
 struct TransferOptions {
     std::uint64_t to = 0;
 };
@@ -119,11 +130,87 @@ ExitCode transfer_lead(Session& session, const TransferOptions& options) {
     return ExitCode::ok;
 }
 
+bool votes(const ClusterStatus& status, std::uint64_t node) {
+    const auto found = std::ranges::find(status.nodes, node, &ClusterNode::node);
+    return found != status.nodes.end() && found->voter;
+}
+
+/// When it has what there is and counts.
+void wait_for_voter(Session& session, std::uint64_t node) {
+    const auto end = Clock::now() + session.timeout_or(join_timeout);
+    while (!votes(look_at_cluster(session), node)) {
+        if (Clock::now() > end) {
+            refuse(Errc::timed_out,
+                   "node " + std::to_string(node) +
+                       " is a member and does not vote yet; millrace cluster nodes says when it "
+                       "does");
+        }
+        std::this_thread::sleep_for(join_poll_interval);
+    }
+}
+
+ExitCode join_node(Session& session, const JoinOptions& options) {
+    session.client().admin().join_node(options.node, options.address);
+    if (options.waits) {
+        wait_for_voter(session, options.node);
+    }
+    if (session.is_json()) {
+        print_json(session, {{"node", options.node}, {"voter", options.waits}});
+    } else if (options.waits) {
+        session.out() << "node " << options.node << " votes\n";
+    } else {
+        session.out() << "node " << options.node
+                      << " joins; millrace cluster nodes says when it votes\n";
+    }
+    return ExitCode::ok;
+}
+
+ExitCode remove_node(Session& session, const RemoveOptions& options) {
+    session.client().admin().remove_node(options.node);
+    if (session.is_json()) {
+        print_json(session, {{"node", options.node}, {"removed", true}});
+    } else {
+        session.out() << "node " << options.node << " is out; it may be stopped\n";
+    }
+    return ExitCode::ok;
+}
+
+/// Who belongs to the cluster.
+void add_member_commands(Registry& registry) {
+    auto join = std::make_shared<JoinOptions>();
+    auto& joins =
+        add_command(registry,
+                    {"join",
+                     "Let a node join that was started empty: it copies what there is, and votes",
+                     "millrace cluster join --node 4 --address 10.0.0.4:7131\n"
+                     "millrace cluster join --node 4 --address 10.0.0.4:7131 --wait --timeout 10m"},
+                    join,
+                    join_node);
+    joins.add_option("--node", join->node, "Its node_id")->required()->type_name("NODE");
+    joins.add_option("--address", join->address, "Where it hears the others, as in cluster_nodes")
+        ->required()
+        ->type_name("ADDRESS:PORT");
+    joins.add_flag("--wait", join->waits, "Until it votes");
+    auto remove = std::make_shared<RemoveOptions>();
+    add_command(registry,
+                {"remove",
+                 "Take a node out of the cluster: it counts and is sent nothing any more",
+                 "millrace cluster remove --node 3"},
+                remove,
+                remove_node)
+        .add_option("--node", remove->node, "Who goes")
+        ->required()
+        ->type_name("NODE");
+}
+
 }  // namespace
 
 void add_cluster_commands(Registry& registry) {
-    CLI::App& family = add_family(
-        registry.app, {"cluster", "Look at the nodes of a cluster, hand the lead on", ""});
+    CLI::App& family =
+        add_family(registry.app,
+                   {"cluster",
+                    "Look at the nodes of a cluster, hand the lead on, let nodes join and leave",
+                    ""});
     Registry inner{family, registry.chosen};
     add_command(
         inner,
@@ -154,6 +241,7 @@ void add_cluster_commands(Registry& registry) {
         .add_option("--to", transfer->to, "The node that is to lead")
         ->required()
         ->type_name("NODE");
+    add_member_commands(inner);
 }
 
 }  // namespace millrace::cli

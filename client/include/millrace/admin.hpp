@@ -230,6 +230,13 @@ class Admin {
     /// when that leads no more. Its connections end with it, so that this may throw
     /// connection_lost instead: `cluster_status` of `node` says whether it leads.
     void transfer_lead(std::uint64_t node);
+    /// Lets a node join the cluster; to be asked of the one that leads. Returns when it is a
+    /// member: it copies what there is, and `cluster_status` shows it as a voter later. `address`:
+    /// where its first shard hears the other nodes. Errors: configuration, conflict, not_leader.
+    void join_node(std::uint64_t node, const std::string& address);
+    /// Takes a node out of the cluster. Errors: conflict where it leads, is no member, or is needed
+    /// for a majority; not_leader.
+    void remove_node(std::uint64_t node);
 
     TopicDescription create_topic(const TopicDescription& topic);
     /// As `create_topic`, but an existing topic is fine.

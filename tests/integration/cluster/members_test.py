@@ -83,6 +83,30 @@ class Growth(ClusterCase):
         self.cluster.wait_for_voters(leader.number, other.number)
 
 
+class Operator(ClusterCase):
+    def test_nodes_join_and_leave_by_command_and_clients_find_one_that_they_were_not_told_of(self):
+        first = self.cluster.brokers
+        self.cluster.millrace("publish", TOPIC, "--jsonl", text=lines_of(numbered(500, 8)))
+        node = self.cluster.add_node()
+        node.start()
+        address = f"127.0.0.1:{self.cluster.peer_ports[node.number]}"
+        said = self.cluster.ask("cluster", "join", "--node", str(node.number), "--address", address, "--wait")
+        self.assertEqual(said, {"node": node.number, "voter": True})
+        self.cluster.wait_for_voters(*self.cluster.nodes)
+        self.assertIn("is a member already", self.cluster.millrace("cluster", "join", "--node", str(node.number), "--address", address,
+                                                                    check=False).stderr)
+        self.cluster.settle()
+        self.cluster.millrace("cluster", "transfer", "--to", str(node.number))
+        done = subprocess.run([binary("millrace"), "--brokers", first, "consume", TOPIC], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, len(done.stdout.splitlines())), (0, 500), done.stderr)
+        self.assertIn("another has to lead before", self.cluster.millrace("cluster", "remove", "--node", str(node.number), check=False).stderr)
+        gone = self.cluster.followers()[0]
+        self.assertIn(f"node {gone.number} is out", self.cluster.millrace("cluster", "remove", "--node", str(gone.number)).stdout)
+        del self.cluster.nodes[gone.number]
+        self.addCleanup(gone.close)
+        self.cluster.wait_for_voters(*self.cluster.nodes)
+
+
 class OneAlone(unittest.TestCase):
     def setUp(self):
         self.cluster = Cluster(size=3)
