@@ -336,9 +336,9 @@ void Node::Impl::end_gracefully() {
         end(Ending::stop);
         return;
     }
-    desk->leave_lead([this](const Result<void>& left) {
-        if (!left) {
-            log_warning("node", "stops while it leads: " + left.error().text);
+    desk->leave_lead([this](const Result<void>& handed) {
+        if (!handed) {
+            log_warning("node", "stops while it leads: " + handed.error().text);
         }
         end(Ending::stop);
     });

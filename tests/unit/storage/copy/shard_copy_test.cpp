@@ -14,12 +14,15 @@
 
 #include "storage/copy/copy_install.hpp"
 #include "storage/format/layout.hpp"
+#include "storage/log/segment_files.hpp"
 
 namespace millrace::storage::testing {
 namespace {
 
 using ::testing::Gt;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr PartitionId dropped_partition{9};
 
