@@ -6,6 +6,7 @@
 #include "storage/base/assert.hpp"
 #include "storage/base/logging.hpp"
 #include "storage/base/random.hpp"
+#include "storage/io/disk.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -133,6 +134,13 @@ void ShardImpl::serve() {
 
 Result<void> ShardImpl::stop() {
     is_stopping_ = true;
+    auto stopped = end_well();
+    // Reads under way answer who waits for them while all of that is still there.
+    runtime_.disk().drain();
+    return stopped;
+}
+
+Result<void> ShardImpl::end_well() {
     end_turn();
     acceptor_.refuse_held(fail(Errc::shutting_down, "the broker is stopping"));
     if (failure_) {

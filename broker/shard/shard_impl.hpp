@@ -108,6 +108,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     [[nodiscard]] ShardCatalog::Wiring catalog_wiring();
     [[nodiscard]] ShardGroups::Wiring group_wiring();
     [[nodiscard]] Result<void> lead_alone();
+    [[nodiscard]] Result<void> end_well();
     void found_cluster(consensus::ProposeDone done);
     void note_applied();
     [[nodiscard]] std::optional<Error> refusal();

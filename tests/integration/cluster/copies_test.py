@@ -1,4 +1,4 @@
-"""Nodes that can't catch up from their leader's memory copy whole shards."""
+"""Nodes that can't catch up from their leader's memory, or whose log is damaged, copy whole shards."""
 import hashlib
 import json
 import unittest
@@ -51,6 +51,23 @@ class Copies(unittest.TestCase):
         node.start()
         self.cluster.settle()
         self.check_that_it_can_lead(node, self.digest())
+
+    def test_a_leader_whose_log_is_damaged_hands_over_and_is_copied(self):
+        self.publish(60, VALUE_BYTES, "before")
+        expected = self.digest()
+        damaged = self.cluster.leader()
+        segment = sorted((damaged.data / "shard-00" / "log").glob("*.seg"))[1]
+        with segment.open("r+b") as file:
+            file.seek(8 * 1024 * 1024 + 5000)
+            byte = file.read(1)[0]
+            file.seek(-1, 1)
+            file.write(bytes([byte ^ 4]))
+        self.assertEqual(self.digest(), expected, "the damaged record came from another node")
+        self.cluster.leader_other_than(damaged)
+        self.assertTrue(damaged.has_logged("does not verify; it is copied from another node"), damaged.log_tail())
+        self.cluster.eventually(60, lambda: damaged.has_logged("] is copied\n"), "it has a copy")
+        self.cluster.settle()
+        self.check_that_it_can_lead(damaged, expected)
 
 
 if __name__ == "__main__":

@@ -184,6 +184,20 @@ TEST_F(ShardTest, SequenceWithAGapIsRefused) {
     EXPECT_THAT(fixture.values(partition), ElementsAre("one", "two"));
 }
 
+TEST_F(ShardTest, ReadsUnderWayAreAnsweredBeforeItHasStopped) {
+    fixture.publish_now(partition, ShardFixture::batch_of("old"));
+    fixture.finish_segment(fixture.make_topic("filler").front());  // and out of the tail's cache
+    bool is_answered = false;
+    fixture.shard->read({.partition = partition, .from = Offset{0}, .bytes_max = 1_MiB},
+                        [&is_answered](const Result<storage::ReadResult>& result) {
+                            EXPECT_TRUE(result);
+                            is_answered = true;
+                        });
+    ASSERT_FALSE(is_answered) << "the disk has it";
+    EXPECT_TRUE(fixture.shard->stop());
+    EXPECT_TRUE(is_answered);
+}
+
 TEST_F(ShardTest, UnknownPartitionIsRefused) {
     const auto refused = fixture.publish_now(PartitionId{4711}, ShardFixture::batch_of("x"));
     EXPECT_EQ(refused.outcome.code, Errc::unknown_partition);
