@@ -12,6 +12,9 @@ namespace {
 
 constexpr double threshold_min = 64;
 constexpr double threshold_max = 8192;
+/// What a replica missed while it was away comes from the leader's memory, or else as a whole copy:
+/// there bytes are the bound, not entries.
+constexpr double threshold_replicated_max = 262'144;
 
 }  // namespace
 
@@ -73,8 +76,8 @@ int Group::Impl::make_snapshot(raft_buffer** buffers, unsigned* count) {
 void Group::Impl::adapt_snapshots() {
     const auto entries =
         static_cast<double>(options.trailing_bytes_max) / std::max(io.entry_bytes_average(), 1.0);
-    const auto threshold =
-        static_cast<unsigned>(std::clamp(entries / 2, threshold_min / 2, threshold_max));
+    const auto most = io.is_replicated() ? threshold_replicated_max : threshold_max;
+    const auto threshold = static_cast<unsigned>(std::clamp(entries / 2, threshold_min / 2, most));
     raft_set_snapshot_threshold(&instance, threshold);
     raft_set_snapshot_trailing(&instance, threshold / 2);
 }

@@ -242,11 +242,11 @@ TEST_F(UringNetworkTest, TheEndDoesNotComeWithinTheCallThatHandsOutBytes) {
         EXPECT_EQ(::write(socket, "x", 1), 1);
     }
     turn_until(*ring, network, [&] {
-        return std::ranges::all_of(closers, [](const auto& one) { return one->is_closed; });
+        return std::ranges::all_of(closers, [](const auto& closer) { return closer->is_closed; });
     });
-    for (const auto& one : closers) {
-        EXPECT_FALSE(one->was_closed_inside);
-        one->connection.reset();
+    for (const auto& closer : closers) {
+        EXPECT_FALSE(closer->was_closed_inside);
+        closer->connection.reset();
     }
     network.stop_listening();
     network.close_all(fail(Errc::shutting_down, "done"));
