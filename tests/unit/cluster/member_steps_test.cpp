@@ -11,7 +11,7 @@ using consensus::Member;
 using consensus::MemberRole;
 using ::testing::HasSubstr;
 
-constexpr NodeId self{1};
+constexpr NodeId leading{1};
 
 Member member(std::uint64_t node, MemberRole role = MemberRole::voter) {
     return {
@@ -31,7 +31,7 @@ GroupStatus group(std::vector<Member> members) {
     GroupStatus status;
     status.last = RaftIndex{5'000};
     for (const auto& one : members) {
-        if (one.node != self) {
+        if (one.node != leading) {
             status.replicas.push_back({.node = one.node, .match = RaftIndex{5'000}});
         }
     }
@@ -41,11 +41,11 @@ GroupStatus group(std::vector<Member> members) {
 
 TEST(MemberSteps, NothingWhereAllAreVoters) {
     const std::vector members{member(1), member(2), member(3)};
-    EXPECT_FALSE(next_member_change(group(members), self, members, all_of({2, 3})));
+    EXPECT_FALSE(next_member_change(group(members), leading, members, all_of({2, 3})));
 }
 
 TEST(MemberSteps, OneThatJoinsBecomesASpareBeforeItIsReady) {
-    const auto change = next_member_change(group({member(1)}), self, {member(1), member(2)}, {});
+    const auto change = next_member_change(group({member(1)}), leading, {member(1), member(2)}, {});
     ASSERT_TRUE(change);
     EXPECT_EQ(change->node, NodeId{2});
     EXPECT_EQ(change->role, MemberRole::spare);
@@ -55,8 +55,8 @@ TEST(MemberSteps, OneThatJoinsBecomesASpareBeforeItIsReady) {
 TEST(MemberSteps, SpareIsSentTheLogWhenItHasItsCopy) {
     const auto status = group({member(1), member(2, MemberRole::spare)});
     EXPECT_FALSE(
-        next_member_change(status, self, status.members, {.linked = {NodeId{2}}, .filled = {}}));
-    const auto change = next_member_change(status, self, status.members, all_of({2}));
+        next_member_change(status, leading, status.members, {.linked = {NodeId{2}}, .filled = {}}));
+    const auto change = next_member_change(status, leading, status.members, all_of({2}));
     ASSERT_TRUE(change);
     EXPECT_EQ(change->role, MemberRole::standby);
 }
@@ -65,38 +65,38 @@ TEST(MemberSteps, StandbyVotesWhenLittleIsLeft) {
     auto status = group({member(1), member(2, MemberRole::standby)});
     const auto ready = all_of({2});
     status.replicas[0].match = RaftIndex{3'999};
-    EXPECT_FALSE(next_member_change(status, self, status.members, ready));
+    EXPECT_FALSE(next_member_change(status, leading, status.members, ready));
     status.replicas[0].match = RaftIndex{4'000};
-    const auto change = next_member_change(status, self, status.members, ready);
+    const auto change = next_member_change(status, leading, status.members, ready);
     ASSERT_TRUE(change);
     EXPECT_EQ(change->role, MemberRole::voter);
-    EXPECT_FALSE(next_member_change(status, self, status.members, {}));
+    EXPECT_FALSE(next_member_change(status, leading, status.members, {}));
     status.replicas[0].is_behind = true;
-    EXPECT_FALSE(next_member_change(status, self, status.members, ready));
+    EXPECT_FALSE(next_member_change(status, leading, status.members, ready));
 }
 
 TEST(MemberSteps, OneThatIsNotWantedLeavesFirstAndTheLeaderNever) {
     const auto change = next_member_change(
-        group({member(1), member(2), member(3, MemberRole::spare)}), self, {member(3)}, {});
+        group({member(1), member(2), member(3, MemberRole::spare)}), leading, {member(3)}, {});
     ASSERT_TRUE(change);
     EXPECT_EQ(change->node, NodeId{2});
     EXPECT_FALSE(change->role);
-    EXPECT_FALSE(next_member_change(group({member(1)}), self, {}, {}));
+    EXPECT_FALSE(next_member_change(group({member(1)}), leading, {}, {}));
 }
 
 TEST(MemberSteps, NobodyIsRemovedWhoIsNeededForAMajority) {
     const std::vector members{member(1), member(2), member(3)};
-    EXPECT_TRUE(check_removal(members, self, NodeId{3}, {NodeId{2}}));
-    const auto refused = check_removal(members, self, NodeId{3}, {NodeId{3}});
+    EXPECT_TRUE(check_removal(members, leading, NodeId{3}, {NodeId{2}}));
+    const auto refused = check_removal(members, leading, NodeId{3}, {NodeId{3}});
     ASSERT_FALSE(refused);
     EXPECT_EQ(refused.error().code, Errc::conflict);
     EXPECT_THAT(refused.error().text, HasSubstr("2 is away"));
-    EXPECT_THAT(check_removal(members, self, self, {NodeId{2}, NodeId{3}}).error().text,
+    EXPECT_THAT(check_removal(members, leading, leading, {NodeId{2}, NodeId{3}}).error().text,
                 HasSubstr("another has to lead"));
-    EXPECT_THAT(check_removal(members, self, NodeId{9}, {NodeId{2}, NodeId{3}}).error().text,
+    EXPECT_THAT(check_removal(members, leading, NodeId{9}, {NodeId{2}, NodeId{3}}).error().text,
                 HasSubstr("no member"));
     // The one that is away may go.
-    EXPECT_TRUE(check_removal(members, self, NodeId{2}, {NodeId{3}}));
+    EXPECT_TRUE(check_removal(members, leading, NodeId{2}, {NodeId{3}}));
 }
 
 }  // namespace
