@@ -173,7 +173,8 @@ class GroupIo {
     void schedule_tick();
     void note_configuration(RaftIndex index, std::span<const std::byte> payload);
     [[nodiscard]] Configuration applied_configuration() const;
-    [[nodiscard]] std::optional<raft_index> first_conflict(const raft_append_entries& append) const;
+    [[nodiscard]] std::optional<raft_index> conflict_with_members(
+        const raft_append_entries& append) const;
     Result<void> take_back_members(raft_index first);
     static GroupIo& self(raft_io* io) { return *static_cast<GroupIo*>(io->impl); }
     void install_callbacks();

@@ -118,9 +118,7 @@ Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
     }
     if (message.type == RAFT_IO_APPEND_ENTRIES) {
         auto& append = message.append_entries;
-        if (const auto conflict = first_conflict(append);
-            conflict && !configurations_.empty() &&
-            configurations_.back().index.value >= *conflict) {
+        if (const auto conflict = conflict_with_members(append)) {
             drop_message(message);
             return take_back_members(*conflict);
         }
@@ -161,16 +159,20 @@ raft_message GroupIo::checked_answer(const raft_message& message) {
     return checked;
 }
 
-/// The first entry from the leader of a term that counts here which this log has otherwise; what
-/// the leader has is right, whether or not the entries before it match.
-std::optional<raft_index> GroupIo::first_conflict(const raft_append_entries& append) const {
+/// The first entry from the leader of a term that counts here which this log has otherwise, if that
+/// takes a change of the members with it; what the leader has is right, whether or not the entries
+/// before it match. What is applied is the same everywhere, so that mostly there is nothing to look
+/// through.
+std::optional<raft_index> GroupIo::conflict_with_members(const raft_append_entries& append) const {
     const auto* const instance = static_cast<const raft*>(io_.data);
-    if (append.term < instance->current_term) {
+    if (append.n_entries == 0 || append.term < instance->current_term || configurations_.empty() ||
+        configurations_.back().index <= applied_.index) {
         return std::nullopt;
     }
     for (const auto& logged : logged_) {
         const auto number = logged.raft_number;
-        if (number > append.prev_log_index + append.n_entries) {
+        if (number > append.prev_log_index + append.n_entries ||
+            logged.index > configurations_.back().index) {
             break;
         }
         if (number > append.prev_log_index &&
