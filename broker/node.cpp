@@ -238,7 +238,7 @@ Result<void> Node::Impl::make_door() {
     if (copies) {
         options.refusal = [this] { return seat->http_refusal(); };
         options.cluster_status = [this](auto done) { desk->report_json(std::move(done)); };
-        options.admission = admission_by(keeper);
+        options.admission = admission_by(desk);
     }
     door = std::make_unique<http::HttpDoor>(control, std::move(options), metrics);
     return ok();

@@ -94,12 +94,12 @@ protocol::ClusterDoor cluster_door_by(const std::unique_ptr<cluster::ClusterDesk
             .natives = [&seat] { return seat ? seat->natives() : std::vector<std::string>(); }};
 }
 
-http::NodeAdmission admission_by(const std::unique_ptr<cluster::MemberKeeper>& keeper) {
-    return {.add = [&keeper](std::uint64_t node,
-                             const std::string& address,
-                             auto done) { keeper->add(NodeId{node}, address, std::move(done)); },
-            .remove = [&keeper](std::uint64_t node,
-                                auto done) { keeper->remove(NodeId{node}, std::move(done)); }};
+http::NodeAdmission admission_by(const std::unique_ptr<cluster::ClusterDesk>& desk) {
+    return {.add = [&desk](std::uint64_t node,
+                           const std::string& address,
+                           auto done) { desk->add(NodeId{node}, address, std::move(done)); },
+            .remove = [&desk](std::uint64_t node,
+                              auto done) { desk->remove(NodeId{node}, std::move(done)); }};
 }
 
 }  // namespace millrace::broker

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include "broker/cluster/cluster_desk.hpp"
-#include "broker/cluster/member_keeper.hpp"
 #include "broker/config/config.hpp"
 #include "broker/data_directory.hpp"
 #include "broker/delivery/delivery_shard.hpp"
@@ -30,8 +29,7 @@ namespace millrace::broker {
 [[nodiscard]] protocol::ClusterDoor cluster_door_by(
     const std::unique_ptr<cluster::ClusterDesk>& desk,
     const std::unique_ptr<cluster::ClusterSeat>& seat);
-/// `keeper` may be made later, before the door takes requests.
-[[nodiscard]] http::NodeAdmission admission_by(
-    const std::unique_ptr<cluster::MemberKeeper>& keeper);
+/// `desk` may be made later, before the door takes requests.
+[[nodiscard]] http::NodeAdmission admission_by(const std::unique_ptr<cluster::ClusterDesk>& desk);
 
 }  // namespace millrace::broker

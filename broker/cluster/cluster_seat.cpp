@@ -105,7 +105,12 @@ Error ClusterSeat::http_refusal() const {
 
 std::vector<std::string> ClusterSeat::natives() const {
     const std::lock_guard lock(leader_mutex_);
-    auto natives = natives_;
+    std::vector<std::string> natives;
+    for (const auto& peer : peers_) {
+        if (!peer.native.empty()) {
+            natives.push_back(peer.native);
+        }
+    }
     std::ranges::stable_partition(
         natives, [this](const std::string& native) { return native == leader_.native; });
     return natives;
@@ -121,6 +126,7 @@ void ClusterSeat::report(std::size_t shard,
                          std::vector<peers::PeerState> peers) {
     standings_[shard] = standing;
     if (shard == 0) {
+        const std::lock_guard lock(leader_mutex_);
         peers_ = std::move(peers);
     }
     is_damaged_[shard] = is_damaged_[shard] || standing.is_damaged;
@@ -137,12 +143,6 @@ void ClusterSeat::note_leader(NodeId leader) {
                                    : "node " + std::to_string(leader.value) + " leads");
     }
     leader_ = std::move(known);
-    natives_.clear();
-    for (const auto& peer : peers_) {
-        if (!peer.native.empty()) {
-            natives_.push_back(peer.native);
-        }
-    }
 }
 
 void ClusterSeat::look() {
@@ -217,15 +217,17 @@ void ClusterSeat::end_handover(const Result<void>& outcome) {
 }
 
 void ClusterSeat::give_way(NodeId leader) {
-    if (is_stopped_ || leader.value == 0 || leader == self_) {
-        return;
+    if (!is_stopped_ && leader.value != 0 && leader != self_) {
+        transfer_all(leader);
     }
+}
+
+void ClusterSeat::transfer_all(NodeId to) {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
-        if (!standings_[i].leads_some) {
-            continue;
+        if (standings_[i].leads_some) {
+            shards_[i].runtime->post_from_outside(
+                [shard = shards_[i].shard, to] { shard->transfer(to); });
         }
-        shards_[i].runtime->post_from_outside(
-            [shard = shards_[i].shard, leader] { shard->transfer(leader); });
     }
 }
 
@@ -236,15 +238,8 @@ void ClusterSeat::give_up_the_rest() {
     const bool is_handing_over = handover_ || first.leads_all;  // there is no leader meanwhile
     looks_without_leader_ =
         first.leader.value == 0 && !is_handing_over ? looks_without_leader_ + 1 : 0;
-    if (looks_without_leader_ < looks_without_leader_max) {
-        return;
-    }
-    for (std::size_t i = 0; i < shards_.size(); ++i) {
-        if (!standings_[i].leads_some) {
-            continue;
-        }
-        shards_[i].runtime->post_from_outside(
-            [shard = shards_[i].shard] { shard->transfer(NodeId{}); });
+    if (looks_without_leader_ >= looks_without_leader_max) {
+        transfer_all(NodeId{});
     }
 }
 

@@ -76,6 +76,7 @@ class ClusterSeat {
     void watch_one(std::size_t index);
     void report(std::size_t shard, ShardStanding standing, std::vector<peers::PeerState> peers);
     void look();
+    void transfer_all(NodeId to);
     void give_up_the_rest();
     void note_leader(NodeId leader);
     [[nodiscard]] peers::PeerState leader() const;
@@ -94,10 +95,9 @@ class ClusterSeat {
     bool is_stopped_ = false;
     int looks_without_leader_ = 0;
     std::optional<Handover> handover_;
+    mutable std::mutex leader_mutex_;      ///< of the next two, which others read
     std::vector<peers::PeerState> peers_;  ///< as the first shard sees them
-    mutable std::mutex leader_mutex_;
-    peers::PeerState leader_;           ///< node 0: nobody leads
-    std::vector<std::string> natives_;  ///< of the others
+    peers::PeerState leader_;              ///< node 0: nobody leads
 };
 
 }  // namespace millrace::broker::cluster

@@ -131,9 +131,10 @@ Heard Replica::heard() const {
 }
 
 void Replica::converge(const std::vector<consensus::Member>& wanted) {
+    const auto links = heard();
     for (const auto& group : shard_->groups()) {
         const auto change = group.role.leads
-                                ? next_member_change(group, nodes_.self(), wanted, heard())
+                                ? next_member_change(group, nodes_.self(), wanted, links)
                                 : std::nullopt;
         if (!change) {
             continue;
