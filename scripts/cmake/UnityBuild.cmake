@@ -24,8 +24,6 @@ unity_alone(millrace-bench
 unity_alone(consensus_unit
   tests/unit/consensus/group_test.cpp
   tests/unit/consensus/members_test.cpp)
-unity_alone(protocol_unit
-  tests/unit/protocol/cluster_requests_test.cpp)
 unity_alone(http_unit
   tests/unit/http/problem_test.cpp)
 unity_alone(odoo_unit

@@ -32,6 +32,12 @@ class ClusterCase(unittest.TestCase):
         self.cluster.start()
         self.cluster.millrace("topic", "create", TOPIC, "--partitions", "4")
 
+    def publish_beside(self, count: int, rate: int) -> subprocess.Popen:
+        file = self.cluster.directory / "events.jsonl"
+        file.write_text(lines_of(numbered(count, 16)))
+        return subprocess.Popen([binary("millrace"), "--brokers", self.cluster.brokers, "--output", "json", "publish", TOPIC, "--jsonl", "--file",
+                                 str(file), "--rate", f"{rate}/s"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
     def read(self) -> list[dict]:
         return [json.loads(line) for line in self.cluster.millrace("consume", TOPIC, "--format", "json").stdout.splitlines()]
 
@@ -65,15 +71,9 @@ class Founding(ClusterCase):
 
 
 class Failover(ClusterCase):
-    def publish_slowly(self, count: int, rate: int) -> subprocess.Popen:
-        file = self.cluster.directory / "events.jsonl"
-        file.write_text(lines_of(numbered(count, 16)))
-        return subprocess.Popen([binary("millrace"), "--brokers", self.cluster.brokers, "--output", "json", "publish", TOPIC, "--jsonl", "--file",
-                                 str(file), "--rate", f"{rate}/s"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
     def test_a_publisher_goes_on_when_leaders_are_killed_and_each_record_is_there_once(self):
         count = 3000
-        with self.publish_slowly(count, rate=500) as publisher:
+        with self.publish_beside(count, rate=500) as publisher:
             for _ in range(2):
                 time.sleep(1)
                 leader = self.cluster.leader()

@@ -11,12 +11,6 @@ from nodes import Cluster, send
 class Growth(ClusterCase):
     shards = 2
 
-    def publish_beside(self, count: int, rate: int) -> subprocess.Popen:
-        file = self.cluster.directory / "events.jsonl"
-        file.write_text(lines_of(numbered(count, 16)))
-        return subprocess.Popen([binary("millrace"), "--brokers", self.cluster.brokers, "--output", "json", "publish", TOPIC, "--jsonl", "--file",
-                                 str(file), "--rate", f"{rate}/s"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
     def test_three_nodes_become_five_and_three_again_and_no_client_notices(self):
         count = 8000
         with self.publish_beside(count, rate=500) as publisher:

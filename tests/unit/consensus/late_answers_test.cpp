@@ -24,6 +24,18 @@ class LateAnswers : public ::testing::Test {
         EXPECT_TRUE(replica.group->receive(from, encode_message(message)));
     }
 
+    /// Entries 2 to 4, of term 2.
+    void append_of_former() {
+        std::vector<raft_entry> entries{barrier(2), barrier(2), barrier(2)};
+        append(former,
+               {.term = 2,
+                .prev_log_index = 1,
+                .prev_log_term = 1,
+                .leader_commit = 1,
+                .entries = entries.data(),
+                .n_entries = static_cast<unsigned>(entries.size())});
+    }
+
     static raft_entry barrier(raft_term term) {
         static std::byte content[8]{};
         raft_entry entry{};
@@ -73,14 +85,7 @@ class LateAnswers : public ::testing::Test {
 /// before. Counted as agreed on, entries that the new leader does not have would never be taken
 /// out.
 TEST_F(LateAnswers, AppendOfAFormerLeaderSaysNothingToTheNextOne) {
-    std::vector<raft_entry> entries{barrier(2), barrier(2), barrier(2)};
-    append(former,
-           {.term = 2,
-            .prev_log_index = 1,
-            .prev_log_term = 1,
-            .leader_commit = 1,
-            .entries = entries.data(),
-            .n_entries = static_cast<unsigned>(entries.size())});
+    append_of_former();
     append(present,
            {.term = 3,
             .prev_log_index = 6,
@@ -96,14 +101,7 @@ TEST_F(LateAnswers, AppendOfAFormerLeaderSaysNothingToTheNextOne) {
 
 /// What lies behind the entries that were compared may be left from another leader.
 TEST_F(LateAnswers, OnlyWhatWasComparedIsAgreedOn) {
-    std::vector<raft_entry> entries{barrier(2), barrier(2), barrier(2)};
-    append(former,
-           {.term = 2,
-            .prev_log_index = 1,
-            .prev_log_term = 1,
-            .leader_commit = 1,
-            .entries = entries.data(),
-            .n_entries = static_cast<unsigned>(entries.size())});
+    append_of_former();
     run();
     EXPECT_EQ(agreed_with(former), 4U);
     append(present,

@@ -48,6 +48,29 @@ class MembersTest : public ReplicaTest {
         replica.crash();
         replica.open();
     }
+    /// A change of the members that is in its log alone.
+    void change_alone(GroupReplica& leading) {
+        cut(leading.node);
+        leading.group->change({.node = NodeId{4}, .role = MemberRole::spare, .address = "new"},
+                              [](const Result<void>& done) { EXPECT_FALSE(done); });
+    }
+    /// Once it hears of a leader that has agreed on something else.
+    void expect_taken_back(GroupReplica& former) {
+        ASSERT_EQ(former.group->members().size(), 4U);
+        auto* const other = elect();
+        ASSERT_NE(other, nullptr);
+        ASSERT_NE(other, &former);
+        other->propose("instead");
+        run(second);
+        heal();
+        run(2 * second);
+        ASSERT_THAT(former.failures, ::testing::SizeIs(1));  // and begins anew
+        restart(former);
+        run(2 * second);
+        EXPECT_EQ(former.start_error.text, "");
+        EXPECT_THAT(former.applied, ElementsAre("instead"));
+        EXPECT_THAT(voters_of(former), ElementsAre(1, 2, 3));
+    }
 };
 
 TEST_F(MembersTest, OneThatJoinsHasEverythingAndCounts) {
@@ -152,48 +175,18 @@ TEST_F(MembersTest, MembersComeBackFromTheDisk) {
 TEST_F(MembersTest, ChangeThatNoMajorityHadIsTakenBack) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
-    cut(first->node);
-    // In its log alone.
-    first->group->change({.node = NodeId{4}, .role = MemberRole::spare, .address = "new"},
-                         [](const Result<void>& done) { EXPECT_FALSE(done); });
+    change_alone(*first);
     run(3 * second);
-    ASSERT_EQ(first->group->members().size(), 4U);
-    auto* const other = elect();
-    ASSERT_NE(other, nullptr);
-    ASSERT_NE(other, first);
-    other->propose("instead");
-    run(second);
-    heal();
-    run(2 * second);
-    ASSERT_THAT(first->failures, ::testing::SizeIs(1));  // and begins anew
-    restart(*first);
-    run(2 * second);
-    EXPECT_EQ(first->start_error.text, "");
-    EXPECT_THAT(first->applied, ElementsAre("instead"));
-    EXPECT_THAT(voters_of(*first), ElementsAre(1, 2, 3));
+    expect_taken_back(*first);
 }
 
 TEST_F(MembersTest, ChangeThatNoMajorityHadIsTakenBackAlsoAfterARestart) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
-    cut(first->node);
-    first->group->change({.node = NodeId{4}, .role = MemberRole::spare, .address = "new"},
-                         [](const Result<void>&) {});
+    change_alone(*first);
     run(second);
     restart(*first);
-    ASSERT_EQ(first->group->members().size(), 4U);
-    auto* const other = elect();
-    ASSERT_NE(other, nullptr);
-    ASSERT_NE(other, first);
-    other->propose("instead");
-    run(second);
-    heal();
-    run(2 * second);
-    ASSERT_THAT(first->failures, ::testing::SizeIs(1));
-    restart(*first);
-    run(2 * second);
-    EXPECT_THAT(voters_of(*first), ElementsAre(1, 2, 3));
-    EXPECT_THAT(first->applied, ElementsAre("instead"));
+    expect_taken_back(*first);
 }
 
 TEST_F(MembersTest, DataOfANodeThatStandsAloneIsNoPartOfACluster) {

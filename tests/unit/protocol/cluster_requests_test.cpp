@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/unit/broker/shard_fixture.hpp"
+#include "tests/unit/protocol/fake_connection.hpp"
 
 #include "broker/protocol/session.hpp"
 #include "client/wire/schema/cluster_generated.h"
@@ -12,22 +13,6 @@
 
 namespace millrace::broker::protocol {
 namespace {
-
-/// Keeps what is sent.
-class FakeConnection final : public Connection {
-  public:
-    void send(std::vector<std::byte> bytes) override { sent.push_back(std::move(bytes)); }
-    [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
-    void pause_reading() override {}
-    void resume_reading() override {}
-    void close(Error /*reason*/) override {}
-    [[nodiscard]] const std::string& peer() const override { return peer_; }
-
-    std::vector<std::vector<std::byte>> sent;
-
-  private:
-    std::string peer_ = "here";
-};
 
 /// A node that follows node 2 until `leads` is set.
 struct ClusterRequests : ::testing::Test {
