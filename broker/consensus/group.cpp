@@ -124,10 +124,12 @@ void Group::transfer(NodeId to) {
         return replica.is_behind || (to.value != 0 && replica.node != to);
     });
     const auto target = std::ranges::max_element(replicas, {}, &ReplicaProgress::match);
-    if (target != replicas.end() && self.instance.transfer == nullptr) {
-        (void)raft_transfer(
-            &self.instance, &self.transfer, target->node.value, [](struct raft_transfer*) {});
+    if (target == replicas.end() || !self.may_ask_to_lead(target->node)) {
+        return;
     }
+    self.instance.transfer = nullptr;
+    (void)raft_transfer(
+        &self.instance, &self.transfer, target->node.value, [](struct raft_transfer*) {});
 }
 
 bool Group::is_transferring() const {

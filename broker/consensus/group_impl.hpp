@@ -57,6 +57,7 @@ struct Group::Impl {
 
     void install_machine();
     Result<void> begin_term();
+    [[nodiscard]] bool may_ask_to_lead(NodeId node) const;
     [[nodiscard]] Result<void> check_members() const;
     [[nodiscard]] Result<void> submit(const MemberChange& change);
     void end_change(int status);

@@ -99,6 +99,17 @@ Result<void> Group::Impl::begin_term() {
                    "commit what was recovered");
 }
 
+/// A replica that has just come back takes the lead only when it knows who has it, and libraft
+/// waits an election timeout for what it was asked in vain: it is asked again before that.
+bool Group::Impl::may_ask_to_lead(NodeId node) const {
+    const auto* const asked = instance.transfer;
+    if (asked == nullptr) {
+        return true;
+    }
+    const auto now = instance.io->time(instance.io);
+    return asked->id == node.value && now - asked->start >= instance.heartbeat_timeout / 2;
+}
+
 Role Group::Impl::role() {
     raft_id leader = 0;
     const char* address = nullptr;

@@ -150,6 +150,22 @@ TEST_F(ReplicaTest, LeadIsConfirmedByAMajorityAndByNobodyElse) {
     EXPECT_THAT(answers, ElementsAre(Errc::not_leader));
 }
 
+TEST_F(ReplicaTest, OneThatHasJustComeBackIsAskedToLeadUntilItKnowsWhoDoes) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    first->propose("before");
+    run(second);
+    auto& target = follower();
+    target.crash();
+    target.open();
+    // Asked once, it would wait for libraft's election timeout of 600 ms.
+    for (int i = 0; i < 20 && !target.group->is_leader(); ++i) {
+        first->group->transfer(target.node);
+        run(Duration{20'000});
+    }
+    EXPECT_TRUE(target.group->is_leader());
+}
+
 TEST_F(ReplicaTest, TermAndVoteAreOnDiskBeforeTheyAreKnown) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
