@@ -1,6 +1,5 @@
 #include "broker/gateways/http/admin/job_routes.hpp"
 
-#include <algorithm>
 #include <limits>
 
 #include "broker/delivery/delivery_shard.hpp"
@@ -39,13 +38,10 @@ void list(const ShardGate& gate, const Call& call) {
 }
 
 Result<std::uint64_t> job_id(const Call& call) {
-    const auto& text = call.path_param("id");
-    const bool is_number =
-        !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-    if (!is_number) {
-        return fail(Errc::not_found, "there is no job \"" + text + "\"");
+    if (const auto id = call.path_number("id")) {
+        return *id;
     }
-    return integer_of(text);
+    return fail(Errc::not_found, "there is no job \"" + call.path_param("id") + "\"");
 }
 
 std::function<void(Result<Job>)> answer_job(const Call& call) {

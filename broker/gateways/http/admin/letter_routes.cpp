@@ -100,13 +100,10 @@ void group(const ShardGate& gate, const Call& call) {
 }
 
 Result<std::uint64_t> letter_id(const Call& call) {
-    const auto& text = call.path_param("id");
-    const bool is_number =
-        !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-    if (!is_number) {
-        return fail(Errc::unknown_letter, "there is no dead letter \"" + text + "\"");
+    if (const auto id = call.path_number("id")) {
+        return *id;
     }
-    return integer_of(text);
+    return fail(Errc::unknown_letter, "there is no dead letter \"" + call.path_param("id") + "\"");
 }
 
 void show(const ShardGate& gate, const Call& call) {

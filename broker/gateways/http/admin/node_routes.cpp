@@ -1,17 +1,11 @@
 #include "broker/gateways/http/admin/node_routes.hpp"
 
-#include <algorithm>
-
 #include "broker/gateways/http/admin/members.hpp"
 
 namespace millrace::broker::http {
 namespace {
 
 constexpr unsigned accepted = 202;
-
-bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
 
 NodeAdmission::Done answer_accepted(const Call& call) {
     return [call](const Result<void>& done) {
@@ -66,12 +60,13 @@ Routes node_routes(const NodeAdmission& admission) {
                      if (is_alone(admission, call)) {
                          return;
                      }
-                     const auto& text = call.path_param("node");
-                     if (text.empty() || !std::ranges::all_of(text, is_digit)) {
-                         call.refuse(fail(Errc::not_found, "there is no node \"" + text + "\""));
+                     const auto node = call.path_number("node");
+                     if (!node) {
+                         call.refuse(fail(Errc::not_found,
+                                          "there is no node \"" + call.path_param("node") + "\""));
                          return;
                      }
-                     admission.remove(integer_of(text), answer_accepted(call));
+                     admission.remove(*node, answer_accepted(call));
                  },
              .success = accepted}};
 }

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +55,8 @@ struct Call {
     [[nodiscard]] const std::string& path_param(std::string_view name) const {
         return params.find(name)->second;
     }
+    /// Nothing where it is no number.
+    [[nodiscard]] std::optional<std::uint64_t> path_number(std::string_view name) const;
     void answer(const Json& json, unsigned status = 200) const;
     void refuse(const Error& error) const { respond(problem(error)); }
 };

@@ -94,6 +94,13 @@ struct Router::Match {
     std::set<std::string> allowed;  ///< of the path, whatever the method
 };
 
+std::optional<std::uint64_t> Call::path_number(std::string_view name) const {
+    const auto& text = path_param(name);
+    const bool is_number =
+        !text.empty() && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+    return is_number ? std::optional(integer_of(text)) : std::nullopt;
+}
+
 void Call::answer(const Json& json, unsigned status) const {
     respond({.status = status, .body = json.dump(-1, ' ', false, Json::error_handler_t::replace)});
 }
