@@ -223,6 +223,14 @@ class Bench(unittest.TestCase):
             self.assertEqual(ask("read")["events"], 1003)
             self.assertEqual(ask("read", "--consumers", "2")["events"], 2006)
 
+    def test_committed_results_are_named_after_what_they_hold(self):
+        results = list((ROOT / "bench" / "results").rglob("*.json"))
+        self.assertTrue(results)
+        for path in results:
+            kind = "-".join(path.stem.split("-")[4:])
+            is_of_table = any("1 x 1024 outstanding" in one for one in json.loads(path.read_text()).get("rounds", []))
+            self.assertEqual(kind == "", is_of_table, f"{path.name}: the table is compared with what has no kind")
+
     def test_results_are_drawn(self):
         peers = {"1 x 1024": {"events_per_second": 2000}, "16 x 64": {"events_per_second": 900}, "1 x 1": {"latency": {"p50_us": 80}}}
         growth = {"fetch": {"columns": {"1": 10, "100": 5}, "ratios": {"1": 1, "100": 0.5}}}
