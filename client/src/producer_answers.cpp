@@ -7,7 +7,7 @@
 namespace millrace {
 namespace {
 
-constexpr std::chrono::milliseconds retry_delay{20};
+constexpr std::chrono::milliseconds publish_retry_delay{20};
 
 /// Why a request as a whole was of no use.
 std::string refusal_of(const Result<const wire::FrameView*>& answer,
@@ -238,7 +238,7 @@ void Producer::Impl::end(const std::vector<Ending>& endings) {
 }
 
 void Producer::Impl::retry_later() {
-    retry_timer_.expires_after(retry_delay);
+    retry_timer_.expires_after(publish_retry_delay);
     retry_timer_.async_wait([self = shared_from_this()](const auto& error) {
         if (!error) {
             self->drain();

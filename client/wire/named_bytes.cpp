@@ -15,7 +15,7 @@ using flatbuffers::Table;
 using flatbuffers::TypeCode;
 using flatbuffers::TypeTable;
 
-constexpr std::size_t length_bytes = sizeof(flatbuffers::uoffset_t);
+constexpr std::size_t vector_length_bytes = sizeof(flatbuffers::uoffset_t);
 
 std::span<const TypeCode> fields_of(const TypeTable& type) {
     return {type.type_codes, type.num_elems};
@@ -68,20 +68,20 @@ class Count {
     void add_vector(const std::uint8_t* vector, const TypeTable& type, TypeCode field) {
         const std::size_t elements = length_of(vector);
         const auto step = inline_bytes(type, field);
-        bytes += length_bytes + elements * step;
+        bytes += vector_length_bytes + elements * step;
         if (kind_of(field) != flatbuffers::ET_STRING && table_of(type, field) == nullptr) {
             return;
         }
         for (std::size_t i = 0; i < elements && bytes <= limit_; ++i) {
-            add_element(vector + length_bytes + i * step, type, field);
+            add_element(vector + vector_length_bytes + i * step, type, field);
         }
     }
 
     void add_element(const std::uint8_t* place, const TypeTable& type, TypeCode field) {
         if (kind_of(field) == flatbuffers::ET_STRING) {
-            bytes += length_bytes + length_of(named_at(place));
+            bytes += vector_length_bytes + length_of(named_at(place));
         } else if (const auto* const inner = table_of(type, field); inner != nullptr) {
-            bytes += length_bytes;
+            bytes += vector_length_bytes;
             add_table(*reinterpret_cast<const Table*>(named_at(place)), *inner);
         }
     }

@@ -1,7 +1,6 @@
-# Presets with CMAKE_UNITY_BUILD compile several sources of a target as one, in half the time. Targets whose sources have many private
-# names in common are compiled as ever, and so are single sources of others. Included last, when the targets are there, and by those
-# presets only: that of the fuzzers lacks some of the targets.
-set_target_properties(millrace_cli_lib millrace_http millrace_odoo_core millrace_protocol PROPERTIES UNITY_BUILD OFF)
+# Presets with CMAKE_UNITY_BUILD compile several sources of a target as one, in half the time. Sources whose private names another source
+# of their target has too are compiled alone. Included last, when the targets are there, and by those presets only: that of the fuzzers
+# lacks some of the targets.
 
 # unity_alone(TARGET file...): paths from the top.
 function(unity_alone target)
@@ -42,3 +41,34 @@ unity_alone(client_unit
   tests/unit/client/subscription_test.cpp)
 unity_alone(kill_test
   tests/integration/kill/duplicates_test.cpp)
+unity_alone(millrace_cli_lib
+  client/cli/cluster/cluster_commands.cpp
+  client/cli/commands/group_commands.cpp
+  client/cli/commands/publish_command.cpp
+  client/cli/commands/subscription/subscription_consume.cpp
+  client/cli/commands/subscription/subscription_define.cpp)
+unity_alone(millrace_protocol
+  broker/protocol/group_requests.cpp
+  broker/protocol/jobs/job_messages.cpp
+  broker/protocol/jobs/job_requests.cpp
+  broker/protocol/letter_requests.cpp
+  broker/protocol/subscription_requests.cpp
+  broker/protocol/topic_requests.cpp)
+unity_alone(millrace_odoo_core
+  broker/odoo/answers/fault.cpp
+  broker/odoo/answers/load_answer.cpp
+  broker/odoo/tools/field_compare.cpp
+  broker/odoo/tools/reconcile.cpp
+  broker/odoo/transport/http_exchange.cpp)
+unity_alone(millrace_http
+  broker/gateways/http/admin/job_routes.cpp
+  broker/gateways/http/admin/letter_routes.cpp
+  broker/gateways/http/admin/subscription_routes.cpp
+  broker/gateways/http/admin/topic_routes.cpp
+  broker/gateways/http/records/publish_routes.cpp
+  broker/gateways/http/records/publisher.cpp
+  broker/gateways/http/records/record_input.cpp
+  broker/gateways/http/records/record_text.cpp
+  broker/gateways/http/routing/body_check.cpp
+  broker/gateways/http/targets/post_exchange.cpp
+  broker/gateways/http/targets/verdict.cpp)

@@ -12,7 +12,7 @@
 namespace millrace::storage {
 namespace {
 
-constexpr std::chrono::seconds pause_after_failure{60};
+constexpr std::chrono::seconds pause_after_failed_rewrite{60};
 constexpr int failures_max = 3;
 constexpr std::chrono::milliseconds look_interval{500};
 constexpr std::size_t chunks_a_tick = 256;
@@ -227,7 +227,7 @@ void Rewriter::leave(SegmentSequence segment, const Error& error) {
     if (is_for_good || (!is_full && ++failures_of_[segment] >= failures_max)) {
         left_alone_.insert(segment);
     }
-    again_at_ = clock_.steady_now() + pause_after_failure;
+    again_at_ = clock_.steady_now() + pause_after_failed_rewrite;
     log_error("storage", "a segment is not rewritten: " + error.text);
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t chunk_records_max = 2'000;
 constexpr std::size_t chunk_bytes_max = 1U << 20U;
-constexpr Duration commit_interval{1'000'000};  ///< on a stretch without records
+constexpr Duration replay_commit_interval{1'000'000};  ///< on a stretch without records
 constexpr std::uint32_t replay_partitions_max = 64;
 constexpr std::chrono::hours replay_retention{24 * 7};
 
@@ -62,7 +62,7 @@ class ReplayRun {
                 continue;
             }
             if (step.is_end || sink_.record_count() > 0 ||
-                control_.clock().steady_now() - committed_ >= commit_interval) {
+                control_.clock().steady_now() - committed_ >= replay_commit_interval) {
                 MILLRACE_TRY(send());
             }
             if (step.is_end) {
@@ -101,7 +101,7 @@ class ReplayRun {
         }
         if (spec_.is_dry_run) {
             progress_.bytes += taken.record.size();
-            return control_.clock().steady_now() - committed_ >= commit_interval
+            return control_.clock().steady_now() - committed_ >= replay_commit_interval
                        ? send()
                        : Result<void>(ok());
         }

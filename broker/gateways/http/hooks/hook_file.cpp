@@ -1,6 +1,5 @@
 #include "broker/gateways/http/hooks/hook_file.hpp"
 
-#include <algorithm>
 #include <array>
 #include <set>
 
@@ -8,6 +7,7 @@
 #include "broker/gateways/http/hooks/target_url.hpp"
 #include "broker/outbound/tls_trust.hpp"
 #include "broker/security/secrets.hpp"
+#include "storage/base/text/lower.hpp"
 
 // Ways in and out, in YAML whose expressions are jq programs.
 //
@@ -28,13 +28,6 @@ namespace {
 constexpr std::size_t fixed_header_bytes_max = std::size_t{8} * 1024;
 
 using Words = std::span<const std::string_view>;
-
-std::string lower(std::string text) {
-    std::ranges::transform(text, text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return text;
-}
 
 Result<HookExpression> compile(const YamlReader& reader,
                                const YAML::Node& node,
@@ -89,7 +82,7 @@ Result<void> read_check(const YamlReader& reader,
     MILLRACE_TRY(check.query, reader.optional_text(node, "query"));
     if (check.query.empty()) {
         MILLRACE_TRY(auto header, reader.text(node, "header"));
-        check.header = lower(std::move(header));
+        check.header = ascii_lower(header);
     }
     MILLRACE_TRY(check.prefix, reader.optional_text(node, "prefix"));
     MILLRACE_TRY(const auto encoding, reader.optional_text(node, "encoding"));

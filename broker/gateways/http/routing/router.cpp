@@ -4,6 +4,7 @@
 #include <set>
 
 #include "broker/gateways/http/routing/body_check.hpp"
+#include "storage/base/text/lower.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -11,21 +12,13 @@ namespace {
 constexpr unsigned first_error_status = 400;
 constexpr unsigned forbidden = 403;
 
-std::string lower(std::string_view text) {
-    std::string made(text);
-    std::ranges::transform(made, made.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return made;
-}
-
 /// "application/json" of "Application/JSON; charset=utf-8".
 std::string media_type(std::string_view header) {
     auto type = header.substr(0, header.find(';'));
     while (type.ends_with(' ')) {
         type.remove_suffix(1);
     }
-    return lower(type);
+    return ascii_lower(type);
 }
 
 bool is_param(std::string_view segment) {
@@ -82,8 +75,8 @@ bool is_foreign(const Request& request) {
         return false;
     }
     const auto host = origin->find("://");
-    return host == std::string_view::npos ||
-           lower(origin->substr(host + 3)) != lower(request.header("host").value_or(""));
+    return host == std::string_view::npos || ascii_lower(origin->substr(host + 3)) !=
+                                                 ascii_lower(request.header("host").value_or(""));
 }
 
 }  // namespace

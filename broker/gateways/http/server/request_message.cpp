@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "storage/base/text/lower.hpp"
+
 namespace millrace::broker::http {
 namespace {
 
@@ -28,14 +30,6 @@ Method method_of(bhttp::verb verb) {
     }
 }
 
-std::string lower(std::string_view text) {
-    std::string made(text);
-    for (char& c : made) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return made;
-}
-
 template <class Text>
 std::string text_of(const Text& text) {
     return {text.data(), text.size()};
@@ -48,7 +42,8 @@ RequestPtr request_of(bhttp::request<bhttp::string_body> message, std::string pe
     request->method = method_of(message.method());
     request->target = text_of(message.target());
     for (const auto& field : message.base()) {
-        request->headers.emplace_back(lower(text_of(field.name_string())), text_of(field.value()));
+        request->headers.emplace_back(ascii_lower(text_of(field.name_string())),
+                                      text_of(field.value()));
     }
     request->has_length = message.has_content_length() || message.chunked();
     request->body = std::move(message.body());

@@ -8,6 +8,7 @@
 #include <boost/beast/http.hpp>
 
 #include "broker/outbound/client_stream.hpp"
+#include "storage/base/text/lower.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -22,14 +23,6 @@ constexpr std::uint64_t answer_bytes_max = std::uint64_t{64} * 1024;
 /// beyond 64 KiB.
 constexpr std::size_t buffer_bytes_max = std::size_t{60} * 1024;
 constexpr std::chrono::seconds connect_timeout{5};
-
-std::string lower(std::string_view text) {
-    std::string made(text);
-    for (char& c : made) {
-        c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    }
-    return made;
-}
 
 class Exchange final : public PostExchange, public std::enable_shared_from_this<Exchange> {
   public:
@@ -95,7 +88,7 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
         for (const auto& field : message.base()) {
             const auto name = field.name_string();
             const auto value = field.value();
-            answer.headers.emplace_back(lower({name.data(), name.size()}),
+            answer.headers.emplace_back(ascii_lower({name.data(), name.size()}),
                                         std::string(value.data(), value.size()));
         }
         answer.body = std::move(message.body());
