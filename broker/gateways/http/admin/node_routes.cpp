@@ -5,11 +5,11 @@
 namespace millrace::broker::http {
 namespace {
 
-constexpr unsigned accepted = 202;
+constexpr unsigned status_accepted = 202;
 
 NodeAdmission::Done answer_accepted(const Call& call) {
     return [call](const Result<void>& done) {
-        done ? call.answer(Json::object(), accepted) : call.refuse(done.error());
+        done ? call.answer(Json::object(), status_accepted) : call.refuse(done.error());
     };
 }
 
@@ -50,7 +50,7 @@ Routes node_routes(const NodeAdmission& admission) {
                                  {.name = "address",
                                   .help = "Where it hears the others, as in its cluster_nodes.",
                                   .is_required = true}}},
-             .success = accepted},
+             .success = status_accepted},
             {.method = Method::del,
              .pattern = "/v1/cluster/nodes/{node}",
              .summary = "Takes a node out of the cluster: it counts and is sent nothing any more. "
@@ -68,7 +68,7 @@ Routes node_routes(const NodeAdmission& admission) {
                      }
                      admission.remove(*node, answer_accepted(call));
                  },
-             .success = accepted}};
+             .success = status_accepted}};
 }
 
 }  // namespace millrace::broker::http
