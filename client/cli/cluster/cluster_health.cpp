@@ -18,6 +18,21 @@ std::string name_all(const std::vector<std::uint64_t>& nodes) {
     return text;
 }
 
+/// Why a node that is linked could not take over at once; nothing where it could.
+std::optional<std::string> lateness_of(const ClusterStatus& status, const ClusterNode& node) {
+    const auto lag = lag_of(status, node.node);
+    if (!node.voter) {
+        return "is no voter yet";
+    }
+    if (lag && lag->is_copying) {
+        return "is behind and copies";
+    }
+    if (lag && lag->entries > late_entries_max) {
+        return "lacks " + format_count(lag->entries) + " entries";
+    }
+    return std::nullopt;
+}
+
 /// What is wrong with the nodes beside the one that was asked.
 struct Findings {
     std::vector<std::uint64_t> unlinked;
@@ -31,20 +46,13 @@ Findings look_at_nodes(const ClusterStatus& status) {
     Findings found;
     for (const auto& node : status.nodes) {
         const auto lag = lag_of(status, node.node);
-        const auto name = "node " + std::to_string(node.node);
         found.voters += node.voter ? 1U : 0U;
         found.linked += node.voter && node.linked ? 1U : 0U;
+        found.good += node.voter && node.linked && !(lag && lag->is_copying) ? 1U : 0U;
         if (!node.linked) {
             found.unlinked.push_back(node.node);
-        } else if (!node.voter) {
-            found.late.push_back(name + " is no voter yet");
-        } else if (lag && lag->is_copying) {
-            found.late.push_back(name + " is behind and copies");
-        } else {
-            ++found.good;
-            if (lag && lag->entries > late_entries_max) {
-                found.late.push_back(name + " lacks " + format_count(lag->entries) + " entries");
-            }
+        } else if (const auto why = lateness_of(status, node)) {
+            found.late.push_back("node " + std::to_string(node.node) + " " + *why);
         }
     }
     return found;

@@ -47,7 +47,7 @@ ClusterStatus ask_cluster(const Session& session, const ClusterAddress& address)
 
 ClusterStatus look_at_cluster(const Session& session) {
     const auto& brokers = session.globals().brokers;
-    const auto seen = ask_cluster(
+    auto seen = ask_cluster(
         session, {.brokers = brokers, .connect_timeout = ClientOptions().connect_timeout});
     if (const auto leader = follow(session, seen)) {
         return *leader;

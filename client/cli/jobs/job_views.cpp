@@ -1,6 +1,7 @@
 #include "client/cli/jobs/job_views.hpp"
 
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <ostream>
 
@@ -26,7 +27,7 @@ std::string number_text(double value) {
 std::string rate_text(double records_per_second) {
     constexpr double whole_from = 10;
     if (records_per_second >= whole_from) {
-        return format_count(static_cast<std::uint64_t>(records_per_second + 0.5)) + "/s";
+        return format_count(static_cast<std::uint64_t>(std::llround(records_per_second))) + "/s";
     }
     std::array<char, 32> text{};
     (void)std::snprintf(text.data(), text.size(), "%.1f/s", records_per_second);
