@@ -10,6 +10,8 @@ namespace {
 
 constexpr Duration dial_timeout{1'000'000};
 constexpr Duration dial_rest{200'000};
+/// A leader and its followers hear each other several times in it.
+constexpr Duration silence_of_the_dead{1'000'000};
 /// Each node has one link, a copy under way, and what was cut off and is not noticed yet.
 constexpr std::size_t connections_per_node = 8;
 
@@ -181,13 +183,37 @@ Result<void> PeerMesh::check(const PeerHello& hello) const {
     return ok();
 }
 
+/// Two processes that both say they are one node would vote twice. A node that was started again
+/// may come before the end of its old link was noticed; who is heard of, or comes back after
+/// another took its place, is no old link.
+Result<void> PeerMesh::check_process(const PeerHello& hello) const {
+    const auto& peer = peers_.at(hello.node);
+    if (peer.link == nullptr || hello.process == 0 ||
+        peer.link->hello()->process == hello.process) {
+        return ok();
+    }
+    const bool is_heard = runtime_.clock().steady_now() - peer.heard < silence_of_the_dead;
+    if (is_heard || hello.process == peer.replaced) {
+        return fail(Errc::conflict,
+                    "two processes say that they are node " + std::to_string(hello.node.value) +
+                        ": node " + std::to_string(options_.self.value) +
+                        " is linked to the one at " + peer.link->address() +
+                        " and refuses the other; give each node a number of its own");
+    }
+    return ok();
+}
+
 Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
     MILLRACE_TRY(check(hello));
+    MILLRACE_TRY(check_process(hello));
     if (hello.is_copying) {
         return ok();
     }
     auto& peer = peers_.at(hello.node);
+    peer.heard = runtime_.clock().steady_now();
     if (peer.link != nullptr) {
+        const auto before = peer.link->hello()->process;
+        peer.replaced = before == hello.process ? peer.replaced : before;
         peer.link->close(fail(Errc::connection_lost, "another link took its place"));
     }
     peer.link = &link;
@@ -241,6 +267,10 @@ bool PeerMesh::send(NodeId to, GroupId group, std::vector<std::byte> message) {
 }
 
 void PeerMesh::handle(PeerLink& link, const wire::FrameView& frame) {
+    if (const auto peer = peers_.find(link.hello()->node);
+        peer != peers_.end() && peer->second.link == &link) {
+        peer->second.heard = runtime_.clock().steady_now();
+    }
     switch (static_cast<PeerApi>(frame.header.api)) {
         case PeerApi::message:
             handlers_.on_message(link.hello()->node, GroupId{frame.header.correlation}, frame.raw);

@@ -91,11 +91,14 @@ class PeerMesh final : public consensus::PeerLinks {
         bool is_dialled = false;  ///< from here, or about to be
         bool is_new = false;
         NodeAddresses addresses;
+        std::uint64_t replaced = 0;  ///< the process whose link another one's took the place of
+        SteadyTime heard{};          ///< when the link last brought anything
     };
     /// `dialled`: to whom this node connected, and will again when the link ends.
     PeerLink* add(std::shared_ptr<Connection> connection, std::optional<NodeId> dialled);
     Result<void> take(PeerLink& link, const PeerHello& hello);
     [[nodiscard]] Result<void> check(const PeerHello& hello) const;
+    [[nodiscard]] Result<void> check_process(const PeerHello& hello) const;
     void handle(PeerLink& link, const wire::FrameView& frame);
     void answer_list(PeerLink& link, std::uint32_t correlation);
     void answer_read(PeerLink& link, const wire::FrameView& frame);

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "storage/base/random.hpp"
+
 namespace millrace::broker::peers {
 namespace {
 
@@ -74,6 +76,11 @@ std::vector<std::byte> format_bytes(PeerApi api,
         {.api = static_cast<std::uint16_t>(api), .correlation = correlation}, {}, pieces);
 }
 
+std::uint64_t own_process() {
+    static const std::uint64_t process = entropy_seed() | 1U;  // never 0
+    return process;
+}
+
 std::vector<std::byte> format_hello(const PeerHello& hello) {
     return format_json(PeerApi::hello,
                        0,
@@ -86,7 +93,8 @@ std::vector<std::byte> format_hello(const PeerHello& hello) {
                         {"is_new", hello.is_new},
                         {"is_copying", hello.is_copying},
                         {"native", hello.native},
-                        {"http", hello.http}});
+                        {"http", hello.http},
+                        {"process", hello.process}});
 }
 
 Result<PeerHello> parse_hello(std::span<const std::byte> text) {
@@ -103,6 +111,10 @@ Result<PeerHello> parse_hello(std::span<const std::byte> text) {
                      json.at("is_copying").get_to(value.is_copying);
                      json.at("native").get_to(value.native);
                      value.http = json.value("http", "");
+                     value.process = 0;
+                     if (json.contains("process")) {
+                         read_number(json.at("process"), value.process);
+                     }
                  }));
     if (hello.version != peer_protocol_version) {
         return fail(Errc::unsupported_version,

@@ -28,18 +28,22 @@ enum class PeerApi : std::uint16_t {
 inline constexpr std::size_t peer_frame_bytes_max = 256_MiB;
 inline constexpr std::uint32_t peer_protocol_version = 1;
 
+/// A number that no other process has, until this one ends. Threads:  any.
+[[nodiscard]] std::uint64_t own_process();
+
 /// Who is at the other end.
 struct PeerHello {
     std::uint32_t version = peer_protocol_version;
     NodeId node;
     std::uint32_t shard = 0;
     std::uint32_t shard_count = 1;
-    std::string cluster_id;               ///< empty before the cluster is founded
-    std::vector<std::uint64_t> founders;  ///< the nodes of a cluster that would be founded now
-    bool is_new = false;                  ///< nothing was ever agreed on there
-    bool is_copying = false;              ///< wants a copy and takes no messages
-    std::string native;                   ///< where its clients connect, address:port
-    std::string http;                     ///< and HTTP; empty from one that does not know it
+    std::string cluster_id;                 ///< empty before the cluster is founded
+    std::vector<std::uint64_t> founders;    ///< the nodes of a cluster that would be founded now
+    bool is_new = false;                    ///< nothing was ever agreed on there
+    bool is_copying = false;                ///< wants a copy and takes no messages
+    std::string native;                     ///< where its clients connect, address:port
+    std::string http;                       ///< and HTTP; empty from one that does not know it
+    std::uint64_t process = own_process();  ///< 0 from one that does not tell
 };
 [[nodiscard]] std::vector<std::byte> format_hello(const PeerHello& hello);
 /// Errors: malformed, unsupported_version.

@@ -89,6 +89,30 @@ class Strangers(unittest.TestCase):
         stranger.start()
         self.eventually_log([stranger, native], "belongs to another cluster")
 
+    def test_a_second_process_with_a_number_that_is_taken_is_refused(self):
+        cluster = Cluster(size=3, shards=2)
+        self.addCleanup(cluster.close)
+        cluster.start()
+        cluster.settle()
+        third = cluster.nodes[3]
+        first = free_ports(4)
+        elsewhere = dict(cluster.peer_ports) | {3: first + 2}
+        double = Node(3, cluster.directory / "double", (first, first + 1),
+                      ["--cluster-nodes", ",".join(f"{number}=127.0.0.1:{port}" for number, port in elsewhere.items()), "--shards", "2"])
+        self.addCleanup(double.close)
+        double.launch()
+        for number in (1, 2):
+            # Followers hear nothing of each other: there the first of the two may lose its place for a moment, and is noticed when it comes back.
+            eventually(20, lambda number=number: cluster.nodes[number].has_logged("two processes say that they are node 3"),
+                       f"node {number} notices: {cluster.log_tails()}")
+        self.assertTrue(double.is_up())
+        self.assertIsNotNone(cluster.leader().status())
+        double.stop()
+        for number in (1, 2):
+            eventually(20, lambda number=number: all(node["linked"] for node in cluster.nodes[number].status()["nodes"]), f"node 3 is back at node {number}")
+        self.assertTrue(third.is_up())
+        cluster.settle()
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=1)

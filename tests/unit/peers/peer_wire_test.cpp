@@ -34,6 +34,19 @@ TEST(PeerWire, HelloOfANodeThatDoesNotTellItsHttpIsGood) {
     ASSERT_TRUE(hello);
     EXPECT_EQ(hello.value().native, "a:7117");
     EXPECT_EQ(hello.value().http, "");
+    EXPECT_EQ(hello.value().process, 0U) << "it did not tell";
+}
+
+TEST(PeerWire, HelloTellsWhichProcessItComesFrom) {
+    EXPECT_NE(own_process(), 0U);
+    const auto frame = format_hello({.node = NodeId{2}, .native = {}, .http = {}});
+    wire::FrameReader reader;
+    std::uint64_t process = 0;
+    ASSERT_TRUE(reader.feed(frame, [&process](const wire::FrameView& view) {
+        process = parse_hello(view.raw).value().process;
+        return true;
+    }));
+    EXPECT_EQ(process, own_process());
 }
 
 TEST(PeerWire, HelloWithoutANodeIsMalformed) {
