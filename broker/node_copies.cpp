@@ -63,17 +63,23 @@ void NodeCopies::pull(Shard& shard,
             if (is_stopping_) {
                 return;
             }
-            thread_ = std::jthread([this, &shard, mark, done, failed] {
-                storage::PosixDisk disk;
-                const auto copied = copies_.pull(disk, shard.id(), mark.terms, is_stopping_);
-                if (copied) {
-                    shard.runtime().post_from_outside(done);
-                    return;
-                }
-                log_warning(name_of(shard), "the copy waits: " + copied.error().text);
-                failed();
-            });
+            thread_ = std::jthread(
+                [this, &shard, mark, done, failed] { pull_now(shard, mark, done, failed); });
         });
+}
+
+void NodeCopies::pull_now(Shard& shard,
+                          const cluster::ReplicaMark& mark,
+                          const std::function<void()>& done,
+                          const std::function<void()>& failed) {
+    storage::PosixDisk disk;
+    const auto copied = copies_.pull(disk, shard.id(), mark.terms, is_stopping_);
+    if (copied) {
+        shard.runtime().post_from_outside(done);
+        return;
+    }
+    log_warning(name_of(shard), "the copy waits: " + copied.error().text);
+    failed();
 }
 
 void NodeCopies::begin_anew(std::vector<ShardId> pulled) {

@@ -55,6 +55,11 @@ class NodeCopies {
               const cluster::ReplicaMark& mark,
               std::function<void()> done,
               std::function<void()> failed);
+    /// On the thread of the copy.
+    void pull_now(Shard& shard,
+                  const cluster::ReplicaMark& mark,
+                  const std::function<void()>& done,
+                  const std::function<void()>& failed);
     void begin_anew(std::vector<ShardId> pulled);
 
     cluster::ShardCopies copies_;

@@ -141,10 +141,11 @@ Result<Endpoint> NodeShards::listen(Endpoint endpoint) {
 Result<void> NodeShards::join(const peers::NodeAddresses& addresses) {
     for (const auto& host : hosts_) {
         std::promise<Result<void>> joined;
-        host->runtime->post_from_outside([this, &joined, &addresses, &one = *host] {
-            joined.set_value(one.replica->start(*one.shard, addresses, [this, &one](NodeId leader) {
-                wiring_.on_behind(*one.shard, leader);
-            }));
+        const auto on_behind = [this, &shard = *host->shard](NodeId leader) {
+            wiring_.on_behind(shard, leader);
+        };
+        host->runtime->post_from_outside([&joined, &addresses, &on_behind, &one = *host] {
+            joined.set_value(one.replica->start(*one.shard, addresses, on_behind));
         });
         MILLRACE_TRY(joined.get_future().get());
     }

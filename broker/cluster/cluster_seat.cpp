@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -111,8 +112,9 @@ std::vector<std::string> ClusterSeat::natives() const {
             natives.push_back(peer.native);
         }
     }
-    std::ranges::stable_partition(
-        natives, [this](const std::string& native) { return native == leader_.native; });
+    std::stable_partition(natives.begin(), natives.end(), [this](const std::string& native) {
+        return native == leader_.native;
+    });
     return natives;
 }
 
@@ -226,7 +228,7 @@ void ClusterSeat::transfer_all(NodeId to) {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
         if (standings_[i].leads_some) {
             shards_[i].runtime->post_from_outside(
-                [shard = shards_[i].shard, to] { shard->transfer(to); });
+                std::bind_front(&Shard::transfer, shards_[i].shard, to));
         }
     }
 }
@@ -258,7 +260,7 @@ void ClusterSeat::look_at_damaged() {
         const auto& standing = standings_[i];
         if (is_damaged_[i] && standing.leads_some) {
             shards_[i].runtime->post_from_outside(
-                [shard = shards_[i].shard] { shard->hand_over(); });
+                std::bind_front(&Shard::hand_over, shards_[i].shard));
         } else if (is_damaged_[i] && standing.leader.value != 0 && standing.leader != self_) {
             events_.on_damaged(*shards_[i].shard);
         }

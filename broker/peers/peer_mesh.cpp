@@ -319,7 +319,7 @@ void PeerMesh::answer_read(PeerLink& link, const wire::FrameView& frame) {
                    });
 }
 
-void PeerMesh::take_doubt(PeerLink& link, const wire::FrameView& frame) {
+void PeerMesh::take_doubt(PeerLink& link, const wire::FrameView& frame) const {
     if (const auto doubted = parse_doubt(frame.raw)) {
         handlers_.on_doubt(doubted.value());
     } else {

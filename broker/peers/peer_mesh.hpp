@@ -102,7 +102,7 @@ class PeerMesh final : public consensus::PeerLinks {
     void handle(PeerLink& link, const wire::FrameView& frame);
     void answer_list(PeerLink& link, std::uint32_t correlation);
     void answer_read(PeerLink& link, const wire::FrameView& frame);
-    void take_doubt(PeerLink& link, const wire::FrameView& frame);
+    void take_doubt(PeerLink& link, const wire::FrameView& frame) const;
     void forget(PeerLink& link, std::optional<NodeId> dialled, const Error& reason);
     void complain(const PeerLink& link, std::optional<NodeId> dialled, const Error& reason);
     void dial(NodeId node);

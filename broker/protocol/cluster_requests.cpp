@@ -66,6 +66,16 @@ wire::ClusterStatusAnswerT format_status(const cluster::ClusterReport& report) {
     return answer;
 }
 
+template <class Answer, class Format>
+void deliver(const std::weak_ptr<Session>& to,
+             const wire::FrameHeader& header,
+             const Format& format,
+             const Answer& answer) {
+    if (const auto session = to.lock()) {
+        format(*session, header, answer);
+    }
+}
+
 /// Brings an answer of the control thread back to the session, which may be gone by then.
 template <class Answer, class Format>
 auto answer_later(const Request& request, Format format) {
@@ -74,9 +84,7 @@ auto answer_later(const Request& request, Format format) {
             runtime = &request.session->services().shard->runtime(),
             format](Answer answer) {
         runtime->post_from_outside([weak, header, format, answer = std::move(answer)] {
-            if (const auto session = weak.lock()) {
-                format(*session, header, answer);
-            }
+            deliver(weak, header, format, answer);
         });
     };
 }

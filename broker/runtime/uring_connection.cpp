@@ -67,6 +67,12 @@ void UringConnection::receive() {
     entry->buf_group = ReceiveBuffers::group;
 }
 
+void UringConnection::tell_bytes(std::span<const std::byte> bytes) {
+    if (!closing_ && events_ != nullptr) {
+        tell([bytes](ConnectionEvents& events) { events.on_bytes(bytes); });
+    }
+}
+
 void UringConnection::on_received(std::int32_t result, std::uint32_t flags) {
     const auto self = shared_from_this();
     if ((flags & IORING_CQE_F_MORE) == 0) {
@@ -74,9 +80,8 @@ void UringConnection::on_received(std::int32_t result, std::uint32_t flags) {
     }
     if ((flags & IORING_CQE_F_BUFFER) != 0) {
         const auto number = static_cast<std::uint16_t>(flags >> IORING_CQE_BUFFER_SHIFT);
-        if (result > 0 && !closing_ && events_ != nullptr) {
-            const auto bytes = buffers_.bytes(number).first(static_cast<std::size_t>(result));
-            tell([bytes](ConnectionEvents& events) { events.on_bytes(bytes); });
+        if (result > 0) {
+            tell_bytes(buffers_.bytes(number).first(static_cast<std::size_t>(result)));
         }
         buffers_.give_back(number);
     }

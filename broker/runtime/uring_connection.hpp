@@ -76,6 +76,7 @@ class UringConnection final : public Connection,
         call(*events_);
         is_telling_ = false;
     }
+    void tell_bytes(std::span<const std::byte> bytes);
     void on_received(std::int32_t result, std::uint32_t flags);
     void on_sent(std::int32_t result, std::uint32_t flags);
     void on_close_timer();

@@ -12,6 +12,22 @@ namespace {
 
 constexpr GroupId catalog_group{0};
 
+/// A node that could lead every group.
+struct Heir {
+    NodeId node;
+    std::uint64_t matches = 0;
+    bool can_lead = true;
+};
+
+void count_replica(std::vector<Heir>& heirs, const consensus::ReplicaProgress& replica) {
+    auto found = std::ranges::find(heirs, replica.node, &Heir::node);
+    if (found == heirs.end()) {
+        found = heirs.insert(found, {.node = replica.node});
+    }
+    found->matches += replica.match.value;
+    found->can_lead = found->can_lead && replica.is_heard && !replica.is_behind;
+}
+
 }  // namespace
 
 ShardGroups::ShardGroups(const ShardOptions& options,
@@ -112,33 +128,24 @@ bool ShardGroups::is_transferring() const {
 
 void ShardGroups::confirm(const consensus::ConfirmDone& done) {
     const auto left = std::make_shared<std::size_t>(groups_.size());
+    const auto hear = [left, done](const Result<void>& confirmed) {
+        // The first refusal is the last answer.
+        if (*left > 0 && (!confirmed || --*left == 0)) {
+            *left = 0;
+            done(confirmed);
+        }
+    };
     for (const auto& group : groups_) {
-        group->confirm([left, done](const Result<void>& confirmed) {
-            // The first refusal is the last answer.
-            if (*left > 0 && (!confirmed || --*left == 0)) {
-                *left = 0;
-                done(confirmed);
-            }
-        });
+        group->confirm(hear);
     }
 }
 
 /// One that has most may hear nothing, so that the next try goes to another.
 void ShardGroups::hand_over() {
-    struct Heir {
-        NodeId node;
-        std::uint64_t matches = 0;
-        bool can_lead = true;
-    };
     std::vector<Heir> heirs;
     for (const auto& group : groups_) {
         for (const auto& replica : group->status().replicas) {
-            auto found = std::ranges::find(heirs, replica.node, &Heir::node);
-            if (found == heirs.end()) {
-                found = heirs.insert(found, {.node = replica.node});
-            }
-            found->matches += replica.match.value;
-            found->can_lead = found->can_lead && replica.is_heard && !replica.is_behind;
+            count_replica(heirs, replica);
         }
     }
     std::erase_if(heirs, [](const Heir& heir) { return !heir.can_lead; });

@@ -52,7 +52,7 @@ ClusterStatus Admin::cluster_status() {
 void Admin::transfer_lead(std::uint64_t node) {
     wire::ClusterTransferRequestT request;
     request.to = node;
-    (void)impl_->core->call<wire::Done>(Api::cluster_transfer, std::move(request));
+    (void)impl_->core->call<wire::Done>(Api::cluster_transfer, request);
 }
 
 void Admin::join_node(std::uint64_t node, const std::string& address) {
@@ -65,7 +65,7 @@ void Admin::join_node(std::uint64_t node, const std::string& address) {
 void Admin::remove_node(std::uint64_t node) {
     wire::ClusterRemoveRequestT request;
     request.node = node;
-    (void)impl_->core->call<wire::Done>(Api::cluster_remove, std::move(request));
+    (void)impl_->core->call<wire::Done>(Api::cluster_remove, request);
 }
 
 }  // namespace millrace

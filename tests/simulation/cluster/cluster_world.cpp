@@ -345,13 +345,16 @@ void ClusterWorld::read_whole(const std::function<SimNode*()>& choose) {
 }
 
 void ClusterWorld::check_end() {
+    const auto settle = [this] {
+        wait_until("the replicas differ", [this] { return are_replicas_equal(); });
+    };
     for (const auto& node : nodes_) {
-        read_whole([this, at = node.get()] {
-            wait_until("the replicas differ", [this] { return are_replicas_equal(); });
+        read_whole([&settle, at = node.get()] {
+            settle();
             return at;
         });
     }
-    wait_until("the replicas differ", [this] { return are_replicas_equal(); });
+    settle();
     for (const auto& node : nodes_) {
         const auto view = node->shard().catalog().view();
         const auto unknown = std::ranges::find_if(

@@ -230,20 +230,22 @@ void SimNode::renew() {
     if (std::exchange(is_pulling_, true)) {
         return;
     }
-    later(stage().between(Duration(0), report_delay_max), [this] {
-        tell("is damaged, and is copied");
-        const auto life = life_;
-        const auto copied = pull(Asker::knows, mark().terms);
-        if (life != life_) {
-            return;
-        }
-        if (copied) {
-            parts_->runtime.post([this] { renew_at_rest(); });
-        } else {
-            tell("has no copy yet: " + copied.error().text);
-            later(renew_rest, [this] { is_pulling_ = false; });
-        }
-    });
+    later(stage().between(Duration(0), report_delay_max), [this] { pull_damaged(); });
+}
+
+void SimNode::pull_damaged() {
+    tell("is damaged, and is copied");
+    const auto life = life_;
+    const auto copied = pull(Asker::knows, mark().terms);
+    if (life != life_) {
+        return;
+    }
+    if (copied) {
+        parts_->runtime.post([this] { renew_at_rest(); });
+    } else {
+        tell("has no copy yet: " + copied.error().text);
+        later(renew_rest, [this] { is_pulling_ = false; });
+    }
 }
 
 void SimNode::renew_at_rest() {

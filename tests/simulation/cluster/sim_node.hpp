@@ -158,6 +158,7 @@ class SimNode final : public NetworkPeer {
     void install_later(const ReplicaMark& before);
     void look_at_damage();
     void renew();
+    void pull_damaged();
     void renew_at_rest();
     [[nodiscard]] ReplicaMark mark() const;
     [[nodiscard]] Result<void> install();

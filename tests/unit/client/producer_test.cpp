@@ -18,6 +18,7 @@ namespace {
 
 using testing::ScriptedBroker;
 
+constexpr std::size_t batch_bytes = 32'768;
 constexpr std::size_t record_bytes = 40'000;  ///< one fills a batch
 
 void send_records(Producer& producer, std::size_t count, std::atomic<std::size_t>& acked) {
@@ -36,7 +37,7 @@ TEST(Producer, HasNoMoreBatchesOfAPartitionUnansweredThanTheBrokerRemembers) {
     std::thread sender([&] {
         Client client{{.brokers = broker.address()}};
         auto producer = client.producer(
-            "test.event", {.batch_bytes_max = 32 * 1024, .requests_in_flight_max = 1000});
+            "test.event", {.batch_bytes_max = batch_bytes, .requests_in_flight_max = 1000});
         send_records(producer, record_count, acked);
         producer.flush();
     });
@@ -98,7 +99,7 @@ TEST(Producer, KeepsToTheCreditOfTheLastAnswer) {
     std::thread sender([&] {
         Client client{{.brokers = broker.address()}};
         auto producer = client.producer(
-            "test.event", {.batch_bytes_max = 32 * 1024, .requests_in_flight_max = 1000});
+            "test.event", {.batch_bytes_max = batch_bytes, .requests_in_flight_max = 1000});
         introduce(producer, acked);
         send_records(producer, record_count - 1, acked);
         producer.flush();
@@ -115,8 +116,8 @@ TEST(Producer, AllOfAConnectionKeepToWhatHelloGrants) {
     std::atomic<std::size_t> acked{0};
     std::thread sender([&] {
         Client client{{.brokers = broker.address()}};
-        auto first = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
-        auto second = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
+        auto first = client.producer("test.event", {.batch_bytes_max = batch_bytes});
+        auto second = client.producer("test.event", {.batch_bytes_max = batch_bytes});
         introduce(first, acked);
         introduce(second, acked);
         send_records(first, record_count / 2 - 1, acked);
@@ -129,6 +130,13 @@ TEST(Producer, AllOfAConnectionKeepToWhatHelloGrants) {
     EXPECT_EQ(acked, record_count);
 }
 
+DeliveryCallback keep_place(RecordPlace& place) {
+    return [&place](const RecordPlace& got, const std::exception_ptr& error) {
+        EXPECT_EQ(error, nullptr);
+        place = got;
+    };
+}
+
 TEST(Producer, RecordsThatWereThereBeforeGetTheirOwnPlaces) {
     ScriptedBroker broker;
     std::vector<RecordPlace> places(4);
@@ -137,11 +145,7 @@ TEST(Producer, RecordsThatWereThereBeforeGetTheirOwnPlaces) {
         Client client{{.brokers = broker.address()}};
         auto producer = client.producer("test.event", {.linger = std::chrono::milliseconds(100)});
         for (auto& place : places) {
-            producer.send({.value = "x"},
-                          [&place](const RecordPlace& got, const std::exception_ptr& error) {
-                              EXPECT_EQ(error, nullptr);
-                              place = got;
-                          });
+            producer.send({.value = "x"}, keep_place(place));
         }
         producer.flush();
         statistics = producer.statistics();
@@ -166,15 +170,15 @@ struct Fate {
     std::promise<std::string> told;
     DeliveryCallback callback() {
         return [this](const RecordPlace&, const std::exception_ptr& error) {
-            try {
-                if (error) {
-                    std::rethrow_exception(error);
-                }
-                told.set_value("durable");
-            } catch (const ClientError& failure) {
-                told.set_value(failure.name());
-            }
+            told.set_value(error ? name_of(error) : "durable");
         };
+    }
+    static std::string name_of(const std::exception_ptr& error) {
+        try {
+            std::rethrow_exception(error);
+        } catch (const ClientError& failure) {
+            return failure.name();
+        }
     }
     std::string wait() { return told.get_future().get(); }
 };
@@ -187,7 +191,7 @@ TEST(Producer, ABatchThatIsRefusedTakesNeitherElderNorFollowerWithIt) {
     std::promise<void> may_look;
     std::thread sender([&] {
         Client client{{.brokers = broker.address()}};
-        auto producer = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
+        auto producer = client.producer("test.event", {.batch_bytes_max = batch_bytes});
         introduce(producer, acked);
         for (std::size_t i = 0; i < 3; ++i) {
             may_send[i].get_future().wait();
@@ -238,7 +242,7 @@ TEST(Producer, AFollowerThatTheBrokerMayHaveIsNotNumberedAnewBeforeItSaysNo) {
     std::array<std::promise<void>, 2> may_send;
     std::thread sender([&] {
         Client client{{.brokers = broker.address()}};
-        auto producer = client.producer("test.event", {.batch_bytes_max = 32 * 1024});
+        auto producer = client.producer("test.event", {.batch_bytes_max = batch_bytes});
         introduce(producer, acked);
         for (std::size_t i = 0; i < fates.size(); ++i) {
             may_send[i].get_future().wait();
@@ -269,8 +273,9 @@ TEST(Producer, ARecordAboveTheLimitOfItsTopicGoesAlone) {
     std::thread sender([&] {
         Client client{{.brokers = broker.address()}};
         auto producer = client.producer("test.event", {.linger = std::chrono::milliseconds(100)});
+        const auto ignore = [](const auto&, const auto&) {};
         for (const std::size_t bytes : {100U, 2'000U, 100U, 100U}) {
-            producer.send({.value = std::string(bytes, '.')}, [](const auto&, const auto&) {});
+            producer.send({.value = std::string(bytes, '.')}, ignore);
         }
         producer.flush();
     });

@@ -163,6 +163,10 @@ class UringConnectorTest : public ::testing::Test {
         }
         return codes;
     }
+    /// As shard 0 of `mesh`, until all of `words` came back; the address at the other end.
+    std::string say_and_hear_again(ShardMesh& mesh,
+                                   const Endpoint& endpoint,
+                                   const std::vector<std::byte>& words);
     /// The number that the next file would get: the same again when none was leaked.
     static int next_descriptor() {
         const int next = ::eventfd(0, EFD_CLOEXEC);
@@ -180,6 +184,31 @@ class UringConnectorTest : public ::testing::Test {
     Station there{metrics, ShardId{1}, 10};
 };
 
+std::string UringConnectorTest::say_and_hear_again(ShardMesh& mesh,
+                                                   const Endpoint& endpoint,
+                                                   const std::vector<std::byte>& words) {
+    std::string peer;
+    auto runtime = UringRuntime::create({.shard = ShardId{0}}, clock, metrics, mesh).value();
+    caller.on_heard = [&](std::span<const std::byte> /*bytes*/) {
+        if (caller.heard.size() == words.size()) {
+            runtime->stop();
+        }
+    };
+    runtime->connect(
+        endpoint, long_time, [&](Result<std::shared_ptr<Connection>> made) -> ConnectionEvents* {
+            if (!made) {
+                runtime->stop();
+                return nullptr;
+            }
+            caller.connection = std::move(made).value();
+            peer = caller.connection->peer();
+            caller.connection->send(words);
+            return &caller;
+        });
+    runtime->run();
+    return peer;
+}
+
 TEST_F(UringConnectorTest, ShardReachesTheListenerOfAnother) {
     ShardMesh mesh{2, metrics};
     const std::vector hello{std::byte{'h'}, std::byte{'i'}};
@@ -192,25 +221,7 @@ TEST_F(UringConnectorTest, ShardReachesTheListenerOfAnother) {
         };
         endpoint = runtime->listen({}, into(listener)).value();
         std::thread calling([&] {
-            auto other = UringRuntime::create({.shard = ShardId{0}}, clock, metrics, mesh).value();
-            caller.on_heard = [&](std::span<const std::byte> /*bytes*/) {
-                if (caller.heard.size() == hello.size()) {
-                    other->stop();
-                }
-            };
-            other->connect(endpoint,
-                           long_time,
-                           [&](Result<std::shared_ptr<Connection>> made) -> ConnectionEvents* {
-                               if (!made) {
-                                   other->stop();
-                                   return nullptr;
-                               }
-                               caller.connection = std::move(made).value();
-                               peer = caller.connection->peer();
-                               caller.connection->send(hello);
-                               return &caller;
-                           });
-            other->run();
+            peer = say_and_hear_again(mesh, endpoint, hello);
             runtime->stop();
         });
         runtime->run();

@@ -47,7 +47,7 @@ class RewriteTest : public ::testing::Test {
             fixture.run();
         }
     }
-    void drop_others() {
+    void drop_others() const {
         for (std::uint32_t p = 1; p < partitions; ++p) {
             ASSERT_TRUE(fixture.store->drop_partition(PartitionId{p}));
         }

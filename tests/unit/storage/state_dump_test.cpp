@@ -54,6 +54,12 @@ std::vector<Frame> frames_of(const std::map<std::string, std::string>& rows,
     return frames;
 }
 
+void add_all(StateDumpReader& reader, const std::vector<Frame>& frames) {
+    for (const auto& frame : frames) {
+        ASSERT_TRUE(add(reader, frame));
+    }
+}
+
 TEST(StateDump, RowsOfAnySizeComeBackWhateverTheFramesAre) {
     const std::map<std::string, std::string> rows{
         {"a", ""}, {"b", std::string(1'000, 'b')}, {"c", "c"}};
@@ -73,9 +79,7 @@ TEST(StateDump, EndsOfPartitionsComeBackWhateverTheFramesAre) {
     for (const auto& state : {rows, std::map<std::string, std::string>{}}) {
         for (const std::size_t bytes : {1U, 7U, 11U, 100U, 5'000U}) {
             StateDumpReader reader;
-            for (const auto& frame : frames_of(state, bytes, ends)) {
-                ASSERT_TRUE(add(reader, frame));
-            }
+            add_all(reader, frames_of(state, bytes, ends));
             EXPECT_EQ(reader.rows(), state) << bytes;
             EXPECT_EQ(reader.ends(), ends) << bytes;
         }
