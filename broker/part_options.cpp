@@ -88,8 +88,8 @@ protocol::ClusterDoor cluster_door_by(const std::unique_ptr<cluster::ClusterDesk
     return {.report = [&desk](auto done) { desk->report(std::move(done)); },
             .transfer = [&desk](NodeId to, auto done) { desk->transfer(to, std::move(done)); },
             .join = [&desk](NodeId node,
-                            std::string address,
-                            auto done) { desk->add(node, std::move(address), std::move(done)); },
+                            const std::string& address,
+                            auto done) { desk->add(node, address, std::move(done)); },
             .remove = [&desk](NodeId node, auto done) { desk->remove(node, std::move(done)); },
             .natives = [&seat] { return seat ? seat->natives() : std::vector<std::string>(); }};
 }

@@ -155,6 +155,7 @@ struct ReadRequest {
 struct ScanCursor {
     SegmentSequence segment;
     Position position;
+    // NOLINTNEXTLINE(modernize-use-nullptr): the 0 is the compiler's
     auto operator<=>(const ScanCursor&) const = default;
 };
 struct ScanResult {

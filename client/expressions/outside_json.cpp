@@ -1,10 +1,13 @@
 #include "client/expressions/outside_json.hpp"
 
+#include <algorithm>
+
 namespace millrace::expressions {
 namespace {
 
 bool is_nested_too_deep(std::string_view text) {
     std::size_t level = 0;
+    std::size_t deepest = 0;
     bool is_in_text = false;
     for (std::size_t at = 0; at < text.size(); ++at) {
         const char c = text[at];
@@ -14,14 +17,12 @@ bool is_nested_too_deep(std::string_view text) {
         } else if (c == '"') {
             is_in_text = true;
         } else if (c == '[' || c == '{') {
-            if (++level > json_levels_max) {
-                return true;
-            }
+            deepest = std::max(deepest, ++level);
         } else if (c == ']' || c == '}') {
             level -= level > 0 ? 1 : 0;
         }
     }
-    return false;
+    return deepest > json_levels_max;
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ void parse_event(const std::string& text) {
 
 // libjq 1.6 leaks a few bytes of a program that it does not accept; the process that reads a bad
 // mapping ends anyway.
-// NOLINTNEXTLINE(bugprone-reserved-identifier): the sanitizer's name
+// NOLINTNEXTLINE(bugprone-reserved-identifier,readability-identifier-naming): the sanitizer's name
 extern "C" const char* __lsan_default_suppressions() {
     return "leak:libjq";
 }

@@ -78,9 +78,7 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange<St
         if constexpr (std::is_same_v<Stream, TlsStream>) {
             stream_.async_handshake(asio::ssl::stream_base::server,
                                     [self = this->shared_from_this()](beast::error_code error) {
-                                        if (!error) {
-                                            self->read();
-                                        }
+                                        self->read_unless(error);
                                     });
         } else {
             read();
@@ -89,6 +87,11 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange<St
 
   private:
     [[nodiscard]] beast::tcp_stream& tcp() { return beast::get_lowest_layer(stream_); }
+    void read_unless(beast::error_code error) {
+        if (!error) {
+            read();
+        }
+    }
     void read() {
         http::async_read(stream_,
                          buffer_,

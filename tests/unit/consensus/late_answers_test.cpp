@@ -17,7 +17,7 @@ constexpr NodeId present{3};
 /// A replica alone with what two others say.
 class LateAnswers : public ::testing::Test {
   protected:
-    void append(NodeId from, const raft_append_entries& append) {
+    void append(NodeId from, const raft_append_entries& append) const {
         raft_message message{};
         message.type = RAFT_IO_APPEND_ENTRIES;
         message.append_entries = append;

@@ -63,8 +63,7 @@ std::string Certificate::key_pem() const {
 Certificate make_certificate(const CertificateOptions& options, const Certificate* issuer) {
     static std::atomic<long> last_number{0};
     const long number = ++last_number;
-    const Certificate made{.x509 = {X509_new(), X509_free},
-                           .key = {EVP_EC_gen("P-256"), EVP_PKEY_free}};
+    Certificate made{.x509 = {X509_new(), X509_free}, .key = {EVP_EC_gen("P-256"), EVP_PKEY_free}};
     X509* const x509 = made.x509.get();
     const Certificate& signer = issuer != nullptr ? *issuer : made;
     X509_set_version(x509, version_3);

@@ -37,15 +37,18 @@ class ClientStreamTest : public testing::Test {
             is_opened = true;
             fault = found;
             if (!fault) {
-                boost::asio::async_write(stream,
-                                         boost::asio::buffer(word),
-                                         [](boost::system::error_code, std::size_t) {});
+                write_word(stream);
             }
         });
         context.run();
         EXPECT_TRUE(is_opened);
         is_configuration = fault && fault->is_configuration;
         return fault ? fault->reason : "";
+    }
+
+    void write_word(ClientStream& stream) const {
+        boost::asio::async_write(
+            stream, boost::asio::buffer(word), [](boost::system::error_code, std::size_t) {});
     }
 
     boost::asio::io_context context;

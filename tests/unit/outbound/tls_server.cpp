@@ -91,14 +91,17 @@ PlainServer::PlainServer(asio::io_context& context, std::string answer, Then the
         if (error) {
             return;
         }
-        socket_.async_read_some(asio::buffer(buffer_), [this](error_code, std::size_t) {
-            error_code ignored;
-            asio::write(socket_, asio::buffer(answer_), ignored);
-            if (then_ == Then::closes) {
-                socket_.close(ignored);
-            }
-        });
+        socket_.async_read_some(asio::buffer(buffer_),
+                                [this](error_code, std::size_t) { answer(); });
     });
+}
+
+void PlainServer::answer() {
+    error_code ignored;
+    asio::write(socket_, asio::buffer(answer_), ignored);
+    if (then_ == Then::closes) {
+        socket_.close(ignored);
+    }
 }
 
 std::string PlainServer::port() const {

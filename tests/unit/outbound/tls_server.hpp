@@ -61,6 +61,8 @@ class PlainServer {
   private:
     using Tcp = boost::asio::ip::tcp;
 
+    void answer();
+
     std::string answer_;
     Then then_;
     Tcp::acceptor acceptor_;
