@@ -215,11 +215,12 @@ Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
         const auto before = peer.link->hello()->process;
         peer.replaced = before == hello.process ? peer.replaced : before;
         peer.link->close(fail(Errc::connection_lost, "another link took its place"));
+    } else {
+        linked_.add(1);
     }
     peer.link = &link;
     peer.is_new = hello.is_new;
     peer.addresses = {.native = hello.native, .http = hello.http};
-    linked_.add(1);
     log_info(name(), "linked to node " + std::to_string(hello.node.value));
     handlers_.on_links();
     return ok();
