@@ -85,6 +85,15 @@ void ask_for_transfer(const Session& session, const ClusterStatus& leader, std::
     }
 }
 
+bool is_leader(const Session& session, const std::string& brokers, std::uint64_t node) {
+    try {
+        const auto status = ask_cluster(session, {.brokers = brokers});
+        return status.node_id == node && status.leads;
+    } catch (const ClientError&) {
+        return false;  // it is asked again; what ends that is the time
+    }
+}
+
 /// When the node serves.
 void wait_for_leader(const Session& session,
                      const ClusterStatus& before,
@@ -93,13 +102,8 @@ void wait_for_leader(const Session& session,
     const auto native = native_of(before, options.to);
     const auto brokers = native.empty() ? session.globals().brokers : native;
     while (Clock::now() < end) {
-        try {
-            const auto status = ask_cluster(session, {.brokers = brokers});
-            if (status.node_id == options.to && status.leads) {
-                return;
-            }
-        } catch (const ClientError&) {
-            // It is asked again; what ends this is the time.
+        if (is_leader(session, brokers, options.to)) {
+            return;
         }
         std::this_thread::sleep_for(poll_interval);
     }

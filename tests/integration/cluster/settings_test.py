@@ -103,9 +103,9 @@ class Strangers(unittest.TestCase):
         double.launch()
         # Followers hear nothing of each other: there the first of the two may lose its place until the second has asked the leader for a copy.
         for number in (1, 2) if leader is third else (leader.number,):
-            cluster.eventually(20, lambda number=number: cluster.nodes[number].has_logged("two processes say that they are node 3"), f"node {number} notices")
+            cluster.eventually(60, lambda number=number: cluster.nodes[number].has_logged("two processes say that they are node 3"), f"node {number} notices")
         for number in (1, 2):
-            cluster.eventually(20, lambda number=number: all(node["linked"] for node in cluster.nodes[number].status()["nodes"]), f"node 3 is at node {number}")
+            cluster.eventually(60, lambda number=number: all(node["linked"] for node in cluster.nodes[number].status()["nodes"]), f"node 3 is at node {number}")
         self.assertTrue(double.is_up())
         self.assertIs(cluster.leader(), leader)
         self.assertTrue(third.is_up())

@@ -60,8 +60,10 @@ class ReadTogether : public ::testing::Test {
     std::array<StoreFixture::ReadAll, partition_count> all_;
 };
 
+constexpr std::size_t at_once = 1_MiB;  ///< more than there is
+
 TEST_F(ReadTogether, GivesEachPartitionWhatItGivesAlone) {
-    while (read_on(/*each_bytes_max=*/8'000, /*runs_bytes_max=*/1_MiB) > 0) {
+    while (read_on(/*each_bytes_max=*/8'000, at_once) > 0) {
     }
     for (std::uint32_t partition = 0; partition < partition_count; ++partition) {
         EXPECT_THAT(all_[partition].damaged, IsEmpty());
@@ -72,7 +74,7 @@ TEST_F(ReadTogether, GivesEachPartitionWhatItGivesAlone) {
 
 TEST_F(ReadTogether, WhereNotAllMayComeTheOldestInTheLogComesFirst) {
     std::size_t bytes_most = 0;
-    while (const auto bytes = read_on(/*each_bytes_max=*/1_MiB, /*runs_bytes_max=*/30'000)) {
+    while (const auto bytes = read_on(at_once, /*runs_bytes_max=*/30'000)) {
         bytes_most = std::max(bytes_most, bytes);
         const auto [behind, ahead] = std::ranges::minmax(positions_);
         // Nobody is left behind by more than what one read may give.
@@ -92,7 +94,7 @@ TEST_F(ReadTogether, OneBatchComesHoweverLittleMayCome) {
 TEST_F(ReadTogether, DamageOfOneIsNotTheOthers) {
     fixture_.disk.flip_bit(
         "/data/shard-00/log/0000000000000001.seg", Position{4 * disk_alignment + 700}, 3);
-    while (read_on(/*each_bytes_max=*/8'000, /*runs_bytes_max=*/1_MiB) > 0) {
+    while (read_on(/*each_bytes_max=*/8'000, at_once) > 0) {
     }
     std::size_t damaged = 0;
     std::size_t read = 0;
