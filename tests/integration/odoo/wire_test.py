@@ -66,6 +66,17 @@ class Wire(unittest.TestCase):
         self.assertEqual({head.split()[1] for head in heads}, {"200"})
         self.assertGreater(time.monotonic() - begin, 20 * 0.02)  # one after another
 
+    def test_a_stopped_one_resets_what_it_has_begun(self):
+        self.start()
+        self.odoo.tell("mode", mode="slow")
+        body = call("res.partner", "create", [{"name": "P"}])
+        with self.connect() as connection:
+            connection.sendall(b"POST /jsonrpc HTTP/1.1\r\nHost: odoo\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+            eventually(10, lambda: self.odoo.records("res.partner"), "it is at work")
+            self.odoo.tell("mode", mode="down")
+            with self.assertRaises(ConnectionResetError):
+                connection.recv(65536)
+
     def test_a_stopped_one_refuses_and_comes_back(self):
         self.start()
         self.odoo.tell("mode", mode="down")

@@ -93,31 +93,32 @@ HttpReply Simulator::answer_json2(const HttpRequest& request) {
                 .body = "<html></html>",
                 .takes_worker = true};
     }
-    const auto user = request.authorization.starts_with(scheme)
-                          ? user_of(request.authorization.substr(scheme.size()))
-                          : 0;
-    if (user == 0) {
+    const auto* const user = request.authorization.starts_with(scheme)
+                                 ? identities_.of_key(request.authorization.substr(scheme.size()))
+                                 : nullptr;
+    if (user == nullptr) {
         return refusal(401, {"werkzeug.exceptions.Unauthorized", "Invalid apikey"});
     }
     auto body = Json::parse(request.body, nullptr, false);
     if (!body.is_object()) {
         return refusal(400, {"werkzeug.exceptions.BadRequest", "could not parse the body as json"});
     }
-    HttpReply reply{.takes_worker = true};
+    HttpReply reply{.takes_worker = true, .tries = request.tries + 1};
     try {
         check_database(request.database);
-        if (mode() == Mode::database_down && strikes()) {
-            throw OdooError{"psycopg2.OperationalError",
-                            "connection to server on socket failed: Connection refused"};
-        }
+        check_postgres(reply);
         auto call = call_of(request.target.substr(prefix.size()), std::move(body));
-        call.is_administrator = user == administrator_id;
+        call.is_administrator = user->id == administrator_id;
+        call.has_email = user->has_email;
         reply.body = run(call, reply).dump();
         reply.is_dropped = mode() == Mode::drop_after_commit && strikes();
         return reply;
     } catch (const OdooError& error) {
-        ++errors_[error.name];
-        return refusal(status_of(error), error);
+        errors_[error.name] += reply.is_to_repeat ? 0U : 1U;
+        auto refused = refusal(status_of(error), error);
+        reply.status = refused.status;
+        reply.body = refused.body;
+        return reply;
     } catch (const Json::exception& error) {
         ++errors_["builtins.TypeError"];
         return refusal(422, {"builtins.TypeError", error.what()});

@@ -1,5 +1,6 @@
 #include <csignal>
 #include <iostream>
+#include <optional>
 #include <sstream>
 
 #include <CLI/CLI.hpp>
@@ -18,6 +19,7 @@ constexpr int usage_exit_code = 2;
 struct CommandLine {
     SimulatorOptions simulator;
     ServerOptions server;
+    std::optional<std::size_t> cold_calls;
     std::vector<std::string> products;
     std::vector<std::string> workcenters;
 };
@@ -48,14 +50,24 @@ void add_options(CLI::App& app, CommandLine& line) {
     app.add_option("--latency", line.simulator.latency, "none, or as measured on a real server")
         ->transform(CLI::CheckedTransformer(std::map<std::string, Latency>{
             {"none", Latency::none}, {"measured", Latency::measured}}));
+    app.add_option("--cold-calls",
+                   line.cold_calls,
+                   "So many calls after each start take 0.9 to 2.4 s more; as many as workers with "
+                   "measured latency, else none");
     app.add_option("--products", line.products, "Products that exist, separated by commas")
         ->delimiter(',');
     app.add_option("--workcenters", line.workcenters, "Work centres that exist")->delimiter(',');
     app.footer(
         "Controls, as JSON on the control port:\n"
         "  POST /sim/mode    {\"mode\":\"down\",\"for_ms\":2000,\"share\":1.0}\n"
-        "                    up down slow conflict database_down pool_full drop_after_commit "
-        "worker_killed\n"
+        "                    up down slow conflict late_conflict database_down out_of_slots "
+        "pool_full\n"
+        "                    drop_after_commit worker_killed; conflicts and database_down take "
+        "a \"class\"\n"
+        "  POST /sim/user    {\"archived\":true,\"key_expired\":false,\"email\":true}\n"
+        "  POST /sim/hide    {\"model\":\"stock.lot\",\"id\":7,\"show\":false}: a record rule\n"
+        "  POST /sim/result  {\"model\":\"sale.order\",\"method\":\"action_confirm\","
+        "\"result\":null}\n"
         "  POST /sim/records {\"model\":\"product.product\",\"values\":{\"name\":\"CH-9\"}}\n"
         "  POST /sim/write   {\"model\":\"stock.lot\",\"id\":7,\"values\":{\"note\":\"x\"}}\n"
         "  POST /sim/unlink  {\"model\":\"sale.order\",\"id\":7}; these take \"roll_back\":true\n"
@@ -79,7 +91,10 @@ void seed(Simulator& simulator, const char* model, const std::vector<std::string
 
 int serve(const CommandLine& line) {
     const millrace::SystemClock clock;
-    Simulator simulator(line.simulator, clock);
+    auto options = line.simulator;
+    options.cold_calls =
+        line.cold_calls.value_or(options.latency == Latency::measured ? line.server.workers : 0);
+    Simulator simulator(options, clock);
     simulator.use_webhooks(post_webhook);
     seed(simulator, "product.product", line.products);
     seed(simulator, "mrp.workcenter", line.workcenters);

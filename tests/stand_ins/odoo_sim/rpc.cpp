@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <utility>
 
 #include "tests/stand_ins/odoo_sim/business/latency.hpp"
 #include "tests/stand_ins/odoo_sim/simulator.hpp"
@@ -9,10 +11,25 @@ namespace millrace::stand_ins {
 namespace {
 
 constexpr std::int64_t administrator_id = 1;
-constexpr std::int64_t user_id = 2;
 constexpr int first_with_json2 = 19;
 constexpr std::chrono::milliseconds slow_extra{1'500};
 constexpr std::chrono::milliseconds database_down_busy{15};
+/// What a range of measured times spans.
+struct Span {
+    double min_ms;
+    double max_ms;
+};
+constexpr Span giving_up{16'000, 19'000};
+constexpr Span cold_extra{900, 2'400};
+/// Of two calls that write one record the later has its lock in time, or both are undone: the
+/// likelier the longer it takes. Fitted to the measured orders of one product.
+constexpr double undone_per_ms = 0.004;
+constexpr double undone_max = 0.5;
+
+std::chrono::milliseconds within(const Span& span, Random& random) {
+    return std::chrono::milliseconds(
+        static_cast<std::int64_t>(span.min_ms + (span.max_ms - span.min_ms) * random.unit()));
+}
 
 /// Between two and eight thousand bytes, as a real one.
 std::string traceback_of(const OdooError& error) {
@@ -50,15 +67,21 @@ HttpReply internal_error() {
             .takes_worker = true};
 }
 
-/// What `load` says about a conflict: a row without a class.
-Json conflict_result() {
-    return {{"ids", false},
-            {"messages",
-             {{{"type", "error"},
-               {"rows", {{"from", 0}, {"to", 0}}},
-               {"record", 0},
-               {"message", "could not serialize access due to concurrent update"}}}},
-            {"nextrow", 0}};
+/// Python reads a NaN that JSON has none of, and the database refuses it.
+bool has_nan(const std::string& body) {
+    constexpr std::array before{':', ',', '['};
+    for (auto at = body.find("NaN"); at != std::string::npos; at = body.find("NaN", at + 1)) {
+        const auto last = at == 0 ? at : body.find_last_not_of(' ', at - 1);
+        if (last != std::string::npos && std::ranges::find(before, body[last]) != before.end()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/// What a call shows that ended with a wizard, and so has done nothing.
+bool is_wizard(const Json& result) {
+    return result.is_object() && result.value("type", std::string()) == "ir.actions.act_window";
 }
 
 }  // namespace
@@ -67,6 +90,16 @@ HttpReply Simulator::answer(const HttpRequest& request) {
     if (request.target.starts_with("/sim/")) {
         return answer_control(request);
     }
+    auto reply = answer_odoo(request);
+    reply.tries = request.tries + 1;
+    if (reply.takes_worker && request.tries == 0 && cold_calls_left_ > 0) {
+        --cold_calls_left_;
+        reply.busy += within(cold_extra, random_);
+    }
+    return reply;
+}
+
+HttpReply Simulator::answer_odoo(const HttpRequest& request) {
     if (request.target == "/web/health") {
         return {.body = R"({"status": "pass"})"};
     }
@@ -82,14 +115,21 @@ HttpReply Simulator::answer(const HttpRequest& request) {
     if (request.method != "POST" || !request.content_type.starts_with("application/json")) {
         return bad_request("Function declared as capable of handling request of type 'json'");
     }
-    return answer_rpc(request.body);
+    return answer_rpc(request);
 }
 
-HttpReply Simulator::answer_rpc(const std::string& body) {
+HttpReply Simulator::answer_rpc(const HttpRequest& given) {
     Json request;
     try {
-        request = Json::parse(body);
+        request = Json::parse(given.body);
     } catch (const Json::parse_error& error) {
+        if (has_nan(given.body)) {
+            return {.body = error_answer(Json(),
+                                         {"psycopg2.errors.InvalidTextRepresentation",
+                                          "invalid input syntax for type integer: \"NaN\""})
+                                .dump(),
+                    .takes_worker = true};
+        }
         return std::string_view(error.what()).find("surrogate") != std::string_view::npos
                    ? internal_error()
                    : bad_request("Invalid JSON data");
@@ -104,18 +144,14 @@ HttpReply Simulator::answer_rpc(const std::string& body) {
         return {.is_dropped = true, .takes_worker = true};
     }
     const auto id = request.value("id", Json());
-    HttpReply reply{.takes_worker = true};
+    HttpReply reply{.takes_worker = true, .tries = given.tries + 1};
     try {
-        if (mode() == Mode::database_down && strikes()) {
-            reply.busy = database_down_busy;
-            throw OdooError{class_.empty() ? "psycopg2.OperationalError" : class_,
-                            "connection to server on socket failed: Connection refused"};
-        }
+        check_postgres(reply);
         const auto result = call_service(request["params"], reply);
         reply.body = Json{{"jsonrpc", "2.0"}, {"id", id}, {"result", result}}.dump();
         reply.is_dropped = mode() == Mode::drop_after_commit && strikes();
     } catch (const OdooError& error) {
-        ++errors_[error.name];
+        errors_[error.name] += reply.is_to_repeat ? 0U : 1U;
         reply.body = error_answer(id, error).dump();
     } catch (const Json::exception& error) {
         ++errors_["builtins.TypeError"];
@@ -151,69 +187,118 @@ void Simulator::check_database(const Json& name) const {
     }
 }
 
-std::int64_t Simulator::user_of(const std::string& key) const {
-    return key == options_.key ? user_id : key == options_.administrator_key ? administrator_id : 0;
+void Simulator::check_postgres(HttpReply& reply) {
+    const auto now = mode();
+    if ((now != Mode::database_down && now != Mode::out_of_slots) || !strikes()) {
+        return;
+    }
+    reply.busy = database_down_busy;
+    const auto name = class_.empty() ? std::string("psycopg2.OperationalError") : class_;
+    if (name == "psycopg2.InterfaceError") {
+        throw OdooError{name, "connection already closed"};
+    }
+    const std::string socket =
+        "connection to server on socket \"/var/run/postgresql/.s.PGSQL.5432\" failed: ";
+    throw OdooError{name,
+                    socket + (now == Mode::out_of_slots
+                                  ? "FATAL:  sorry, too many clients already"
+                                  : "Connection refused\n\tIs the server running locally and "
+                                    "accepting connections on that socket?")};
 }
 
 Json Simulator::authenticate(const Json& arguments) const {
     check_database(arguments.at(0));
-    const auto user = user_of(arguments.at(2).get<std::string>());
-    const auto& login = user == administrator_id ? options_.administrator : options_.login;
-    return user != 0 && arguments.at(1) == login ? Json(user) : Json(false);
+    const auto* const user = identities_.of_key(arguments.at(2).get<std::string>());
+    return user != nullptr && arguments.at(1) == user->login ? Json(user->id) : Json(false);
 }
 
-void Simulator::check_login(const Json& arguments) const {
+const User& Simulator::check_login(const Json& arguments) const {
     check_database(arguments.at(0));
-    if (arguments.at(1) != user_id && arguments.at(1) != administrator_id) {
+    const auto& id = arguments.at(1);
+    if (!id.is_number_integer() || identities_.find(id.get<RecordId>()) == nullptr) {
         throw OdooError{"odoo.exceptions.MissingError",
                         "Record does not exist or has been deleted.\n(Record: res.users(" +
-                            arguments.at(1).dump() + ",), User: " + arguments.at(1).dump() + ")"};
+                            id.dump() + ",), User: " + id.dump() + ")"};
     }
-    if (user_of(arguments.at(2).get<std::string>()) != arguments.at(1)) {
+    const auto* const user = identities_.of_key(arguments.at(2).get<std::string>());
+    if (user == nullptr || user->id != id) {
         throw OdooError{"odoo.exceptions.AccessDenied", "Access Denied"};
     }
+    return *user;
 }
 
 Json Simulator::execute(const Json& arguments, HttpReply& reply) {
-    check_login(arguments);
+    const auto& user = check_login(arguments);
     return run({.model = arguments.at(3).get<std::string>(),
                 .method = arguments.at(4).get<std::string>(),
                 .positional = arguments.size() > 5 ? arguments[5] : Json::array(),
                 .keyword = arguments.size() > 6 ? arguments[6] : Json::object(),
-                .is_administrator = arguments.at(1) == administrator_id},
+                .is_administrator = user.id == administrator_id,
+                .has_email = user.has_email},
                reply);
 }
 
 Json Simulator::run(const MethodCall& call, HttpReply& reply) {
-    ++calls_[call.model + "." + call.method];
+    const auto name = call.model + "." + call.method;
+    calls_[name] += reply.tries == 1 ? 1U : 0U;
     if (options_.latency == Latency::measured) {
-        reply.busy = measured_latency(call);
-    }
-    if (mode() == Mode::conflict && strikes()) {
-        if (call.method == "load") {
-            ++errors_["conflict in load"];
-            return conflict_result();
-        }
-        throw OdooError{class_.empty() ? "psycopg2.errors.SerializationFailure" : class_,
-                        "could not serialize access due to concurrent update"};
+        reply.busy += measured_latency(call);
     }
     if (call.method == "load" && call.context().value("tz", std::string()) != "UTC" &&
         call.model != "ir.actions.server") {
         ++loads_without_utc_;
     }
+    try {
+        auto result = run_beside_others(call, reply);
+        const auto told = results_.find(name);
+        return told == results_.end() || is_wizard(result) ? result : told->second;
+    } catch (const OdooError& error) {
+        if (call.method != "load" || !is_lost_race(error)) {
+            throw;
+        }
+        ++errors_["conflict in load"];
+        return conflict_in_load();
+    }
+}
+
+Json Simulator::run_beside_others(const MethodCall& call, HttpReply& reply) {
+    strike_conflict(call, reply);
     database_.set_now(clock_.unix_now());
-    const auto before = database_.journal().size();
-    auto result = dispatch(database_, call);
-    std::set<std::string> written;
-    for (auto at = before; at < database_.journal().size(); ++at) {
-        const auto& change = database_.journal()[at];
-        written.insert(change.model + "#" + std::to_string(change.id));
-    }
-    for (const auto& record : written) {
-        concurrent_writes_ += writing_[record]++ > 0 ? 1U : 0U;
-    }
-    reply.written = {written.begin(), written.end()};
+    database_.view_as(call.is_administrator ? Database::Viewer::everything
+                                            : Database::Viewer::user);
+    auto result = dispatch(database_, call, [&] { meet_others(call, reply); });
+    contention_.begin(reply.written);
     return result;
+}
+
+void Simulator::strike_conflict(const MethodCall& call, HttpReply& reply) {
+    const auto now = mode();
+    if ((now != Mode::conflict && now != Mode::late_conflict) || !strikes()) {
+        return;
+    }
+    if (now == Mode::late_conflict && call.method != "load") {  // which Odoo does not repeat
+        reply.busy += within(giving_up, random_);
+    }
+    throw conflict_error(call.method == "load" ? "" : class_);
+}
+
+void Simulator::meet_others(const MethodCall& call, HttpReply& reply) {
+    reply.written = contended(database_);
+    if (!contention_.collides(reply.written) || options_.latency != Latency::measured) {
+        return;
+    }
+    const auto again = measured_latency(call);
+    const auto chance = std::min(undone_max, undone_per_ms * static_cast<double>(again.count()));
+    if (!random_.chance(chance)) {
+        reply.busy += again;
+        return;
+    }
+    contention_.disturb(std::exchange(reply.written, {}));
+    if (call.method != "load" && reply.tries < tries_max) {
+        reply.is_to_repeat = true;
+        reply.busy += contention_.repeat_after(random_, reply.tries);
+    }
+    throw conflict_error("");
 }
 
 bool Simulator::strikes() {

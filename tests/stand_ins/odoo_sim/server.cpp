@@ -115,15 +115,42 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange<St
             return;
         }
         server_->with_worker([self = this->shared_from_this(), plain] {
-            const auto reply = self->server_->simulator.answer(plain);
             self->tcp().expires_never();
-            self->timer_.expires_after(reply.busy);
-            self->timer_.async_wait([self, reply](const beast::error_code&) {
-                self->server_->simulator.end(reply);
-                self->server_->free_worker();
-                self->write(reply);
-            });
+            self->work(plain);
         });
+    }
+    void work(HttpRequest request) {
+        if (server_->simulator.is_down()) {  // before it came to this one
+            server_->free_worker();
+            reset();
+            return;
+        }
+        auto reply = server_->simulator.answer(request);
+        request.tries = reply.tries;
+        wait_for(std::move(reply), std::move(request));
+    }
+    void wait_for(HttpReply reply, HttpRequest request) {
+        timer_.expires_after(reply.busy);
+        timer_.async_wait([self = this->shared_from_this(),
+                           reply = std::move(reply),
+                           request = std::move(request)](const beast::error_code&) mutable {
+            reply.busy = self->server_->simulator.end(reply);
+            reply.written.clear();
+            if (reply.busy.count() > 0) {
+                self->wait_for(std::move(reply), std::move(request));
+            } else if (reply.is_to_repeat) {
+                self->work(std::move(request));
+            } else {
+                self->server_->free_worker();
+                self->server_->simulator.is_down() ? self->reset() : self->write(reply);
+            }
+        });
+    }
+    /// As the kernel does for a process that is gone.
+    void reset() {
+        beast::error_code ignored;
+        tcp().socket().set_option(asio::socket_base::linger(true, 0), ignored);
+        tcp().close();
     }
     void write(const HttpReply& reply) {
         if (reply.is_dropped) {

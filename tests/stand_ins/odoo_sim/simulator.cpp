@@ -10,12 +10,14 @@
 namespace millrace::stand_ins {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Mode>, 8> mode_names{
+constexpr std::array<std::pair<std::string_view, Mode>, 10> mode_names{
     {{"up", Mode::up},
      {"down", Mode::down},
      {"slow", Mode::slow},
      {"conflict", Mode::conflict},
+     {"late_conflict", Mode::late_conflict},
      {"database_down", Mode::database_down},
+     {"out_of_slots", Mode::out_of_slots},
      {"pool_full", Mode::pool_full},
      {"drop_after_commit", Mode::drop_after_commit},
      {"worker_killed", Mode::worker_killed}}};
@@ -34,10 +36,16 @@ std::string parameter(const std::string& target, const std::string& name) {
 }  // namespace
 
 Simulator::Simulator(SimulatorOptions options, const Clock& clock)
-    : options_(std::move(options)), clock_(clock), random_(options_.seed) {
+    : options_(std::move(options)),
+      clock_(clock),
+      random_(options_.seed),
+      cold_calls_left_(options_.cold_calls) {
     database_.begin();
-    (void)database_.create("res.users", {{"login", options_.administrator}});
-    (void)database_.create("res.users", {{"login", options_.login}});
+    for (const auto& [login, key] : {std::pair(options_.administrator, options_.administrator_key),
+                                     std::pair(options_.login, options_.key)}) {
+        const auto id = database_.create("res.users", {{"login", login}});
+        identities_.add({.id = id, .login = login, .key = key});
+    }
     database_.name_record("base.group_user",
                           "res.groups",
                           database_.create("res.groups", {{"name", "Internal User"}}));
@@ -56,6 +64,9 @@ Mode Simulator::mode() {
 }
 
 void Simulator::set_mode(Mode mode, double share, std::chrono::milliseconds duration) {
+    if (mode_ == Mode::down && mode != Mode::down) {
+        cold_calls_left_ = options_.cold_calls;
+    }
     mode_ = mode;
     share_ = share;
     has_end_ = duration.count() > 0;
@@ -72,13 +83,7 @@ HttpReply Simulator::answer_control(const HttpRequest& request) {
     try {
         const auto after = parameter(request.target, "after");
         const auto answer =
-            path == "/sim/mode" && request.method == "POST"       ? control_mode(body)
-            : path == "/sim/records" && request.method == "POST"  ? control_records(body)
-            : path == "/sim/write" && request.method == "POST"    ? control_write(body)
-            : path == "/sim/unlink" && request.method == "POST"   ? control_unlink(body)
-            : path == "/sim/webhooks" && request.method == "POST" ? control_webhooks(body)
-            : path == "/sim/forget" && request.method == "POST"   ? control_forget(body)
-            : path == "/sim/refuse" && request.method == "POST"   ? control_refuse(body)
+            request.method == "POST" ? run_control(path, body)
             : path == "/sim/records" ? show_records(parameter(request.target, "model"))
             : path == "/sim/journal"
                 ? show_journal(parameter(request.target, "model"),
@@ -96,14 +101,58 @@ HttpReply Simulator::answer_control(const HttpRequest& request) {
     }
 }
 
-void Simulator::end(const HttpReply& reply) {
-    busy_ += reply.busy;
-    for (const auto& record : reply.written) {
-        const auto found = writing_.find(record);
-        if (found != writing_.end() && --found->second == 0) {
-            writing_.erase(found);
-        }
+Json Simulator::run_control(const std::string& path, const Json& body) {
+    using Control = Json (Simulator::*)(const Json&);
+    static const std::map<std::string_view, Control> controls{
+        {"/sim/mode", &Simulator::control_mode},
+        {"/sim/user", &Simulator::control_user},
+        {"/sim/hide", &Simulator::control_hide},
+        {"/sim/result", &Simulator::control_result},
+        {"/sim/records", &Simulator::control_records},
+        {"/sim/write", &Simulator::control_write},
+        {"/sim/unlink", &Simulator::control_unlink},
+        {"/sim/webhooks", &Simulator::control_webhooks},
+        {"/sim/forget", &Simulator::control_forget},
+        {"/sim/refuse", &Simulator::control_refuse}};
+    const auto control = controls.find(path);
+    if (control == controls.end()) {
+        return {};
     }
+    database_.view_as(Database::Viewer::everything);
+    return (this->*control->second)(body);
+}
+
+std::chrono::milliseconds Simulator::end(const HttpReply& reply) {
+    busy_ += reply.busy;
+    return contention_.end(reply.written) ? contention_.repeat_after(random_, 1)
+                                          : std::chrono::milliseconds::zero();
+}
+
+Json Simulator::control_user(const Json& body) {
+    auto& user = identities_.at(body.value("login", options_.login));
+    user.is_archived = body.value("archived", user.is_archived);
+    user.is_key_expired = body.value("key_expired", user.is_key_expired);
+    user.has_email = body.value("email", user.has_email);
+    return {{"id", user.id}};
+}
+
+Json Simulator::control_hide(const Json& body) {
+    const auto model = body.at("model").get<std::string>();
+    const auto id = body.at("id").get<RecordId>();
+    (void)database_.at(model, id);
+    body.value("show", false) ? database_.show(model, id) : database_.hide(model, id);
+    return {{"id", id}};
+}
+
+Json Simulator::control_result(const Json& body) {
+    const auto method =
+        body.at("model").get<std::string>() + "." + body.at("method").get<std::string>();
+    if (body.contains("result")) {
+        results_[method] = body["result"];
+    } else {
+        results_.erase(method);
+    }
+    return {{"method", method}};
 }
 
 Json Simulator::control_mode(const Json& body) {
@@ -243,7 +292,8 @@ Json Simulator::show_stats() const {
             {"changes", database_.journal().size()},
             {"overwritten", overwritten},
             {"loads_without_utc", loads_without_utc_},
-            {"concurrent_writes", concurrent_writes_},
+            {"concurrent_writes", contention_.concurrent_writes()},
+            {"repeats", contention_.repeats()},
             {"worker_busy_ms", busy_.count()},
             {"webhook_posts", webhooks_.posts()},
             {"connections", connections_}};

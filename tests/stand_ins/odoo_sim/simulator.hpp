@@ -3,9 +3,12 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 
+#include "tests/stand_ins/odoo_sim/business/contention.hpp"
+#include "tests/stand_ins/odoo_sim/business/identities.hpp"
 #include "tests/stand_ins/odoo_sim/business/webhooks.hpp"
 #include "tests/stand_ins/odoo_sim/records/database.hpp"
 #include "tests/stand_ins/odoo_sim/records/methods.hpp"
@@ -20,7 +23,9 @@ enum class Mode {
     down,
     slow,
     conflict,
+    late_conflict,  ///< as Odoo gives up: 16 to 19 s later, the worker held meanwhile
     database_down,
+    out_of_slots,  ///< PostgreSQL takes no more connections
     pool_full,
     drop_after_commit,
     worker_killed,  ///< the connection ends without an answer and nothing stays
@@ -33,8 +38,9 @@ struct SimulatorOptions {
     std::string key = "demo-key";
     std::string administrator = "admin";  ///< may change server actions
     std::string administrator_key = "admin-key";
-    int version = 18;  ///< from 19 on there is /json/2
-    Latency latency = Latency::none;
+    int version = 18;                 ///< from 19 on there is /json/2
+    Latency latency = Latency::none;  ///< measured: contention slows calls too
+    std::size_t cold_calls = 0;       ///< the first after each start, which are slow
     std::uint64_t seed = 1;
 };
 
@@ -45,16 +51,19 @@ struct HttpRequest {
     std::string body;
     std::string authorization = {};
     std::string database = {};
+    std::size_t tries = 0;  ///< of Odoo itself, before this one
 };
 struct HttpReply {
     unsigned status = 200;
     std::string content_type = "application/json";
     std::string body;
     std::string location;
-    bool is_dropped = false;                ///< close the connection without an answer
-    bool takes_worker = false;              ///< waits for one of the server's workers
-    std::chrono::milliseconds busy{};       ///< how long it keeps it
-    std::vector<std::string> written = {};  ///< records that the call changed
+    bool is_dropped = false;             ///< close the connection without an answer
+    bool takes_worker = false;           ///< waits for one of the server's workers
+    std::chrono::milliseconds busy{};    ///< how long it keeps it
+    std::set<std::string> written = {};  ///< records that the call changed
+    std::size_t tries = 1;               ///< of Odoo itself, this one included
+    bool is_to_repeat = false;           ///< the same worker tries again when it is free
 };
 
 /// Odoo 18 as its RPC shows it, without sockets: what a request does and what comes back.
@@ -65,8 +74,9 @@ class Simulator {
     Simulator(SimulatorOptions options, const Clock& clock);
 
     [[nodiscard]] HttpReply answer(const HttpRequest& request);
-    /// The worker that made this answer is free: what it wrote is not being written any more.
-    void end(const HttpReply& reply);
+    /// The worker has been busy with this answer for as long as it says: what it wrote is not being
+    /// written any more. Gives how long it goes on, because it met another: then `end` again.
+    [[nodiscard]] std::chrono::milliseconds end(const HttpReply& reply);
     /// The server should refuse connections.
     [[nodiscard]] bool is_down() { return mode() == Mode::down; }
     void count_connection() { ++connections_; }
@@ -79,20 +89,30 @@ class Simulator {
 
   private:
     [[nodiscard]] Mode mode();
-    [[nodiscard]] HttpReply answer_rpc(const std::string& body);
+    [[nodiscard]] HttpReply answer_odoo(const HttpRequest& request);
+    [[nodiscard]] HttpReply answer_rpc(const HttpRequest& request);
     [[nodiscard]] HttpReply answer_json2(const HttpRequest& request);
-    /// Who a key belongs to: 0 for nobody.
-    [[nodiscard]] std::int64_t user_of(const std::string& key) const;
     [[nodiscard]] HttpReply answer_control(const HttpRequest& request);
     [[nodiscard]] Json call_service(const Json& params, HttpReply& reply);
     [[nodiscard]] Json authenticate(const Json& arguments) const;
     [[nodiscard]] Json execute(const Json& arguments, HttpReply& reply);
     [[nodiscard]] Json run(const MethodCall& call, HttpReply& reply);
-    void check_login(const Json& arguments) const;
+    [[nodiscard]] Json run_beside_others(const MethodCall& call, HttpReply& reply);
+    /// Throws OdooError when another worker has the better of it.
+    void meet_others(const MethodCall& call, HttpReply& reply);
+    /// Throws OdooError: a conflict that was asked for.
+    void strike_conflict(const MethodCall& call, HttpReply& reply);
+    /// Throws OdooError while PostgreSQL does not answer.
+    void check_postgres(HttpReply& reply);
+    [[nodiscard]] const User& check_login(const Json& arguments) const;
     void check_database(const Json& name) const;
     [[nodiscard]] bool strikes();
 
+    [[nodiscard]] Json run_control(const std::string& path, const Json& body);
     [[nodiscard]] Json control_mode(const Json& body);
+    [[nodiscard]] Json control_user(const Json& body);
+    [[nodiscard]] Json control_hide(const Json& body);
+    [[nodiscard]] Json control_result(const Json& body);
     [[nodiscard]] Json control_records(const Json& body);
     [[nodiscard]] Json control_write(const Json& body);
     [[nodiscard]] Json control_forget(const Json& body);
@@ -111,6 +131,10 @@ class Simulator {
     Random random_;
     Database database_;
     Webhooks webhooks_;
+    Identities identities_;
+    Contention contention_;
+    std::map<std::string, Json> results_;  ///< of methods that were told what to answer
+    std::size_t cold_calls_left_ = 0;
     Mode mode_ = Mode::up;
     double share_ = 1;
     std::string class_;
@@ -118,9 +142,7 @@ class Simulator {
     SteadyTime mode_ends_{};
     std::uint64_t connections_ = 0;
     std::uint64_t loads_without_utc_ = 0;
-    std::uint64_t concurrent_writes_ = 0;
-    std::chrono::milliseconds busy_{};              ///< all that workers have been
-    std::map<std::string, std::uint64_t> writing_;  ///< by calls that workers are busy with
+    std::chrono::milliseconds busy_{};  ///< all that workers have been
     std::map<std::string, std::uint64_t> calls_;
     std::map<std::string, std::uint64_t> errors_;
 };

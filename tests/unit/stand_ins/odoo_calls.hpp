@@ -43,16 +43,31 @@ class OdooCalls {
     }
     HttpReply execute(const Json& arguments) { return service("object", "execute_kw", arguments); }
     HttpReply service(const char* service, const char* method, const Json& arguments) {
-        return post(
-            Json{{"jsonrpc", "2.0"},
-                 {"method", "call"},
-                 {"id", 1},
-                 {"params", {{"service", service}, {"method", method}, {"args", arguments}}}}
-                .dump());
+        return simulator.answer(request(service, method, arguments));
+    }
+    static HttpRequest request(const char* service, const char* method, const Json& arguments) {
+        const Json body{
+            {"jsonrpc", "2.0"},
+            {"method", "call"},
+            {"id", 1},
+            {"params", {{"service", service}, {"method", method}, {"args", arguments}}}};
+        return {.method = "POST",
+                .target = "/jsonrpc",
+                .content_type = "application/json",
+                .body = body.dump()};
     }
     HttpReply post(const std::string& body, const std::string& content_type = "application/json") {
         return simulator.answer(
             {.method = "POST", .target = "/jsonrpc", .content_type = content_type, .body = body});
+    }
+    /// Tells the stand-in something by its controls.
+    Json control(const std::string& name, const Json& body) {
+        return Json::parse(simulator
+                               .answer({.method = "POST",
+                                        .target = "/sim/" + name,
+                                        .content_type = "application/json",
+                                        .body = body.dump()})
+                               .body);
     }
     Json create(const std::string& model, const Json& values) {
         return call(model, "create", list({values}));

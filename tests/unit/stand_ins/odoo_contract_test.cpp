@@ -48,6 +48,35 @@ std::function<HttpReply(OdooCalls&)> as(const char* database, int uid, const cha
             list({database, uid, key, "res.partner", "read", on(1), Json::object()}));
     };
 }
+std::function<HttpReply(OdooCalls&)> as_user_who(const Json& change) {
+    return [=](OdooCalls& odoo) {
+        (void)odoo.control("user", change);
+        return odoo.execute(arguments_of("res.partner", "read", on(1)));
+    };
+}
+/// A method of a record that a rule hides; `more` follows its id.
+std::function<HttpReply(OdooCalls&)> on_hidden(const char* method, const Json& more) {
+    return [=](OdooCalls& odoo) {
+        const auto id = odoo.create("res.partner", {{"name", "P"}});
+        (void)odoo.control("hide", {{"model", "res.partner"}, {"id", id}});
+        auto positional = on(id);
+        for (const auto& one : more) {
+            positional.push_back(one);
+        }
+        return odoo.execute(arguments_of("res.partner", method, positional));
+    };
+}
+HttpReply create_no_quantity(OdooCalls& odoo) {
+    const auto product = odoo.create("product.product", {{"name", "Nut"}});
+    return odoo.execute(arguments_of(
+        "mrp.production", "create", list({{{"product_id", product}, {"product_qty", 0}}})));
+}
+HttpReply post_without_address(OdooCalls& odoo) {
+    const auto kind = odoo.create("stock.picking.type", {{"name", "Receipts"}});
+    const auto picking = odoo.create("stock.picking", {{"picking_type_id", kind}});
+    (void)odoo.control("user", {{"email", false}});
+    return odoo.execute(arguments_of("stock.picking", "message_post", on(picking)));
+}
 std::function<HttpReply(OdooCalls&)> posting(const char* body, const char* type) {
     return [=](OdooCalls& odoo) { return odoo.post(body, type); };
 }
@@ -72,10 +101,20 @@ Json partner_with(const char* field, const Json& value) {
 }
 constexpr const char* json_type = "application/json";
 
-std::vector<Row> rows_of_rights_and_calls() {
+std::vector<Row> rows_of_identities() {
     return {
         {"wrong key",
          as("plant", 2, "wrong"),
+         200,
+         "odoo.exceptions.AccessDenied",
+         Cause::authorization},
+        {"expired key",
+         as_user_who({{"key_expired", true}}),
+         200,
+         "odoo.exceptions.AccessDenied",
+         Cause::authorization},
+        {"archived user",
+         as_user_who({{"archived", true}}),
          200,
          "odoo.exceptions.AccessDenied",
          Cause::authorization},
@@ -84,6 +123,11 @@ std::vector<Row> rows_of_rights_and_calls() {
          200,
          "odoo.exceptions.MissingError",
          Cause::authorization},
+    };
+}
+
+std::vector<Row> rows_of_rights_and_calls() {
+    return {
         {"no right on a model",
          creating("res.users", {{"login", "x"}}),
          200,
@@ -101,6 +145,16 @@ std::vector<Row> rows_of_rights_and_calls() {
          Cause::mapping},
         {"unlink of a missing record",
          calling("res.partner", "unlink", on(7)),
+         200,
+         "odoo.exceptions.MissingError",
+         Cause::mapping},
+        {"write of a hidden record",
+         on_hidden("write", list({partner})),
+         200,
+         "odoo.exceptions.MissingError",
+         Cause::mapping},
+        {"unlink of a hidden record",
+         on_hidden("unlink", Json::array()),
          200,
          "odoo.exceptions.MissingError",
          Cause::mapping},
@@ -149,6 +203,11 @@ std::vector<Row> rows_of_values() {
          200,
          "builtins.ValueError",
          Cause::mapping},
+    };
+}
+
+std::vector<Row> rows_of_rules() {
+    return {
         {"required field",
          creating("res.partner", {{"email", "x"}}),
          200,
@@ -158,6 +217,16 @@ std::vector<Row> rows_of_values() {
          use_barcode_twice,
          200,
          "odoo.exceptions.ValidationError",
+         Cause::mapping},
+        {"check constraint",
+         create_no_quantity,
+         200,
+         "odoo.exceptions.ValidationError",
+         Cause::mapping},
+        {"NaN",
+         posting(R"({"id":1,"params":{"service":"object","args":[{"color": NaN}]}})", json_type),
+         200,
+         "psycopg2.errors.InvalidTextRepresentation",
          Cause::mapping},
         {"wrong type",
          creating("res.partner", partner_with("color", Json::object())),
@@ -170,10 +239,15 @@ std::vector<Row> rows_of_values() {
          "psycopg2.errors.NumericValueOutOfRange",
          Cause::mapping},
         {"business rule", use_refused_product, 200, "odoo.exceptions.UserError", Cause::mapping},
+        {"message of a user without an address",
+         post_without_address,
+         200,
+         "odoo.exceptions.UserError",
+         Cause::mapping},
     };
 }
 
-std::vector<Row> rows_of_the_server() {
+std::vector<Row> rows_of_conflicts() {
     return {
         {"row conflict",
          in_mode(Mode::conflict),
@@ -190,6 +264,26 @@ std::vector<Row> rows_of_the_server() {
          200,
          "psycopg2.errors.LockNotAvailable",
          Cause::transient},
+        {"row conflict after Odoo's own tries",
+         in_mode(Mode::late_conflict),
+         200,
+         "psycopg2.errors.SerializationFailure",
+         Cause::transient},
+        {"loser of a race for an external id",
+         in_mode(Mode::conflict, "psycopg2.errors.UniqueViolation"),
+         200,
+         "psycopg2.errors.UniqueViolation",
+         Cause::transient},
+    };
+}
+
+std::vector<Row> rows_of_the_server() {
+    return {
+        {"PostgreSQL out of slots",
+         in_mode(Mode::out_of_slots),
+         200,
+         "psycopg2.OperationalError",
+         Cause::outage},
         {"PostgreSQL down",
          in_mode(Mode::database_down),
          200,
@@ -218,12 +312,14 @@ std::vector<Row> rows_of_the_server() {
 
 const std::vector<Row>& rows() {
     static const auto table = [] {
-        auto all = rows_of_rights_and_calls();
-        for (const auto& row : rows_of_values()) {
-            all.push_back(row);
-        }
-        for (const auto& row : rows_of_the_server()) {
-            all.push_back(row);
+        std::vector<Row> all;
+        for (const auto& part : {rows_of_identities(),
+                                 rows_of_rights_and_calls(),
+                                 rows_of_values(),
+                                 rows_of_rules(),
+                                 rows_of_conflicts(),
+                                 rows_of_the_server()}) {
+            all.insert(all.end(), part.begin(), part.end());
         }
         return all;
     }();
@@ -282,6 +378,96 @@ TEST(OdooContract, RedirectIsAMatterOfConfiguration) {
     OdooCalls odoo;
     const auto reply = odoo.simulator.answer({.method = "POST", .target = "/json/2/m/read"});
     EXPECT_EQ(std::get<Fault>(classify(reply)).cause, Cause::configuration);
+}
+
+TEST(OdooContract, LoginOfAnArchivedUserOrWithAnExpiredKeyIsFalse) {
+    for (const char* change : {"archived", "key_expired"}) {
+        OdooCalls odoo;
+        const auto login = [&] {
+            return OdooCalls::result_of(odoo.service(
+                "common", "authenticate", list({"plant", "millrace", "demo-key", Json::object()})));
+        };
+        (void)odoo.control("user", {{change, true}});
+        EXPECT_EQ(login(), false) << change;
+        (void)odoo.control("user", {{change, false}});
+        EXPECT_EQ(login(), 2) << change;
+    }
+}
+
+TEST(OdooContract, HiddenRecordIsNeitherReadNorFoundThoughItIsThere) {
+    OdooCalls odoo;
+    (void)odoo.call(
+        "res.partner", "load", list({list({"id", "name"}), list({list({"m.a", "A"})})}));
+    (void)odoo.control("hide", {{"model", "res.partner"}, {"id", 1}});
+    EXPECT_EQ(odoo.call("res.partner", "read", on(1)), Json::array());
+    EXPECT_EQ(odoo.call("res.partner", "search", list({Json::array()})), Json::array());
+    EXPECT_EQ(odoo.call("ir.model.data", "check_object_reference", list({"m", "a"})),
+              list({"res.partner", false}));
+    const auto again =
+        odoo.call("res.partner", "load", list({list({"id", "name"}), list({list({"m.a", "B"})})}));
+    EXPECT_EQ(again.at("ids"), false);
+    (void)odoo.control("hide", {{"model", "res.partner"}, {"id", 1}, {"show", true}});
+    EXPECT_EQ(odoo.value_of("res.partner", 1, "name"), "A");
+}
+
+TEST(OdooContract, SomeSuccessesAreNull) {
+    OdooCalls odoo;
+    const auto quant =
+        odoo.create("stock.quant",
+                    {{"product_id", odoo.create("product.product", {{"name", "N"}})},
+                     {"location_id", odoo.create("stock.location", {{"name", "S"}})}});
+    const auto outcome =
+        classify(odoo.execute(arguments_of("stock.quant", "action_apply_inventory", on(quant))));
+    ASSERT_TRUE(std::holds_alternative<std::string>(outcome));
+    EXPECT_EQ(std::get<std::string>(outcome), "null");
+}
+
+TEST(OdooContract, MethodAnswersAsToldOnceItHasDoneItsWork) {
+    OdooCalls odoo;
+    const auto order =
+        odoo.create("sale.order", {{"partner_id", odoo.create("res.partner", {{"name", "P"}})}});
+    const Json action{{"type", "ir.actions.act_window"}};
+    for (const auto& told : {Json(), action}) {
+        (void)odoo.control(
+            "result", {{"model", "sale.order"}, {"method", "action_confirm"}, {"result", told}});
+        EXPECT_EQ(odoo.call("sale.order", "action_confirm", on(order)), told);
+        EXPECT_EQ(odoo.value_of("sale.order", order, "state"), "sale");
+    }
+}
+
+TEST(OdooContract, LateConflictHoldsItsWorkerForAsLongAsOdooTries) {
+    OdooCalls odoo;
+    const auto late = in_mode(Mode::late_conflict)(odoo);
+    EXPECT_GE(late.busy, 16s);
+    EXPECT_LE(late.busy, 19s);
+    const auto row = odoo.execute(
+        arguments_of("res.partner", "load", list({list({"name"}), list({list({"A"})})})));
+    EXPECT_LT(row.busy, 1s);  // a conflict of load is a row, which Odoo does not try again
+    EXPECT_EQ(OdooCalls::result_of(row).at("ids"), false);
+}
+
+TEST(OdooContract, FirstCallsAfterEachStartAreSlow) {
+    OdooCalls odoo({.cold_calls = 2});
+    const auto busy = [&] { return odoo.execute(arguments_of("res.partner", "read", on(1))).busy; };
+    for (int starts = 0; starts < 2; ++starts) {
+        for (int calls = 0; calls < 2; ++calls) {
+            const auto cold = busy();
+            EXPECT_GE(cold, 900ms);
+            EXPECT_LE(cold, 2400ms);
+        }
+        EXPECT_EQ(busy(), 0ms);
+        odoo.simulator.set_mode(Mode::down, 1, 0ms);
+        odoo.simulator.set_mode(Mode::up, 1, 0ms);
+    }
+}
+
+TEST(OdooContract, DatabaseThatIsDownOrFullAnswersAtOnce) {
+    OdooCalls odoo;
+    for (const auto mode : {Mode::database_down, Mode::out_of_slots}) {
+        const auto busy = in_mode(mode)(odoo).busy;
+        EXPECT_GE(busy, 10ms);
+        EXPECT_LE(busy, 20ms);
+    }
 }
 
 TEST(OdooContract, ReadOfAMissingRecordIsNoError) {

@@ -150,10 +150,10 @@ TEST(OdooConcurrency, TwoWorkersOnOneRecordAreCounted) {
     EXPECT_EQ(count(), 0);
     const auto second = write("a");
     EXPECT_EQ(count(), 1);
-    odoo.simulator.end(first);
-    odoo.simulator.end(second);
-    odoo.simulator.end(other);
-    odoo.simulator.end(write("a"));
+    (void)odoo.simulator.end(first);
+    (void)odoo.simulator.end(second);
+    (void)odoo.simulator.end(other);
+    (void)odoo.simulator.end(write("a"));
     EXPECT_EQ(count(), 1);
 }
 

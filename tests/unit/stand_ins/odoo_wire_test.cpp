@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <array>
+#include <functional>
+
 #include <gtest/gtest.h>
 
 #include "tests/stand_ins/odoo_sim/business/latency.hpp"
@@ -221,6 +225,173 @@ TEST(OdooWire, MeasuredLatencyOfWholeOrdersIsThatOfTheTable) {
     EXPECT_NEAR(orders_per_second(50), 12, 3);
 }
 
+struct Loaded {
+    std::vector<std::chrono::milliseconds> took;  ///< calls, sorted
+    std::size_t failed = 0;
+    [[nodiscard]] std::chrono::milliseconds p50() const { return took.at(took.size() / 2); }
+    [[nodiscard]] std::chrono::milliseconds max() const { return took.back(); }
+    [[nodiscard]] double per_second(std::chrono::seconds span) const {
+        return static_cast<double>(took.size() - failed) / static_cast<double>(span.count());
+    }
+};
+
+/// Connections that call one after another for a while, each with a worker of its own, in the time
+/// that the stand-in says.
+Loaded load_with(OdooCalls& odoo,
+                 const std::vector<std::function<Json()>>& connections,
+                 std::chrono::seconds span) {
+    struct Busy {
+        std::chrono::milliseconds began{};
+        std::chrono::milliseconds ends{};
+        HttpRequest request{};
+        HttpReply reply{};
+    };
+    std::vector<Busy> busy(connections.size());
+    Loaded loaded;
+    for (;;) {
+        const auto next = std::ranges::min_element(busy, {}, &Busy::ends);
+        if (next->ends >= span) {
+            std::ranges::sort(loaded.took);
+            return loaded;
+        }
+        next->reply.busy = odoo.simulator.end(next->reply);
+        next->reply.written.clear();
+        if (next->reply.busy.count() > 0) {
+            next->ends += next->reply.busy;
+            continue;
+        }
+        next->request.tries = next->reply.tries;
+        if (!next->reply.is_to_repeat) {
+            if (next->reply.takes_worker) {  // not the very first
+                loaded.took.push_back(next->ends - next->began);
+                loaded.failed += OdooCalls::error_in(next->reply).empty() ? 0U : 1U;
+            }
+            const auto& call = connections.at(static_cast<std::size_t>(next - busy.begin()));
+            next->began = next->ends;
+            next->request = OdooCalls::request("object", "execute_kw", call());
+        }
+        next->reply = odoo.simulator.answer(next->request);
+        next->ends += next->reply.busy;
+    }
+}
+
+Loaded write_one_record_with(std::size_t connections) {
+    OdooCalls odoo({.latency = Latency::measured});
+    (void)odoo.simulator.end(odoo.execute(
+        list({"plant", 2, "demo-key", "res.partner", "create", list({{{"name", "P"}}})})));
+    const auto write = [] {
+        return list(
+            {"plant", 2, "demo-key", "res.partner", "write", list({list({1}), {{"name", "Q"}}})});
+    };
+    return load_with(odoo, std::vector<std::function<Json()>>(connections, write), 15s);
+}
+
+/// Orders a second that are created, confirmed and done, each connection with its product.
+double orders_per_second(const std::vector<int>& products) {
+    OdooCalls odoo({.latency = Latency::measured});
+    for (const char* name : {"Nut", "Bolt"}) {
+        (void)odoo.simulator.end(odoo.execute(
+            list({"plant", 2, "demo-key", "product.product", "create", list({{{"name", name}}})})));
+    }
+    std::size_t orders = 0;
+    std::vector<std::function<Json()>> connections;
+    for (const auto product : products) {
+        connections.emplace_back([&orders, product, order = 0U, step = 0]() mutable {
+            constexpr std::array methods{"create", "action_confirm", "button_mark_done"};
+            const auto* const method = methods.at(static_cast<std::size_t>(step));
+            order = step == 0 ? static_cast<unsigned>(++orders) : order;
+            const auto about = step == 0 ? list({{{"product_id", product}}}) : on(order);
+            step = (step + 1) % 3;
+            return list({"plant", 2, "demo-key", "mrp.production", method, about});
+        });
+    }
+    constexpr auto span = 50s;
+    return load_with(odoo, connections, span).per_second(span) / 3;
+}
+
+TEST(OdooWire, OneRecordOfManyWritersIsFastInTheMiddleAndSlowAtWorst) {
+    const auto alone = write_one_record_with(1);
+    EXPECT_EQ(alone.p50(), alone.max());
+    for (const std::size_t connections : {2U, 8U}) {
+        const auto many = write_one_record_with(connections);
+        EXPECT_LE(many.p50(), 4 * alone.p50()) << connections;
+        EXPECT_GE(many.max(), 20 * alone.p50()) << connections;
+    }
+}
+
+TEST(OdooWire, OrdersOfOneProductAreSlowerOnTwoConnectionsAndOfTwoProductsFaster) {
+    EXPECT_NEAR(orders_per_second({1}), 3.3, 0.3);
+    EXPECT_NEAR(orders_per_second({1, 1}), 2.0, 0.6);
+    EXPECT_NEAR(orders_per_second({1, 2}), 6.3, 0.6);
+}
+
+TEST(OdooWire, CountsInOneLocationCollideThoughTheProductsDiffer) {
+    OdooCalls odoo({.latency = Latency::measured});
+    for (int number = 0; number < 2; ++number) {
+        (void)odoo.simulator.end(odoo.execute(list({"plant",
+                                                    2,
+                                                    "demo-key",
+                                                    "product.product",
+                                                    "create",
+                                                    list({{{"name", std::to_string(number)}}})})));
+        (void)odoo.simulator.end(odoo.execute(list({"plant",
+                                                    2,
+                                                    "demo-key",
+                                                    "stock.location",
+                                                    "create",
+                                                    list({{{"name", std::to_string(number)}}})})));
+    }
+    const auto count = [](int product, int location) {
+        return [=] {
+            return list({"plant",
+                         2,
+                         "demo-key",
+                         "stock.quant",
+                         "create",
+                         list({{{"product_id", product},
+                                {"location_id", location},
+                                {"inventory_quantity_auto_apply", 5}}}),
+                         {{"context", {{"inventory_mode", true}}}}});
+        };
+    };
+    const auto apart = load_with(odoo, {count(1, 1), count(2, 2)}, 20s);
+    EXPECT_EQ(apart.p50(), apart.max());
+    const auto together = load_with(odoo, {count(1, 1), count(2, 1)}, 20s);
+    EXPECT_GT(together.max(), 2 * apart.max());
+}
+
+TEST(OdooWire, SleepsOfACallThatIsTriedAgainGrowUntilItFailsWithAConflict) {
+    OdooCalls odoo({.latency = Latency::measured});
+    const auto write = [](std::size_t tries) {
+        auto request = OdooCalls::request("object",
+                                          "execute_kw",
+                                          list({"plant",
+                                                2,
+                                                "demo-key",
+                                                "res.partner",
+                                                "write",
+                                                list({list({1}), {{"name", "Q"}}})}));
+        request.tries = tries;
+        return request;
+    };
+    (void)odoo.simulator.end(odoo.execute(
+        list({"plant", 2, "demo-key", "res.partner", "create", list({{{"name", "P"}}})})));
+    (void)odoo.simulator.answer(write(0));  // whose worker stays busy
+    bool has_repeated = false;
+    bool has_failed = false;
+    for (int trial = 0; trial < 50; ++trial) {
+        const auto early = odoo.simulator.answer(write(0));
+        has_repeated = has_repeated || early.is_to_repeat;
+        EXPECT_LE(early.busy, 2'100ms);
+        const auto last = odoo.simulator.answer(write(tries_max - 1));
+        EXPECT_FALSE(last.is_to_repeat);
+        has_failed =
+            has_failed || OdooCalls::error_in(last) == "psycopg2.errors.SerializationFailure";
+    }
+    EXPECT_TRUE(has_repeated);
+    EXPECT_TRUE(has_failed);
+}
+
 TEST(OdooWire, WorkersHaveBeenBusyForAsLongAsTheirCallsTook) {
     OdooCalls odoo({.latency = Latency::measured});
     const auto busy_ms = [&] {
@@ -230,7 +401,7 @@ TEST(OdooWire, WorkersHaveBeenBusyForAsLongAsTheirCallsTook) {
     };
     const auto reply = odoo.execute(list({"plant", 2, "demo-key", "res.partner", "search_count"}));
     EXPECT_EQ(busy_ms(), 0);
-    odoo.simulator.end(reply);
+    (void)odoo.simulator.end(reply);
     EXPECT_EQ(busy_ms(), reply.busy.count());
     EXPECT_GT(reply.busy.count(), 0);
 }

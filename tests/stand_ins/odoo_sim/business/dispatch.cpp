@@ -2,7 +2,9 @@
 
 namespace millrace::stand_ins {
 
-Json dispatch(Database& database, const MethodCall& call) {
+Json dispatch(Database& database,
+              const MethodCall& call,
+              const std::function<void()>& before_commit) {
     (void)Database::model(call.model);
     if (call.method.starts_with('_')) {
         throw OdooError{"odoo.exceptions.AccessError",
@@ -29,6 +31,7 @@ Json dispatch(Database& database, const MethodCall& call) {
             throw OdooError{"builtins.AttributeError",
                             "The method '" + call.model + "." + call.method + "' does not exist"};
         }
+        before_commit();
         database.commit();
         return result;
     } catch (const Json::exception& error) {  // arguments of a wrong shape

@@ -213,6 +213,9 @@ Json win(Database& database, const MethodCall& call, RecordId id) {
 
 /// A repeat posts a second message: only a marker can tell.
 Json post_message(Database& database, const MethodCall& call, RecordId id) {
+    if (!call.has_email) {
+        throw user_error("Unable to send message, please configure the sender's email address.");
+    }
     return database.create(
         "mail.message",
         {{"model", call.model}, {"res_id", id}, {"body", call.keyword.value("body", Json(""))}});
@@ -253,6 +256,7 @@ bool run_flow(Database& database, const MethodCall& call, Json& result) {
     result = true;
     const auto before = database.mark();
     for (const auto id : call.ids()) {
+        database.need(call.model, id);
         result = flow->action(database, call, id);
         if (result.is_object() && call.ids().size() > 1) {
             database.roll_back_to(before);  // the wizard is for all, and nothing is done for any

@@ -62,7 +62,7 @@ Json value_of(Database& database, const std::string& model, RecordId id, const s
     Json rows;
     (void)run_record_method(database, read, rows);
     if (rows.empty()) {
-        (void)database.at(model, id);  // throws the MissingError
+        database.need(model, id);  // throws the MissingError
     }
     return rows.at(0).at(field);
 }

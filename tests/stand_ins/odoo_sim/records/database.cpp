@@ -65,11 +65,15 @@ void Database::check(const Model& model, const Json& values) const {
                 "The operation cannot be completed: Missing required value for the field '" +
                 field.label + "' (" + name + ")");
         }
+        if (field.is_positive && value->is_number() && *value <= 0) {
+            throw validation_error("The operation cannot be completed: " + field.label +
+                                   " must be positive!");
+        }
         if (field.type != FieldType::many2one || value == values.end() || is_empty(*value)) {
             continue;
         }
         const auto id = value->get<RecordId>();
-        if (!has(field.comodel, id)) {
+        if (!exists(field.comodel, id)) {
             throw missing(field.comodel, id);
         }
         if (field.comodel == "product.product" &&
@@ -121,9 +125,7 @@ RecordId Database::create(const std::string& name, const Json& values) {
 
 void Database::write(const std::string& name, RecordId id, const Json& values) {
     const auto& described = model(name);
-    if (!has(name, id)) {
-        throw missing(name, id);
-    }
+    need(name, id);
     store(described, id, values);
     tell({.model = name, .id = id, .kind = RecordChange::Kind::write});
 }
@@ -170,9 +172,7 @@ void Database::store(const Model& described, RecordId id, const Json& values) {
 }
 
 void Database::unlink(const std::string& name, RecordId id) {
-    if (!has(name, id)) {
-        throw missing(name, id);
-    }
+    need(name, id);
     tell({.model = name, .id = id, .kind = RecordChange::Kind::unlink});
     keep_for_undo(name, id);
     if (const auto& external = tables_[name][id].external_id; !external.empty()) {
@@ -182,12 +182,22 @@ void Database::unlink(const std::string& name, RecordId id) {
 }
 
 bool Database::has(const std::string& name, RecordId id) const {
+    return exists(name, id) && (viewer_ == Viewer::everything || !hidden_.contains({name, id}));
+}
+
+void Database::need(const std::string& name, RecordId id) const {
+    if (!has(name, id)) {
+        throw missing(name, id);
+    }
+}
+
+bool Database::exists(const std::string& name, RecordId id) const {
     const auto table = tables_.find(name);
     return table != tables_.end() && table->second.contains(id);
 }
 
 const StoredRecord& Database::at(const std::string& name, RecordId id) const {
-    if (!has(name, id)) {
+    if (!exists(name, id)) {
         throw missing(name, id);
     }
     return tables_.at(name).at(id);
@@ -203,7 +213,7 @@ const std::map<RecordId, StoredRecord>& Database::all(const std::string& name) c
 std::vector<RecordId> Database::by_name(const std::string& name, const std::string& text) const {
     std::vector<RecordId> found;
     for (const auto& [id, record] : all(name)) {
-        if (display_name(name, id) == text) {
+        if (has(name, id) && display_name(name, id) == text) {
             found.push_back(id);
         }
     }

@@ -50,10 +50,16 @@ class Database {
     [[nodiscard]] RecordId create(const std::string& name, const Json& values);
     void write(const std::string& name, RecordId id, const Json& values);
     void unlink(const std::string& name, RecordId id);
+    /// Whether it is there and the viewer may see it.
     [[nodiscard]] bool has(const std::string& name, RecordId id) const;
-    /// Throws OdooError: a MissingError.
+    /// Whether it is there, seen or not.
+    [[nodiscard]] bool exists(const std::string& name, RecordId id) const;
+    /// Throws OdooError, a MissingError, unless the viewer has it.
+    void need(const std::string& name, RecordId id) const;
+    /// Also of one that is hidden. Throws OdooError: a MissingError.
     [[nodiscard]] const StoredRecord& at(const std::string& name, RecordId id) const;
     [[nodiscard]] const std::map<RecordId, StoredRecord>& all(const std::string& name) const;
+    /// Of those that the viewer may see.
     [[nodiscard]] std::vector<RecordId> by_name(const std::string& name,
                                                 const std::string& text) const;
 
@@ -88,6 +94,15 @@ class Database {
     }
     void roll_back_to(const Mark& mark);
     [[nodiscard]] const std::vector<Change>& journal() const { return journal_; }
+    /// Changes of the open transaction.
+    [[nodiscard]] const std::vector<Change>& pending() const { return pending_; }
+
+    /// Whose eyes the database is seen with.
+    enum class Viewer : std::uint8_t { everything, user };
+    void view_as(Viewer viewer) { viewer_ = viewer; }
+    /// A record rule keeps users from seeing a record.
+    void hide(const std::string& name, RecordId id) { hidden_.insert({name, id}); }
+    void show(const std::string& name, RecordId id) { hidden_.erase({name, id}); }
 
     /// Products whose every use is refused, as by a business rule.
     void refuse_product(const std::string& name) { refused_.insert(name); }
@@ -115,6 +130,8 @@ class Database {
     std::int64_t now_us_ = 0;
     std::function<void(const RecordChange&)> watcher_;
     std::set<std::string> refused_;
+    Viewer viewer_ = Viewer::everything;
+    std::set<std::pair<std::string, RecordId>> hidden_;
     std::vector<Change> journal_;
     std::vector<Change> pending_;
     std::vector<Undo> undo_;

@@ -117,7 +117,7 @@ void load_row(Database& database,
         external_id = "__import__." + external_id;
     }
     const auto [known_model, known] = database.find(external_id);
-    if (known_model == model && database.has(model, known)) {
+    if (known_model == model && database.exists(model, known)) {
         database.write(model, known, values);
         ids.push_back(known);
         return;

@@ -97,7 +97,9 @@ bool is_match(const Database& database,
 std::vector<RecordId> in_order(const Database& database, const MethodCall& call) {
     std::vector<RecordId> ids;
     for (const auto& [id, record] : database.all(call.model)) {
-        ids.push_back(id);
+        if (database.has(call.model, id)) {
+            ids.push_back(id);
+        }
     }
     const auto order = call.keyword.value("order", std::string("id"));
     if (order.starts_with("write_date")) {
@@ -135,7 +137,7 @@ std::vector<RecordId> search(const Database& database, const MethodCall& call) {
 Json read(const Database& database, const MethodCall& call) {
     Json rows = Json::array();
     for (const auto id : call.ids()) {
-        if (database.has(call.model, id)) {  // a missing one is left out without an error
+        if (database.has(call.model, id)) {  // a missing or hidden one is left out without an error
             auto fields = call.argument(1, "fields");
             rows.push_back(
                 read_record(database, call.model, id, fields.is_array() ? fields : Json::array()));
@@ -176,7 +178,7 @@ Json name_search(const Database& database, const MethodCall& call) {
     Json found = Json::array();
     for (const auto& [id, record] : database.all(call.model)) {
         const auto name = database.display_name(call.model, id);
-        if (name.find(text) != std::string::npos) {
+        if (database.has(call.model, id) && name.find(text) != std::string::npos) {
             found.push_back({id, name});
         }
     }
@@ -205,6 +207,7 @@ Json fields_get(const MethodCall& call) {
 Json get_metadata(const Database& database, const MethodCall& call) {
     Json about = Json::array();
     for (const auto id : call.ids()) {
+        database.need(call.model, id);
         const auto& external_id = database.at(call.model, id).external_id;
         about.push_back(
             {{"id", id}, {"xmlid", external_id.empty() ? Json(false) : Json(external_id)}});
@@ -219,7 +222,7 @@ Json check_object_reference(const Database& database, const MethodCall& call) {
     if (model.empty()) {
         throw value_error("External ID not found in the system: " + name);
     }
-    return {model, id};
+    return {model, database.has(model, id) ? Json(id) : Json(false)};
 }
 
 }  // namespace

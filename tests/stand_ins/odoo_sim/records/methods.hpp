@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "tests/stand_ins/odoo_sim/records/database.hpp"
@@ -13,6 +14,7 @@ struct MethodCall {
     Json positional = Json::array();
     Json keyword = Json::object();
     bool is_administrator = false;
+    bool has_email = true;  ///< of the user that calls
 
     /// Positional argument, or the keyword of that name, or null.
     [[nodiscard]] Json argument(std::size_t index, const char* name) const;
@@ -21,8 +23,11 @@ struct MethodCall {
     [[nodiscard]] std::vector<RecordId> ids() const;
 };
 
-/// Runs any method that the stand-in knows. Throws OdooError.
-[[nodiscard]] Json dispatch(Database& database, const MethodCall& call);
+/// Runs any method that the stand-in knows. Throws OdooError, also that of `before_commit`; then
+/// nothing of the call stays.
+[[nodiscard]] Json dispatch(Database& database,
+                            const MethodCall& call,
+                            const std::function<void()>& before_commit);
 
 /// create, write, read, unlink, search, ...; false when the method is not one of them.
 [[nodiscard]] bool run_record_method(Database& database, const MethodCall& call, Json& result);

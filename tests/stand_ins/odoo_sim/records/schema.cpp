@@ -37,6 +37,11 @@ Field needed(Field field) {
     return field;
 }
 
+Field positive(Field field) {
+    field.is_positive = true;
+    return field;
+}
+
 constexpr auto integer = FieldType::integer;
 constexpr auto real = FieldType::real;
 
@@ -48,7 +53,7 @@ void add_manufacturing(std::map<std::string, Model, std::less<>>& models) {
     add("mrp.production",
         {{"name", text("Reference")},
          {"product_id", needed(relation("Product", "product.product"))},
-         {"product_qty", needed(number(real, "Quantity To Produce", "1"))},
+         {"product_qty", positive(needed(number(real, "Quantity To Produce", "1")))},
          {"qty_producing", number(real, "Quantity Producing")},
          {"qty_produced", number(real, "Quantity Produced")},
          {"components_used", number(real, "Components Used")},

@@ -24,6 +24,7 @@ struct Field {
     std::string label;  ///< as messages to people show it
     bool is_required = false;
     bool is_unique = false;
+    bool is_positive = false;          ///< a constraint of the database
     std::vector<std::string> choices;  ///< of a selection
     std::string comodel;               ///< of a relation
     std::string inverse;               ///< of a one2many: the many2one on the other side
