@@ -16,6 +16,19 @@ bool is_unknown_id(const Fault& fault) {
     return fault.error.find("External ID not found") != std::string::npos;
 }
 
+/// Fields that a step writes, reads or judges by; of `product_id/.id` that is `product_id`.
+std::set<std::string> names_in(const Step& step) {
+    std::set<std::string> names;
+    for (const auto& field : step.fields) {
+        names.insert(field.name.substr(0, field.name.find('/')));
+    }
+    names.insert(step.read.begin(), step.read.end());
+    for (const auto& [name, values] : step.expect.items()) {
+        names.insert(name);
+    }
+    return names;
+}
+
 }  // namespace
 
 struct DryRun::State {
@@ -136,7 +149,36 @@ void DryRun::write(State& state, const Work& work) {
     (void)state.leave(std::move(brought));
 }
 
+std::optional<Fault> DryRun::unknown_in(const Step& step) {
+    if (!ask_) {
+        return std::nullopt;
+    }
+    auto known = fields_.find(step.model);
+    if (known == fields_.end()) {
+        Call call{.model = step.model, .method = "fields_get"};
+        call.named = {{"attributes", Json::array({"type"})}};
+        known = fields_.emplace(step.model, ask_(call)).first;
+    }
+    if (const auto* const fault = std::get_if<Fault>(&known->second)) {
+        return Fault{.cause = fault->cause, .error = step.place + ": " + fault->error};
+    }
+    const auto fields = Json::parse(std::get<std::string>(known->second), nullptr, false);
+    for (const auto& name : names_in(step)) {
+        if (fields.is_object() && name != "id" && !fields.contains(name)) {
+            return Fault{
+                .cause = Cause::mapping,
+                .error = step.place + ": " + step.model + " has no field \"" + name + "\""};
+        }
+    }
+    return std::nullopt;
+}
+
 bool DryRun::pass_block(State& state) {
+    for (auto at = state.step; at < state.step + block_length(state.rule.steps, state.step); ++at) {
+        if (const auto fault = unknown_in(state.rule.steps[at])) {
+            return state.refuse(*fault);
+        }
+    }
     auto evaluated = evaluate_block(
         state.rule.steps,
         {.event_id = state.tried.event_id, .step = state.step, .feed = state.rule.feed},
@@ -162,6 +204,9 @@ bool DryRun::pass_block(State& state) {
 
 bool DryRun::pass(State& state) {
     const auto& step = state.current();
+    if (const auto fault = unknown_in(step)) {
+        return state.refuse(*fault);
+    }
     if (step.proof == Proof::ledger) {
         return pass_block(state);
     }

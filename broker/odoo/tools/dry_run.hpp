@@ -1,6 +1,8 @@
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,8 +29,8 @@ struct Tried {
 
 /// Shows what a mapping makes of events, without changing anything.
 ///
-/// Promise:  `ask` gets reads alone: lookups and the state that calls are judged by. Without it ids
-///           are assumed.
+/// Promise:  `ask` gets reads alone: lookups, the state that calls are judged by, the fields of
+///           models. Without it ids are assumed, and whatever a step names is there.
 class DryRun {
   public:
     using Ask = std::function<Reply(const Call&)>;
@@ -41,6 +43,8 @@ class DryRun {
     struct State;
     [[nodiscard]] bool pass(State& state);
     [[nodiscard]] bool pass_block(State& state);
+    /// What Odoo does not know of a step: its model, or fields of it.
+    [[nodiscard]] std::optional<Fault> unknown_in(const Step& step);
     [[nodiscard]] bool look_up(State& state, const Work& work);
     void write(State& state, const Work& work);
     [[nodiscard]] Json assume(const std::vector<std::string>& fields);
@@ -49,6 +53,7 @@ class DryRun {
     const Mapping& mapping_;
     Ask ask_;
     std::int64_t last_assumed_ = 0;
+    std::map<std::string, Reply> fields_;  ///< of models, as Odoo has told
 };
 
 }  // namespace millrace::broker::odoo

@@ -95,10 +95,18 @@ class OdooCommands(unittest.TestCase):
         self.assertIn('found: {"id":1}', shown)
         self.assertIn("creates millrace.lot_WO_32_1", shown)
         stats = self.odoo.ask("stats")
-        self.assertEqual(stats["calls"].keys(), {"product.product.search_read", "ir.model.data.check_object_reference"})
+        self.assertEqual({name.rpartition(".")[2] for name in stats["calls"]}, {"fields_get", "search_read", "check_object_reference"})
         self.odoo.tell("forget", model="product.product", name="Nut")
         done = self.run_odoo("try", self.mapping, "--event", self.event, *against, code=1)
         self.assertIn("no product.product is found by", done.stdout)
+
+    def test_try_against_odoo_names_a_model_and_a_field_that_it_does_not_know(self):
+        text = pathlib.Path(self.mapping).read_text()
+        for known, other, said in (("stock.lot", "stock.lott", "Object stock.lott doesn't exist"),
+                                   ("product_id:", "produkt_id:", 'has no field "produkt_id"')):
+            mapping = self.write("other.yaml", text.replace(known, other))
+            done = self.run_odoo("try", mapping, "--event", self.event, *self.target("--against"), code=1)
+            self.assertIn(said, done.stdout)
 
     def test_try_says_what_the_guard_says_and_what_is_no_event(self):
         other = self.write("other.jsonl", json.dumps({**EVENT, "value": {"rejected": 0}}) + "\n" + json.dumps({**EVENT, "topic": "x"}) + "\n")

@@ -47,21 +47,43 @@ TEST_F(DryRunTest, AsksForReadsAndNeverForWhatChanges) {
     const auto tried = run(
         [&](const Call& call) -> Reply {
             asked.push_back(call.method);
+            if (call.method == "fields_get") {
+                return R"({"state":{}})";
+            }
             return call.method == "read" ? R"([{"id":9,"state":"draft"}])" : R"(["m",9])";
         },
         wanted);
     EXPECT_EQ(tried.calls.back().call.ids->dump(), "[9]");
-    EXPECT_THAT(asked, ElementsAre("check_object_reference", "read"));
+    EXPECT_THAT(asked, ElementsAre("fields_get", "check_object_reference", "read"));
 }
 
 TEST_F(DryRunTest, NothingFoundIsTheFaultThatTheSinkWouldHave) {
     const auto tried = run(
-        [](const Call&) -> Reply {
+        [](const Call& call) -> Reply {
+            if (call.method == "fields_get") {
+                return R"({"state":{}})";
+            }
             return classify_error("builtins.ValueError", "External ID not found in the system: x");
         },
         wanted);
     EXPECT_EQ(tried.outcome, "mapping");
     EXPECT_THAT(tried.error, HasSubstr("no m is found by millrace.WO-1"));
+}
+
+TEST_F(DryRunTest, UnknownModelIsTheFaultThatOdooHas) {
+    const auto tried = run(
+        [](const Call&) -> Reply {
+            return classify_error("odoo.exceptions.UserError", "Object m doesn't exist");
+        },
+        wanted);
+    EXPECT_EQ(tried.outcome, "mapping");
+    EXPECT_THAT(tried.error, HasSubstr("m.yaml:5: odoo.exceptions.UserError: Object m doesn't"));
+}
+
+TEST_F(DryRunTest, UnknownFieldOfAStepIsNamed) {
+    const auto tried = run([](const Call&) -> Reply { return R"({"name":{}})"; }, wanted);
+    EXPECT_EQ(tried.outcome, "mapping");
+    EXPECT_THAT(tried.error, HasSubstr("m.yaml:5: m has no field \"state\""));
 }
 
 TEST_F(DryRunTest, OutageEndsIt) {
