@@ -166,6 +166,10 @@ ExitCode verify(Session& session, const VerifyOptions& options) {
     } else {
         print_table(session, result);
     }
+    if (result.events == 0) {
+        session.warn("no event lies in the window, so nothing was compared");
+        return ExitCode::not_found;
+    }
     return result.findings.empty() ? ExitCode::ok : ExitCode::refused;
 }
 
@@ -177,7 +181,8 @@ void add_odoo_verify(Registry& registry) {
         registry,
         {"verify",
          "Compare a window of events with what stands in Odoo: missing, doubled, different. Ends "
-         "with 1 when something is, or could not be compared",
+         "with 1 when something is, or could not be compared, with 3 when no event lies in the "
+         "window",
          "millrace odoo verify --mapping odoo-mrp.yaml --from 2026-11-01 --to 2026-12-01 --url "
          "http://127.0.0.1:8069 --database plant --login millrace --key-file odoo.key"},
         options,
