@@ -100,6 +100,16 @@ Result<void> check_subscription(const CatalogView& view, const std::string& name
     return ok();
 }
 
+/// A subscription waits for topics to come; a replay has only those that are there.
+Result<void> check_topics(const CatalogView& view, const std::vector<std::string>& patterns) {
+    const auto unmatched = std::ranges::find_if(
+        patterns, [&](const auto& pattern) { return view.matching({pattern}).empty(); });
+    if (unmatched != patterns.end()) {
+        return fail(Errc::unknown_topic, "no topic matches \"" + *unmatched + "\"");
+    }
+    return ok();
+}
+
 }  // namespace
 
 Result<void> check_job(const Job& job) {
@@ -142,6 +152,7 @@ Result<void> ShardJobs::check(const Job& job) const {
     if (job.kind == JobKind::redrive) {
         return check_subscription(*view, job.redrive.query.subscription);
     }
+    MILLRACE_TRY(check_topics(*view, job.replay.topics));
     if (!job.replay.to_subscription.empty()) {
         MILLRACE_TRY(check_subscription(*view, job.replay.to_subscription));
         if (!wire::is_topic_name(replay_topic_of(job.replay.to_subscription))) {

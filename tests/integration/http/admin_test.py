@@ -170,6 +170,7 @@ class Admin(unittest.TestCase):
         self.refused("GET", "/v1/jobs/x", None, 404, "not_found")
         self.refused("POST", "/v1/replays", {"topics": [TOPIC], "from": "2020-01-01T00:00:00Z"}, 400, "invalid_argument")
         self.refused("POST", "/v1/replays", {"topics": [TOPIC], "from": "2020-01-01T00:00:00Z", "to_topic": "no.such"}, 404, "unknown_topic")
+        self.refused("POST", "/v1/replays", {"topics": [TOPIC, "no.such.>"], "from": "2020-01-01T00:00:00Z", "dry_run": True}, 404, "unknown_topic")
 
 
 class Document(unittest.TestCase):

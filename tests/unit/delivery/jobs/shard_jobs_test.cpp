@@ -21,7 +21,10 @@ Job replay_to(const std::string& topic) {
 
 /// A shard with its jobs over a simulated disk.
 struct ShardJobsTest : ::testing::Test {
-    ShardJobsTest() { fixture.make_topic("copy"); }
+    ShardJobsTest() {
+        fixture.make_topic("copy");
+        fixture.make_topic("a.b");
+    }
     ~ShardJobsTest() override { delivery.reset(); }
     ShardJobsTest(const ShardJobsTest&) = delete;
     ShardJobsTest& operator=(const ShardJobsTest&) = delete;
@@ -95,6 +98,10 @@ TEST_F(ShardJobsTest, StatesChangeOnlyAsTheyMay) {
 TEST_F(ShardJobsTest, WhatNoJobCouldDoIsRefused) {
     EXPECT_EQ(create(replay_to("gone")).error().code, Errc::unknown_topic);
     auto job = replay_to("copy");
+    job.replay.topics.emplace_back("nobody.>");
+    EXPECT_EQ(create(job).error().code, Errc::unknown_topic);
+    EXPECT_THAT(create(job).error().text, HasSubstr("no topic matches \"nobody.>\""));
+    job = replay_to("copy");
     job.replay.where = ".value |= (";
     EXPECT_THAT(create(job).error().text, HasSubstr("where: "));
     job = replay_to("copy");
