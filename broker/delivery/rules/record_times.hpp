@@ -1,15 +1,16 @@
 #pragma once
 
 #include <optional>
-#include <string_view>
 
 #include "client/wire/record.hpp"
 #include "storage/base/clock.hpp"
+#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::broker::delivery {
 
-inline constexpr std::string_view deliver_after_header = "deliver-after";
-inline constexpr std::string_view expires_at_header = "expires-at";
+using millrace::deliver_after_header;
+using millrace::expires_at_header;
+using millrace::parse_moment;
 
 /// When a record may go out, and until when, as its headers say.
 struct RecordTimes {
@@ -26,9 +27,5 @@ struct RecordTimes {
 };
 
 [[nodiscard]] RecordTimes record_times(const wire::RecordView& record);
-
-/// A moment as RFC 3339 (`2026-11-20T06:00:00Z`, with a fraction or an offset) or as milliseconds
-/// since 1970. Nothing for anything else.
-[[nodiscard]] std::optional<UnixMicros> parse_moment(std::string_view text);
 
 }  // namespace millrace::broker::delivery

@@ -12,6 +12,7 @@
 
 #include "client/cli/app/stop_signal.hpp"
 #include "client/cli/text/usage_error.hpp"
+#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::cli {
 namespace {
@@ -29,6 +30,13 @@ TopicRecord split_line(std::string line, const LineRules& rules) {
     out.record.key = line.substr(0, at);
     out.record.value = line.substr(at + rules.key_separator.size());
     return out;
+}
+
+/// One that says no time would be counted by the broker and do nothing.
+void require_time_header(const Header& header) {
+    if (const auto fault = time_header_fault(header.key, header.value)) {
+        throw UsageError(*fault);
+    }
 }
 
 }  // namespace
@@ -62,6 +70,9 @@ TopicRecord parse_line(std::string line, const LineRules& rules) {
         record.headers.push_back({"event-id", std::move(*id)});
     }
     record.headers.insert(record.headers.end(), rules.headers.begin(), rules.headers.end());
+    for (const Header& header : record.headers) {
+        require_time_header(header);
+    }
     record.partition = rules.partition ? rules.partition : record.partition;
     return out;
 }
@@ -71,7 +82,9 @@ Header parse_header_option(const std::string& text) {
     if (equals == std::string::npos || equals == 0) {
         throw UsageError("--header: \"" + text + "\" is not NAME=VALUE");
     }
-    return {text.substr(0, equals), text.substr(equals + 1)};
+    Header header{text.substr(0, equals), text.substr(equals + 1)};
+    require_time_header(header);
+    return header;
 }
 
 LineSource::LineSource(const std::string& file) : descriptor_(STDIN_FILENO) {

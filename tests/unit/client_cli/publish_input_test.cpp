@@ -66,6 +66,17 @@ TEST(ParseHeaderOption, SplitsAtTheFirstEqualsSign) {
     EXPECT_THROW(static_cast<void>(parse_header_option("=b")), UsageError);
 }
 
+TEST(PublishInput, HeaderThatSaysNoTimeIsRefusedOnTheCommandLineAndInALine) {
+    EXPECT_EQ(parse_header_option("deliver-after=2026-11-24T06:00:00Z").key, "deliver-after");
+    EXPECT_THROW((void)parse_header_option("deliver-after=tomorrow"), UsageError);
+    EXPECT_THROW((void)parse_header_option("expires-at="), UsageError);
+    const LineRules rules{.topic = "t", .is_jsonl = true};
+    EXPECT_NO_THROW(
+        (void)parse_line(R"({"value":1,"headers":{"expires-at":"1795500000000"}})", rules));
+    EXPECT_THROW((void)parse_line(R"({"value":1,"headers":{"expires-at":"soon"}})", rules),
+                 UsageError);
+}
+
 class LineSourceTest : public testing::Test {
   protected:
     /// A file of the test's own with this content.

@@ -27,6 +27,21 @@ TEST(RecordInput, LinesAreRecordsAndABadOneStandsForItself) {
     EXPECT_EQ(records.value()[2].value().value, "3");
 }
 
+TEST(RecordInput, AHeaderThatSaysNoTimeRefusesItsRecordAlone) {
+    const auto records = parse_records(
+        request_of("{\"value\":1,\"headers\":{\"deliver-after\":\"tomorrow\"}}\n"
+                   "{\"value\":1,\"headers\":{\"deliver-after\":\"2026-11-24T06:00:00Z\"}}\n"
+                   "{\"value\":1,\"headers\":{\"expires-at\":\"\"}}"),
+        "application/x-ndjson",
+        3);
+    ASSERT_TRUE(records);
+    EXPECT_EQ(records.value()[0].error().code, Errc::invalid_argument);
+    EXPECT_THAT(records.value()[0].error().text,
+                HasSubstr("deliver-after says no time: \"tomorrow\""));
+    EXPECT_TRUE(records.value()[1]);
+    EXPECT_THAT(records.value()[2].error().text, HasSubstr("expires-at says no time: \"\""));
+}
+
 TEST(RecordInput, AListAndOneRecordAreJson) {
     EXPECT_EQ(
         parse_records(request_of(R"([{"value":1},{"x":2}])"), "application/json", 9).value().size(),

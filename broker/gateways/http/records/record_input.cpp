@@ -9,6 +9,7 @@
 #include "broker/gateways/http/records/cloud_event.hpp"
 #include "broker/gateways/http/routing/body_check.hpp"
 #include "client/wire/event_id.hpp"
+#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -109,6 +110,21 @@ Result<IncomingRecord> from_bytes(const Request& request) {
     return record;
 }
 
+/// The broker would take a time that it cannot read, count it, and deliver at once.
+void refuse_bad_times(ParsedRecords& records) {
+    for (auto& record : records) {
+        if (!record) {
+            continue;
+        }
+        for (const auto& [name, value] : record.value().headers) {
+            if (auto fault = time_header_fault(name, value)) {
+                record = fail(Errc::invalid_argument, std::move(*fault));
+                break;
+            }
+        }
+    }
+}
+
 void give_event_ids(ParsedRecords& records, std::string_view request_id) {
     for (std::size_t i = 0; i < records.size(); ++i) {
         if (!records[i] || records[i].value().header(wire::event_id_header)) {
@@ -172,6 +188,7 @@ Result<ParsedRecords> parse_records(const Request& request,
     if (records.empty()) {
         return fail(Errc::invalid_argument, "there is no record in the body");
     }
+    refuse_bad_times(records);
     if (const auto id = request.header("idempotency-key"); id && !id->empty()) {
         give_event_ids(records, *id);
     }
