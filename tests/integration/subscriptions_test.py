@@ -44,6 +44,7 @@ class Subscriptions(unittest.TestCase):
         eventually(10, lambda: self.describe()["lag_records"] == 0, "everything settled")
         status = self.describe()
         self.assertEqual((status["filtered"], status["filter_failed"]), (91, 1))
+        self.assertRegex(status["reason"], r"the filter failed last on \S+/\d+@\d+: .*[Cc]annot index")
         self.assertLess(self.metric("millrace_delivery_commands_total"), 40)
         self.broker.kill()
         self.broker.start()

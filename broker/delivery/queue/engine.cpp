@@ -199,6 +199,7 @@ void Engine::take_definition() {
     filter_text_ = info_->filter;
     filter_.reset();
     filter_error_.clear();
+    filter_fault_.clear();
     if (!filter_text_.empty()) {
         auto made = SubscriptionFilter::make(filter_text_);
         if (made) {

@@ -330,7 +330,8 @@ class Engine {
     std::optional<SubscriptionMetrics> metrics_;  ///< once the name is known
     std::optional<SubscriptionFilter> filter_;
     std::string filter_text_;
-    std::string filter_error_;
+    std::string filter_error_;  ///< of the program itself: nothing is delivered
+    std::string filter_fault_;  ///< of the last record that it failed on, which is not delivered
     DispatchLimits limits_;
 
     std::map<PartitionId, Flow> flows_;

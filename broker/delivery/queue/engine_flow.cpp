@@ -20,7 +20,8 @@ constexpr std::size_t partition_ready_max = 256;  ///< of them from one partitio
 constexpr std::size_t records_per_read = 64;      ///< as a guess, while a read is under way
 constexpr Duration filter_time_max{1'000};        ///< then others have their turn
 constexpr std::size_t filter_records_max = 512;
-constexpr Duration read_again{1'000'000};  ///< what the disk did not give
+constexpr std::size_t filter_fault_bytes_max = 512;  ///< the rest is left out
+constexpr Duration read_again{1'000'000};            ///< what the disk did not give
 
 }  // namespace
 
@@ -259,11 +260,15 @@ bool Engine::is_wanted(const RecordPlacement& placement, const wire::RecordView&
         seen.partition_index = origin->partition_index;
         seen.offset = origin->offset;
     }
-    const auto verdict = filter_->judge(view, seen);
+    auto [verdict, fault] = filter_->judge(view, seen);
     if (verdict == SubscriptionFilter::Verdict::unwanted) {
         metrics_->filtered.add();
     } else if (verdict == SubscriptionFilter::Verdict::failed) {
         metrics_->filter_failed.add();
+        fault.resize(std::min(fault.size(), filter_fault_bytes_max));
+        filter_fault_ = "the filter failed last on " + std::string(seen.topic) + "/" +
+                        std::to_string(seen.partition_index) + "@" +
+                        std::to_string(seen.offset.value) + ": " + fault;
     }
     return verdict == SubscriptionFilter::Verdict::wanted;
 }

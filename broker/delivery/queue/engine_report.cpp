@@ -73,6 +73,9 @@ SubscriptionProgress Engine::progress() const {
     }
     total.stopped_reason = parts_.reason();
     total.reason = reason(total);
+    if (!filter_fault_.empty()) {
+        total.reason += (total.reason.empty() ? "" : "; ") + filter_fault_;
+    }
     return total;
 }
 

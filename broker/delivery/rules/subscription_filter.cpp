@@ -40,13 +40,13 @@ Result<void> check_filter(const std::string& program) {
     return ok();
 }
 
-SubscriptionFilter::Verdict SubscriptionFilter::judge(const wire::RecordView& record,
-                                                      const RecordPlacement& placement) const {
+SubscriptionFilter::Judged SubscriptionFilter::judge(const wire::RecordView& record,
+                                                     const RecordPlacement& placement) const {
     const auto is_wanted = expressions::is_wanted(program_, facts_of(record, placement));
     if (!is_wanted) {
-        return Verdict::failed;
+        return {.verdict = Verdict::failed, .fault = is_wanted.error().text};
     }
-    return is_wanted.value() ? Verdict::wanted : Verdict::unwanted;
+    return {.verdict = is_wanted.value() ? Verdict::wanted : Verdict::unwanted, .fault = {}};
 }
 
 }  // namespace millrace::broker::delivery

@@ -30,10 +30,14 @@ class SubscriptionFilter {
     [[nodiscard]] static Result<SubscriptionFilter> make(const std::string& program);
 
     enum class Verdict : std::uint8_t { wanted, unwanted, failed };
+    struct Judged {
+        Verdict verdict = Verdict::failed;
+        std::string fault;  ///< of a program that failed: jq's own words
+    };
     /// Wanted when the first thing the program gives is neither false nor null. A program that
     /// fails on a record, or gives nothing, does not want it.
-    [[nodiscard]] Verdict judge(const wire::RecordView& record,
-                                const RecordPlacement& placement) const;
+    [[nodiscard]] Judged judge(const wire::RecordView& record,
+                               const RecordPlacement& placement) const;
 
   private:
     explicit SubscriptionFilter(expressions::JqProgram program) : program_(std::move(program)) {}

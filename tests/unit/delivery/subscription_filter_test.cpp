@@ -7,7 +7,7 @@ namespace {
 
 using Verdict = SubscriptionFilter::Verdict;
 
-Verdict judge(const std::string& program, std::string_view value) {
+SubscriptionFilter::Judged judged(const std::string& program, std::string_view value) {
     const auto filter = SubscriptionFilter::make(program);
     EXPECT_TRUE(filter) << filter.error().text;
     return filter.value().judge({.key = "WO-1",
@@ -19,6 +19,10 @@ Verdict judge(const std::string& program, std::string_view value) {
                                  .partition_index = 2,
                                  .offset = Offset{17},
                                  .append_time_us = 6});
+}
+
+Verdict judge(const std::string& program, std::string_view value) {
+    return judged(program, value).verdict;
 }
 
 TEST(SubscriptionFilter, SeesTheWholeRecord) {
@@ -42,6 +46,8 @@ TEST(SubscriptionFilter, AValueThatIsNoJsonIsAString) {
 TEST(SubscriptionFilter, WhatFailsOrGivesNothingIsNotWanted) {
     EXPECT_EQ(judge(".value.scrap > 0 | error", R"({"scrap": 3})"), Verdict::failed);
     EXPECT_EQ(judge(".value.a.b", "\"text\""), Verdict::failed);
+    EXPECT_NE(judged(".value.a.b", "\"text\"").fault.find("Cannot index string"),
+              std::string::npos);
     EXPECT_EQ(judge("empty", "1"), Verdict::unwanted);
     EXPECT_EQ(judge("null", "1"), Verdict::unwanted);
     EXPECT_EQ(judge("0", "1"), Verdict::wanted) << "as in jq, 0 is true";

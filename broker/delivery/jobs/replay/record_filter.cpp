@@ -31,7 +31,7 @@ bool RecordFilter::wants(const wire::RecordView& record, const RecordOrigin& ori
                                     .partition_index = origin.partition_index,
                                     .offset = origin.offset,
                                     .append_time_us = origin.append_time_us};
-    return where_->judge(record, placement) == SubscriptionFilter::Verdict::wanted;
+    return where_->judge(record, placement).verdict == SubscriptionFilter::Verdict::wanted;
 }
 
 }  // namespace millrace::broker::delivery

@@ -43,6 +43,7 @@ TEST_F(Engine, FilterSettlesWhatIsNotWantedInFewCommands) {
     const auto now = progress();
     EXPECT_EQ(now.filtered, 1'980U);
     EXPECT_EQ(now.filter_failed, 1U);
+    EXPECT_THAT(now.reason, HasSubstr("the filter failed last on a.b/0@2000: "));
     EXPECT_EQ(now.lag_records, 0U);
     EXPECT_LE(metric("millrace_delivery_commands_total"), 5);
     restart();
