@@ -132,10 +132,17 @@ TEST_F(SinkSteps, WhatWasMissingIsAskedForAgainOnceARecordHasCome) {
     EXPECT_THAT(acked, ElementsAre("x1", "x2"));
 }
 
-TEST_F(SinkSteps, WriteThatIsNotAnsweredWithTrueIsNoSuccess) {
+TEST_F(SinkSteps, WriteThatIsAnsweredWithNullIsASuccess) {
     steps("      - {action: write, model: m, id: .value | tonumber, fields: {code: '\"a\"'}}\n");
     give({"7"});
     transport.reply(nullptr);
+    EXPECT_THAT(acked, ElementsAre("7"));
+}
+
+TEST_F(SinkSteps, WriteThatIsAnsweredWithFalseIsNoSuccess) {
+    steps("      - {action: write, model: m, id: .value | tonumber, fields: {code: '\"a\"'}}\n");
+    give({"7"});
+    transport.reply(false);
     EXPECT_TRUE(acked.empty());
     EXPECT_THAT(nacks.at("7").error, HasSubstr("m write answered in a shape that is not known"));
 }
