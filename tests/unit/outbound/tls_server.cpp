@@ -92,11 +92,11 @@ PlainServer::PlainServer(asio::io_context& context, std::string answer, Then the
             return;
         }
         socket_.async_read_some(asio::buffer(buffer_),
-                                [this](error_code, std::size_t) { answer(); });
+                                [this](error_code, std::size_t) { write_answer(); });
     });
 }
 
-void PlainServer::answer() {
+void PlainServer::write_answer() {
     error_code ignored;
     asio::write(socket_, asio::buffer(answer_), ignored);
     if (then_ == Then::closes) {

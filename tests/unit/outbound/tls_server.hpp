@@ -61,7 +61,7 @@ class PlainServer {
   private:
     using Tcp = boost::asio::ip::tcp;
 
-    void answer();
+    void write_answer();
 
     std::string answer_;
     Then then_;
