@@ -235,21 +235,33 @@ struct Loaded {
     }
 };
 
+/// A connection with its call.
+struct Caller {
+    std::chrono::milliseconds began{};
+    std::chrono::milliseconds ends{};
+    HttpRequest request{};
+    HttpReply reply{};
+};
+
+/// What it had is answered; nothing of the very first counts.
+void begin_call(Caller& caller, const std::function<Json()>& call, Loaded& loaded) {
+    if (caller.reply.takes_worker) {
+        loaded.took.push_back(caller.ends - caller.began);
+        loaded.failed += OdooCalls::error_in(caller.reply).empty() ? 0U : 1U;
+    }
+    caller.began = caller.ends;
+    caller.request = OdooCalls::request("object", "execute_kw", call());
+}
+
 /// Connections that call one after another for a while, each with a worker of its own, in the time
 /// that the stand-in says.
 Loaded load_with(OdooCalls& odoo,
                  const std::vector<std::function<Json()>>& connections,
                  std::chrono::seconds span) {
-    struct Busy {
-        std::chrono::milliseconds began{};
-        std::chrono::milliseconds ends{};
-        HttpRequest request{};
-        HttpReply reply{};
-    };
-    std::vector<Busy> busy(connections.size());
+    std::vector<Caller> busy(connections.size());
     Loaded loaded;
     for (;;) {
-        const auto next = std::ranges::min_element(busy, {}, &Busy::ends);
+        const auto next = std::ranges::min_element(busy, {}, &Caller::ends);
         if (next->ends >= span) {
             std::ranges::sort(loaded.took);
             return loaded;
@@ -262,13 +274,8 @@ Loaded load_with(OdooCalls& odoo,
         }
         next->request.tries = next->reply.tries;
         if (!next->reply.is_to_repeat) {
-            if (next->reply.takes_worker) {  // not the very first
-                loaded.took.push_back(next->ends - next->began);
-                loaded.failed += OdooCalls::error_in(next->reply).empty() ? 0U : 1U;
-            }
-            const auto& call = connections.at(static_cast<std::size_t>(next - busy.begin()));
-            next->began = next->ends;
-            next->request = OdooCalls::request("object", "execute_kw", call());
+            const auto number = static_cast<std::size_t>(next - busy.begin());
+            begin_call(*next, connections.at(number), loaded);
         }
         next->reply = odoo.simulator.answer(next->request);
         next->ends += next->reply.busy;
@@ -295,6 +302,7 @@ double orders_per_second(const std::vector<int>& products) {
     }
     std::size_t orders = 0;
     std::vector<std::function<Json()>> connections;
+    connections.reserve(products.size());
     for (const auto product : products) {
         connections.emplace_back([&orders, product, order = 0U, step = 0]() mutable {
             constexpr std::array methods{"create", "action_confirm", "button_mark_done"};
