@@ -90,7 +90,7 @@ class Simulator {
   private:
     [[nodiscard]] Mode mode();
     [[nodiscard]] HttpReply answer_odoo(const HttpRequest& request);
-    [[nodiscard]] HttpReply answer_rpc(const HttpRequest& request);
+    [[nodiscard]] HttpReply answer_rpc(const HttpRequest& given);
     [[nodiscard]] HttpReply answer_json2(const HttpRequest& request);
     [[nodiscard]] HttpReply answer_control(const HttpRequest& request);
     [[nodiscard]] Json call_service(const Json& params, HttpReply& reply);

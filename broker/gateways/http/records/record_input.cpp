@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -110,17 +112,20 @@ Result<IncomingRecord> from_bytes(const Request& request) {
     return record;
 }
 
+std::optional<std::string> time_fault(const IncomingRecord& record) {
+    for (const auto& [name, value] : record.headers) {
+        if (auto fault = time_header_fault(name, value)) {
+            return fault;
+        }
+    }
+    return std::nullopt;
+}
+
 /// The broker would take a time that it cannot read, count it, and deliver at once.
 void refuse_bad_times(ParsedRecords& records) {
     for (auto& record : records) {
-        if (!record) {
-            continue;
-        }
-        for (const auto& [name, value] : record.value().headers) {
-            if (auto fault = time_header_fault(name, value)) {
-                record = fail(Errc::invalid_argument, std::move(*fault));
-                break;
-            }
+        if (auto fault = record ? time_fault(record.value()) : std::nullopt) {
+            record = fail(Errc::invalid_argument, std::move(*fault));
         }
     }
 }
