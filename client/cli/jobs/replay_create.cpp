@@ -6,7 +6,6 @@
 #include "client/cli/text/time_text.hpp"
 #include "client/cli/text/usage_error.hpp"
 #include "millrace/client.hpp"
-#include "storage/base/errc.hpp"
 
 namespace millrace::cli {
 namespace {
@@ -44,20 +43,8 @@ ReplayJob job_of(const CreateOptions& options) {
     return job;
 }
 
-/// A subscription waits for topics to come; a replay has only those that are there.
-void require_topics(Session& session, const std::vector<std::string>& patterns) {
-    for (const std::string& pattern : patterns) {
-        if (session.admin().list_topics({pattern}).empty()) {
-            throw ClientError(static_cast<std::uint16_t>(Errc::unknown_topic),
-                              "unknown_topic",
-                              "no topic matches \"" + pattern + "\"");
-        }
-    }
-}
-
 ExitCode create(Session& session, const CreateOptions& options) {
     const ReplayJob job = job_of(options);
-    require_topics(session, job.topics);
     const bool must_wait = options.wait || job.dry_run;
     return announce_job(
         session,
