@@ -1,15 +1,12 @@
 #include "client/expressions/outside_json.hpp"
 
-#include <algorithm>
-
 namespace millrace::expressions {
 namespace {
 
 bool is_nested_too_deep(std::string_view text) {
     std::size_t level = 0;
-    std::size_t deepest = 0;
     bool is_in_text = false;
-    for (std::size_t at = 0; at < text.size(); ++at) {
+    for (std::size_t at = 0; at < text.size() && level <= json_levels_max; ++at) {
         const char c = text[at];
         if (is_in_text) {
             at += c == '\\' ? 1 : 0;
@@ -17,12 +14,12 @@ bool is_nested_too_deep(std::string_view text) {
         } else if (c == '"') {
             is_in_text = true;
         } else if (c == '[' || c == '{') {
-            deepest = std::max(deepest, ++level);
+            ++level;
         } else if (c == ']' || c == '}') {
             level -= level > 0 ? 1 : 0;
         }
     }
-    return deepest > json_levels_max;
+    return level > json_levels_max;
 }
 
 }  // namespace

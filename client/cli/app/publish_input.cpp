@@ -69,10 +69,10 @@ TopicRecord parse_line(std::string line, const LineRules& rules) {
         }
         record.headers.push_back({"event-id", std::move(*id)});
     }
-    record.headers.insert(record.headers.end(), rules.headers.begin(), rules.headers.end());
     for (const Header& header : record.headers) {
         require_time_header(header);
     }
+    record.headers.insert(record.headers.end(), rules.headers.begin(), rules.headers.end());
     record.partition = rules.partition ? rules.partition : record.partition;
     return out;
 }

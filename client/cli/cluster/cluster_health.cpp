@@ -19,8 +19,8 @@ std::string name_all(const std::vector<std::uint64_t>& nodes) {
 }
 
 /// Why a node that is linked could not take over at once; nothing where it could.
-std::optional<std::string> lateness_of(const ClusterStatus& status, const ClusterNode& node) {
-    const auto lag = lag_of(status, node.node);
+std::optional<std::string> lateness_of(const ClusterNode& node,
+                                       const std::optional<ReplicaLag>& lag) {
     if (!node.voter) {
         return "is no voter yet";
     }
@@ -51,7 +51,7 @@ Findings look_at_nodes(const ClusterStatus& status) {
         found.good += node.voter && node.linked && !(lag && lag->is_copying) ? 1U : 0U;
         if (!node.linked) {
             found.unlinked.push_back(node.node);
-        } else if (const auto why = lateness_of(status, node)) {
+        } else if (const auto why = lateness_of(node, lag)) {
             found.late.push_back("node " + std::to_string(node.node) + " " + *why);
         }
     }
