@@ -24,6 +24,7 @@ PeerLink::~PeerLink() {
 }
 
 void PeerLink::on_bytes(std::span<const std::byte> bytes) {
+    heard_ = runtime_.clock().steady_now();
     const auto fed =
         reader_.feed(bytes, [this](const wire::FrameView& frame) { return handle(frame); });
     if (!fed) {

@@ -42,6 +42,8 @@ class PeerLink final : public ConnectionEvents {
     /// Who it is, after hello.
     [[nodiscard]] const std::optional<PeerHello>& hello() const { return hello_; }
     [[nodiscard]] const std::string& address() const { return connection_->peer(); }
+    /// When it last brought anything.
+    [[nodiscard]] SteadyTime heard() const { return heard_; }
 
   private:
     bool handle(const wire::FrameView& frame);
@@ -51,6 +53,7 @@ class PeerLink final : public ConnectionEvents {
     Handlers handlers_;
     wire::FrameReader reader_{peer_frame_bytes_max};
     std::optional<PeerHello> hello_;
+    SteadyTime heard_{};
     TimerId hello_timer_ = 0;
     bool is_closing_ = false;
 };

@@ -192,7 +192,7 @@ Result<void> PeerMesh::check_process(const PeerHello& hello) const {
         peer.link->hello()->process == hello.process) {
         return ok();
     }
-    const bool is_heard = runtime_.clock().steady_now() - peer.heard < silence_of_the_dead;
+    const bool is_heard = runtime_.clock().steady_now() - peer.link->heard() < silence_of_the_dead;
     if (is_heard || hello.process == peer.replaced) {
         return fail(Errc::conflict,
                     "two processes say that they are node " + std::to_string(hello.node.value) +
@@ -210,7 +210,6 @@ Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
         return ok();
     }
     auto& peer = peers_.at(hello.node);
-    peer.heard = runtime_.clock().steady_now();
     if (peer.link != nullptr) {
         const auto before = peer.link->hello()->process;
         peer.replaced = before == hello.process ? peer.replaced : before;
@@ -268,10 +267,6 @@ bool PeerMesh::send(NodeId to, GroupId group, std::vector<std::byte> message) {
 }
 
 void PeerMesh::handle(PeerLink& link, const wire::FrameView& frame) {
-    if (const auto peer = peers_.find(link.hello()->node);
-        peer != peers_.end() && peer->second.link == &link) {
-        peer->second.heard = runtime_.clock().steady_now();
-    }
     switch (static_cast<PeerApi>(frame.header.api)) {
         case PeerApi::message:
             handlers_.on_message(link.hello()->node, GroupId{frame.header.correlation}, frame.raw);

@@ -92,7 +92,6 @@ class PeerMesh final : public consensus::PeerLinks {
         bool is_new = false;
         NodeAddresses addresses;
         std::uint64_t replaced = 0;  ///< the process whose link another one's took the place of
-        SteadyTime heard{};          ///< when the link last brought anything
     };
     /// `dialled`: to whom this node connected, and will again when the link ends.
     PeerLink* add(std::shared_ptr<Connection> connection, std::optional<NodeId> dialled);
