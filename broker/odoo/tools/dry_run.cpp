@@ -149,22 +149,33 @@ void DryRun::write(State& state, const Work& work) {
     (void)state.leave(std::move(brought));
 }
 
+const DryRun::Known& DryRun::known_of(const std::string& model) {
+    const auto found = known_.find(model);
+    if (found != known_.end()) {
+        return found->second;
+    }
+    Call call{.model = model, .method = "fields_get"};
+    call.named = {{"attributes", Json::array({"type"})}};
+    const auto reply = ask_(call);
+    Known known;
+    if (const auto* const fault = std::get_if<Fault>(&reply)) {
+        known.fault = *fault;
+    } else {
+        known.fields = Json::parse(std::get<std::string>(reply), nullptr, false);
+    }
+    return known_.emplace(model, std::move(known)).first->second;
+}
+
 std::optional<Fault> DryRun::unknown_in(const Step& step) {
     if (!ask_) {
         return std::nullopt;
     }
-    auto known = fields_.find(step.model);
-    if (known == fields_.end()) {
-        Call call{.model = step.model, .method = "fields_get"};
-        call.named = {{"attributes", Json::array({"type"})}};
-        known = fields_.emplace(step.model, ask_(call)).first;
+    const auto& known = known_of(step.model);
+    if (known.fault) {
+        return Fault{.cause = known.fault->cause, .error = step.place + ": " + known.fault->error};
     }
-    if (const auto* const fault = std::get_if<Fault>(&known->second)) {
-        return Fault{.cause = fault->cause, .error = step.place + ": " + fault->error};
-    }
-    const auto fields = Json::parse(std::get<std::string>(known->second), nullptr, false);
     for (const auto& name : names_in(step)) {
-        if (fields.is_object() && name != "id" && !fields.contains(name)) {
+        if (known.fields.is_object() && name != "id" && !known.fields.contains(name)) {
             return Fault{
                 .cause = Cause::mapping,
                 .error = step.place + ": " + step.model + " has no field \"" + name + "\""};
@@ -204,11 +215,11 @@ bool DryRun::pass_block(State& state) {
 
 bool DryRun::pass(State& state) {
     const auto& step = state.current();
-    if (const auto fault = unknown_in(step)) {
-        return state.refuse(*fault);
-    }
     if (step.proof == Proof::ledger) {
         return pass_block(state);
+    }
+    if (const auto fault = unknown_in(step)) {
+        return state.refuse(*fault);
     }
     const auto evaluated = evaluate(step, state.scope);
     if (const auto* const fault = std::get_if<Fault>(&evaluated)) {

@@ -41,8 +41,14 @@ class DryRun {
 
   private:
     struct State;
+    /// Of a model, as Odoo has told once.
+    struct Known {
+        std::optional<Fault> fault;
+        Json fields;
+    };
     [[nodiscard]] bool pass(State& state);
     [[nodiscard]] bool pass_block(State& state);
+    [[nodiscard]] const Known& known_of(const std::string& model);
     /// What Odoo does not know of a step: its model, or fields of it.
     [[nodiscard]] std::optional<Fault> unknown_in(const Step& step);
     [[nodiscard]] bool look_up(State& state, const Work& work);
@@ -53,7 +59,7 @@ class DryRun {
     const Mapping& mapping_;
     Ask ask_;
     std::int64_t last_assumed_ = 0;
-    std::map<std::string, Reply> fields_;  ///< of models, as Odoo has told
+    std::map<std::string, Known> known_;
 };
 
 }  // namespace millrace::broker::odoo
