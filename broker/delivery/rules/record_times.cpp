@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "storage/base/text/time_headers.hpp"
+
 namespace millrace::broker::delivery {
 namespace {
 

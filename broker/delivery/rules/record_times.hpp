@@ -4,13 +4,8 @@
 
 #include "client/wire/record.hpp"
 #include "storage/base/clock.hpp"
-#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::broker::delivery {
-
-using millrace::deliver_after_header;
-using millrace::expires_at_header;
-using millrace::parse_moment;
 
 /// When a record may go out, and until when, as its headers say.
 struct RecordTimes {

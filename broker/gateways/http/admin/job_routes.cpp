@@ -14,7 +14,6 @@ using delivery::Job;
 using delivery::JobState;
 
 constexpr ShardId owner{0};
-constexpr unsigned accepted = 202;
 
 void answer_jobs(const Call& call, const std::vector<Job>& jobs) {
     const auto state = find_named(job_state_names, call.target.param("state").value_or(""));
@@ -103,7 +102,7 @@ void replay(const ShardGate& gate, const Call& call) {
             spec.headers.emplace_back(name, text_of(value));
         }
     }
-    create_job(gate, std::move(job), call, accepted);
+    create_job(gate, std::move(job), call, status_accepted);
 }
 
 BodyRule replay_rule() {
@@ -151,7 +150,7 @@ Routes job_routes(const ShardGate& gate) {
          .summary = "Sends a window of the past to a subscription or a topic; a job of the broker.",
          .handle = at(replay),
          .body = replay_rule(),
-         .success = accepted},
+         .success = status_accepted},
         {.pattern = "/v1/jobs",
          .summary = "Replay and redrive jobs.",
          .handle = at(list),

@@ -18,7 +18,6 @@ using delivery::LetterEdit;
 using delivery::LetterSelection;
 
 constexpr std::uint64_t list_max = 1'000;
-constexpr unsigned accepted = 202;
 
 void list(const ShardGate& gate, const Call& call) {
     const auto query = letter_query_from(call);
@@ -239,7 +238,7 @@ void redrive(const ShardGate& gate, const Call& call) {
     take(call.body, "records_per_second", job.redrive.records_per_second);
     take(call.body, "canary", job.redrive.canary);
     take(call.body, "failure_share_max", job.redrive.failure_share_max);
-    create_job(gate, std::move(job), call, accepted);
+    create_job(gate, std::move(job), call, status_accepted);
 }
 
 std::vector<Field> with(std::vector<Field> fields, const std::vector<Field>& more) {

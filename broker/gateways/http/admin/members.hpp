@@ -4,9 +4,9 @@
 #include <string>
 #include <string_view>
 
-#include "broker/delivery/rules/record_times.hpp"
 #include "broker/gateways/http/admin/names.hpp"
 #include "broker/gateways/http/routing/route.hpp"
+#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::broker::http {
 
@@ -37,7 +37,7 @@ void take_named(const Json& body,
 }
 inline void take_moment(const Json& body, std::string_view name, UnixMicros& target) {
     if (const auto found = body.find(name); found != body.end()) {
-        target = delivery::parse_moment(found->get<std::string>()).value_or(target);
+        target = parse_moment(found->get<std::string>()).value_or(target);
     }
 }
 

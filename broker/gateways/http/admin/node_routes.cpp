@@ -5,8 +5,6 @@
 namespace millrace::broker::http {
 namespace {
 
-constexpr unsigned status_accepted = 202;
-
 NodeAdmission::Done answer_accepted(const Call& call) {
     return [call](const Result<void>& done) {
         done ? call.answer(Json::object(), status_accepted) : call.refuse(done.error());

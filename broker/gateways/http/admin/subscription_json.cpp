@@ -198,7 +198,7 @@ Result<std::pair<StartAt, UnixMicros>> parse_start(std::string_view text) {
     if (text == "latest") {
         return std::pair{StartAt::latest, UnixMicros{0}};
     }
-    if (const auto moment = delivery::parse_moment(text)) {
+    if (const auto moment = parse_moment(text)) {
         return std::pair{StartAt::time, *moment};
     }
     return fail(Errc::invalid_argument,

@@ -12,7 +12,6 @@ using SubscriptionPtr = std::shared_ptr<const SubscriptionInfo>;
 using ProgressOfAll = std::map<std::string, SubscriptionProgress>;
 
 constexpr ShardId owner{0};
-constexpr unsigned created = 201;
 
 ProgressOfAll progress_of(const std::vector<SubscriptionPtr>& wanted, const ShardLink& link) {
     ProgressOfAll all;
@@ -113,7 +112,7 @@ void create(const ShardGate& gate, const Call& call) {
         [info = std::move(info)](const ShardLink& link, const auto& done) {
             link.shard->catalog().create_subscription(info, IfExists::fail, done);
         },
-        answer_subscription(call, created));
+        answer_subscription(call, status_created));
 }
 
 void alter(const ShardGate& gate, const Call& call) {
@@ -205,7 +204,7 @@ Routes subscription_routes(const ShardGate& gate) {
                    .body = {.need = BodyNeed::required,
                             .content_types = {"application/json"},
                             .fields = subscription_fields()},
-                   .success = created},
+                   .success = status_created},
                   {.pattern = "/v1/subscriptions/{subscription}",
                    .summary = "One subscription and how it stands.",
                    .handle = at(show)},

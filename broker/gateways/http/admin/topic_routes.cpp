@@ -13,7 +13,6 @@ using TopicPtr = std::shared_ptr<const TopicInfo>;
 using BoundsOfPartition = std::unordered_map<PartitionId, storage::PartitionBounds>;
 
 constexpr ShardId owner{0};
-constexpr unsigned created = 201;
 
 std::vector<Field> setting_fields() {
     return {{.name = "partition_count",
@@ -202,7 +201,7 @@ void create(const ShardGate& gate, const Call& call) {
         [spec = std::move(spec)](const ShardLink& link, const auto& done) {
             link.shard->catalog().create_topic(spec, IfExists::fail, done);
         },
-        answer_topic(call, created));
+        answer_topic(call, status_created));
 }
 
 void alter(const ShardGate& gate, const Call& call) {
@@ -247,7 +246,7 @@ Routes topic_routes(const ShardGate& gate) {
              .body = {.need = BodyNeed::required,
                       .content_types = {"application/json"},
                       .fields = create_fields()},
-             .success = created},
+             .success = status_created},
             {.pattern = "/v1/topics/{topic}", .summary = "One topic.", .handle = at(show)},
             {.method = Method::patch,
              .pattern = "/v1/topics/{topic}",

@@ -4,12 +4,12 @@
 
 #include <nlohmann/json.hpp>
 
-#include "broker/delivery/rules/record_times.hpp"
 #include "broker/gateways/http/routing/body_check.hpp"
 #include "broker/security/digest.hpp"
 #include "client/expressions/outside_json.hpp"
 #include "client/wire/event_id.hpp"
 #include "storage/base/text/base64.hpp"
+#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -68,7 +68,7 @@ Result<void> fill(IncomingRecord& record, const Hook& hook, const std::string& d
     if (!time) {
         return ok();
     }
-    const auto moment = delivery::parse_moment(*time);
+    const auto moment = parse_moment(*time);
     if (!moment) {
         return fail(Errc::invalid_argument, "event_time: \"" + *time + "\" is no moment");
     }

@@ -6,10 +6,10 @@
 
 #include <nlohmann/json.hpp>
 
-#include "broker/delivery/rules/record_times.hpp"
 #include "broker/gateways/http/routing/target.hpp"
 #include "client/wire/event_id.hpp"
 #include "storage/base/text/base64.hpp"
+#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -61,9 +61,8 @@ Result<IncomingRecord> record_of(const Attributes& attributes) {
         }
     }
     if (const auto time = attributes.find("time"); time != attributes.end()) {
-        const auto moment = time->second.find('-') == std::string::npos
-                                ? std::nullopt
-                                : delivery::parse_moment(time->second);
+        const auto moment =
+            time->second.find('-') == std::string::npos ? std::nullopt : parse_moment(time->second);
         if (!moment) {
             return refuse("\"time\" takes a moment such as 2026-11-20T06:00:00Z");
         }

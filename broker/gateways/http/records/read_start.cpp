@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "broker/delivery/rules/record_times.hpp"
+#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -21,7 +21,7 @@ Result<void> take_from(ReadStart& start, std::string_view from) {
         start.at = from == "latest" ? ReadStart::At::latest : ReadStart::At::earliest;
         return ok();
     }
-    const auto moment = delivery::parse_moment(from);
+    const auto moment = parse_moment(from);
     if (!moment) {
         return fail(Errc::invalid_argument,
                     "\"from\" takes earliest, latest, a moment such as 2026-11-20T06:00:00Z, or "

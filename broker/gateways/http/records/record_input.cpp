@@ -7,7 +7,6 @@
 
 #include <nlohmann/json.hpp>
 
-#include "broker/delivery/rules/record_times.hpp"
 #include "broker/gateways/http/records/cloud_event.hpp"
 #include "broker/gateways/http/routing/body_check.hpp"
 #include "client/wire/event_id.hpp"
@@ -88,7 +87,7 @@ Result<void> take_header(const std::string& name,
     } else if (name.starts_with(record_header_prefix)) {
         record.headers.emplace_back(name.substr(record_header_prefix.size()), value);
     } else if (name == time_header) {
-        const auto moment = delivery::parse_moment(value);
+        const auto moment = parse_moment(value);
         if (!moment) {
             return fail(Errc::invalid_argument,
                         "Millrace-Event-Time takes a moment such as 2026-11-20T06:00:00Z");

@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "broker/delivery/rules/record_times.hpp"
 #include "client/expressions/outside_json.hpp"
 #include "storage/base/text/base64.hpp"
+#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -59,7 +59,7 @@ Result<NamedTexts> headers_from(const Json& value) {
 }
 
 Result<UnixMicros> moment_from(const Json& value) {
-    const auto moment = delivery::parse_moment(text_of(value));
+    const auto moment = parse_moment(text_of(value));
     if (!moment) {
         return refuse(
             "\"event_time\" takes a moment such as 2026-11-20T06:00:00Z, or milliseconds since "

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "broker/delivery/rules/record_times.hpp"
 #include "client/expressions/outside_json.hpp"
+#include "storage/base/text/time_headers.hpp"
 
 namespace millrace::broker::http {
 namespace {
@@ -99,7 +99,7 @@ Result<void> check_text(const Field& field, std::string_view text) {
             return text == "true" || text == "false" ? Result<void>(ok())
                                                      : wrong(field, "true or false");
         case FieldType::moment:
-            return delivery::parse_moment(text)
+            return parse_moment(text)
                        ? Result<void>(ok())
                        : wrong(field,
                                "a moment such as 2026-11-20T06:00:00Z, or milliseconds since 1970");

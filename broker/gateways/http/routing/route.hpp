@@ -18,6 +18,9 @@ namespace millrace::broker::http {
 
 using Json = nlohmann::ordered_json;
 
+inline constexpr unsigned status_created = 201;
+inline constexpr unsigned status_accepted = 202;
+
 enum class FieldType : std::uint8_t { text, number, integer, boolean, texts, object, any, moment };
 
 /// A member of a body or a parameter of the query: what it takes, and what the OpenAPI document
