@@ -91,7 +91,6 @@ HttpReply Simulator::answer(const HttpRequest& request) {
         return answer_control(request);
     }
     auto reply = answer_odoo(request);
-    reply.tries = request.tries + 1;
     if (reply.takes_worker && request.tries == 0 && cold_calls_left_ > 0) {
         --cold_calls_left_;
         reply.busy += within(cold_extra, random_);

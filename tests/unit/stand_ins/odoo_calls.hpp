@@ -32,14 +32,21 @@ class OdooCalls {
               const std::string& method,
               const Json& positional,
               const Json& keyword = Json::object()) {
-        return result_of(execute({"plant", 2, "demo-key", model, method, positional, keyword}));
+        return result_of(execute(arguments(model, method, positional, keyword)));
     }
     /// The class of the error that a call answers with, or nothing.
     std::string error_of(const std::string& model,
                          const std::string& method,
                          const Json& positional,
                          const Json& keyword = Json::object()) {
-        return error_in(execute({"plant", 2, "demo-key", model, method, positional, keyword}));
+        return error_in(execute(arguments(model, method, positional, keyword)));
+    }
+    /// Of `execute_kw`, for the user of the tests.
+    static Json arguments(const std::string& model,
+                          const std::string& method,
+                          const Json& positional,
+                          const Json& keyword = Json::object()) {
+        return list({"plant", 2, "demo-key", model, method, positional, keyword});
     }
     HttpReply execute(const Json& arguments) { return service("object", "execute_kw", arguments); }
     HttpReply service(const char* service, const char* method, const Json& arguments) {
@@ -51,26 +58,21 @@ class OdooCalls {
             {"method", "call"},
             {"id", 1},
             {"params", {{"service", service}, {"method", method}, {"args", arguments}}}};
-        return {.method = "POST",
-                .target = "/jsonrpc",
-                .content_type = "application/json",
-                .body = body.dump()};
+        return posted("/jsonrpc", body.dump());
     }
     HttpReply post(const std::string& body, const std::string& content_type = "application/json") {
-        return simulator.answer(
-            {.method = "POST", .target = "/jsonrpc", .content_type = content_type, .body = body});
+        return simulator.answer(posted("/jsonrpc", body, content_type));
     }
     /// Tells the stand-in something by its controls.
     Json control(const std::string& name, const Json& body) {
-        return Json::parse(simulator
-                               .answer({.method = "POST",
-                                        .target = "/sim/" + name,
-                                        .content_type = "application/json",
-                                        .body = body.dump()})
-                               .body);
+        return Json::parse(simulator.answer(posted("/sim/" + name, body.dump())).body);
     }
     Json create(const std::string& model, const Json& values) {
         return call(model, "create", list({values}));
+    }
+    /// A record that no worker is writing any more.
+    void create_first(const std::string& model, const Json& values) {
+        (void)simulator.end(execute(arguments(model, "create", list({values}))));
     }
     Json value_of(const std::string& model, const Json& id, const char* field) {
         return call(model, "read", list({list({id}), list({field})})).at(0).at(field);
@@ -95,6 +97,13 @@ class OdooCalls {
 
     ManualClock clock;
     Simulator simulator;
+
+  private:
+    static HttpRequest posted(const std::string& target,
+                              const std::string& body,
+                              const std::string& content_type = "application/json") {
+        return {.method = "POST", .target = target, .content_type = content_type, .body = body};
+    }
 };
 
 }  // namespace millrace::stand_ins

@@ -24,13 +24,12 @@ struct Row {
     Cause cause;
 };
 
-Json arguments_of(const char* model, const char* method, const Json& positional) {
-    return list({"plant", 2, "demo-key", model, method, positional, Json::object()});
-}
 std::function<HttpReply(OdooCalls&)> calling(const char* model,
                                              const char* method,
                                              const Json& positional) {
-    return [=](OdooCalls& odoo) { return odoo.execute(arguments_of(model, method, positional)); };
+    return [=](OdooCalls& odoo) {
+        return odoo.execute(OdooCalls::arguments(model, method, positional));
+    };
 }
 std::function<HttpReply(OdooCalls&)> creating(const char* model, const Json& values) {
     return calling(model, "create", list({values}));
@@ -39,7 +38,7 @@ std::function<HttpReply(OdooCalls&)> in_mode(Mode mode, const char* name = "") {
     return [=](OdooCalls& odoo) {
         odoo.simulator.set_mode(mode, 1, 0ms);
         odoo.simulator.set_class(name);
-        return odoo.execute(arguments_of("res.partner", "create", list({{{"name", "P"}}})));
+        return odoo.execute(OdooCalls::arguments("res.partner", "create", list({{{"name", "P"}}})));
     };
 }
 std::function<HttpReply(OdooCalls&)> as(const char* database, int uid, const char* key) {
@@ -51,7 +50,7 @@ std::function<HttpReply(OdooCalls&)> as(const char* database, int uid, const cha
 std::function<HttpReply(OdooCalls&)> as_user_who(const Json& change) {
     return [=](OdooCalls& odoo) {
         (void)odoo.control("user", change);
-        return odoo.execute(arguments_of("res.partner", "read", on(1)));
+        return odoo.execute(OdooCalls::arguments("res.partner", "read", on(1)));
     };
 }
 /// A method of a record that a rule hides; `more` follows its id.
@@ -63,19 +62,19 @@ std::function<HttpReply(OdooCalls&)> on_hidden(const char* method, const Json& m
         for (const auto& one : more) {
             positional.push_back(one);
         }
-        return odoo.execute(arguments_of("res.partner", method, positional));
+        return odoo.execute(OdooCalls::arguments("res.partner", method, positional));
     };
 }
 HttpReply create_no_quantity(OdooCalls& odoo) {
     const auto product = odoo.create("product.product", {{"name", "Nut"}});
-    return odoo.execute(arguments_of(
+    return odoo.execute(OdooCalls::arguments(
         "mrp.production", "create", list({{{"product_id", product}, {"product_qty", 0}}})));
 }
 HttpReply post_without_address(OdooCalls& odoo) {
     const auto kind = odoo.create("stock.picking.type", {{"name", "Receipts"}});
     const auto picking = odoo.create("stock.picking", {{"picking_type_id", kind}});
     (void)odoo.control("user", {{"email", false}});
-    return odoo.execute(arguments_of("stock.picking", "message_post", on(picking)));
+    return odoo.execute(OdooCalls::arguments("stock.picking", "message_post", on(picking)));
 }
 std::function<HttpReply(OdooCalls&)> posting(const char* body, const char* type) {
     return [=](OdooCalls& odoo) { return odoo.post(body, type); };
@@ -84,13 +83,13 @@ std::function<HttpReply(OdooCalls&)> posting(const char* body, const char* type)
 HttpReply use_refused_product(OdooCalls& odoo) {
     const auto product = odoo.create("product.product", {{"name", "Nut"}});
     odoo.simulator.database().refuse_product("Nut");
-    return odoo.execute(
-        arguments_of("stock.lot", "create", list({{{"name", "L"}, {"product_id", product}}})));
+    return odoo.execute(OdooCalls::arguments(
+        "stock.lot", "create", list({{{"name", "L"}, {"product_id", product}}})));
 }
 HttpReply use_barcode_twice(OdooCalls& odoo) {
     const Json values{{"name", "Nut"}, {"barcode", "590"}};
     (void)odoo.create("product.product", values);
-    return odoo.execute(arguments_of("product.product", "create", list({values})));
+    return odoo.execute(OdooCalls::arguments("product.product", "create", list({values})));
 }
 
 const Json partner{{"name", "P"}};
@@ -360,7 +359,7 @@ TEST(OdooContract, BusinessRuleMayPassLaterAndAnUnknownModelMayNot) {
     const auto rule = std::get<Fault>(classify(use_refused_product(odoo)));
     EXPECT_TRUE(rule.may_pass_later);
     const auto unknown =
-        std::get<Fault>(classify(odoo.execute(arguments_of("no.model", "read", on(1)))));
+        std::get<Fault>(classify(odoo.execute(OdooCalls::arguments("no.model", "read", on(1)))));
     EXPECT_FALSE(unknown.may_pass_later);
 }
 
@@ -416,8 +415,8 @@ TEST(OdooContract, SomeSuccessesAreNull) {
         odoo.create("stock.quant",
                     {{"product_id", odoo.create("product.product", {{"name", "N"}})},
                      {"location_id", odoo.create("stock.location", {{"name", "S"}})}});
-    const auto outcome =
-        classify(odoo.execute(arguments_of("stock.quant", "action_apply_inventory", on(quant))));
+    const auto outcome = classify(
+        odoo.execute(OdooCalls::arguments("stock.quant", "action_apply_inventory", on(quant))));
     ASSERT_TRUE(std::holds_alternative<std::string>(outcome));
     EXPECT_EQ(std::get<std::string>(outcome), "null");
 }
@@ -441,14 +440,16 @@ TEST(OdooContract, LateConflictHoldsItsWorkerForAsLongAsOdooTries) {
     EXPECT_GE(late.busy, 16s);
     EXPECT_LE(late.busy, 19s);
     const auto row = odoo.execute(
-        arguments_of("res.partner", "load", list({list({"name"}), list({list({"A"})})})));
+        OdooCalls::arguments("res.partner", "load", list({list({"name"}), list({list({"A"})})})));
     EXPECT_LT(row.busy, 1s);  // a conflict of load is a row, which Odoo does not try again
     EXPECT_EQ(OdooCalls::result_of(row).at("ids"), false);
 }
 
 TEST(OdooContract, FirstCallsAfterEachStartAreSlow) {
     OdooCalls odoo({.cold_calls = 2});
-    const auto busy = [&] { return odoo.execute(arguments_of("res.partner", "read", on(1))).busy; };
+    const auto busy = [&] {
+        return odoo.execute(OdooCalls::arguments("res.partner", "read", on(1))).busy;
+    };
     for (int starts = 0; starts < 2; ++starts) {
         for (int calls = 0; calls < 2; ++calls) {
             const auto cold = busy();

@@ -284,11 +284,9 @@ Loaded load_with(OdooCalls& odoo,
 
 Loaded write_one_record_with(std::size_t connections) {
     OdooCalls odoo({.latency = Latency::measured});
-    (void)odoo.simulator.end(odoo.execute(
-        list({"plant", 2, "demo-key", "res.partner", "create", list({{{"name", "P"}}})})));
+    odoo.create_first("res.partner", {{"name", "P"}});
     const auto write = [] {
-        return list(
-            {"plant", 2, "demo-key", "res.partner", "write", list({list({1}), {{"name", "Q"}}})});
+        return OdooCalls::arguments("res.partner", "write", list({list({1}), {{"name", "Q"}}}));
     };
     return load_with(odoo, std::vector<std::function<Json()>>(connections, write), 15s);
 }
@@ -297,8 +295,7 @@ Loaded write_one_record_with(std::size_t connections) {
 double orders_per_second(const std::vector<int>& products) {
     OdooCalls odoo({.latency = Latency::measured});
     for (const char* name : {"Nut", "Bolt"}) {
-        (void)odoo.simulator.end(odoo.execute(
-            list({"plant", 2, "demo-key", "product.product", "create", list({{{"name", name}}})})));
+        odoo.create_first("product.product", {{"name", name}});
     }
     std::size_t orders = 0;
     std::vector<std::function<Json()>> connections;
@@ -310,7 +307,7 @@ double orders_per_second(const std::vector<int>& products) {
             order = step == 0 ? static_cast<unsigned>(++orders) : order;
             const auto about = step == 0 ? list({{{"product_id", product}}}) : on(order);
             step = (step + 1) % 3;
-            return list({"plant", 2, "demo-key", "mrp.production", method, about});
+            return OdooCalls::arguments("mrp.production", method, about);
         });
     }
     constexpr auto span = 50s;
@@ -336,30 +333,17 @@ TEST(OdooWire, OrdersOfOneProductAreSlowerOnTwoConnectionsAndOfTwoProductsFaster
 TEST(OdooWire, CountsInOneLocationCollideThoughTheProductsDiffer) {
     OdooCalls odoo({.latency = Latency::measured});
     for (int number = 0; number < 2; ++number) {
-        (void)odoo.simulator.end(odoo.execute(list({"plant",
-                                                    2,
-                                                    "demo-key",
-                                                    "product.product",
-                                                    "create",
-                                                    list({{{"name", std::to_string(number)}}})})));
-        (void)odoo.simulator.end(odoo.execute(list({"plant",
-                                                    2,
-                                                    "demo-key",
-                                                    "stock.location",
-                                                    "create",
-                                                    list({{{"name", std::to_string(number)}}})})));
+        odoo.create_first("product.product", {{"name", std::to_string(number)}});
+        odoo.create_first("stock.location", {{"name", std::to_string(number)}});
     }
     const auto count = [](int product, int location) {
         return [=] {
-            return list({"plant",
-                         2,
-                         "demo-key",
-                         "stock.quant",
-                         "create",
-                         list({{{"product_id", product},
-                                {"location_id", location},
-                                {"inventory_quantity_auto_apply", 5}}}),
-                         {{"context", {{"inventory_mode", true}}}}});
+            return OdooCalls::arguments("stock.quant",
+                                        "create",
+                                        list({{{"product_id", product},
+                                               {"location_id", location},
+                                               {"inventory_quantity_auto_apply", 5}}}),
+                                        {{"context", {{"inventory_mode", true}}}});
         };
     };
     const auto apart = load_with(odoo, {count(1, 1), count(2, 2)}, 20s);
@@ -371,19 +355,14 @@ TEST(OdooWire, CountsInOneLocationCollideThoughTheProductsDiffer) {
 TEST(OdooWire, SleepsOfACallThatIsTriedAgainGrowUntilItFailsWithAConflict) {
     OdooCalls odoo({.latency = Latency::measured});
     const auto write = [](std::size_t tries) {
-        auto request = OdooCalls::request("object",
-                                          "execute_kw",
-                                          list({"plant",
-                                                2,
-                                                "demo-key",
-                                                "res.partner",
-                                                "write",
-                                                list({list({1}), {{"name", "Q"}}})}));
+        auto request = OdooCalls::request(
+            "object",
+            "execute_kw",
+            OdooCalls::arguments("res.partner", "write", list({list({1}), {{"name", "Q"}}})));
         request.tries = tries;
         return request;
     };
-    (void)odoo.simulator.end(odoo.execute(
-        list({"plant", 2, "demo-key", "res.partner", "create", list({{{"name", "P"}}})})));
+    odoo.create_first("res.partner", {{"name", "P"}});
     (void)odoo.simulator.answer(write(0));  // whose worker stays busy
     bool has_repeated = false;
     bool has_failed = false;
