@@ -42,6 +42,7 @@ class DryRun {
   private:
     struct State;
     /// Of a model, as Odoo has told once.
+    // NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann::json, whose moves do not throw
     struct Known {
         std::optional<Fault> fault;
         Json fields;
