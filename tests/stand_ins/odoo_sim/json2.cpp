@@ -9,15 +9,20 @@ namespace {
 
 constexpr std::int64_t administrator_id = 1;
 
+void refuse(HttpReply& reply, unsigned status, const OdooError& error) {
+    reply.status = status;
+    reply.body = Json{{"name", error.name},
+                      {"message", error.message},
+                      {"arguments", {error.message}},
+                      {"context", Json::object()},
+                      {"debug", "Traceback (most recent call last): ..."}}
+                     .dump();
+}
+
 HttpReply refusal(unsigned status, const OdooError& error) {
-    return {.status = status,
-            .body = Json{{"name", error.name},
-                         {"message", error.message},
-                         {"arguments", {error.message}},
-                         {"context", Json::object()},
-                         {"debug", "Traceback (most recent call last): ..."}}
-                        .dump(),
-            .takes_worker = true};
+    HttpReply reply{.takes_worker = true};
+    refuse(reply, status, error);
+    return reply;
 }
 
 unsigned status_of(const OdooError& error) {
@@ -87,11 +92,8 @@ MethodCall call_of(const std::string& path, Json body) {
 HttpReply Simulator::answer_json2(const HttpRequest& request) {
     constexpr std::string_view prefix = "/json/2/";
     constexpr std::string_view scheme = "bearer ";
-    if (mode() == Mode::pool_full && strikes()) {
-        return {.status = 500,
-                .content_type = "text/html",
-                .body = "<html></html>",
-                .takes_worker = true};
+    if (auto struck = strike_worker()) {
+        return *std::move(struck);
     }
     const auto* const user = request.authorization.starts_with(scheme)
                                  ? identities_.of_key(request.authorization.substr(scheme.size()))
@@ -112,17 +114,15 @@ HttpReply Simulator::answer_json2(const HttpRequest& request) {
         call.has_email = user->has_email;
         reply.body = run(call, reply).dump();
         reply.is_dropped = mode() == Mode::drop_after_commit && strikes();
-        return reply;
     } catch (const OdooError& error) {
         errors_[error.name] += reply.is_to_repeat ? 0U : 1U;
-        auto refused = refusal(status_of(error), error);
-        reply.status = refused.status;
-        reply.body = refused.body;
-        return reply;
+        refuse(reply, status_of(error), error);
     } catch (const Json::exception& error) {
         ++errors_["builtins.TypeError"];
-        return refusal(422, {"builtins.TypeError", error.what()});
+        refuse(reply, 422, {"builtins.TypeError", error.what()});
     }
+    slow_down(reply);
+    return reply;
 }
 
 }  // namespace millrace::stand_ins

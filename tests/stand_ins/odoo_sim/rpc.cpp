@@ -136,11 +136,8 @@ HttpReply Simulator::answer_rpc(const HttpRequest& given) {
     if (!request.is_object() || !request.contains("params") || !request["params"].is_object()) {
         return bad_request("Invalid JSON data");
     }
-    if (mode() == Mode::pool_full && strikes()) {
-        return internal_error();
-    }
-    if (mode() == Mode::worker_killed && strikes()) {
-        return {.is_dropped = true, .takes_worker = true};
+    if (auto struck = strike_worker()) {
+        return *std::move(struck);
     }
     const auto id = request.value("id", Json());
     HttpReply reply{.takes_worker = true, .tries = given.tries + 1};
@@ -156,10 +153,24 @@ HttpReply Simulator::answer_rpc(const HttpRequest& given) {
         ++errors_["builtins.TypeError"];
         reply.body = error_answer(id, {"builtins.TypeError", error.what()}).dump();
     }
+    slow_down(reply);
+    return reply;
+}
+
+std::optional<HttpReply> Simulator::strike_worker() {
+    if (mode() == Mode::pool_full && strikes()) {
+        return internal_error();
+    }
+    if (mode() == Mode::worker_killed && strikes()) {
+        return HttpReply{.is_dropped = true, .takes_worker = true};
+    }
+    return std::nullopt;
+}
+
+void Simulator::slow_down(HttpReply& reply) {
     if (mode() == Mode::slow) {
         reply.busy += slow_extra;
     }
-    return reply;
 }
 
 Json Simulator::call_service(const Json& params, HttpReply& reply) {

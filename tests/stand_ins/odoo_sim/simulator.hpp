@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -107,6 +108,9 @@ class Simulator {
     [[nodiscard]] const User& check_login(const Json& arguments) const;
     void check_database(const Json& name) const;
     [[nodiscard]] bool strikes();
+    /// What a call gets whose worker is not there for it; nothing while workers serve.
+    [[nodiscard]] std::optional<HttpReply> strike_worker();
+    void slow_down(HttpReply& reply);
 
     [[nodiscard]] Json run_control(const std::string& path, const Json& body);
     [[nodiscard]] Json control_mode(const Json& body);

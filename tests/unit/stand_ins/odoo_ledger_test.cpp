@@ -9,6 +9,7 @@
 namespace millrace::stand_ins {
 namespace {
 
+using namespace std::chrono_literals;
 using broker::odoo::action_code;
 
 class OdooLedger : public testing::Test {
@@ -178,6 +179,24 @@ TEST_F(OdooJson2, NamedArgumentsDoTheSame) {
     EXPECT_EQ(post("res.partner/write", {{"ids", {1}}, {"vals", {{"name", "B"}}}}).body, "true");
     EXPECT_EQ(post("res.partner/read", {{"ids", {1}}, {"fields", {"name"}}}).body,
               R"([{"id":1,"name":"B"}])");
+}
+
+TEST_F(OdooJson2, ModesStrikeAsOverJsonRpc) {
+    const auto create = [&](Mode mode) {
+        odoo.simulator.set_mode(mode, 1, 0ms);
+        return post("res.partner/create", {{"vals_list", {{{"name", "A"}}}}});
+    };
+    const auto count = [&] {
+        odoo.simulator.set_mode(Mode::up, 1, 0ms);
+        return post("res.partner/search_count", {{"domain", Json::array()}}).body;
+    };
+    EXPECT_TRUE(create(Mode::worker_killed).is_dropped);
+    EXPECT_EQ(create(Mode::pool_full).status, 500U);
+    EXPECT_EQ(count(), "0");
+    EXPECT_TRUE(create(Mode::drop_after_commit).is_dropped);
+    EXPECT_EQ(count(), "1");
+    const auto prompt = create(Mode::up).busy;
+    EXPECT_GE(create(Mode::slow).busy, prompt + 1s);
 }
 
 TEST_F(OdooJson2, ErrorsHaveAStatusAndAName) {
