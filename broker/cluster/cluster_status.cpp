@@ -34,15 +34,19 @@ ShardReport report_of(const ReplicaLink& link) {
     return report;
 }
 
+/// What waits for the answer ends on the control thread: the shard keeps nothing of it.
 void ask(const ReplicaLink& link,
          std::size_t shard,
          boost::asio::io_context& control,
-         const std::shared_ptr<Gathering>& gathering) {
-    link.runtime->post_from_outside([link, shard, &control, gathering] {
-        boost::asio::post(control, [shard, gathering, report = report_of(link)]() mutable {
-            gathering->take(shard, std::move(report));
+         std::shared_ptr<Gathering> gathering) {
+    link.runtime->post_from_outside(
+        [link, shard, &control, gathering = std::move(gathering)]() mutable {
+            boost::asio::post(
+                control,
+                [shard, gathering = std::move(gathering), report = report_of(link)]() mutable {
+                    gathering->take(shard, std::move(report));
+                });
         });
-    });
 }
 
 }  // namespace
