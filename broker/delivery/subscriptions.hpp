@@ -28,7 +28,8 @@ enum class Cause : std::uint8_t {
     poison = 7,
     expired = 8,
 };
-inline constexpr std::size_t cause_count = 9;
+inline constexpr auto last_cause = Cause::expired;
+inline constexpr auto cause_count = static_cast<std::size_t>(last_cause) + 1;
 [[nodiscard]] std::string_view name_of(Cause cause) noexcept;
 
 /// One record on its way to a consumer. The record is plain (client/wire/record.hpp) and shared

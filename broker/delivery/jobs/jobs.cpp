@@ -26,7 +26,7 @@ constexpr auto last_of(ReplayBy) {
     return ReplayBy::event;
 }
 constexpr auto last_of(Cause) {
-    return Cause::poison;
+    return last_cause;
 }
 constexpr auto last_of(LetterState) {
     return LetterState::discarded;

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "broker/delivery/letters/letter_document.hpp"
+#include "broker/delivery/letters/letter_history.hpp"
 #include "client/wire/partitioner.hpp"
 
 namespace millrace::broker::delivery {
@@ -82,8 +83,7 @@ void Search::take(const Letter& letter, ShardId shard) {
         take_sent(plan, letter, shard);
         return;
     }
-    const bool is_later =
-        letter.actions.empty() || letter.actions.front().time_us >= job.created_us;
+    const bool is_later = letter.actions.empty() || opened_us(letter.actions) >= job.created_us;
     if (letter.state == LetterState::open && !is_later &&
         letter.cause == job.redrive.query.cause.value_or(letter.cause) && filter.wants(letter)) {
         plan.to_send.push_back(planned(letter, shard));

@@ -207,5 +207,17 @@ TEST(JobCommands, AllThatIsSetComesBack) {
     EXPECT_EQ(format_command(parsed.value()), bytes);
 }
 
+TEST(JobCommands, RedrivesMayBeOfAnyCause) {
+    for (std::size_t number = 0; number < cause_count; ++number) {
+        Job job{.id = 3, .kind = JobKind::redrive};
+        job.redrive.query.cause = static_cast<Cause>(number);
+        const auto parsed = parse_command(
+            format_command(JobCommand{.id = 3, .created = job, .progress = {}, .change = {}}));
+        ASSERT_TRUE(parsed.has_value()) << name_of(static_cast<Cause>(number));
+        const auto& made = std::get<JobCommand>(parsed.value()).created;
+        EXPECT_EQ(made->redrive.query.cause, job.redrive.query.cause);
+    }
+}
+
 }  // namespace
 }  // namespace millrace::broker::delivery
