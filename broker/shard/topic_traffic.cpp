@@ -17,7 +17,9 @@ TopicTraffic::Counters TopicTraffic::make(std::string topic) {
                 "millrace_topic_records_out_total", "Records read by fetches, by topic.", labels),
             .bytes_out = metrics_.counter("millrace_topic_bytes_out_total",
                                           "Bytes of batches read by fetches, by topic.",
-                                          labels)};
+                                          labels),
+            .repeats = metrics_.counter(
+                "millrace_topic_duplicates_total", "Records that were there already.", labels)};
 }
 
 const TopicTraffic::Counters* TopicTraffic::of(const CatalogView& catalog, PartitionId partition) {
@@ -33,6 +35,14 @@ void TopicTraffic::count_in(const CatalogView& catalog, PartitionId partition, V
     if (const auto* const counters = of(catalog, partition)) {
         counters->records_in.add(volume.records);
         counters->bytes_in.add(volume.bytes);
+    }
+}
+
+void TopicTraffic::count_repeats(const CatalogView& catalog,
+                                 PartitionId partition,
+                                 std::uint64_t records) {
+    if (const auto* const counters = of(catalog, partition)) {
+        counters->repeats.add(records);
     }
 }
 

@@ -25,6 +25,8 @@ class TopicTraffic {
     explicit TopicTraffic(MetricsRegistry& metrics) : metrics_(metrics) {}
 
     void count_in(const CatalogView& catalog, PartitionId partition, Volume volume);
+    /// Records that were there already: of batches that came again, and of events by their ids.
+    void count_repeats(const CatalogView& catalog, PartitionId partition, std::uint64_t records);
     /// By fetches; deliveries have the numbers of their subscription.
     void count_out(const CatalogView& catalog, PartitionId partition, Volume volume);
     void forget(PartitionId partition) { counters_.erase(partition); }
@@ -35,6 +37,7 @@ class TopicTraffic {
         Counter& bytes_in;
         Counter& records_out;
         Counter& bytes_out;
+        Counter& repeats;
     };
     /// Nothing for a partition that does not exist any more.
     [[nodiscard]] const Counters* of(const CatalogView& catalog, PartitionId partition);

@@ -173,7 +173,7 @@ Result<bool> BatchAcceptor::settle_resent(const Candidate& candidate) {
             outcome.append_time_us = judgement.first.append_time_us;
             outcome.repeats = events_.places_of_resent(
                 candidate.id, candidate.checked, judgement.first.base_offset);
-            duplicates_.add();
+            count_resent(candidate);
             wait_for(judgement.first.proposal, candidate.waiter);
             return true;
         }
@@ -205,7 +205,7 @@ void BatchAcceptor::note_sequence(const Candidate& candidate) {
 }
 
 void BatchAcceptor::settle_repeated(const Candidate& candidate, EventFilter::Judged judged) {
-    event_duplicates_.add(judged.repeats.size());
+    count_repeated(candidate, judged.repeats.size());
     auto& outcome = candidate.outcome();
     outcome.duplicate = true;
     outcome.base_offset = judged.repeats.front().offset;
@@ -257,7 +257,7 @@ Result<void> BatchAcceptor::append(const Candidate& candidate, EventFilter::Judg
     auto& outcome = candidate.outcome();
     outcome.base_offset = header.base_offset;
     outcome.append_time_us = header.append_time_us;
-    event_duplicates_.add(judged.repeats.size());
+    count_repeated(candidate, judged.repeats.size());
     outcome.repeats = std::move(judged.repeats);
     records_in_.add(header.record_count);
     bytes_in_.add(bytes.size());

@@ -90,6 +90,14 @@ class BatchAcceptor {
     /// Every record is there already.
     void settle_repeated(const Candidate& candidate, EventFilter::Judged judged);
     [[nodiscard]] Result<void> append(const Candidate& candidate, EventFilter::Judged judged);
+    void count_resent(const Candidate& candidate) {
+        duplicates_.add();
+        traffic_.count_repeats(candidate.catalog, candidate.id, candidate.producer.record_count);
+    }
+    void count_repeated(const Candidate& candidate, std::uint64_t records) {
+        event_duplicates_.add(records);
+        traffic_.count_repeats(candidate.catalog, candidate.id, records);
+    }
     void wait_for(std::uint64_t proposal, const PublishQueue::Waiter& waiter);
     void note_sequence(const Candidate& candidate);
     [[nodiscard]] ProducerTable& producers_of(PartitionId id, Partition& partition);

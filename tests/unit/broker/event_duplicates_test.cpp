@@ -97,6 +97,7 @@ TEST_F(EventDuplicates, EventPublishedAgainIsAckedWithTheFirstOffset) {
     EXPECT_EQ(again.outcome.append_time_us, first.outcome.append_time_us);
     EXPECT_THAT(fixture.values(partition), ElementsAre("before", "WO-1"));
     EXPECT_EQ(metric("millrace_shard_event_duplicates_total"), 1U);
+    EXPECT_EQ(metric("millrace_topic_duplicates_total"), 1U);
     EXPECT_EQ(metric("millrace_shard_event_ids"), 1U);
 }
 
