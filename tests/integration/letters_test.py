@@ -101,6 +101,10 @@ class Letters(unittest.TestCase):
         self.assertIn("edited 2, unchanged 2", self.broker.millrace("dlq", "import", QUEUE, text=mended).stderr)
         self.assertEqual(self.letter(0)["edited"]["value"]["product"], "CH-70")
         self.assertNotIn("edited", self.letter(1))
+        other_key = self.broker.millrace("dlq", "import", QUEUE, text=json.dumps(self.letter(1) | {"record": self.letter(1)["record"] | {"key": "other"}}),
+                                         check=False)
+        self.assertEqual(other_key.returncode, 6, other_key.stderr)
+        self.assertIn("key, headers and event time are not mended by an import", other_key.stderr)
         self.broker.millrace("dlq", "import", QUEUE, "--redrive", text=mended)
         self.assertEqual(sorted(record["value"]["order"] for record in self.consume()), list(range(8)))
         late = self.broker.millrace("dlq", "import", QUEUE, "--redrive", text=mended, check=False)

@@ -36,8 +36,8 @@ ExitCode export_letters(Session& session, const ListOptions& options) {
     return ExitCode::ok;
 }
 
-/// The id of an exported letter, and the value that its line holds now.
-std::pair<std::uint64_t, std::string> parse_export_line(const std::string& line) {
+/// The id of an exported letter, and the record that its line holds now.
+std::pair<std::uint64_t, OutgoingRecord> parse_export_line(const std::string& line) {
     const auto json = expressions::is_safe_to_parse(line)
                           ? nlohmann::json::parse(line, nullptr, false)
                           : nlohmann::json();
@@ -49,8 +49,7 @@ std::pair<std::uint64_t, std::string> parse_export_line(const std::string& line)
     if (!json.contains(member)) {
         throw UsageError("letter " + json.at("id").dump() + " has no \"record\"");
     }
-    return {json.at("id").get<std::uint64_t>(),
-            parse_json_line(json.at(member).dump()).record.value};
+    return {json.at("id").get<std::uint64_t>(), parse_json_line(json.at(member).dump()).record};
 }
 
 /// An export writes JSON in its own way: what differs only in spaces was not touched.
@@ -60,27 +59,42 @@ bool is_same_value(const std::string& one, const std::string& other) {
             nlohmann::json::parse(one) == nlohmann::json::parse(other));
 }
 
+/// Only the value of a record is mended: where the rest was touched as well, nothing is done.
+bool is_mended_elsewhere(const Record& record, const OutgoingRecord& line) {
+    const auto before = parse_json_line(format_json_line(record)).record;
+    return before.key != line.key || before.headers != line.headers ||
+           before.event_time_us != line.event_time_us;
+}
+
 /// Takes an export back whose records were mended in an editor; what is unchanged stays as it is.
 ExitCode import_letters(Session& session, const ImportOptions& options) {
     LineSource lines(options.file);
     std::uint64_t changed = 0;
     std::uint64_t unchanged = 0;
     std::uint64_t missing = 0;
+    std::uint64_t refused = 0;
     for (std::string line; lines.read(line);) {
         if (line.empty()) {
             continue;
         }
-        const auto [id, value] = parse_export_line(line);
+        const auto [id, record] = parse_export_line(line);
         LetterSelection selection;
         selection.query.subscription = options.subscription;
         selection.ids = {id};
         selection.by = options.by.empty() ? who() : options.by;
         const Letter letter = session.admin().show_letter(options.subscription, id);
         const auto& now = letter.edited ? letter.edited : letter.record;
-        const bool is_same = now && is_same_value(now->value, value);
+        if (now && is_mended_elsewhere(*now, record)) {
+            session.warn("letter " + std::to_string(id) +
+                         " is left as it is: key, headers and event time are not mended by an "
+                         "import; `dlq edit --transform` changes headers");
+            ++refused;
+            continue;
+        }
+        const bool is_same = now && is_same_value(now->value, record.value);
         LetterMend mend;
         if (!is_same) {
-            mend.value = value;
+            mend.value = record.value;
         }
         if (is_same && !options.redrive) {
             ++unchanged;
@@ -95,9 +109,8 @@ ExitCode import_letters(Session& session, const ImportOptions& options) {
                  ", unchanged " + format_count(unchanged));
     if (missing > 0) {
         session.warn(format_count(missing) + " of the ids name no open letter");
-        return ExitCode::partly;
     }
-    return ExitCode::ok;
+    return missing + refused > 0 ? ExitCode::partly : ExitCode::ok;
 }
 
 }  // namespace
