@@ -32,32 +32,34 @@ def run_acks(directory: str, options) -> dict:
         return figures
 
 
+def ask_letters(broker: Broker) -> dict:
+    """How long questions take, and what the broker holds meanwhile."""
+    def asked(times: int, subscription: str, *filters: str) -> float:
+        return timed_ms(times, lambda: broker.ask("dlq", "ls", subscription, *filters))
+
+    return {"by_cause_ms": asked(9, "bench-queue", "--cause", "mapping"), "no_match_ms": asked(9, "bench-queue", "--cause", "poison"),
+            "parked_by_cause_ms": asked(9, "bench-parked", "--cause", "mapping"), "version_ms": timed_ms(9, lambda: broker.millrace("version")),
+            "group_by_error_ms": asked(1, "bench-queue", "--group-by", "error"), "resident_mib": resident_mib(broker)}
+
+
 def run_letters(directory: str, options) -> dict:
+    """Letters of one subscription, and beside them another one whose keys wait behind theirs."""
     with Broker(directory=directory, arguments=["--letters-max", str(2 * options.letters)]) as broker:
         idle = resident_mib(broker)
-        figures = bench("--brokers", broker.native, "queue", "--events", str(options.letters), "--letters", "--unordered")[0]
+        queue = ("--brokers", broker.native, "queue", "--letters")
+        figures = bench(*queue, "--events", str(options.letters), "--unordered")[0]
+        bench(*queue, "--topic", "bench.parked.event.made", "--subscription", "bench-parked", "--events", str(2 * options.parked_keys),
+              "--keys", str(options.parked_keys), "--deliveries", str(options.parked_keys), "--window", "65536")
         describe = broker.ask("subscription", "describe", "bench-queue")
+        parked = broker.ask("subscription", "describe", "bench-parked")
+        before = ask_letters(broker)
         begin = time.monotonic()
         broker.kill()
         broker.start(wait_seconds=300)
         restart_s = time.monotonic() - begin
-        return {"letters_open": describe["letters_open"], "letters_per_second": figures["deliveries_per_second"], "restart_s": restart_s,
-                "by_cause_ms": timed_ms(9, lambda: broker.ask("dlq", "ls", "bench-queue", "--cause", "mapping")),
-                "no_match_ms": timed_ms(9, lambda: broker.ask("dlq", "ls", "bench-queue", "--cause", "poison")),
-                "version_ms": timed_ms(9, lambda: broker.millrace("version")),
-                "group_by_error_ms": timed_ms(1, lambda: broker.ask("dlq", "ls", "bench-queue", "--group-by", "error")),
-                "idle_mib": idle, "resident_mib": resident_mib(broker)}
-
-
-def run_parked(directory: str, options) -> dict:
-    with Broker(directory=directory) as broker:
-        idle = resident_mib(broker)
-        bench("--brokers", broker.native, "queue", "--events", str(2 * options.parked_keys), "--keys", str(options.parked_keys),
-              "--deliveries", str(options.parked_keys), "--letters", "--window", "65536")
-        describe = broker.ask("subscription", "describe", "bench-queue")
-        return {"parked_keys": describe["parked_keys"], "parked_records": describe["parked_records"], "letters_open": describe["letters_open"],
-                "by_cause_ms": timed_ms(9, lambda: broker.ask("dlq", "ls", "bench-queue", "--cause", "mapping")),
-                "idle_mib": idle, "resident_mib": resident_mib(broker)}
+        return {"letters_open": describe["letters_open"], "parked_keys": parked["parked_keys"], "parked_records": parked["parked_records"],
+                "letters_per_second": figures["deliveries_per_second"], "idle_mib": idle, "before_the_kill": before, "restart_s": restart_s,
+                "after_it": ask_letters(broker)}
 
 
 def run_outage(directory: str, options) -> dict:
@@ -111,14 +113,14 @@ def run_replay(directory: str, options) -> dict:
                 "alone": alone["latency"], "beside": beside["latency"], "live_rate": options.live_rate}
 
 
-WORKS = {"acks": run_acks, "letters": run_letters, "parked": run_parked, "outage": run_outage, "replay": run_replay}
+WORKS = {"acks": run_acks, "letters": run_letters, "outage": run_outage, "replay": run_replay}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--acks", type=int, default=1_000_000, help="records acked one by one")
     parser.add_argument("--letters", type=int, default=1_000_000, help="dead letters")
-    parser.add_argument("--parked-keys", type=int, default=100_000)
+    parser.add_argument("--parked-keys", type=int, default=100_000, help="keys that wait behind a letter each")
     parser.add_argument("--outage-seconds", type=int, default=300)
     parser.add_argument("--history", type=int, default=10_000_000, help="events in the log that is replayed from")
     parser.add_argument("--live-rate", type=int, default=50_000, help="events per second beside the replay")
