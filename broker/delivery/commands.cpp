@@ -21,7 +21,6 @@ enum class Kind : std::uint8_t {
     job = 70
 };
 
-constexpr auto last_cause = Cause::expired;
 constexpr std::uint64_t run_offsets_max = std::uint64_t{1} << 32U;
 constexpr auto last_state = LetterState::discarded;
 
@@ -201,12 +200,17 @@ Letter letter_from(const Json& json) {
 
 struct Encoder {
     std::pair<Kind, Json> operator()(const RetryCommand& command) const {
-        return {Kind::retry,
-                {to_json(command.key),
-                 command.offset.value,
-                 command.attempts,
-                 command.not_before_us,
-                 command.first_failure_us}};
+        Json json{to_json(command.key),
+                  command.offset.value,
+                  command.attempts,
+                  command.not_before_us,
+                  command.first_failure_us};
+        if (command.failed) {
+            json.push_back({command.failed->last_us,
+                            static_cast<int>(command.failed->cause),
+                            bytes_of(command.failed->error)});
+        }
+        return {Kind::retry, std::move(json)};
     }
     std::pair<Kind, Json> operator()(const LetterOpenCommand& command) const {
         return {Kind::letter_open, {to_json(command.key), to_json(command.letter)}};
@@ -280,6 +284,23 @@ Result<Command> parse_settle(std::span<const std::byte> bytes) {
     return Command(std::move(command));
 }
 
+RetryCommand retry_from(const Json& json) {
+    RetryCommand command{.key = key_from(json.at(0)),
+                         .offset = Offset{integer_of<std::uint64_t>(json.at(1))},
+                         .attempts = integer_of<std::uint32_t>(json.at(2)),
+                         .not_before_us = integer_of<UnixMicros>(json.at(3)),
+                         .first_failure_us = integer_of<UnixMicros>(json.at(4)),
+                         .failed = {}};
+    constexpr std::size_t failed_at = 5;  // the form before had no reasons
+    if (json.size() > failed_at) {
+        const auto& failed = json.at(failed_at);
+        command.failed = {.last_us = integer_of<UnixMicros>(failed.at(0)),
+                          .cause = enumerator_of(failed.at(1), last_cause),
+                          .error = text_of(failed.at(2))};
+    }
+    return command;
+}
+
 OffsetCommand offsets_from(const Json& json) {
     OffsetCommand command{.group = text_of(json.at(0)), .offsets = {}};
     for (const auto& offset : json.at(1)) {
@@ -293,11 +314,7 @@ OffsetCommand offsets_from(const Json& json) {
 Result<Command> parse_other(Kind kind, const Json& json) {
     switch (kind) {
         case Kind::retry:
-            return Command(RetryCommand{.key = key_from(json.at(0)),
-                                        .offset = Offset{integer_of<std::uint64_t>(json.at(1))},
-                                        .attempts = integer_of<std::uint32_t>(json.at(2)),
-                                        .not_before_us = integer_of<UnixMicros>(json.at(3)),
-                                        .first_failure_us = integer_of<UnixMicros>(json.at(4))});
+            return Command(retry_from(json));
         case Kind::letter_open:
             return Command(
                 LetterOpenCommand{.key = key_from(json.at(0)), .letter = letter_from(json.at(1))});

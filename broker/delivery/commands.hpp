@@ -11,6 +11,7 @@
 #include "broker/delivery/consumer_groups.hpp"
 #include "broker/delivery/jobs/jobs.hpp"
 #include "broker/delivery/letters/letters.hpp"
+#include "broker/delivery/progress/failed_attempts.hpp"
 #include "storage/base/result.hpp"
 
 namespace millrace::broker::delivery {
@@ -36,6 +37,7 @@ struct RetryCommand {
     std::uint32_t attempts = 0;
     UnixMicros not_before_us = 0;
     UnixMicros first_failure_us = 0;
+    std::optional<FailedAttempts> failed;  ///< nothing where the attempt does not count
 };
 /// A record became a dead letter, which settles it. The id is given when the command is applied.
 struct LetterOpenCommand {

@@ -241,12 +241,15 @@ void make_commands(const std::filesystem::path& root) {
     corpus.add(
         "settle",
         format_command(SettleCommand{.key = key, .runs = {{Offset{10}, 4}, {Offset{20}, 1}}}));
-    corpus.add("retry",
-               format_command(RetryCommand{.key = key,
-                                           .offset = Offset{14},
-                                           .attempts = 2,
-                                           .not_before_us = 7,
-                                           .first_failure_us = 5}));
+    corpus.add(
+        "retry",
+        format_command(RetryCommand{
+            .key = key,
+            .offset = Offset{14},
+            .attempts = 2,
+            .not_before_us = 7,
+            .first_failure_us = 5,
+            .failed = FailedAttempts{.last_us = 6, .cause = Cause::transient, .error = "busy"}}));
     corpus.add("letter_open", format_command(LetterOpenCommand{.key = key, .letter = letter}));
     corpus.add("letter_change",
                format_command(LetterChangeCommand{.subscription = 2,

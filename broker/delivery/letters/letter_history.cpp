@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "broker/delivery/letters/letter_limits.hpp"
@@ -24,13 +25,17 @@ bool is_mark(const LetterAction& action) {
 /// Counts what is kept, from the newest action on.
 class Room {
   public:
-    explicit Room(const LetterAction& first) : bytes_(bytes_of(first)) {}
+    explicit Room(std::span<const LetterAction> beginning)
+        : beginning_(beginning.size()), actions_(beginning.size()) {
+        for (const auto& action : beginning) {
+            bytes_ += bytes_of(action);
+        }
+    }
 
     bool takes(const LetterAction& action) {
         bytes_ += bytes_of(action);
-        is_full_ =
-            is_full_ ||
-            (actions_ > 1 && (actions_ == letter_actions_max || bytes_ > letter_history_bytes_max));
+        is_full_ = is_full_ || (actions_ > beginning_ && (actions_ == letter_actions_max ||
+                                                          bytes_ > letter_history_bytes_max));
         if (!is_full_) {
             ++actions_;
             return true;
@@ -39,13 +44,28 @@ class Room {
     }
 
   private:
-    std::size_t bytes_;
-    std::size_t actions_ = 1;
+    std::size_t bytes_ = 0;
+    std::size_t beginning_;
+    std::size_t actions_;
     std::size_t marks_ = 0;
     bool is_full_ = false;
 };
 
+auto find_opening(const std::vector<LetterAction>& actions) {
+    return std::ranges::find(actions, letter_opened, &LetterAction::action);
+}
+
 }  // namespace
+
+std::size_t count_beginning(const std::vector<LetterAction>& actions) {
+    const auto opening = find_opening(actions);
+    return opening == actions.end() ? std::min<std::size_t>(actions.size(), 1)
+                                    : static_cast<std::size_t>(opening - actions.begin()) + 1;
+}
+
+UnixMicros opened_us(const std::vector<LetterAction>& actions) {
+    return actions.empty() ? 0 : actions[count_beginning(actions) - 1].time_us;
+}
 
 std::size_t history_bytes(const std::vector<LetterAction>& actions) {
     return std::accumulate(
@@ -59,9 +79,10 @@ void trim_history(std::vector<LetterAction>& actions) {
         history_bytes(actions) <= letter_history_bytes_max) {
         return;
     }
-    Room room(actions.front());
+    const auto beginning = count_beginning(actions);
+    Room room(std::span<const LetterAction>(actions).first(beginning));
     std::vector<LetterAction> kept;
-    while (actions.size() > 1) {
+    while (actions.size() > beginning) {
         if (room.takes(actions.back())) {
             kept.push_back(std::move(actions.back()));
         }

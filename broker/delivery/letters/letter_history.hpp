@@ -7,9 +7,17 @@
 
 namespace millrace::broker::delivery {
 
+/// The action with which a letter begins; the failures that led to it stand before.
+inline constexpr const char* letter_opened = "opened";
+
+/// How many actions there are up to its opening; one where that is not among them.
+[[nodiscard]] std::size_t count_beginning(const std::vector<LetterAction>& actions);
+/// When it was opened; the time of its first action where that is not among them, 0 without any.
+[[nodiscard]] UnixMicros opened_us(const std::vector<LetterAction>& actions);
+
 [[nodiscard]] std::size_t history_bytes(const std::vector<LetterAction>& actions);
 
-/// Keeps the first action and the newest ones, at most `letter_actions_max` of them with
+/// Keeps the beginning and the newest actions, at most `letter_actions_max` of them with
 /// `letter_history_bytes_max`, and the newest whatever its size. Of the others the newest
 /// `letter_marks_max` by which jobs know the letters that they have sent stay as well.
 void trim_history(std::vector<LetterAction>& actions);

@@ -23,7 +23,7 @@ inline constexpr std::size_t letter_action_bytes_max = std::size_t{64} * 1024;
 /// Letters that a change may name; a query selects any number.
 inline constexpr std::size_t letter_ids_max = 100'000;
 
-// What is kept of a letter's history: its first action and the newest ones.
+// What is kept of a letter's history: its beginning and the newest actions.
 
 inline constexpr std::size_t letter_actions_max = 64;
 inline constexpr std::size_t letter_history_bytes_max = std::size_t{256} * 1024;

@@ -55,7 +55,51 @@ std::vector<std::byte> format_retry(const Retry& retry) {
     wire::append_varint(row, retry.attempts);
     wire::append_varint(row, retry.not_before_us);
     wire::append_varint(row, retry.first_failure_us);
+    for (const auto& failed : retry.reasons) {
+        wire::append_varint(row, failed.last_us);
+        wire::append_varint(row, failed.count);
+        wire::append_varint(row, static_cast<std::int64_t>(failed.cause));
+        wire::append_varint(row, static_cast<std::int64_t>(failed.error.size()));
+        const auto error = bytes_of(failed.error);
+        row.insert(row.end(), error.begin(), error.end());
+    }
     return row;
+}
+
+/// Nothing for what is none.
+std::optional<FailedAttempts> read_failed(wire::ByteReader& in) {
+    FailedAttempts failed{.last_us = in.read_varint()};
+    const auto count = in.read_varint();
+    const auto cause = in.read_varint();
+    const auto error = in.read_bytes(static_cast<std::size_t>(in.read_varint()));
+    if (in.failed() || !std::in_range<std::uint32_t>(count) || cause < 0 ||
+        std::cmp_greater_equal(cause, cause_count)) {
+        return std::nullopt;
+    }
+    failed.count = static_cast<std::uint32_t>(count);
+    failed.cause = static_cast<Cause>(cause);
+    failed.error.assign(reinterpret_cast<const char*>(error.data()), error.size());
+    return failed;
+}
+
+/// As `format_retry` made it; rows of an earlier form have no reasons. Nothing for what is none.
+std::optional<Retry> parse_retry(std::span<const std::byte> row) {
+    wire::ByteReader in(row);
+    const auto attempts = in.read_varint();
+    Retry retry{.attempts = static_cast<std::uint32_t>(attempts),
+                .not_before_us = in.read_varint(),
+                .first_failure_us = in.read_varint()};
+    if (in.failed() || !std::in_range<std::uint32_t>(attempts)) {
+        return std::nullopt;
+    }
+    while (in.rest_bytes() > 0) {
+        auto failed = read_failed(in);
+        if (!failed || retry.reasons.size() == failed_reasons_max) {
+            return std::nullopt;
+        }
+        retry.reasons.push_back(*std::move(failed));
+    }
+    return retry;
 }
 
 }  // namespace
@@ -102,9 +146,9 @@ void DurableProgress::drop_retries(Offset first, Offset end) {
     }
 }
 
-void DurableProgress::keep_retry(Offset offset, const Retry& retry) {
+void DurableProgress::keep_retry(Offset offset, Retry retry) {
     if (!settled_.contains(offset)) {
-        retries_[offset] = retry;
+        retries_[offset] = std::move(retry);
         changed_retries_.insert(offset);
         is_head_changed_ = true;
     }
@@ -150,17 +194,13 @@ Result<void> DurableProgress::restore_head(std::string_view row) {
 
 Result<void> DurableProgress::restore_retry(std::string_view name, std::string_view row) {
     const auto offset = parse_number(name);
-    wire::ByteReader in(bytes_of(row));
-    const auto attempts = in.read_varint();
-    const Retry retry{.attempts = static_cast<std::uint32_t>(attempts),
-                      .not_before_us = in.read_varint(),
-                      .first_failure_us = in.read_varint()};
-    if (!offset || in.failed() || !std::in_range<std::uint32_t>(attempts)) {
+    auto retry = parse_retry(bytes_of(row));
+    if (!offset || !retry) {
         return unreadable("retries", name);
     }
     stored_retries_.insert(Offset{*offset});
     if (!settled_.contains(Offset{*offset})) {
-        retries_[Offset{*offset}] = retry;
+        retries_[Offset{*offset}] = *std::move(retry);
     }
     return ok();
 }

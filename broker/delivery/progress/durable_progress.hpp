@@ -5,6 +5,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "broker/delivery/commands.hpp"
 #include "broker/delivery/progress/interval_set.hpp"
@@ -18,6 +19,7 @@ struct Retry {
     std::uint32_t attempts = 0;
     UnixMicros not_before_us = 0;
     UnixMicros first_failure_us = 0;
+    std::vector<FailedAttempts> reasons;  ///< the newest last
 };
 
 /// What a subscription has durably done with a partition.
@@ -43,7 +45,7 @@ class DurableProgress {
     void begin(std::uint32_t epoch, Offset origin);
     void settle(Offset first, std::uint64_t count);
     /// Of a record that is not settled.
-    void keep_retry(Offset offset, const Retry& retry);
+    void keep_retry(Offset offset, Retry retry);
 
     /// One row by what follows the prefix in its key. Errors: corrupt; what the row said is
     /// delivered again.

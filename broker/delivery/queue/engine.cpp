@@ -87,12 +87,19 @@ void Engine::apply(const RetryCommand& command) {
         return;
     }
     auto& flow = flow_of(command.key.partition);
-    if (adopt_epoch(flow, command.key)) {
-        flow.progress.keep_retry(command.offset,
-                                 {.attempts = command.attempts,
-                                  .not_before_us = command.not_before_us,
-                                  .first_failure_us = command.first_failure_us});
+    if (!adopt_epoch(flow, command.key)) {
+        return;
     }
+    Retry retry{.attempts = command.attempts,
+                .not_before_us = command.not_before_us,
+                .first_failure_us = command.first_failure_us};
+    if (const auto* const before = flow.progress.find_retry(command.offset)) {
+        retry.reasons = before->reasons;
+    }
+    if (command.failed) {
+        note_failure(retry.reasons, *command.failed);
+    }
+    flow.progress.keep_retry(command.offset, std::move(retry));
 }
 
 void Engine::apply(const LetterOpenCommand& command, std::uint64_t id) {

@@ -156,6 +156,9 @@ class Engine {
     void want_read(PartitionId partition, Flow& flow);
     [[nodiscard]] bool has_room() const;
     [[nodiscard]] std::string limit_reached() const;
+    [[nodiscard]] std::size_t busy_keys_max() const;
+    /// Of the limit that is nearest; letters have a gauge of their own.
+    [[nodiscard]] std::uint64_t limit_percent() const;
     void read(PartitionId partition, Flow& flow);
     void take_runs(const std::shared_ptr<Arrived>& arrived);
     void take_runs_later(const std::shared_ptr<Arrived>& arrived);
@@ -244,6 +247,8 @@ class Engine {
     void flush_settlings(PartitionId partition);
     void flush(const std::shared_ptr<Settling>& settling);
     void release(const Settling& settling);
+    /// Acked, and durable.
+    void note_settled(UnixMicros append_time_us, std::uint32_t attempts);
     void fail_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
     void retry_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
     [[nodiscard]] Duration backoff(Cause cause, std::uint32_t attempts);

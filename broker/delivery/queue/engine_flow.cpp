@@ -50,6 +50,20 @@ bool Engine::has_room() const {
     return ready_count_ + reads_under_way_ * records_per_read < ready_max;
 }
 
+/// Keys of what is on its way, or ready, are busy as well.
+std::size_t Engine::busy_keys_max() const {
+    return info_->parked_keys_max + ready_max + info_->window;
+}
+
+std::uint64_t Engine::limit_percent() const {
+    const auto percent = [](std::uint64_t part, std::uint64_t whole) {
+        return part * 100 / std::max<std::uint64_t>(whole, 1);
+    };
+    return std::max({percent(keys_.busy_keys(), busy_keys_max()),
+                     percent(keys_.parked_records(), info_->parked_records_max),
+                     percent(wait_count_, info_->waiting_records_max)});
+}
+
 std::string Engine::limit_reached() const {
     const auto text = [](const char* name, std::uint32_t limit, const char* action) {
         return std::string("limit ") + name + " of " + std::to_string(limit) +
@@ -62,7 +76,7 @@ std::string Engine::limit_reached() const {
         return text(
             "parked_records_max", info_->parked_records_max, "settle the dead letters that block");
     }
-    if (keys_.busy_keys() >= info_->parked_keys_max + ready_max + info_->window) {
+    if (keys_.busy_keys() >= busy_keys_max()) {
         return text(
             "parked_keys_max", info_->parked_keys_max, "settle the dead letters that block");
     }

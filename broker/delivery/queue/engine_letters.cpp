@@ -4,6 +4,7 @@
 
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/delivery/jobs/replay/origin.hpp"
+#include "broker/delivery/letters/letter_history.hpp"
 #include "broker/delivery/letters/letter_limits.hpp"
 #include "broker/delivery/queue/engine.hpp"
 #include "broker/delivery/queue/engine_pending.hpp"
@@ -83,8 +84,18 @@ void Engine::open_letter(Item item,
         const auto id = record.value().header("correlation-id").value_or("");
         letter.correlation_id = std::string(id.substr(0, letter_correlation_bytes_max));
     }
-    letter.actions.push_back(
-        {.time_us = now, .action = "opened", .by = "broker", .text = std::string(name_of(cause))});
+    if (const auto* const retry = flow_of(item.partition).progress.find_retry(item.offset)) {
+        for (const auto& failed : retry->reasons) {
+            letter.actions.push_back({.time_us = failed.last_us,
+                                      .action = "failed",
+                                      .by = "broker",
+                                      .text = describe(failed)});
+        }
+    }
+    letter.actions.push_back({.time_us = now,
+                              .action = letter_opened,
+                              .by = "broker",
+                              .text = std::string(name_of(cause))});
     letter.record = std::move(item.record);
     metrics_->letters.add();
     propose(command, pending, [this] { pump_soon(); });
@@ -109,7 +120,13 @@ void Engine::change_letter(const Item& item,
                                                  .by = "broker",
                                                  .text = is_failure ? error : ""},
                                       .edited = {}};
-    propose(command, pending, [] {});
+    propose(command,
+            pending,
+            [this, is_failure, append_time_us = item.append_time_us, attempts = item.attempts] {
+                if (!is_failure) {
+                    note_settled(append_time_us, attempts + 1);
+                }
+            });
 }
 
 void Engine::retry_letter(const Item& item, Duration delay) {

@@ -127,7 +127,7 @@ SubscriptionProgress Engine::counts() const {
 /// Without a name yet there is nothing to show.
 void Engine::show_metrics() {
     if (metrics_) {
-        metrics_->show(counts());
+        metrics_->show(counts(), limit_percent());
     }
 }
 

@@ -120,12 +120,16 @@ void Engine::flush(const std::shared_ptr<Settling>& settling) {
     all->end_one();
 }
 
+void Engine::note_settled(UnixMicros append_time_us, std::uint32_t attempts) {
+    const auto took_us = shard_.runtime().clock().unix_now() - append_time_us;
+    metrics_->settle_latency_us.observe(
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, took_us)));
+    metrics_->attempts.observe(attempts);
+}
+
 void Engine::release(const Settling& settling) {
-    const auto now = shard_.runtime().clock().unix_now();
     for (const auto& [append_time_us, attempts] : settling.acked) {
-        metrics_->settle_latency_us.observe(
-            static_cast<std::uint64_t>(std::max<std::int64_t>(0, now - append_time_us)));
-        metrics_->attempts.observe(attempts);
+        note_settled(append_time_us, attempts);
     }
     // A seek may have begun anew in between.
     if (is_current(settling.key.partition, settling.key.epoch)) {
@@ -256,11 +260,18 @@ void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pendi
         return;
     }
     flush_settlings(item.partition);
-    const RetryCommand command{.key = progress_key(item.partition),
-                               .offset = item.offset,
-                               .attempts = item.attempts,
-                               .not_before_us = shard_.runtime().clock().unix_now() + delay.count(),
-                               .first_failure_us = item.first_failure_us};
+    const auto now = shard_.runtime().clock().unix_now();
+    RetryCommand command{.key = progress_key(item.partition),
+                         .offset = item.offset,
+                         .attempts = item.attempts,
+                         .not_before_us = now + delay.count(),
+                         .first_failure_us = item.first_failure_us,
+                         .failed = {}};
+    if (!is_outage(nack.cause)) {
+        command.failed = {.last_us = now,
+                          .cause = nack.cause,
+                          .error = nack.error.substr(0, failed_error_bytes_max)};
+    }
     propose(command, pending, [this, command, key = std::move(item.key)] {
         const auto partition = command.key.partition;
         if (!is_current(partition, command.key.epoch)) {

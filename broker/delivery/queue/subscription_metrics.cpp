@@ -9,7 +9,7 @@ Labels labels_of(const std::string& subscription, ShardId shard) {
     return {{"subscription", subscription}, {"shard", std::to_string(shard.value)}};
 }
 
-constexpr std::int64_t second_us = 1'000'000;
+constexpr std::int64_t micros_per_second = 1'000'000;
 
 }  // namespace
 
@@ -69,6 +69,10 @@ SubscriptionMetrics::SubscriptionMetrics(MetricsRegistry& registry,
       parked_records_(registry.gauge("millrace_delivery_parked_records",
                                      "Records that wait behind another of their key.",
                                      labels_of(subscription, shard))),
+      limit_percent_(registry.gauge("millrace_delivery_limit_percent",
+                                    "How much of parked_keys_max, parked_records_max or "
+                                    "waiting_records_max is used, whichever is nearest.",
+                                    labels_of(subscription, shard))),
       lag_records_(registry.gauge("millrace_delivery_lag_records",
                                   "Records that are not settled.",
                                   labels_of(subscription, shard))),
@@ -100,18 +104,19 @@ void SubscriptionMetrics::note_circuit(Circuit state) {
     circuit_state_.set(static_cast<std::int64_t>(state));
 }
 
-void SubscriptionMetrics::show(const SubscriptionProgress& progress) {
+void SubscriptionMetrics::show(const SubscriptionProgress& progress, std::uint64_t limit_percent) {
     const auto number = [](auto count) { return static_cast<std::int64_t>(count); };
     consumers_.set(number(progress.consumers));
     in_flight_.set(number(progress.in_flight));
     waiting_.set(number(progress.waiting_retry + progress.waiting_delay));
     parked_keys_.set(number(progress.parked_keys));
     parked_records_.set(number(progress.parked_records));
+    limit_percent_.set(number(limit_percent));
     lag_records_.set(number(progress.lag_records));
-    lag_seconds_.set(progress.lag_us / second_us);
+    lag_seconds_.set(progress.lag_us / micros_per_second);
     circuit_state_.set(number(progress.circuit));
     stopped_parts_.set(number(progress.stopped_parts));
-    oldest_letter_seconds_.set(progress.oldest_letter_us / second_us);
+    oldest_letter_seconds_.set(progress.oldest_letter_us / micros_per_second);
     for (std::size_t cause = 1; cause < cause_count; ++cause) {
         letters_open_[cause]->set(number(progress.letters_by_cause[cause]));
     }

@@ -28,10 +28,10 @@ class SubscriptionMetrics {
     std::array<Counter*, cause_count> dropped{};
 
     void note_circuit(Circuit state);
-    /// Gauges, as things stand.
-    void show(const SubscriptionProgress& progress);
+    /// Gauges, as things stand; the limit is the nearest one.
+    void show(const SubscriptionProgress& progress, std::uint64_t limit_percent);
     /// The subscription is gone: its gauges go to 0.
-    void clear() { show({}); }
+    void clear() { show({}, 0); }
 
   private:
     Gauge& consumers_;
@@ -39,6 +39,7 @@ class SubscriptionMetrics {
     Gauge& waiting_;
     Gauge& parked_keys_;
     Gauge& parked_records_;
+    Gauge& limit_percent_;
     Gauge& lag_records_;
     Gauge& lag_seconds_;
     Gauge& circuit_state_;

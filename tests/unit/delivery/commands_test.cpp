@@ -47,6 +47,23 @@ TEST(DeliveryCommands, LetterSurvivesBeingStored) {
     EXPECT_EQ(letter.value().state, LetterState::discarded);
 }
 
+TEST(DeliveryCommands, RetryTellsWhatFailedOrNothing) {
+    RetryCommand command{.offset = Offset{4}, .attempts = 2, .failed = {}};
+    const auto parsed = [&command] {
+        auto made = parse_command(format_command(command));
+        EXPECT_TRUE(made.has_value());
+        return std::get<RetryCommand>(std::move(made).value());
+    };
+    EXPECT_FALSE(parsed().failed);
+    command.failed = {.last_us = 9, .cause = Cause::transient, .error = "\xff busy"};
+    const auto failed = parsed().failed;
+    ASSERT_TRUE(failed);
+    EXPECT_EQ(failed->last_us, 9);
+    EXPECT_EQ(failed->count, 1U);
+    EXPECT_EQ(failed->cause, Cause::transient);
+    EXPECT_EQ(failed->error, "\xff busy");
+}
+
 TEST(DeliveryCommands, NumbersThatAreNoIntegersOrOutOfRangeAreCorrupt) {
     EXPECT_TRUE(parse_letter(with_member("attempts", 7)).has_value());
     EXPECT_EQ(parse_letter(with_member("attempts", 1.1e7)).error().code, Errc::corrupt);

@@ -50,7 +50,26 @@ void expect_same(const DurableProgress& one, const DurableProgress& other) {
         EXPECT_EQ(found->attempts, retry.attempts);
         EXPECT_EQ(found->not_before_us, retry.not_before_us);
         EXPECT_EQ(found->first_failure_us, retry.first_failure_us);
+        ASSERT_EQ(found->reasons.size(), retry.reasons.size());
+        for (std::size_t i = 0; i < retry.reasons.size(); ++i) {
+            EXPECT_EQ(found->reasons[i].last_us, retry.reasons[i].last_us);
+            EXPECT_EQ(found->reasons[i].count, retry.reasons[i].count);
+            EXPECT_EQ(found->reasons[i].cause, retry.reasons[i].cause);
+            EXPECT_EQ(found->reasons[i].error, retry.reasons[i].error);
+        }
     }
+}
+
+std::vector<FailedAttempts> some_reasons(Random& random) {
+    std::vector<FailedAttempts> reasons;
+    for (auto left = random.below(2 * failed_reasons_max); left > 0; --left) {
+        note_failure(reasons,
+                     {.last_us = static_cast<UnixMicros>(left),
+                      .count = static_cast<std::uint32_t>(random.next()),
+                      .cause = random.chance(0.5) ? Cause::transient : Cause::outcome_unknown,
+                      .error = std::string(random.below(failed_error_bytes_max), '\xff')});
+    }
+    return reasons;
 }
 
 void change(DurableProgress& progress, Random& random) {
@@ -59,7 +78,8 @@ void change(DurableProgress& progress, Random& random) {
         progress.keep_retry(offset,
                             {.attempts = static_cast<std::uint32_t>(random.below(9)),
                              .not_before_us = static_cast<UnixMicros>(random.next() >> 2U),
-                             .first_failure_us = 5});
+                             .first_failure_us = 5,
+                             .reasons = some_reasons(random)});
     } else if (random.chance(0.01)) {
         progress.begin(progress.epoch() + 1, offset);
     } else {

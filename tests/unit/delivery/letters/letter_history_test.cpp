@@ -29,6 +29,28 @@ TEST(LetterHistory, FirstAndNewestActionsStay) {
     EXPECT_EQ(letter.actions.back().time_us, 1'000);
 }
 
+TEST(LetterHistory, FailuresBeforeTheOpeningStayWithIt) {
+    std::vector<LetterAction> actions;
+    for (UnixMicros time_us = 0; time_us < 3; ++time_us) {
+        actions.push_back({.time_us = time_us, .action = "failed", .by = "broker", .text = "why"});
+    }
+    actions.push_back({.time_us = 3, .action = letter_opened, .by = "broker", .text = "poison"});
+    for (std::size_t i = 0; i < 2 * letter_actions_max; ++i) {
+        actions.push_back(action(4 + static_cast<UnixMicros>(i)));
+        trim_history(actions);
+    }
+    ASSERT_THAT(actions, SizeIs(letter_actions_max));
+    EXPECT_EQ(actions[0].time_us, 0);
+    EXPECT_EQ(actions[3].action, letter_opened);
+    EXPECT_EQ(opened_us(actions), 3) << "the letter is as old as its opening";
+    EXPECT_GT(actions[4].time_us, 5);
+}
+
+TEST(LetterHistory, LetterThatNobodyOpenedIsAsOldAsItsFirstAction) {
+    EXPECT_EQ(opened_us({}), 0);
+    EXPECT_EQ(opened_us({action(7), action(8)}), 7);
+}
+
 TEST(LetterHistory, BytesHaveALimitAndTheNewestStaysInAnyCase) {
     std::vector<LetterAction> actions;
     for (int i = 0; i < 8; ++i) {

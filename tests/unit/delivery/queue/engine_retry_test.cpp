@@ -7,7 +7,9 @@ namespace millrace::broker::delivery {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 
 /// Whoever needs longer than the ack timeout asks for it.
@@ -111,6 +113,76 @@ TEST_F(EngineBackoff, WaitsAreRandomBelowALimitThatDoublesUpToTheLongest) {
     }
     EXPECT_EQ(got[0].attempt, 5U);
     EXPECT_THAT(letters(), IsEmpty());
+}
+
+/// Attempts that fail, with a restart between them, and the letter in the end.
+class EngineFailures : public testing::EngineWorld {
+  protected:
+    static constexpr std::uint32_t attempts_max = 4;
+
+    EngineFailures() {
+        const auto partition = fixture_.make_topic("a.b").front();
+        SubscriptionInfo info;
+        info.attempts_max = attempts_max;
+        create(info);
+        publish(partition, {{.key = "K"}});
+    }
+    void fail(Cause cause, const std::string& error) {
+        const auto inbox = open(++session_);
+        pass(60s);
+        const auto got = inbox->take();
+        ASSERT_THAT(got, SizeIs(1));
+        nack(session_, got[0], cause, error);
+        restart();
+    }
+    /// Action and text of the only letter's history.
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> history() const {
+        std::vector<std::pair<std::string, std::string>> lines;
+        for (const auto& action : letters().at(0).actions) {
+            lines.emplace_back(action.action, action.text);
+        }
+        return lines;
+    }
+
+  private:
+    SessionId session_ = 0;
+};
+
+TEST_F(EngineFailures, LettersTellWhyEarlierAttemptsFailed) {
+    fail(Cause::transient, "busy");
+    fail(Cause::transient, "busy");
+    fail(Cause::outcome_unknown, std::string(2 * failed_error_bytes_max, 'x'));
+    fail(Cause::transient, "busy again");
+    ASSERT_THAT(letters(), SizeIs(1));
+    EXPECT_THAT(
+        history(),
+        ElementsAre(Pair("failed", "2 times transient: busy"),
+                    Pair("failed", "outcome_unknown: " + std::string(failed_error_bytes_max, 'x')),
+                    Pair("opened", "poison")));
+    EXPECT_EQ(letters()[0].error, "busy again");
+    EXPECT_EQ(letters()[0].attempts, attempts_max);
+}
+
+TEST_F(EngineFailures, OutagesAreNoFailuresOfTheRecord) {
+    fail(Cause::transient, "busy");
+    fail(Cause::outage, "refused");
+    fail(Cause::mapping, "no product");
+    ASSERT_THAT(letters(), SizeIs(1));
+    EXPECT_THAT(history(),
+                ElementsAre(Pair("failed", "transient: busy"), Pair("opened", "mapping")));
+}
+
+TEST(FailedAttempts, OfManyReasonsTheNewestStay) {
+    std::vector<FailedAttempts> reasons;
+    for (std::size_t i = 0; i <= failed_reasons_max; ++i) {
+        note_failure(reasons,
+                     {.last_us = static_cast<UnixMicros>(i),
+                      .cause = Cause::transient,
+                      .error = std::to_string(i)});
+    }
+    ASSERT_THAT(reasons, SizeIs(failed_reasons_max));
+    EXPECT_EQ(reasons.front().error, "1");
+    EXPECT_EQ(reasons.back().error, std::to_string(failed_reasons_max));
 }
 
 }  // namespace

@@ -116,24 +116,6 @@ TEST_F(Engine, TenThousandDelayedRecordsComeWhenTheyAreDue) {
     EXPECT_THAT(inbox->take(), SizeIs(10'000));
 }
 
-TEST_F(Engine, AtItsLimitOfWaitingRecordsItStopsReadingAndSaysWhy) {
-    const auto partition = fixture_.make_topic("a.b").front();
-    SubscriptionInfo info;
-    info.waiting_records_max = 100;
-    create(info);
-    publish(partition,
-            std::vector<Outgoing>(
-                100, {.key = "", .value = "v", .headers = {{"deliver-after", in(60s)}}}));
-    publish(partition, {{.key = "", .value = "next"}});
-    const auto inbox = open(1);
-    pass(1s);
-    publish(partition, {{.key = "", .value = "later"}});
-    EXPECT_THAT(inbox->take_values(), ::testing::Not(::testing::Contains("later")));
-    EXPECT_THAT(progress().reason, HasSubstr("limit waiting_records_max of 100 is reached"));
-    pass(61s);
-    EXPECT_THAT(inbox->take_values(), ::testing::Contains("later"));
-}
-
 TEST_F(Engine, ExpiredRecordsAreDroppedAndCounted) {
     const auto partition = fixture_.make_topic("a.b").front();
     create({});
