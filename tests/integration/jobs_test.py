@@ -336,8 +336,12 @@ class Redrive(JobsCase):
         second = self.follow()
         job = self.eventually_state(number, "done")
         self.assertEqual((job["progress"]["settled"], job["progress"]["failed"]), (self.letters, 0))
-        got = collections.Counter((record["value"]["n"], record["value"]["part"]) for record in first.lines() + second.lines())
+        records = first.lines() + second.lines()
+        got = {(record["value"]["n"], record["value"]["part"]) for record in records}
         self.assertEqual({n for n, part in got if part == "first"}, set(range(self.letters)))
+        applied = {(record["topic"], record["partition"], record["offset"]): (record["value"]["n"], record["value"]["part"])
+                   for record in records}
+        self.assertEqual(collections.Counter(applied.values()), collections.Counter(got), "by a record's place each is applied once")
         self.assertEqual(self.open_letters(), 0)
         marks = [letter for letter in self.broker.ask("dlq", "ls", QUEUE, "--state", "all", "--limit", "1000")
                  if [action["action"] for action in letter["actions"]].count("redriven") != 1]
