@@ -5,6 +5,7 @@ import pathlib
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
@@ -19,8 +20,43 @@ def lines_of(records) -> str:
     return "".join(json.dumps(record) + "\n" for record in records)
 
 
-def numbered(count: int, keys: int) -> list[dict]:
-    return [{"key": f"K{number % keys}", "value": {"n": number}} for number in range(count)]
+def numbered(count: int, keys: int, start: int = 0) -> list[dict]:
+    return [{"key": f"K{number % keys}", "value": {"n": number}} for number in range(start, start + count)]
+
+
+class Load:
+    """Events that go on being published until `end`, however long the machine needs for what happens meanwhile."""
+    pause = 0.01
+    batch = 5
+
+    def __init__(self, brokers: str):
+        self.count = 0
+        self.must_end = threading.Event()
+        self.process = subprocess.Popen([binary("millrace"), "--brokers", brokers, "--output", "json", "publish", TOPIC, "--jsonl"],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.writing = threading.Thread(target=self.write)
+        self.writing.start()
+
+    def write(self):
+        while not self.must_end.wait(self.pause):
+            self.process.stdin.write(lines_of(numbered(self.batch, 16, start=self.count)))
+            self.process.stdin.flush()
+            self.count += self.batch
+
+    def end(self) -> tuple[str, str]:
+        """What it printed. `count` is final then."""
+        self.must_end.set()
+        self.writing.join()
+        return self.process.communicate(timeout=60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.must_end.set()
+        self.writing.join()
+        self.process.kill()
+        self.process.communicate()
 
 
 class ClusterCase(unittest.TestCase):

@@ -3,7 +3,7 @@ import json
 import subprocess
 import unittest
 
-from cluster_test import TOPIC, ClusterCase, lines_of, numbered
+from cluster_test import TOPIC, ClusterCase, Load, lines_of, numbered
 from harness import binary
 from nodes import Cluster, send
 
@@ -12,8 +12,7 @@ class Growth(ClusterCase):
     shards = 2
 
     def test_three_nodes_become_five_and_three_again_and_no_client_notices(self):
-        count = 8000
-        with self.publish_beside(count, rate=500) as publisher:
+        with Load(self.cluster.brokers) as load:
             for _ in range(2):
                 node = self.cluster.add_node()
                 node.start()
@@ -25,12 +24,13 @@ class Growth(ClusterCase):
                 del self.cluster.nodes[node.number]
                 self.addCleanup(node.close)
                 self.cluster.wait_for_voters(*self.cluster.nodes)
-            self.assertIsNone(publisher.poll(), "the load went on all the time")
-            out, err = publisher.communicate(timeout=60)
-        self.assertEqual(publisher.returncode, 0, err)
-        self.assertEqual(json.loads(out)["published"], count)
+            self.assertIsNone(load.process.poll(), "the load went on all the time")
+            out, err = load.end()
+        self.assertEqual(load.process.returncode, 0, err)
+        self.assertEqual(json.loads(out)["published"], load.count)
+        self.assertGreater(load.count, 100)
         self.assertNotIn("error", err)
-        self.assert_once_and_in_order(count)
+        self.assert_once_and_in_order(load.count)
         self.cluster.settle()
         # Who was removed is refused, and says so; the rest goes on without it.
         self.cluster.eventually(20, lambda: gone[0].has_logged(f"node {gone[0].number} is no member of the cluster"), "it is told")
