@@ -105,7 +105,7 @@ HttpReply Simulator::answer_json2(const HttpRequest& request) {
     if (!body.is_object()) {
         return refusal(400, {"werkzeug.exceptions.BadRequest", "could not parse the body as json"});
     }
-    HttpReply reply{.takes_worker = true, .tries = request.tries + 1};
+    HttpReply reply{.takes_worker = true, .tries = request.tries + 1, .callers = request.callers};
     try {
         check_database(request.database);
         check_postgres(reply);

@@ -140,7 +140,7 @@ HttpReply Simulator::answer_rpc(const HttpRequest& given) {
         return *std::move(struck);
     }
     const auto id = request.value("id", Json());
-    HttpReply reply{.takes_worker = true, .tries = given.tries + 1};
+    HttpReply reply{.takes_worker = true, .tries = given.tries + 1, .callers = given.callers};
     try {
         check_postgres(reply);
         const auto result = call_service(request["params"], reply);
@@ -252,7 +252,7 @@ Json Simulator::run(const MethodCall& call, HttpReply& reply) {
     const auto name = call.model + "." + call.method;
     calls_[name] += reply.tries == 1 ? 1U : 0U;
     if (options_.latency == Latency::measured) {
-        reply.busy += measured_latency(call);
+        reply.busy += measured_latency(call, reply.callers);
     }
     if (call.method == "load" && call.context().value("tz", std::string()) != "UTC" &&
         call.model != "ir.actions.server") {
@@ -297,7 +297,7 @@ void Simulator::meet_others(const MethodCall& call, HttpReply& reply) {
     if (!contention_.collides(reply.written) || options_.latency != Latency::measured) {
         return;
     }
-    const auto again = measured_latency(call);
+    const auto again = measured_latency(call, reply.callers);
     const auto chance = std::min(undone_max, undone_per_ms * static_cast<double>(again.count()));
     if (!random_.chance(chance)) {
         reply.busy += again;

@@ -125,6 +125,7 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange<St
             reset();
             return;
         }
+        request.callers = server_->busy_workers + server_->waiting.size();
         auto reply = server_->simulator.answer(request);
         request.tries = reply.tries;
         wait_for(std::move(reply), std::move(request));

@@ -52,7 +52,8 @@ struct HttpRequest {
     std::string body;
     std::string authorization = {};
     std::string database = {};
-    std::size_t tries = 0;  ///< of Odoo itself, before this one
+    std::size_t tries = 0;    ///< of Odoo itself, before this one
+    std::size_t callers = 1;  ///< calls that the server has at a time, this one included
 };
 struct HttpReply {
     unsigned status = 200;
@@ -64,6 +65,7 @@ struct HttpReply {
     std::chrono::milliseconds busy{};    ///< how long it keeps it
     std::set<std::string> written = {};  ///< records that the call changed
     std::size_t tries = 1;               ///< of Odoo itself, this one included
+    std::size_t callers = 1;             ///< as the request has it
     bool is_to_repeat = false;           ///< the same worker tries again when it is free
 };
 

@@ -32,7 +32,9 @@ class OdooCalls {
               const std::string& method,
               const Json& positional,
               const Json& keyword = Json::object()) {
-        return result_of(execute(arguments(model, method, positional, keyword)));
+        const auto reply = execute(arguments(model, method, positional, keyword));
+        (void)simulator.end(reply);
+        return result_of(reply);
     }
     /// The class of the error that a call answers with, or nothing.
     std::string error_of(const std::string& model,
@@ -69,10 +71,6 @@ class OdooCalls {
     }
     Json create(const std::string& model, const Json& values) {
         return call(model, "create", list({values}));
-    }
-    /// A record that no worker is writing any more.
-    void create_first(const std::string& model, const Json& values) {
-        (void)simulator.end(execute(arguments(model, "create", list({values}))));
     }
     Json value_of(const std::string& model, const Json& id, const char* field) {
         return call(model, "read", list({list({id}), list({field})})).at(0).at(field);

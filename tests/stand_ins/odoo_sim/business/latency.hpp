@@ -6,7 +6,12 @@
 
 namespace millrace::stand_ins {
 
-/// How long a worker of the measured server was busy with such a call.
-[[nodiscard]] std::chrono::milliseconds measured_latency(const MethodCall& call);
+/// Whether a method of every model changes nothing.
+[[nodiscard]] bool is_reading(const std::string& method);
+
+/// How long a worker of the measured server, which had two, was busy with such a call while it had
+/// so many calls at a time.
+[[nodiscard]] std::chrono::milliseconds measured_latency(const MethodCall& call,
+                                                         std::size_t callers = 1);
 
 }  // namespace millrace::stand_ins
