@@ -71,6 +71,8 @@ void add_options(CLI::App& app, CommandLine& line) {
         "  POST /sim/records {\"model\":\"product.product\",\"values\":{\"name\":\"CH-9\"}}\n"
         "  POST /sim/write   {\"model\":\"stock.lot\",\"id\":7,\"values\":{\"note\":\"x\"}}\n"
         "  POST /sim/unlink  {\"model\":\"sale.order\",\"id\":7}; these take \"roll_back\":true\n"
+        "                    and \"takes_ms\":3000: others see it so much later than its "
+        "write_date\n"
         "  POST /sim/webhooks "
         "{\"model\":\"sale.order\",\"url\":\"http://127.0.0.1:7118/v1/hooks/odoo\","
         "\"fields\":[\"write_date\"],\"on_unlink\":false,\"trigger_fields\":false}\n"

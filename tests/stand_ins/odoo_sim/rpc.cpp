@@ -90,10 +90,14 @@ HttpReply Simulator::answer(const HttpRequest& request) {
     if (request.target.starts_with("/sim/")) {
         return answer_control(request);
     }
+    end_controls();
     auto reply = answer_odoo(request);
     if (reply.takes_worker && request.tries == 0 && cold_calls_left_ > 0) {
         --cold_calls_left_;
         reply.busy += within(cold_extra, random_);
+    }
+    if (reply.busy.count() == 0) {
+        database_.publish(std::exchange(reply.transaction, 0));
     }
     return reply;
 }
@@ -276,7 +280,10 @@ Json Simulator::run_beside_others(const MethodCall& call, HttpReply& reply) {
     database_.set_now(clock_.unix_now());
     database_.view_as(call.is_administrator ? Database::Viewer::everything
                                             : Database::Viewer::user);
-    auto result = dispatch(database_, call, [&] { meet_others(call, reply); });
+    auto result = dispatch(database_, call, [&] {
+        meet_others(call, reply);
+        reply.transaction = database_.commit_unseen();
+    });
     contention_.begin(reply.written);
     return result;
 }

@@ -124,8 +124,18 @@ Json Simulator::run_control(const std::string& path, const Json& body) {
 
 std::chrono::milliseconds Simulator::end(const HttpReply& reply) {
     busy_ += reply.busy;
-    return contention_.end(reply.written) ? contention_.repeat_after(random_, 1)
-                                          : std::chrono::milliseconds::zero();
+    if (contention_.end(reply.written)) {
+        return contention_.repeat_after(random_, 1);
+    }
+    database_.publish(reply.transaction);
+    return std::chrono::milliseconds::zero();
+}
+
+void Simulator::end_controls() {
+    const auto ended = controls_.upper_bound(clock_.steady_now());
+    for (auto at = controls_.begin(); at != ended; at = controls_.erase(at)) {
+        database_.publish(at->second);
+    }
 }
 
 Json Simulator::control_user(const Json& body) {
@@ -176,6 +186,9 @@ Json Simulator::change(const Json& body, Change work) {
         const auto id = work();
         if (body.value("roll_back", false)) {
             database_.roll_back();
+        } else if (const auto takes = std::chrono::milliseconds(body.value("takes_ms", 0));
+                   takes.count() > 0) {
+            controls_.emplace(clock_.steady_now() + takes, database_.commit_unseen());
         } else {
             database_.commit();
         }

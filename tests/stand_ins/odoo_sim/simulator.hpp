@@ -66,6 +66,7 @@ struct HttpReply {
     std::set<std::string> written = {};  ///< records that the call changed
     std::size_t tries = 1;               ///< of Odoo itself, this one included
     std::size_t callers = 1;             ///< as the request has it
+    UnseenId transaction = 0;            ///< ends, and is seen by others, when it is over
     bool is_to_repeat = false;           ///< the same worker tries again when it is free
 };
 
@@ -77,8 +78,9 @@ class Simulator {
     Simulator(SimulatorOptions options, const Clock& clock);
 
     [[nodiscard]] HttpReply answer(const HttpRequest& request);
-    /// The worker has been busy with this answer for as long as it says: what it wrote is not being
-    /// written any more. Gives how long it goes on, because it met another: then `end` again.
+    /// The worker has been busy with this answer for as long as it says: others see what it wrote,
+    /// and it is not being written any more. Gives how long it goes on, because it met another:
+    /// then `end` again.
     [[nodiscard]] std::chrono::milliseconds end(const HttpReply& reply);
     /// The server should refuse connections.
     [[nodiscard]] bool is_down() { return mode() == Mode::down; }
@@ -127,6 +129,8 @@ class Simulator {
     /// Runs a change of a control as a transaction.
     template <class Change>
     [[nodiscard]] Json change(const Json& body, Change work);
+    /// Those that have taken their time are seen from now on.
+    void end_controls();
     [[nodiscard]] Json control_refuse(const Json& body);
     [[nodiscard]] Json show_records(const std::string& model) const;
     [[nodiscard]] Json show_journal(const std::string& model, std::uint64_t after) const;
@@ -144,6 +148,7 @@ class Simulator {
     Mode mode_ = Mode::up;
     double share_ = 1;
     std::string class_;
+    std::multimap<SteadyTime, UnseenId> controls_;  ///< changes that take their time, by their end
     bool has_end_ = false;
     SteadyTime mode_ends_{};
     std::uint64_t connections_ = 0;

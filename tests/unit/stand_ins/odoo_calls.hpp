@@ -33,8 +33,14 @@ class OdooCalls {
               const Json& positional,
               const Json& keyword = Json::object()) {
         const auto reply = execute(arguments(model, method, positional, keyword));
-        (void)simulator.end(reply);
+        end(reply);
         return result_of(reply);
+    }
+    /// The worker is free of it.
+    void end(const HttpReply& reply) {
+        if (simulator.end(reply).count() > 0) {
+            (void)simulator.end({.transaction = reply.transaction});
+        }
     }
     /// The class of the error that a call answers with, or nothing.
     std::string error_of(const std::string& model,

@@ -90,5 +90,79 @@ TEST_F(OdooWebhooks, WriteDateIsToldInWholeSecondsAndKeptFiner) {
     EXPECT_EQ(told, kept.substr(0, 19));
 }
 
+class OdooTransactions : public testing::Test {
+  protected:
+    OdooTransactions() : odoo({.latency = Latency::measured}) {
+        partner = odoo.create("res.partner", {{"name", "old"}});
+    }
+    Json name() { return odoo.value_of("res.partner", partner, "name"); }
+    Json found(const char* wanted) {
+        return odoo.call(
+            "res.partner", "search_count", list({list({list({"name", "=", wanted})})}));
+    }
+    Json written_at() { return odoo.value_of("res.partner", partner, "write_date"); }
+    [[nodiscard]] Json writing(const Json& values) const {
+        return OdooCalls::arguments("res.partner", "write", list({list({partner}), values}));
+    }
+
+    OdooCalls odoo;
+    Json partner;
+};
+
+TEST_F(OdooTransactions, ChangesAreSeenAtTheEndWithTheDateOfTheStart) {
+    const auto before = written_at();
+    odoo.clock.advance(std::chrono::seconds(10));
+    const auto write = odoo.execute(writing({{"name", "new"}}));
+    EXPECT_GT(write.busy.count(), 0);
+    odoo.clock.advance(std::chrono::seconds(5));
+    const auto later = odoo.create("res.partner", {{"name", "later"}});
+    EXPECT_EQ(name(), "old");
+    EXPECT_EQ(found("old"), 1);
+    EXPECT_EQ(found("new"), 0);
+    EXPECT_EQ(written_at(), before);
+    (void)odoo.simulator.end(write);
+    EXPECT_EQ(name(), "new");
+    EXPECT_EQ(found("old"), 0);
+    EXPECT_GT(written_at(), before);
+    EXPECT_LT(written_at(), odoo.value_of("res.partner", later, "write_date"))
+        << "older than what was seen before it";
+}
+
+TEST_F(OdooTransactions, NewRecordAndItsNameAreNotThereBeforeTheEnd) {
+    const auto load = odoo.execute(OdooCalls::arguments(
+        "res.partner", "load", list({list({"id", "name"}), list({list({"m.new", "new"})})})));
+    const auto id = OdooCalls::result_of(load).at("ids").at(0);
+    const auto reference = list({"m", "new"});
+    EXPECT_EQ(odoo.call("res.partner", "read", on(id)), Json::array());
+    EXPECT_EQ(odoo.error_of("ir.model.data", "check_object_reference", reference),
+              "builtins.ValueError");
+    (void)odoo.simulator.end(load);
+    EXPECT_EQ(odoo.value_of("res.partner", id, "name"), "new");
+    EXPECT_EQ(odoo.call("ir.model.data", "check_object_reference", reference),
+              list({"res.partner", id}));
+}
+
+TEST_F(OdooTransactions, WhatEndsIsThereUntilThen) {
+    const auto end = odoo.execute(OdooCalls::arguments("res.partner", "unlink", on(partner)));
+    EXPECT_EQ(name(), "old");
+    (void)odoo.simulator.end(end);
+    EXPECT_EQ(odoo.call("res.partner", "read", on(partner)), Json::array());
+}
+
+TEST_F(OdooTransactions, ControlMakesOneThatTakesItsTime) {
+    odoo.clock.advance(std::chrono::seconds(10));
+    const auto other = odoo.create("res.partner", {{"name", "other"}});
+    (void)odoo.control("write",
+                       {{"model", "res.partner"},
+                        {"id", partner},
+                        {"values", {{"name", "new"}}},
+                        {"takes_ms", 3'000}});
+    odoo.clock.advance(std::chrono::milliseconds(2'999));
+    EXPECT_EQ(name(), "old");
+    odoo.clock.advance(std::chrono::milliseconds(1));
+    EXPECT_EQ(name(), "new");
+    EXPECT_EQ(written_at(), odoo.value_of("res.partner", other, "write_date")) << "its start";
+}
+
 }  // namespace
 }  // namespace millrace::stand_ins

@@ -1,10 +1,11 @@
+#include <optional>
+
+#include "tests/stand_ins/odoo_sim/business/latency.hpp"
 #include "tests/stand_ins/odoo_sim/records/methods.hpp"
 
 namespace millrace::stand_ins {
 
-Json dispatch(Database& database,
-              const MethodCall& call,
-              const std::function<void()>& before_commit) {
+Json dispatch(Database& database, const MethodCall& call, const std::function<void()>& commit) {
     (void)Database::model(call.model);
     if (call.method.starts_with('_')) {
         throw OdooError{"odoo.exceptions.AccessError",
@@ -24,6 +25,10 @@ Json dispatch(Database& database,
                         "Administration/Settings"};
     }
     database.begin();
+    std::optional<Database::Committed> ended;
+    if (is_reading(call.method)) {
+        ended.emplace(database);
+    }
     try {
         Json result;
         if (!run_record_method(database, call, result) && !run_flow(database, call, result) &&
@@ -31,8 +36,7 @@ Json dispatch(Database& database,
             throw OdooError{"builtins.AttributeError",
                             "The method '" + call.model + "." + call.method + "' does not exist"};
         }
-        before_commit();
-        database.commit();
+        commit();
         return result;
     } catch (const Json::exception& error) {  // arguments of a wrong shape
         database.roll_back();

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -40,7 +41,13 @@ struct RecordChange {
     Kind kind = Kind::write;
 };
 
+/// A transaction that has been made and that others do not see yet; 0: none.
+using UnseenId = std::uint64_t;
+
 /// Records by model and by external id, with transactions: all of a call or nothing.
+///
+/// Calls are made one after another, each knowing what those before it did. What only reads sees
+/// no change of a transaction before its end: a `Committed` view.
 class Database {
   public:
     // `name` is the model's.
@@ -83,6 +90,31 @@ class Database {
     void begin();
     void commit();
     void roll_back();
+    /// Commits what others see from `publish` on: with a `write_date` of before.
+    [[nodiscard]] UnseenId commit_unseen();
+    void publish(UnseenId transaction);
+    /// Whether it was given by a transaction that others do not see yet.
+    [[nodiscard]] bool is_unseen(const std::string& external_id) const {
+        return unseen_names_.contains(external_id);
+    }
+    /// While it lives, the database is without the changes that are not seen yet.
+    class Committed {
+      public:
+        explicit Committed(Database& database);
+        ~Committed();
+        Committed(const Committed&) = delete;
+        Committed& operator=(const Committed&) = delete;
+        Committed(Committed&&) = delete;
+        Committed& operator=(Committed&&) = delete;
+
+      private:
+        using Named = std::optional<std::pair<std::string, RecordId>>;
+        /// What had the name before.
+        [[nodiscard]] Named name(const std::string& external_id, Named wanted);
+
+        Database& database_;
+        std::vector<std::pair<std::string, Named>> names_before_;
+    };
     /// A place within a transaction, as a savepoint.
     struct Mark {
         std::size_t undo = 0;
@@ -116,6 +148,17 @@ class Database {
         bool existed = false;
         StoredRecord before;
     };
+    using Key = std::pair<std::string, RecordId>;
+    /// A record as it was before transactions that are not seen yet.
+    struct Unseen {
+        std::optional<StoredRecord> before;
+        std::size_t writers = 0;
+    };
+    struct UnseenTransaction {
+        std::set<Key> records;
+        std::vector<std::string> names;
+    };
+    void exchange(const Key& key, std::optional<StoredRecord>& other);
     void keep_for_undo(const std::string& model, RecordId id);
     void check(const Model& model, const Json& values) const;
     void check_unique(const Model& model, RecordId id, const Json& values) const;
@@ -136,6 +179,10 @@ class Database {
     std::vector<Change> pending_;
     std::vector<Undo> undo_;
     std::vector<std::string> named_;
+    std::map<Key, Unseen> unseen_;
+    std::multiset<std::string> unseen_names_;
+    std::map<UnseenId, UnseenTransaction> unseen_transactions_;
+    UnseenId last_unseen_ = 0;
 };
 
 }  // namespace millrace::stand_ins

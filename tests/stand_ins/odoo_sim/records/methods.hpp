@@ -23,11 +23,11 @@ struct MethodCall {
     [[nodiscard]] std::vector<RecordId> ids() const;
 };
 
-/// Runs any method that the stand-in knows. Throws OdooError, also that of `before_commit`; then
-/// nothing of the call stays.
+/// Runs any method that the stand-in knows; one that only reads sees what has ended. Throws
+/// OdooError, also that of `commit`; then nothing of the call stays.
 [[nodiscard]] Json dispatch(Database& database,
                             const MethodCall& call,
-                            const std::function<void()>& before_commit);
+                            const std::function<void()>& commit);
 
 /// create, write, read, unlink, search, ...; false when the method is not one of them.
 [[nodiscard]] bool run_record_method(Database& database, const MethodCall& call, Json& result);
