@@ -108,6 +108,7 @@ Json Simulator::run_control(const std::string& path, const Json& body) {
         {"/sim/user", &Simulator::control_user},
         {"/sim/hide", &Simulator::control_hide},
         {"/sim/result", &Simulator::control_result},
+        {"/sim/next", &Simulator::control_next},
         {"/sim/records", &Simulator::control_records},
         {"/sim/write", &Simulator::control_write},
         {"/sim/unlink", &Simulator::control_unlink},
@@ -163,6 +164,19 @@ Json Simulator::control_result(const Json& body) {
         results_.erase(method);
     }
     return {{"method", method}};
+}
+
+Json Simulator::control_next(const Json& body) {
+    Planned planned{
+        .method = body.at("model").get<std::string>() + "." + body.at("method").get<std::string>(),
+        .after = body.value("after", std::size_t{0}),
+        .error = std::nullopt};
+    if (!body.value("wizard", false)) {
+        planned.error = conflict_error(body.value("class", std::string()));
+    }
+    auto told = Json{{"method", planned.method}};
+    database_.plan(std::move(planned));
+    return told;
 }
 
 Json Simulator::control_mode(const Json& body) {

@@ -121,6 +121,7 @@ class Simulator {
     [[nodiscard]] Json control_user(const Json& body);
     [[nodiscard]] Json control_hide(const Json& body);
     [[nodiscard]] Json control_result(const Json& body);
+    [[nodiscard]] Json control_next(const Json& body);
     [[nodiscard]] Json control_records(const Json& body);
     [[nodiscard]] Json control_write(const Json& body);
     [[nodiscard]] Json control_forget(const Json& body);

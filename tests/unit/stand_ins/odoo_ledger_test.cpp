@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/stand_ins/odoo_calls.hpp"
@@ -14,7 +18,7 @@ using broker::odoo::action_code;
 
 class OdooLedger : public testing::Test {
   protected:
-    OdooLedger() {
+    explicit OdooLedger(const SimulatorOptions& options = {}) : odoo(options) {
         product = odoo.create("product.product", {{"name", "Nut"}});
         const auto shelf = odoo.create("stock.location", {{"name", "Shelf"}});
         quant = odoo.create("stock.quant",
@@ -48,13 +52,22 @@ class OdooLedger : public testing::Test {
                    {"id", {{"millrace_step", "scrap"}}},
                    {"expect", {{"state", Json::array({"done"})}}}}}}};
     }
+    [[nodiscard]] Json running(const Json& events) const {
+        return OdooCalls::arguments(
+            "ir.actions.server", "run", on(action), {{"context", {{"millrace_events", events}}}});
+    }
     Json run(const Json& events) {
-        return odoo
-            .call("ir.actions.server",
-                  "run",
-                  on(action),
-                  {{"context", {{"millrace_events", events}}}})
-            .at("millrace");
+        const auto reply = odoo.execute(running(events));
+        odoo.end(reply);
+        return OdooCalls::result_of(reply).at("millrace");
+    }
+    /// The next validation of a scrap, after so many that pass, raises an error.
+    void raise_in_validation(const std::string& name, int after = 0) {
+        (void)odoo.control("next",
+                           {{"model", "stock.scrap"},
+                            {"method", "action_validate"},
+                            {"class", name},
+                            {"after", after}});
     }
     Json stock() { return odoo.value_of("stock.quant", quant, "quantity"); }
     Json scraps() { return odoo.call("stock.scrap", "search_count", list({Json::array()})); }
@@ -101,13 +114,77 @@ TEST_F(OdooLedger, MethodThatTheCodeDoesNotNameIsNotCalled) {
 
 TEST_F(OdooLedger, ConflictUndoesTheWholeCall) {
     odoo.simulator.set_mode(Mode::conflict, 1, std::chrono::milliseconds(0));
-    EXPECT_EQ(odoo.error_of("ir.actions.server",
-                            "run",
-                            on(action),
-                            {{"context", {{"millrace_events", list({scrap("e1", 1)})}}}}),
+    EXPECT_EQ(OdooCalls::error_in(odoo.execute(running(list({scrap("e1", 1)})))),
               "psycopg2.errors.SerializationFailure");
     odoo.simulator.set_mode(Mode::up, 1, std::chrono::milliseconds(0));
     EXPECT_EQ(scraps(), 0);
+}
+
+TEST_F(OdooLedger, ConflictInsideUndoesWhatEarlierEventsDid) {
+    raise_in_validation("psycopg2.errors.SerializationFailure", 1);
+    const auto both = list({scrap("e1", 1), scrap("e2", 2)});
+    EXPECT_EQ(OdooCalls::error_in(odoo.execute(running(both))),
+              "psycopg2.errors.SerializationFailure");
+    EXPECT_EQ(stock(), 10);
+    EXPECT_EQ(scraps(), 0);
+    for (const auto& answer : run(both)) {
+        EXPECT_EQ(answer.at("status"), "ok") << "no marker stayed";
+    }
+    EXPECT_EQ(stock(), 7);
+}
+
+TEST_F(OdooLedger, ClassesThatTheCodeTakesForConflictsFailTheCallAndOthersTheEvent) {
+    for (const char* name : {"psycopg2.errors.SerializationFailure",
+                             "psycopg2.errors.DeadlockDetected",
+                             "psycopg2.errors.LockNotAvailable",
+                             "psycopg2.InterfaceError",
+                             "psycopg2.extensions.TransactionRollbackError",
+                             "psycopg2.errors.InFailedSqlTransaction",
+                             "psycopg2.OperationalError",
+                             "psycopg2.errors.AdminShutdown"}) {
+        raise_in_validation(name);
+        EXPECT_EQ(OdooCalls::error_in(odoo.execute(running(list({scrap("e1", 1)})))), name);
+    }
+    raise_in_validation("psycopg2.errors.UniqueViolation");
+    EXPECT_EQ(run(list({scrap("e1", 1)})).at(0).at("class"), "UniqueViolation");
+    EXPECT_EQ(scraps(), 0);
+}
+
+TEST_F(OdooLedger, RelationIsAsExpectedByItsIdOrItsName) {
+    auto outcome = [&, number = 0](const Json& wanted) mutable {
+        auto event = scrap("e" + std::to_string(++number), 1);
+        event["steps"][1]["expect"] = {{"product_id", Json::array({wanted})}};
+        return run(list({event})).at(0);
+    };
+    EXPECT_EQ(outcome(product).at("status"), "ok");
+    EXPECT_EQ(outcome("Nut").at("status"), "ok");
+    EXPECT_EQ(outcome("Bolt").at("class"), "MillraceUnexpected");
+    EXPECT_EQ(outcome(99).at("class"), "MillraceUnexpected");
+    EXPECT_EQ(stock(), 8);
+}
+
+class OdooLedgerRace : public OdooLedger {
+  protected:
+    OdooLedgerRace() : OdooLedger({.latency = Latency::measured}) {}
+};
+
+TEST_F(OdooLedgerRace, SixAtATimeApplyOnceAndTheLosersSeeAUniqueViolation) {
+    const auto event = list({scrap("e1", 1)});
+    std::vector<HttpReply> replies;
+    for (int caller = 0; caller < 6; ++caller) {
+        replies.push_back(odoo.execute(running(event)));
+    }
+    std::vector<std::string> outcomes;
+    for (const auto& reply : replies) {
+        odoo.end(reply);
+        const auto answer = OdooCalls::result_of(reply).at("millrace").at(0);
+        outcomes.push_back(answer.value("class", answer.at("status").get<std::string>()));
+    }
+    EXPECT_EQ(std::ranges::count(outcomes, "ok"), 1);
+    EXPECT_EQ(std::ranges::count(outcomes, "UniqueViolation"), 5);
+    EXPECT_EQ(stock(), 9);
+    EXPECT_EQ(scraps(), 1);
+    EXPECT_EQ(run(event).at(0).at("status"), "duplicate") << "sent again";
 }
 
 TEST_F(OdooLedger, OldMarkersAreForgottenAndOthersStay) {

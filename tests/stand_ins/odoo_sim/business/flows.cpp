@@ -257,7 +257,11 @@ bool run_flow(Database& database, const MethodCall& call, Json& result) {
     const auto before = database.mark();
     for (const auto id : call.ids()) {
         database.need(call.model, id);
-        result = flow->action(database, call, id);
+        const auto planned = database.take_plan(call.model + "." + call.method);
+        if (planned && planned->error) {
+            throw OdooError(*planned->error);
+        }
+        result = planned ? wizard(flow->model) : flow->action(database, call, id);
         if (result.is_object() && call.ids().size() > 1) {
             database.roll_back_to(before);  // the wizard is for all, and nothing is done for any
             return true;

@@ -279,16 +279,23 @@ std::size_t Database::forget_named(const std::function<bool(const std::string&)>
     return count;
 }
 
+std::optional<Planned> Database::take_plan(const std::string& method) {
+    for (auto plan = plans_.begin(); plan != plans_.end(); ++plan) {
+        if (plan->method == method && plan->after-- == 0) {
+            auto planned = std::move(*plan);
+            plans_.erase(plan);
+            return planned;
+        }
+    }
+    return std::nullopt;
+}
+
 void Database::roll_back() {
     roll_back_to({});
     begin();
 }
 
 void Database::roll_back_to(const Mark& mark) {
-    for (auto name = mark.named; name < named_.size(); ++name) {
-        external_ids_.erase(named_[name]);
-    }
-    named_.resize(mark.named);
     while (undo_.size() > mark.undo) {
         auto undo = std::move(undo_.back());
         undo_.pop_back();
@@ -301,6 +308,10 @@ void Database::roll_back_to(const Mark& mark) {
         }
         tables_[undo.model][undo.id] = std::move(undo.before);
     }
+    for (auto name = mark.named; name < named_.size(); ++name) {
+        external_ids_.erase(named_[name]);
+    }
+    named_.resize(mark.named);
     pending_.resize(mark.pending);
 }
 

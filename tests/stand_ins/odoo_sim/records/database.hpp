@@ -44,6 +44,13 @@ struct RecordChange {
 /// A transaction that has been made and that others do not see yet; 0: none.
 using UnseenId = std::uint64_t;
 
+/// What a method answers once instead of doing its work.
+struct Planned {
+    std::string method;  ///< with its model
+    std::size_t after = 0;
+    std::optional<OdooError> error;  ///< none: a wizard
+};
+
 /// Records by model and by external id, with transactions: all of a call or nothing.
 ///
 /// Calls are made one after another, each knowing what those before it did. What only reads sees
@@ -136,6 +143,10 @@ class Database {
     void hide(const std::string& name, RecordId id) { hidden_.insert({name, id}); }
     void show(const std::string& name, RecordId id) { hidden_.erase({name, id}); }
 
+    void plan(Planned planned) { plans_.push_back(std::move(planned)); }
+    /// What is planned for this run of a method.
+    [[nodiscard]] std::optional<Planned> take_plan(const std::string& method);
+
     /// Products whose every use is refused, as by a business rule.
     void refuse_product(const std::string& name) { refused_.insert(name); }
     void allow_product(const std::string& name) { refused_.erase(name); }
@@ -173,6 +184,7 @@ class Database {
     std::int64_t now_us_ = 0;
     std::function<void(const RecordChange&)> watcher_;
     std::set<std::string> refused_;
+    std::vector<Planned> plans_;
     Viewer viewer_ = Viewer::everything;
     std::set<std::pair<std::string, RecordId>> hidden_;
     std::vector<Change> journal_;
