@@ -112,6 +112,7 @@ HttpReply Simulator::answer_json2(const HttpRequest& request) {
         auto call = call_of(request.target.substr(prefix.size()), std::move(body));
         call.is_administrator = user->id == administrator_id;
         call.has_email = user->has_email;
+        call.utc_offset = user->utc_offset;
         reply.body = run(call, reply).dump();
         reply.is_dropped = mode() == Mode::drop_after_commit && strikes();
     } catch (const OdooError& error) {

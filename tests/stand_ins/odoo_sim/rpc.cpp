@@ -248,7 +248,8 @@ Json Simulator::execute(const Json& arguments, HttpReply& reply) {
                 .positional = arguments.size() > 5 ? arguments[5] : Json::array(),
                 .keyword = arguments.size() > 6 ? arguments[6] : Json::object(),
                 .is_administrator = user.id == administrator_id,
-                .has_email = user.has_email},
+                .has_email = user.has_email,
+                .utc_offset = user.utc_offset},
                reply);
 }
 

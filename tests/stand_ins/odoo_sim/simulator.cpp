@@ -144,6 +144,8 @@ Json Simulator::control_user(const Json& body) {
     user.is_archived = body.value("archived", user.is_archived);
     user.is_key_expired = body.value("key_expired", user.is_key_expired);
     user.has_email = body.value("email", user.has_email);
+    user.utc_offset =
+        std::chrono::minutes(body.value("utc_offset_minutes", user.utc_offset.count()));
     return {{"id", user.id}};
 }
 

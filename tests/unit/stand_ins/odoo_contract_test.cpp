@@ -91,6 +91,12 @@ HttpReply use_barcode_twice(OdooCalls& odoo) {
     (void)odoo.create("product.product", values);
     return odoo.execute(OdooCalls::arguments("product.product", "create", list({values})));
 }
+HttpReply be_above_itself(OdooCalls& odoo) {
+    const auto above = odoo.create("res.partner", {{"name", "A"}});
+    const auto below = odoo.create("res.partner", {{"name", "B"}, {"parent_id", above}});
+    return odoo.execute(OdooCalls::arguments(
+        "res.partner", "write", list({list({above}), {{"parent_id", below}}})));
+}
 
 const Json partner{{"name", "P"}};
 Json partner_with(const char* field, const Json& value) {
@@ -214,6 +220,11 @@ std::vector<Row> rows_of_rules() {
          Cause::mapping},
         {"unique constraint",
          use_barcode_twice,
+         200,
+         "odoo.exceptions.ValidationError",
+         Cause::mapping},
+        {"python constraint",
+         be_above_itself,
          200,
          "odoo.exceptions.ValidationError",
          Cause::mapping},

@@ -29,6 +29,20 @@ TEST(OdooFlows, OrderIsDoneInFullAndARepeatDoesNotBookTwice) {
     }
 }
 
+TEST(OdooFlows, OrderWithALotIsDoneInFull) {
+    OdooCalls odoo;
+    const auto order = confirmed_order(odoo, 10);
+    const auto product = odoo.value_of("mrp.production", order, "product_id").at(0);
+    const auto lot = odoo.create("stock.lot", {{"name", "L-1"}, {"product_id", product}});
+    (void)odoo.call("mrp.production",
+                    "write",
+                    list({list({order}), {{"lot_producing_id", lot}, {"qty_producing", 10}}}));
+    EXPECT_EQ(odoo.call("mrp.production", "button_mark_done", on(order)), true);
+    EXPECT_EQ(odoo.value_of("mrp.production", order, "state"), "done");
+    EXPECT_EQ(odoo.value_of("mrp.production", order, "qty_produced"), 10);
+    EXPECT_EQ(odoo.value_of("mrp.production", order, "lot_producing_id"), list({lot, "L-1"}));
+}
+
 TEST(OdooFlows, ConfirmOfACancelledOrderIsTrueWithoutEffect) {
     OdooCalls odoo;
     const auto order = confirmed_order(odoo, 1);
@@ -118,6 +132,66 @@ TEST(OdooFlows, ScrapTwiceScrapsTwiceAndWithoutStockDoesNothing) {
     EXPECT_EQ(odoo.call("stock.scrap", "action_validate", on(scrap)), true);
     EXPECT_EQ(odoo.call("stock.scrap", "action_validate", on(scrap)), true);
     EXPECT_EQ(odoo.value_of("stock.quant", quant, "quantity"), 4);
+}
+
+TEST(OdooFlows, CountIsAppliedAndAButtonThatAsksHasDoneNothing) {
+    OdooCalls odoo;
+    const auto quant = odoo.create("stock.quant",
+                                   {{"product_id", product_of(odoo)},
+                                    {"location_id", odoo.create("stock.location", {{"name", "S"}})},
+                                    {"inventory_quantity", 40}});
+    const auto apply = [&] {
+        return odoo.call("stock.quant", "action_apply_inventory", on(quant));
+    };
+    (void)odoo.control(
+        "next", {{"model", "stock.quant"}, {"method", "action_apply_inventory"}, {"wizard", true}});
+    EXPECT_EQ(apply().at("type"), "ir.actions.act_window");
+    EXPECT_EQ(odoo.value_of("stock.quant", quant, "quantity"), 0);
+    EXPECT_TRUE(apply().is_null());
+    EXPECT_EQ(odoo.value_of("stock.quant", quant, "quantity"), 40);
+}
+
+class OdooReceipt : public ::testing::Test {
+  protected:
+    OdooReceipt() {
+        const Json line{{"product_id", product_of(odoo)}, {"product_qty", 40}};
+        const auto order =
+            odoo.create("purchase.order",
+                        {{"partner_id", odoo.create("res.partner", {{"name", "Vendor"}})},
+                         {"order_line", list({list({0, 0, line})})}});
+        (void)odoo.call("purchase.order", "button_confirm", on(order));
+        const auto pickings = odoo.value_of("purchase.order", order, "picking_ids");
+        EXPECT_EQ(pickings.size(), 1U);
+        picking = pickings.at(0);
+    }
+    void fill(const Json& values) {
+        for (const auto& line : odoo.value_of("stock.picking", picking, "move_line_ids")) {
+            (void)odoo.call("stock.move.line", "write", list({list({line}), values}));
+        }
+    }
+    Json validate(const Json& context = Json::object()) {
+        return odoo.call("stock.picking", "button_validate", on(picking), {{"context", context}});
+    }
+    Json state() { return odoo.value_of("stock.picking", picking, "state"); }
+
+    OdooCalls odoo;
+    Json picking;
+};
+
+TEST_F(OdooReceipt, IsValidatedOnceWithTheLotsOfItsLines) {
+    fill({{"lot_name", "L-1"}, {"quantity", 40}, {"picked", true}});
+    EXPECT_EQ(validate(), true);
+    EXPECT_EQ(state(), "done");
+    EXPECT_EQ(odoo.error_of("stock.picking", "button_validate", on(picking)),
+              "odoo.exceptions.UserError");
+}
+
+TEST_F(OdooReceipt, InPartAsksUnlessToldToSkip) {
+    fill({{"quantity", 30}, {"picked", true}});
+    EXPECT_EQ(validate().at("type"), "ir.actions.act_window");
+    EXPECT_EQ(state(), "assigned");
+    EXPECT_EQ(validate({{"skip_backorder", true}}), true);
+    EXPECT_EQ(state(), "done");
 }
 
 class OdooPicking : public ::testing::Test {

@@ -110,6 +110,69 @@ TEST(OdooLoad, ExternalIdIsFoundWithoutAdministrator) {
               "builtins.ValueError");
 }
 
+TEST(OdooLoad, OfSixParallelLoadsOfOneNewIdSomeSeeAConflictAndOneRecordIsMade) {
+    constexpr std::uint64_t trials = 50;
+    double conflicts = 0;
+    for (std::uint64_t seed = 1; seed <= trials; ++seed) {
+        OdooCalls odoo({.latency = Latency::measured, .seed = seed});
+        std::vector<HttpReply> replies;
+        for (int caller = 0; caller < 6; ++caller) {
+            replies.push_back(odoo.execute(OdooCalls::arguments(
+                "res.partner", "load", list({id_and_name, Rows{{"m.new", "A"}}}))));
+        }
+        for (const auto& reply : replies) {
+            const auto answer = OdooCalls::result_of(reply);
+            if (answer.at("ids") == false) {
+                ++conflicts;
+                EXPECT_EQ(answer.at("messages").at(0).at("message"),
+                          "could not serialize access due to concurrent update");
+            }
+            odoo.end(reply);
+        }
+        EXPECT_EQ(odoo.call("res.partner", "search_count", list({Json::array()})), 1);
+    }
+    EXPECT_NEAR(conflicts / trials, 2, 1);
+}
+
+TEST(OdooLoad, LateReplayOverwritesEvenTheQuantityOfAFinishedOrder) {
+    OdooCalls odoo;
+    (void)odoo.create("product.product", {{"name", "Nut"}});
+    const auto replay = [&](const char* quantity) {
+        return load(odoo,
+                    "mrp.production",
+                    list({"id", "product_id", "product_qty"}),
+                    {{"mes.1", "Nut", quantity}})
+            .at("ids")
+            .at(0);
+    };
+    const auto order = replay("10");
+    (void)odoo.call("mrp.production", "action_confirm", on(order));
+    (void)odoo.call("mrp.production", "button_mark_done", on(order));
+    EXPECT_EQ(replay("7"), order);
+    EXPECT_EQ(odoo.value_of("mrp.production", order, "state"), "done");
+    EXPECT_EQ(odoo.value_of("mrp.production", order, "product_qty"), 7);
+}
+
+TEST(OdooLoad, MomentsAreOfTheUsersZoneUnlessTheCallSaysUtc) {
+    OdooCalls odoo;
+    (void)odoo.create("res.partner", {{"name", "Shop"}});
+    (void)odoo.control("user", {{"utc_offset_minutes", 120}});
+    const auto ordered_at = [&](const Json& context) {
+        const auto ids = odoo.call("sale.order",
+                                   "load",
+                                   list({list({"partner_id", "date_order"}),
+                                         Rows{{"Shop", "2026-03-01 01:30:00"}}}),
+                                   {{"context", context}})
+                             .at("ids");
+        return odoo.value_of("sale.order", ids.at(0), "date_order");
+    };
+    EXPECT_EQ(ordered_at({{"tz", "UTC"}}), "2026-03-01 01:30:00");
+    EXPECT_EQ(ordered_at(Json::object()), "2026-02-28 23:30:00");
+    const auto created =
+        odoo.create("sale.order", {{"partner_id", 1}, {"date_order", "2026-03-01 01:30:00"}});
+    EXPECT_EQ(odoo.value_of("sale.order", created, "date_order"), "2026-03-01 01:30:00");
+}
+
 TEST(OdooLoad, CountsCallsThatForgetTheTimeZone) {
     OdooCalls odoo;
     (void)load(odoo, "res.partner", id_and_name, {{"a", "A"}});

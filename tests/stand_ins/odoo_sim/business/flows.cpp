@@ -221,6 +221,12 @@ Json post_message(Database& database, const MethodCall& call, RecordId id) {
         {{"model", call.model}, {"res_id", id}, {"body", call.keyword.value("body", Json(""))}});
 }
 
+Json apply_inventory(Database& database, const MethodCall& call, RecordId id) {
+    const auto counted = number_of(database, call.model, id, "inventory_quantity");
+    database.write(call.model, id, {{"quantity", counted}});
+    return {};
+}
+
 const std::array<Flow, 15>& flows() {
     static const std::array<Flow, 15> table{{
         {"mrp.production", "action_confirm", confirm_production},
@@ -237,9 +243,7 @@ const std::array<Flow, 15>& flows() {
         {"crm.lead", "action_set_won", win},
         {"stock.picking", "message_post", post_message},
         {"purchase.order", "message_post", post_message},
-        {"stock.quant",
-         "action_apply_inventory",
-         [](Database&, const MethodCall&, RecordId) { return Json(); }},
+        {"stock.quant", "action_apply_inventory", apply_inventory},
     }};
     return table;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -13,7 +14,8 @@ struct User {
     std::string key;
     bool is_archived = false;
     bool is_key_expired = false;
-    bool has_email = true;  ///< without one it can post no messages
+    bool has_email = true;                ///< without one it can post no messages
+    std::chrono::minutes utc_offset{60};  ///< of its zone, in which `load` reads datetimes
 };
 
 /// Who may call. An archived user and an expired key are refused as a wrong key is.

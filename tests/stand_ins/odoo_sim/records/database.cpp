@@ -95,6 +95,21 @@ void Database::check_unique(const Model& model, RecordId id, const Json& values)
     }
 }
 
+void Database::check_hierarchy(const Model& model, RecordId id, const Json& values) const {
+    for (const auto& [name, field] : model.fields) {
+        if (!field.is_hierarchy) {
+            continue;
+        }
+        auto above = values.value(name, Json(false));
+        while (above.is_number_integer() && above != id) {
+            above = at(model.name, above.get<RecordId>()).values.at(name);
+        }
+        if (above == id) {
+            throw validation_error("You cannot create recursive hierarchies: " + field.label);
+        }
+    }
+}
+
 void Database::write_rows(const Field& field, RecordId id, const Json& commands) {
     for (const auto& command : commands) {
         if (!command.is_array() || command.size() < 3 || command[0] != 0) {
@@ -157,6 +172,7 @@ void Database::store(const Model& described, RecordId id, const Json& values) {
     stored["write_date"] = format_moment(now_us_);
     check(described, stored);
     check_unique(described, id, stored);
+    check_hierarchy(described, id, stored);
     auto& record = tables_[name][id];
     record.values = std::move(stored);
     ++record.writes;

@@ -173,6 +173,7 @@ class Database {
     void keep_for_undo(const std::string& model, RecordId id);
     void check(const Model& model, const Json& values) const;
     void check_unique(const Model& model, RecordId id, const Json& values) const;
+    void check_hierarchy(const Model& model, RecordId id, const Json& values) const;
     void store(const Model& described, RecordId id, const Json& values);
     void tell(const RecordChange& change) const;
     void write_rows(const Field& field, RecordId id, const Json& commands);

@@ -82,19 +82,26 @@ Json find_related(const Database& database, const Column& column, const std::str
     }
 }
 
-Json convert_or_refuse(const Column& column, const std::string& cell) {
+/// Of a datetime in the zone of who calls.
+Json convert_or_refuse(const Column& column, const std::string& cell, std::chrono::minutes offset) {
     try {
-        return convert_cell(column.name, *column.field, cell);
+        auto value = convert_cell(column.name, *column.field, cell);
+        return column.field->type == FieldType::datetime && value.is_string()
+                   ? Json(in_utc(value.get<std::string>(), offset))
+                   : value;
     } catch (const OdooError& error) {
         throw RowError{column.name, error.message};
     }
 }
 
 void load_row(Database& database,
-              const std::string& model,
+              const MethodCall& call,
               const std::vector<Column>& columns,
               const Json& row,
               Json& ids) {
+    const auto& model = call.model;
+    const bool is_utc = call.context().value("tz", std::string()) == "UTC";
+    const auto offset = is_utc ? std::chrono::minutes::zero() : call.utc_offset;
     Json values = Json::object();
     std::string external_id;
     for (std::size_t i = 0; i < columns.size() && i < row.size(); ++i) {
@@ -107,7 +114,7 @@ void load_row(Database& database,
         } else if (column.by != Column::By::value) {
             values[column.name] = find_related(database, column, cell);
         } else {
-            values[column.name] = convert_or_refuse(column, cell);
+            values[column.name] = convert_or_refuse(column, cell, offset);
         }
     }
     if (std::ranges::count(external_id, '.') > 1) {
@@ -147,7 +154,7 @@ Json load(Database& database, const MethodCall& call) {
     for (std::size_t row = 0; row < rows.size() && messages.size() < messages_max; ++row) {
         std::optional<RowError> error;
         try {
-            load_row(database, call.model, columns, rows[row], ids);
+            load_row(database, call, columns, rows[row], ids);
         } catch (const RowError& refused) {
             error = refused;
         } catch (const OdooError& refused) {

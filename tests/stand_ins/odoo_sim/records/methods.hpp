@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <string>
 
@@ -14,7 +15,8 @@ struct MethodCall {
     Json positional = Json::array();
     Json keyword = Json::object();
     bool is_administrator = false;
-    bool has_email = true;  ///< of the user that calls
+    bool has_email = true;              ///< of the user that calls
+    std::chrono::minutes utc_offset{};  ///< of that user's zone
 
     /// Positional argument, or the keyword of that name, or null.
     [[nodiscard]] Json argument(std::size_t index, const char* name) const;

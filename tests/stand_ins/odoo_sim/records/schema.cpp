@@ -37,6 +37,11 @@ Field needed(Field field) {
     return field;
 }
 
+Field hierarchy(Field field) {
+    field.is_hierarchy = true;
+    return field;
+}
+
 Field positive(Field field) {
     field.is_positive = true;
     return field;
@@ -115,6 +120,7 @@ void add_stock(std::map<std::string, Model, std::less<>>& models) {
          {"location_id", needed(relation("Location", "stock.location"))},
          {"lot_id", relation("Lot/Serial Number", "stock.lot")},
          {"quantity", number(real, "Quantity")},
+         {"inventory_quantity", number(real, "Counted Quantity")},
          {"inventory_quantity_auto_apply", number(real, "Inventoried Quantity")}});
     add("stock.scrap",
         {{"product_id", needed(relation("Product", "product.product"))},
@@ -165,7 +171,7 @@ void add_rest(std::map<std::string, Model, std::less<>>& models) {
     add("res.partner",
         {{"name", needed(text("Name"))},
          {"email", text("Email")},
-         {"parent_id", relation("Related Company", "res.partner")},
+         {"parent_id", hierarchy(relation("Related Company", "res.partner"))},
          {"type", choice("Address Type", {"contact", "invoice", "delivery", "other"})},
          {"color", number(integer, "Color Index")}});
     add("res.users", {{"login", needed(text("Login"))}, {"name", text("Name")}});

@@ -25,6 +25,7 @@ struct Field {
     bool is_required = false;
     bool is_unique = false;
     bool is_positive = false;          ///< a constraint of the database
+    bool is_hierarchy = false;         ///< a constraint in Python: no record is above itself
     std::vector<std::string> choices;  ///< of a selection
     std::string comodel;               ///< of a relation
     std::string inverse;               ///< of a one2many: the many2one on the other side

@@ -1,8 +1,10 @@
 #include "tests/stand_ins/odoo_sim/records/values.hpp"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <ctime>
 #include <optional>
 
 namespace millrace::stand_ins {
@@ -102,6 +104,17 @@ OdooError validation_error(std::string message) {
 bool is_datetime(const std::string& text) {
     static_assert(std::string_view("0000-00-00 00:00:00").size() == datetime_chars);
     return has_shape(text, "0000-00-00 00:00:00");
+}
+
+std::string in_utc(const std::string& datetime, std::chrono::minutes offset) {
+    constexpr const char* shape = "%Y-%m-%d %H:%M:%S";
+    std::tm parts{};
+    (void)::strptime(datetime.c_str(), shape, &parts);
+    const auto time = ::timegm(&parts) - std::chrono::seconds(offset).count();
+    ::gmtime_r(&time, &parts);
+    std::array<char, datetime_chars + 1> text{};
+    (void)std::strftime(text.data(), text.size(), shape, &parts);
+    return text.data();
 }
 
 Json convert_value(const std::string& name, const Field& field, const Json& value) {

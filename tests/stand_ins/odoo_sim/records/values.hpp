@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -27,6 +28,9 @@ struct OdooError {
 [[nodiscard]] Json convert_cell(const std::string& name,
                                 const Field& field,
                                 const std::string& cell);
+
+/// A datetime of a zone so far east of UTC, in UTC.
+[[nodiscard]] std::string in_utc(const std::string& datetime, std::chrono::minutes offset);
 
 [[nodiscard]] bool is_datetime(const std::string& text);
 
