@@ -1,8 +1,10 @@
 """The stand-in's wire over a socket, as Odoo's was measured: what its unit tests, which need none, cannot show."""
 import concurrent.futures
 import gzip
+import http.server
 import json
 import socket
+import threading
 import time
 import unittest
 
@@ -57,6 +59,33 @@ class Wire(unittest.TestCase):
         with self.connect() as connection:
             connection.sendall(b"POST /jsonrpc HTTP/1.1\r\nHost: odoo\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         eventually(30, lambda: len(self.odoo.records("res.partner")) == 300, "all are there")
+
+    def test_a_slow_receiver_of_webhooks_makes_a_creation_slow_and_is_not_asked_again(self):
+        self.start()
+        posts = []
+
+        class Receiver(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                posts.append(self.rfile.read(int(self.headers["Content-Length"])))
+                time.sleep(3)
+
+            def log_message(self, *_):
+                pass
+
+        receiver = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+        receiver.daemon_threads = True
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        self.addCleanup(receiver.server_close)
+        self.addCleanup(receiver.shutdown)
+        partner = self.odoo.tell("records", model="res.partner", values={"name": "Acme"})["id"]
+        self.odoo.tell("webhooks", model="sale.order", url=f"http://127.0.0.1:{receiver.server_address[1]}/")
+        begin = time.monotonic()
+        head, _ = self.ask(call("sale.order", "create", {"partner_id": partner}))
+        took = time.monotonic() - begin
+        self.assertTrue(head.startswith("HTTP/1.0 200 "), head)
+        self.assertGreater(took, 12)  # a second a post
+        self.assertLess(took, 20)
+        self.assertEqual(len(posts), 12)
 
     def test_beyond_its_workers_connections_wait_and_none_is_refused(self):
         self.start("--workers", "1", "--latency", "measured")
