@@ -80,9 +80,16 @@ class Wire(unittest.TestCase):
         partner = self.odoo.tell("records", model="res.partner", values={"name": "Acme"})["id"]
         self.odoo.tell("webhooks", model="sale.order", url=f"http://127.0.0.1:{receiver.server_address[1]}/")
         begin = time.monotonic()
-        head, _ = self.ask(call("sale.order", "create", {"partner_id": partner}))
+        with concurrent.futures.ThreadPoolExecutor(1) as threads:
+            creation = threads.submit(self.ask, call("sale.order", "create", {"partner_id": partner}))
+            eventually(10, lambda: posts, "it has begun")
+            _, others = self.ask(call("sale.order", "search_count", []))
+            self.assertLess(time.monotonic() - begin, 5)
+            self.assertEqual(json.loads(others)["result"], 0, "not committed, and others are served")
+            head, _ = creation.result()
         took = time.monotonic() - begin
         self.assertTrue(head.startswith("HTTP/1.0 200 "), head)
+        self.assertEqual(json.loads(self.ask(call("sale.order", "search_count", []))[1])["result"], 1)
         self.assertGreater(took, 12)  # a second a post
         self.assertLess(took, 20)
         self.assertEqual(len(posts), 12)

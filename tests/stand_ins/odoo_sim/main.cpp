@@ -8,7 +8,6 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "tests/stand_ins/odoo_sim/server.hpp"
-#include "tests/stand_ins/odoo_sim/webhook_post.hpp"
 
 namespace {
 
@@ -102,7 +101,6 @@ int serve(const CommandLine& line) {
     options.cold_calls =
         line.cold_calls.value_or(options.latency == Latency::measured ? line.server.workers : 0);
     Simulator simulator(options, clock);
-    simulator.use_webhooks(post_webhook);
     seed(simulator, "product.product", line.products);
     seed(simulator, "mrp.workcenter", line.workcenters);
     boost::asio::io_context context(1);

@@ -87,16 +87,15 @@ bool is_wizard(const Json& result) {
 }  // namespace
 
 HttpReply Simulator::answer(const HttpRequest& request) {
-    if (request.target.starts_with("/sim/")) {
-        return answer_control(request);
-    }
     end_controls();
-    auto reply = answer_odoo(request);
+    const auto posts = webhooks_.posts();
+    const bool is_control = request.target.starts_with("/sim/");
+    auto reply = is_control ? answer_control(request) : answer_odoo(request);
     if (reply.takes_worker && request.tries == 0 && cold_calls_left_ > 0) {
         --cold_calls_left_;
         reply.busy += within(cold_extra, random_);
     }
-    if (reply.busy.count() == 0) {
+    if (reply.busy.count() == 0 && webhooks_.posts() == posts) {
         database_.publish(std::exchange(reply.transaction, 0));
     }
     return reply;

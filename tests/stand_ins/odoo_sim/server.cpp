@@ -15,6 +15,8 @@
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
 
+#include "tests/stand_ins/odoo_sim/webhook_post.hpp"
+
 namespace millrace::stand_ins {
 namespace {
 
@@ -39,7 +41,11 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
           control(io),
           timer(io),
           simulator(given),
-          options(std::move(given_options)) {}
+          options(std::move(given_options)) {
+        simulator.use_webhooks([this](const std::string& url, const std::string& body) {
+            posts.push_back({.url = url, .body = body});
+        });
+    }
 
     asio::io_context& context;
     Tcp::acceptor acceptor;
@@ -50,6 +56,7 @@ struct Server::Impl : std::enable_shared_from_this<Server::Impl> {
     std::optional<asio::ssl::context> tls;
     std::size_t busy_workers = 0;
     std::deque<std::function<void()>> waiting;
+    std::deque<WebhookPost> posts;  ///< of the call that was just answered
 
     [[nodiscard]] std::uint16_t open(Tcp::acceptor& door, std::uint16_t port);
     void accept(Tcp::acceptor& door);
@@ -111,7 +118,10 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange<St
                                 .authorization = std::string(request[http::field::authorization]),
                                 .database = std::string(request["X-Odoo-Database"])};
         if (plain.target.starts_with("/sim/")) {
-            write(server_->simulator.answer(plain));
+            after_posts(server_->simulator.answer(plain), [this](const HttpReply& reply) {
+                (void)server_->simulator.end(reply);
+                write(reply);
+            });
             return;
         }
         server_->with_worker([self = this->shared_from_this(), plain] {
@@ -128,7 +138,17 @@ class Server::Exchange : public std::enable_shared_from_this<Server::Exchange<St
         request.callers = server_->busy_workers + server_->waiting.size();
         auto reply = server_->simulator.answer(request);
         request.tries = reply.tries;
-        wait_for(std::move(reply), std::move(request));
+        after_posts(std::move(reply),
+                    [this, request](const HttpReply& posted) { wait_for(posted, request); });
+    }
+    /// Webhooks are posted while their transaction is open, and hold it.
+    void after_posts(HttpReply reply, std::function<void(const HttpReply&)> then) {
+        post_webhooks(
+            server_->context,
+            std::exchange(server_->posts, {}),
+            [self = this->shared_from_this(), reply = std::move(reply), then = std::move(then)] {
+                then(reply);
+            });
     }
     void wait_for(HttpReply reply, HttpRequest request) {
         timer_.expires_after(reply.busy);

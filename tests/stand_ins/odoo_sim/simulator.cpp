@@ -80,6 +80,7 @@ HttpReply Simulator::answer_control(const HttpRequest& request) {
     if (!body.is_object()) {
         return {.status = 400, .body = R"({"error": "the body is not a JSON object"})"};
     }
+    HttpReply reply;
     try {
         const auto after = parameter(request.target, "after");
         const auto answer =
@@ -93,7 +94,9 @@ HttpReply Simulator::answer_control(const HttpRequest& request) {
         if (answer.is_null()) {
             return {.status = 404, .body = R"({"error": "there is no such control"})"};
         }
-        return {.body = answer.dump()};
+        reply.transaction = std::exchange(changed_, 0);
+        reply.body = answer.dump();
+        return reply;
     } catch (const OdooError& error) {
         return {.status = 400, .body = Json{{"error", error.message}}.dump()};
     } catch (const Json::exception& error) {
@@ -206,7 +209,7 @@ Json Simulator::change(const Json& body, Change work) {
                    takes.count() > 0) {
             controls_.emplace(clock_.steady_now() + takes, database_.commit_unseen());
         } else {
-            database_.commit();
+            changed_ = database_.commit_unseen();
         }
         return {{"id", id}};
     } catch (const OdooError&) {

@@ -87,7 +87,8 @@ class Simulator {
     void count_connection() { ++connections_; }
     [[nodiscard]] Database& database() { return database_; }
     void set_mode(Mode mode, double share, std::chrono::milliseconds duration);
-    /// How webhooks leave; without it they go nowhere.
+    /// How webhooks leave, while their transaction is open; without it they go nowhere. What has
+    /// posted ends by `end`.
     void use_webhooks(PostWebhook post) { webhooks_.use(std::move(post)); }
     /// The class of what `conflict` and `database_down` answer; empty: the usual one.
     void set_class(std::string name) { class_ = std::move(name); }
@@ -150,6 +151,7 @@ class Simulator {
     double share_ = 1;
     std::string class_;
     std::multimap<SteadyTime, UnseenId> controls_;  ///< changes that take their time, by their end
+    UnseenId changed_ = 0;  ///< by the control that runs
     bool has_end_ = false;
     SteadyTime mode_ends_{};
     std::uint64_t connections_ = 0;

@@ -8,7 +8,7 @@
 
 namespace millrace::stand_ins {
 
-/// Posts a body, waits at most a second, and forgets what came of it.
+/// Sees to it that a body is posted.
 using PostWebhook = std::function<void(const std::string& url, const std::string& body)>;
 
 /// An automation rule whose action is a webhook.
