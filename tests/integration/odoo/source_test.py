@@ -2,6 +2,7 @@
 import json
 import pathlib
 import tempfile
+import time
 import unittest
 import urllib.error
 import urllib.request
@@ -135,6 +136,20 @@ class OdooSource(unittest.TestCase):
             source.all_settled()
             self.assertEqual(len(source.events()), len(wanted))
             self.assertGreaterEqual(source.metric("millrace_odoo_source_found_by_sweep_total"), 39)
+
+    def test_the_sweep_finds_what_becomes_visible_after_what_is_newer(self):
+        with Source(interval=1) as source:
+            source.odoo.tell("webhooks", clear=True)
+            first = source.create("S0001")
+            eventually(60, lambda: source.told() == {("draft", "S0001")}, "the first is told")
+            source.odoo.tell("write", model="sale.order", id=first, values={"state": "sale"}, takes_ms=6000)
+            time.sleep(1.1)  # write_date is read in whole seconds: the next one is newer
+            source.create("S0002")
+            eventually(5, lambda: ("draft", "S0002") in source.told(), "a sweep has passed while the older change was hidden")
+            self.assertNotIn(("confirmed", "S0001"), source.told())
+            eventually(60, lambda: ("confirmed", "S0001") in source.told(), "the older change is told once it is seen")
+            source.all_settled()
+            self.assertEqual(len(source.events()), 3)
 
     def test_webhook_and_sweep_tell_a_change_once(self):
         with Source(interval=1) as source:
