@@ -151,7 +151,7 @@ class Simulator {
     double share_ = 1;
     std::string class_;
     std::multimap<SteadyTime, UnseenId> controls_;  ///< changes that take their time, by their end
-    UnseenId changed_ = 0;  ///< by the control that runs
+    UnseenId changed_ = 0;                          ///< by the control that runs
     bool has_end_ = false;
     SteadyTime mode_ends_{};
     std::uint64_t connections_ = 0;
