@@ -16,7 +16,7 @@ def binary(name: str) -> str:
     build = os.environ.get("MILLRACE_BUILD_DIR")
     places = [pathlib.Path(build)] if build else sorted(
         (ROOT / "build").glob("*"), key=lambda path: path.stat().st_mtime, reverse=True)
-    folders = ("broker", "client/cli", "bench/load", "tests/stand_ins/odoo_sim", "tests/stand_ins/plant",
+    folders = ("broker", "client/cli", "client/examples", "bench/load", "tests/stand_ins/odoo_sim", "tests/stand_ins/plant",
                "tests/stand_ins", "tests/integration")
     for place in places:
         for folder in folders:

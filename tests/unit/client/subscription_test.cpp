@@ -98,6 +98,7 @@ TEST_F(SubscriptionOfANode, AnAckDoesNotWaitForTheEndOfTheBatch) {
     EXPECT_EQ(next_settle(node).acks, std::vector<std::uint64_t>{1});
     settled.set_value();
     EXPECT_EQ(next_settle(node).acks, std::vector<std::uint64_t>{2});
+    join();  // before what it waits on is gone
 }
 
 TEST_F(SubscriptionOfANode, WhatIsSettledWhileARequestIsOutGoesWithItsAnswer) {
@@ -134,6 +135,7 @@ TEST_F(SubscriptionOfANode, WhatIsSettledWhileARequestIsOutGoesWithItsAnswer) {
     EXPECT_EQ(next_settle(node).extends, std::vector<std::uint64_t>{4});  // without its answer
     extension_is_out.set_value();
     node.answer(second, wire::SettleAnswerT{});
+    join();
 }
 
 TEST_F(SubscriptionOfANode, AnAckOfASessionThatWasLostLeavesTheNewOneAlone) {

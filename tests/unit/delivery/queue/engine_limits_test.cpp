@@ -36,12 +36,15 @@ TEST_F(EngineLimits, AtItsLimitOfKeysBehindLettersItStopsReadingAndTheGaugeShows
     info.parked_keys_max = 100;
     info.window = 100;
     create(info);
-    std::vector<Outgoing> records;
-    constexpr std::size_t more_than_may_be_busy = 2'000;
-    for (std::size_t i = 0; i < more_than_may_be_busy; ++i) {
-        records.push_back({.key = "K" + std::to_string(i)});
+    constexpr std::size_t more_than_may_be_busy = 4'000;
+    constexpr std::size_t batch = 50;  // far less than is read at a time
+    for (std::size_t first = 0; first < more_than_may_be_busy; first += batch) {
+        std::vector<Outgoing> records;
+        for (auto i = first; i < first + batch; ++i) {
+            records.push_back({.key = "K" + std::to_string(i), .value = std::string(1'000, 'x')});
+        }
+        publish(partition, records);
     }
-    publish(partition, records);
     const auto inbox = open(1, more_than_may_be_busy);
     std::size_t failed = 0;
     for (auto got = inbox->take(); !got.empty(); got = inbox->take()) {
@@ -54,7 +57,7 @@ TEST_F(EngineLimits, AtItsLimitOfKeysBehindLettersItStopsReadingAndTheGaugeShows
     EXPECT_LT(failed, more_than_may_be_busy);
     EXPECT_THAT(progress().reason, HasSubstr("limit parked_keys_max of 100 is reached"));
     pass(20s);
-    EXPECT_EQ(metric("millrace_delivery_limit_percent"), 100);
+    EXPECT_GE(metric("millrace_delivery_limit_percent"), 100);
     EXPECT_EQ(metric("millrace_delivery_parked_keys"), 0) << "nothing waits behind the letters";
 }
 

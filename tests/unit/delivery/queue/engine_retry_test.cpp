@@ -129,17 +129,19 @@ class EngineFailures : public testing::EngineWorld {
     }
     void fail(Cause cause, const std::string& error) {
         const auto inbox = open(++session_);
-        pass(60s);
+        pass(10s);  // behind its backoff, before its time is out
         const auto got = inbox->take();
         ASSERT_THAT(got, SizeIs(1));
         nack(session_, got[0], cause, error);
         restart();
     }
-    /// Action and text of the only letter's history.
+    /// Actions and texts of the letters' histories.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> history() const {
         std::vector<std::pair<std::string, std::string>> lines;
-        for (const auto& action : letters().at(0).actions) {
-            lines.emplace_back(action.action, action.text);
+        for (const auto& letter : letters()) {
+            for (const auto& action : letter.actions) {
+                lines.emplace_back(action.action, action.text);
+            }
         }
         return lines;
     }
