@@ -3,9 +3,44 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <map>
+#include <set>
 #include <sstream>
+#include <utility>
 
 namespace millrace::broker {
+namespace {
+
+using Place = std::pair<int, YAML::NodeType::value>;
+
+Result<void> refuse_repeats_below(const YamlReader& reader,
+                                  const YAML::Node& node,
+                                  std::set<Place>& seen) {
+    // What an alias names is the node at its anchor again, and has been looked at.
+    if (!(node.IsMap() || node.IsSequence()) ||
+        !seen.emplace(node.Mark().pos, node.Type()).second) {
+        return ok();
+    }
+    std::map<std::string, int> lines;
+    for (const auto& entry : node) {
+        if (node.IsSequence()) {
+            MILLRACE_TRY(refuse_repeats_below(reader, entry, seen));
+            continue;
+        }
+        const auto line = entry.first.Mark().line + 1;
+        const auto key = entry.first.IsScalar() ? entry.first.Scalar() : std::string();
+        const auto [first, is_new] = lines.emplace(key, line);
+        if (!is_new && entry.first.IsScalar()) {
+            return reader.error(entry.first,
+                                "\"" + key + "\" stands in this map already, on line " +
+                                    std::to_string(first->second) + "; take one of them out");
+        }
+        MILLRACE_TRY(refuse_repeats_below(reader, entry.second, seen));
+    }
+    return ok();
+}
+
+}  // namespace
 
 Error YamlReader::error(const YAML::Node& node, const std::string& text) const {
     return fail(Errc::configuration,
@@ -92,6 +127,11 @@ Result<void> YamlReader::each(const YAML::Node& map,
         MILLRACE_TRY(take(item));
     }
     return ok();
+}
+
+Result<void> refuse_repeated_keys(const std::string& name, const YAML::Node& root) {
+    std::set<Place> seen;
+    return refuse_repeats_below(YamlReader(name), root, seen);
 }
 
 Result<std::string> load_text(const std::string& path, const std::string& what) {

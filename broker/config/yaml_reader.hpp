@@ -46,13 +46,19 @@ class YamlReader {
     std::string name_;
 };
 
+/// The library keeps both of two values under one key, and gives the first to who asks. Errors:
+/// configuration, for the second of two keys that are the same, in any map of the file.
+[[nodiscard]] Result<void> refuse_repeated_keys(const std::string& name, const YAML::Node& root);
+
 /// What `take` makes of a text; `name` stands in errors. The library reports by exceptions; this is
 /// the one adapter. Errors: configuration.
 template <class Take>
 [[nodiscard]] std::invoke_result_t<const Take&, const YAML::Node&> read_yaml(
     const std::string& name, const std::string& text, const Take& take) {
     try {
-        return take(YAML::Load(text));
+        const auto root = YAML::Load(text);
+        MILLRACE_TRY(refuse_repeated_keys(name, root));
+        return take(root);
     } catch (const YAML::Exception& error) {
         return fail(Errc::configuration,
                     name + ":" + std::to_string(error.mark.line + 1) + ": " + error.msg);

@@ -89,6 +89,8 @@ TEST_F(HookFiles, WhatIsWrongIsSaidWithItsLine) {
            "hex or base64"},
           {good + "    open: true\n    key: .x +", "hooks.yaml:5: key: not a jq program"},
           {good + "    open: true\n  - {name: x, topic: '\"b\"', open: true}", "twice"},
+          {good + "    open: true\n    open: false\n", "stands in this map already, on line"},
+          {good + "    open: true\n    headers: {a: .b, a: .c}\n", "\"a\" stands in this map"},
           {"hooks:\n  - {name: x, open: true}", "\"topic\" is missing"},
           {"targets:\n  - {subscription: s, url: 'https://x', ca_file: /nowhere/ca.pem}",
            "hooks.yaml:2: ca_file: no certificate in PEM can be read from /nowhere/ca.pem"},

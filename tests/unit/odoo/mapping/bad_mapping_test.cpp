@@ -56,6 +56,13 @@ INSTANTIATE_TEST_SUITE_P(
             "mappings:\n  - topics: [a]\n    steps:\n      - model: m\n        external_id: .key\n"
             "        fields: {name: .key |}",
             "unexpected $end in line 1; a fixed text"},
+        BadFile{
+            "mappings:\n  - topics: [a]\n    steps:\n      - model: m\n        external_id: .key\n"
+            "        fields:\n          name: .key\n          code: .key\n          name: .value",
+            "m.yaml:9: \"name\" stands in this map already, on line 7; take one of them out"},
+        BadFile{"mappings:\n  - topics: [a]\n    lane: .key\n    lane: .value\n",
+                "m.yaml:4: \"lane\" stands in this map already, on line 3"},
+        BadFile{"mappings: []\nfeed: a\nmappings: []\n", "m.yaml:3: \"mappings\" stands"},
         BadFile{"mappings: [\n", "m.yaml:2"}));
 
 /// A rule of one step.

@@ -75,6 +75,8 @@ TEST(SourceFile, WhatIsWrongIsNamedWithItsPlaceAndAHint) {
                 HasSubstr("no name of a topic"));
     EXPECT_THAT(error_of(std::string(orders) + std::string(orders).substr(8)),
                 HasSubstr("stands here twice"));
+    EXPECT_THAT(error_of(std::string(orders) + "    topic: '\"b\"'\n"),
+                HasSubstr("s.yaml:5: \"topic\" stands in this map already, on line 4"));
     EXPECT_THAT(error_of("models: ["), HasSubstr("s.yaml:"));
 }
 
