@@ -58,19 +58,20 @@ LoadAnswer parse_load_answer(std::string_view result, std::size_t row_count) {
     if (messages == json.end() || !messages->is_array()) {
         return unexpected(result);
     }
-    std::map<std::size_t, Fault> refused;  // the first message of a row explains it best
+    std::map<std::size_t, RefusedRow> refused;  // the first message of a row explains it best
     Fault whole{.cause = Cause::mapping, .error = "load refused the call without naming a row"};
     for (const auto& message : *messages) {
         if (!message.is_object() || text_of(message, "type") == "warning") {
             continue;
         }
-        const auto fault = classify_row(text_of(message, "field"), text_of(message, "message"));
+        const auto field = text_of(message, "field");
+        const auto fault = classify_row(field, text_of(message, "message"));
         const auto [begin, end] = rows_of(message);
         if (begin == end) {
             whole = fault;
         }
         for (auto row = begin; row < end && row < row_count; ++row) {
-            refused.try_emplace(row, fault);
+            refused.try_emplace(row, RefusedRow{.row = row, .fault = fault, .field = field});
         }
     }
     if (refused.empty()) {
@@ -78,8 +79,8 @@ LoadAnswer parse_load_answer(std::string_view result, std::size_t row_count) {
     }
     std::vector<RefusedRow> rows;
     rows.reserve(refused.size());
-    for (auto& [row, fault] : refused) {
-        rows.push_back({.row = row, .fault = std::move(fault)});
+    for (auto& [row, one] : refused) {
+        rows.push_back(std::move(one));
     }
     return rows;
 }

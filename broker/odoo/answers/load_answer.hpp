@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
@@ -15,6 +16,7 @@ namespace millrace::broker::odoo {
 struct RefusedRow {
     std::size_t row = 0;
     Fault fault;
+    std::string field;  ///< that is blamed; may be empty
 };
 
 /// What `load` did: everything, or nothing because of the rows named (about ten at most), or

@@ -91,6 +91,11 @@ void Scope::add_step(const std::string& name, Json result) {
     }
 }
 
+void Scope::forget_steps() {
+    json_["steps"] = Json::object();
+    text_ = json_.dump();
+}
+
 Result<std::string> event_id_of(const Rule& rule, const Scope& scope) {
     if (rule.event_id) {
         const auto value = rule.event_id->evaluate(scope.text());

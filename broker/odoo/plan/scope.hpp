@@ -37,6 +37,8 @@ class Scope {
     [[nodiscard]] const Json& json() const { return json_; }
     [[nodiscard]] std::string topic() const;
     void add_step(const std::string& name, Json result);
+    /// What steps brought is not to be seen any more.
+    void forget_steps();
 
   private:
     explicit Scope(Json json) : json_(std::move(json)), text_(json_.dump()) {}

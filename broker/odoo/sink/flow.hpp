@@ -11,6 +11,13 @@
 
 namespace millrace::broker::odoo {
 
+/// What a lookup has given an event.
+struct UsedLookup {
+    std::string key;  ///< of the cache
+    Json found;
+    bool operator==(const UsedLookup&) const = default;
+};
+
 /// An event on its way through the steps of its rule.
 // NOLINTNEXTLINE(bugprone-exception-escape): of nlohmann::json, whose moves do not throw
 struct Flow {
@@ -21,8 +28,10 @@ struct Flow {
     Scope scope;
     std::string event_id;
     std::vector<std::string> lanes;
-    Work work;          ///< of the step, when it stands by itself
-    LedgerEntry entry;  ///< of the block that begins at the step, in the ledger
+    std::vector<UsedLookup> lookups;  ///< that found something
+    bool has_begun_anew = false;      ///< a record that lookups had found was not there any more
+    Work work;                        ///< of the step, when it stands by itself
+    LedgerEntry entry;                ///< of the block that begins at the step, in the ledger
 
     [[nodiscard]] const Step& current() const { return rule->steps[step]; }
 };

@@ -35,6 +35,14 @@ void LookupCache::store(const std::string& key, nlohmann::json found, Duration k
     }
 }
 
+void LookupCache::forget(const std::string& key, const nlohmann::json& found) {
+    const auto known = entries_.find(key);
+    if (known != entries_.end() && known->second->found == found) {
+        used_.erase(known->second);
+        entries_.erase(known);
+    }
+}
+
 void LookupCache::forget_model(const std::string& model) {
     forget_if(model, [](const Entry&) { return true; });
 }

@@ -24,6 +24,8 @@ class LookupCache {
     /// Null: known to find nothing. Nothing: not known, or not any more.
     [[nodiscard]] std::optional<nlohmann::json> find(const std::string& key);
     void store(const std::string& key, nlohmann::json found, Duration keep);
+    /// Forgets what was found so; what has been found since stays.
+    void forget(const std::string& key, const nlohmann::json& found);
     /// Forgets what was found of a model: one of its records is not there any more.
     void forget_model(const std::string& model);
     /// Forgets what was not found of a model: a record has come to it.

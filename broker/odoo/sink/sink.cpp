@@ -109,6 +109,7 @@ void Sink::begin(const FeedEvent& event) {
                                       .scope = std::move(scope).value(),
                                       .event_id = id.value(),
                                       .lanes = std::move(lanes).value(),
+                                      .lookups = {},
                                       .work = {},
                                       .entry = {}}));
 }
@@ -189,6 +190,9 @@ bool Sink::take_lookup(FlowPtr& flow, const Json& found) {
               .error = step.place + ": no " + step.model + " is found by " +
                        (step.external_id ? flow->work.external_id : flow->work.domain.dump())});
         return false;
+    }
+    if (!found.is_null()) {
+        flow->lookups.push_back({.key = found_key(step, flow->work), .found = found});
     }
     flow->scope.add_step(step.name, found);
     ++flow->step;

@@ -97,7 +97,12 @@ class Sink {
     void end_lookup(const BatchPtr& batch, const Json& found);
     void drop_rows(const BatchPtr& batch, const std::vector<RefusedRow>& refused);
     void refuse_all(const BatchPtr& batch, const Fault& fault);
+    /// Settles an event that Odoo has refused; or has it begin anew, when that may be due to a
+    /// record that lookups had found and that is not there any more.
+    void refuse(FlowPtr flow, const Fault& fault);
     void forget_missing(const Flow& flow, const Fault& fault);
+    [[nodiscard]] static bool may_begin_anew(const Flow& flow);
+    void begin_anew(FlowPtr flow);
     /// Whether it is the ledger's action that is missing; then the batch has been seen to.
     [[nodiscard]] bool refuse_action(const BatchPtr& batch, const Fault& fault);
     void refuse_undone(const Flow& flow, const Json& record);

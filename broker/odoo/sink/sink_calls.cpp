@@ -169,11 +169,11 @@ void Sink::on_read_back(const BatchPtr& batch, const std::string& result) {
 void Sink::judge(const BatchPtr& batch, FlowPtr flow, const Json* record) {
     const auto& step = flow->current();
     if (record == nullptr) {
-        cache_.forget_model(step.model);
-        nack(*flow,
-             {.cause = Cause::mapping,
-              .error = step.place + ": " + step.model + " " + flow->work.id.dump() +
-                       " does not exist or is hidden"});
+        Fault missing{.cause = Cause::mapping,
+                      .error = step.place + ": " + step.model + " " + flow->work.id.dump() +
+                               " does not exist or is hidden"};
+        missing.is_record_missing = true;
+        refuse(std::move(flow), missing);
         return;
     }
     if (!is_as_expected(step, *record)) {
@@ -270,57 +270,6 @@ void Sink::end_lookup(const BatchPtr& batch, const Json& found) {
         if (take_lookup(flow, found)) {
             enter(std::move(flow));
         }
-    }
-}
-
-void Sink::drop_rows(const BatchPtr& batch, const std::vector<RefusedRow>& refused) {
-    metrics_.rows_refused.add(refused.size());
-    const auto conflict = std::ranges::find(
-        refused, Cause::transient, [](const RefusedRow& row) { return row.fault.cause; });
-    if (conflict != refused.end()) {
-        note_trouble(*batch, conflict->fault);
-    }
-    std::vector<FlowPtr> rest;
-    auto next = refused.begin();
-    for (std::size_t row = 0; row < batch->flows.size(); ++row) {
-        if (next != refused.end() && next->row == row) {
-            nack(*batch->flows[row], next->fault);
-            ++next;
-        } else {
-            rest.push_back(std::move(batch->flows[row]));
-        }
-    }
-    if (!rest.empty()) {
-        stations_.add_again(*batch->station, std::move(rest));
-    }
-}
-
-void Sink::refuse_all(const BatchPtr& batch, const Fault& fault) {
-    const bool is_lookup = batch->station->step->action == Action::lookup;
-    if (is_lookup && fault.error.find(unknown_external_id) != std::string::npos) {
-        end_lookup(batch, nullptr);
-        return;
-    }
-    if (batch->station->is_ledger && refuse_action(batch, fault)) {
-        return;
-    }
-    forget_missing(*batch->flows.front(), fault);
-    if (fault.cause == Cause::mapping && batch->flows.size() > 1 && !is_lookup) {
-        add_halves(batch);  // one of them is guilty, until it is alone
-        return;
-    }
-    for (const auto& flow : std::exchange(batch->flows, {})) {
-        nack(*flow, fault);
-    }
-}
-
-void Sink::forget_missing(const Flow& flow, const Fault& fault) {
-    if (!fault.is_record_missing) {
-        return;
-    }
-    // Which of its records is gone is not said; what lookups found of any of them is not believed.
-    for (const auto& step : flow.rule->steps) {
-        cache_.forget_model(step.model);
     }
 }
 

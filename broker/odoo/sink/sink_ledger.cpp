@@ -81,8 +81,7 @@ void Sink::on_ledger(const BatchPtr& batch, const std::string& result) {
         auto& flow = batch->flows[at];
         if (const auto* const fault = std::get_if<Fault>(&outcomes[at])) {
             metrics_.rows_refused.add();
-            forget_missing(*flow, *fault);
-            nack(*flow, *fault);
+            refuse(std::move(flow), *fault);
         } else {
             finish(std::move(flow), std::get<LedgerDone>(outcomes[at]));
         }

@@ -13,6 +13,9 @@ SinkMetrics::SinkMetrics(MetricsRegistry& registry)
       lookups_missed(registry.counter("millrace_odoo_lookups_total",
                                       "Lookups of steps, found in the cache or not",
                                       {{"result", "miss"}})),
+      lookups_stale(registry.counter(
+          "millrace_odoo_lookups_stale_total",
+          "Events begun anew because a record that lookups had found was not there any more")),
       duplicates(registry.counter("millrace_odoo_ledger_duplicates_total",
                                   "Events that the ledger had already")),
       already_there(registry.counter("millrace_odoo_already_there_total",

@@ -24,6 +24,7 @@ class SinkMetrics {
     Counter& rows_refused;
     Counter& lookups_hit;
     Counter& lookups_missed;
+    Counter& lookups_stale;
     Counter& duplicates;
     Counter& already_there;
     Histogram& batch_rows;

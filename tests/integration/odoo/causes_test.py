@@ -81,6 +81,29 @@ class Causes(unittest.TestCase):
             feed.broker.millrace("dlq", "redrive", "odoo-parts", "--all")
             eventually(30, lambda: self.orders(feed).get("one", {}).get("state") == "done", "applied after the redrive")
 
+    def test_mapping_a_product_that_was_deleted_and_made_anew_costs_no_letters(self):
+        mapping = '''mappings:
+  - topics: [plant1.part.>]
+    steps:
+      - {name: product, action: lookup, model: product.product, domain: '[["name", "=", .value.product]]'}
+      - {model: stock.lot, external_id: .value.id | external_name, fields: {name: .value.id, product_id/.id: .steps.product.id}}
+'''
+        with Feed(mapping=mapping) as feed:
+            feed.publish(*some(5))
+            feed.all_settled(30)
+            feed.odoo.tell("forget", model="product.product", name="Nut")
+            feed.odoo.create("product.product", "Nut")
+            feed.publish(*some(60, start=5), *some(5, start=100, product="Bolt"))
+            feed.all_settled(30)
+            self.assertEqual(feed.letters(), [])
+            new = feed.odoo.records("product.product")[-1]
+            self.assertEqual((new["values"]["name"], feed.lots()["part 30"]["values"]["product_id"]), ("Nut", new["id"]))
+            self.assertGreater(feed.metric("millrace_odoo_lookups_stale_total"), 0)
+            feed.odoo.tell("forget", model="product.product", name="Nut")
+            feed.publish(*some(2, start=200))
+            eventually(30, lambda: len(feed.letters()) == 2, "gone for good: a letter each")
+            self.assertIn("no product.product is found by", feed.letters()[0]["error"])
+
     def test_mapping_a_model_that_odoo_does_not_know_waits_as_a_letter(self):
         with Feed(mapping="mappings:" + PARTS.replace("stock.lot", "stock.lott")) as feed:
             feed.publish(*some(3))

@@ -35,6 +35,17 @@ TEST(LookupCache, AtItsLimitTheOneUsedLongestAgoGoes) {
     EXPECT_TRUE(cache.find("a"));
 }
 
+TEST(LookupCache, ForgetsWhatWasFoundSoAndNotWhatWasFoundSince) {
+    ManualClock clock;
+    LookupCache cache(10, clock);
+    cache.store("m|a", {{"id", 7}}, 10s);
+    cache.forget("m|a", {{"id", 6}});
+    EXPECT_TRUE(cache.find("m|a"));
+    cache.forget("m|a", {{"id", 7}});
+    EXPECT_FALSE(cache.find("m|a"));
+    cache.forget("m|a", {{"id", 7}});
+}
+
 TEST(LookupCache, ForgetsAModel) {
     ManualClock clock;
     LookupCache cache(10, clock);
