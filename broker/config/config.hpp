@@ -70,6 +70,7 @@ struct Config {
     std::string odoo_api = "jsonrpc";
     std::uint64_t odoo_ledger_action = 0;
     std::uint64_t odoo_ledger_keep_days = 400;
+    std::uint64_t odoo_ledger_clean_interval_ms = 3'600'000;
     std::string odoo_source;  ///< empty: no records of Odoo become events
     std::string log_level = "info";
     std::string ready_file;

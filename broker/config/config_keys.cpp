@@ -242,6 +242,12 @@ const std::array keys{
               "that is fed; 0: for ever.",
               0,
               36'500},
+    ConfigKey{"odoo_ledger_clean_interval_ms",
+              &Config::odoo_ledger_clean_interval_ms,
+              "How often old markers of the ledger are looked for; a minute after a start at the "
+              "latest.",
+              100,
+              86'400'000},
     ConfigKey{"odoo_source",
               &Config::odoo_source,
               "The source file, docs/odoo-source.md: Odoo's records as events; empty: none."},

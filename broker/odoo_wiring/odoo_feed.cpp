@@ -9,6 +9,7 @@
 #include <boost/asio/steady_timer.hpp>
 
 #include "broker/catalog/catalog_service.hpp"
+#include "broker/catalog/replay_topic.hpp"
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/feed/subscription_feed.hpp"
 #include "broker/odoo/ledger/marker_age.hpp"
@@ -22,8 +23,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::chrono::hours forget_interval{1};
-constexpr std::size_t batches_ahead = 4;  ///< credit per connection, in batches
+constexpr std::chrono::minutes first_forget_max{1};  ///< after a start
+constexpr std::size_t batches_ahead = 4;             ///< credit per connection, in batches
 
 }  // namespace
 
@@ -44,14 +45,20 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
     std::unique_ptr<SubscriptionFeed> feed;
     asio::steady_timer wake_timer;
     asio::steady_timer forget_timer;
+    std::vector<std::string> ledger_topics;  ///< what shards read too: never changes
     std::vector<SubscriptionFeed::Link> shards;
     bool is_stopped = false;
 
     Result<void> prepare();
     void wake_at(SteadyTime at);
     /// Markers of the ledger that no replay can need any more are forgotten, now and then.
-    void forget_markers_later();
+    void forget_markers_after(std::chrono::milliseconds wait);
     void ask_shard(std::size_t shard, const odoo::MarkerUse& use);
+    /// Which topics' records may come to the feed: its own, and those of which a replay finds an
+    /// entry in the mapping.
+    void add_retentions(const CatalogView& view,
+                        const SubscriptionInfo& subscription,
+                        odoo::MarkerUse& use) const;
     void forget_markers(const odoo::MarkerUse& use) const;
 };
 
@@ -64,6 +71,7 @@ Result<void> OdooFeed::Impl::prepare() {
     }
     MILLRACE_TRY(auto mapping, odoo::parse_mapping_file(config.odoo_mapping));
     MILLRACE_TRY(transport, make_odoo_transport(control, config));
+    ledger_topics = mapping.ledger_topics();
     odoo::SinkOptions options;
     options.connections_max = config.odoo_connections_max;
     options.stations.batch_records_max = config.odoo_batch_records_max;
@@ -105,14 +113,18 @@ void OdooFeed::Impl::wake_at(SteadyTime at) {
     });
 }
 
-void OdooFeed::Impl::forget_markers_later() {
-    forget_timer.expires_after(forget_interval);
+void OdooFeed::Impl::forget_markers_after(std::chrono::milliseconds wait) {
+    if (ledger_topics.empty()) {
+        return;
+    }
+    forget_timer.expires_after(wait);
     forget_timer.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
         if (error || self->is_stopped) {
             return;
         }
         self->ask_shard(0, {});
-        self->forget_markers_later();
+        self->forget_markers_after(
+            std::chrono::milliseconds(self->config.odoo_ledger_clean_interval_ms));
     });
 }
 
@@ -135,14 +147,24 @@ void OdooFeed::Impl::ask_shard(std::size_t shard, const odoo::MarkerUse& use) {
             return;
         }
         odoo::MarkerUse known = use;
-        known.retentions_ms.clear();
-        for (const auto& topic : view->matching(found->second->topics)) {
-            known.retentions_ms.push_back(topic->retention_ms);
-        }
+        self->add_retentions(*view, *found->second, known);
         known.oldest_letter =
             std::max(known.oldest_letter, Duration(progress.value().oldest_letter_us));
         asio::post(self->control, [self, shard, known] { self->ask_shard(shard + 1, known); });
     });
+}
+
+void OdooFeed::Impl::add_retentions(const CatalogView& view,
+                                    const SubscriptionInfo& subscription,
+                                    odoo::MarkerUse& use) const {
+    use.retentions_ms.clear();
+    for (const auto* const patterns : {&subscription.topics, &ledger_topics}) {
+        for (const auto& topic : view.matching(*patterns)) {
+            use.retentions_ms.push_back(topic->retention_ms);
+        }
+    }
+    const auto replays = view.topics.find(replay_topic_of(subscription.name));
+    use.replay_retention_ms = replays == view.topics.end() ? 0 : replays->second->retention_ms;
 }
 
 void OdooFeed::Impl::forget_markers(const odoo::MarkerUse& use) const {
@@ -181,7 +203,8 @@ void OdooFeed::start(std::vector<SubscriptionFeed::Link> shards,
                      std::function<std::uint64_t()> next_id) {
     impl_->shards = shards;
     impl_->feed->start(std::move(shards), std::move(next_id));
-    impl_->forget_markers_later();
+    const std::chrono::milliseconds interval(impl_->config.odoo_ledger_clean_interval_ms);
+    impl_->forget_markers_after(std::min(interval, std::chrono::milliseconds(first_forget_max)));
 }
 
 void OdooFeed::stop() {

@@ -18,6 +18,7 @@ std::optional<Duration> marker_age_max(std::uint64_t keep_days, const MarkerUse&
         }
         longest_ms = std::max(longest_ms, retention_ms);
     }
+    longest_ms += std::min(use.replay_retention_ms, ms_max);
     const Duration wanted =
         Duration(std::chrono::milliseconds(longest_ms)) + use.oldest_letter + Duration(margin);
     return std::max(Duration(std::chrono::days(keep_days)), wanted);

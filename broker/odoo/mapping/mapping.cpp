@@ -25,10 +25,17 @@ const Rule* Mapping::rule_of(std::string_view topic) const {
 }
 
 bool Mapping::has_ledger() const {
-    return std::ranges::any_of(rules_, [](const Rule& rule) {
-        return std::ranges::any_of(rule.steps,
-                                   [](const Step& step) { return step.proof == Proof::ledger; });
-    });
+    return !ledger_topics().empty();
+}
+
+std::vector<std::string> Mapping::ledger_topics() const {
+    std::vector<std::string> topics;
+    for (const auto& rule : rules_) {
+        if (std::ranges::find(rule.steps, Proof::ledger, &Step::proof) != rule.steps.end()) {
+            topics.insert(topics.end(), rule.topics.begin(), rule.topics.end());
+        }
+    }
+    return topics;
 }
 
 }  // namespace millrace::broker::odoo

@@ -72,6 +72,8 @@ class Mapping {
     /// The first rule whose topics match; null when there is none.
     [[nodiscard]] const Rule* rule_of(std::string_view topic) const;
     [[nodiscard]] bool has_ledger() const;
+    /// Patterns of the topics whose events leave markers in the ledger.
+    [[nodiscard]] std::vector<std::string> ledger_topics() const;
     /// Empty when the file does not say it.
     [[nodiscard]] std::string feed() const {
         return rules_.empty() ? std::string() : rules_.front().feed;

@@ -1,3 +1,4 @@
+#include <optional>
 #include <utility>
 
 #include "broker/odoo/plan/calls.hpp"
@@ -12,6 +13,24 @@ namespace {
 Fault no_ledger() {
     return {.cause = Cause::configuration,
             .error = "Odoo has no ledger: an administrator runs millrace odoo install once"};
+}
+
+Call action_reference() {
+    return reference_call(std::string(ledger_module) + "." + ledger_action);
+}
+
+/// Nothing: the action is not to be seen.
+std::optional<std::int64_t> action_id_of(const std::string& reference) {
+    const auto found = Json::parse(reference, nullptr, false);
+    const bool is_there = found.is_array() && found.size() == 2 && found[1].is_number_integer();
+    return is_there ? std::optional(found[1].get<std::int64_t>()) : std::nullopt;
+}
+
+Fault hidden_action() {
+    return {.cause = Cause::configuration,
+            .error =
+                "the user may not see the action of the ledger: give it the right to read "
+                "server actions, or set odoo_ledger_action to its id"};
 }
 
 }  // namespace
@@ -38,9 +57,7 @@ bool Sink::refuse_action(const BatchPtr& batch, const Fault& fault) {
 
 void Sink::start_ledger(const BatchPtr& batch) {
     if (ledger_action_id_ == 0) {
-        send(batch,
-             reference_call(std::string(ledger_module) + "." + ledger_action),
-             &Sink::on_action);
+        send(batch, action_reference(), &Sink::on_action);
         return;
     }
     Json entries = Json::array();
@@ -51,16 +68,12 @@ void Sink::start_ledger(const BatchPtr& batch) {
 }
 
 void Sink::on_action(const BatchPtr& batch, const std::string& result) {
-    const auto found = Json::parse(result, nullptr, false);
-    if (found.is_array() && found.size() == 2 && found[1].is_number_integer()) {
-        ledger_action_id_ = found[1].get<std::int64_t>();
+    if (const auto id = action_id_of(result)) {
+        ledger_action_id_ = *id;
         start_ledger(batch);
         return;
     }
-    refuse_all(batch,
-               {.cause = Cause::configuration,
-                .error = "the user may not see the action of the ledger: give it the right to read "
-                         "server actions, or set odoo_ledger_action to its id"});
+    refuse_all(batch, hidden_action());
 }
 
 void Sink::on_ledger(const BatchPtr& batch, const std::string& result) {
@@ -102,7 +115,11 @@ void Sink::finish(FlowPtr flow, const LedgerDone& done) {
 }
 
 void Sink::forget_markers(UnixMicros before) {
+    if (!mapping_.has_ledger()) {
+        return;
+    }
     if (ledger_action_id_ == 0) {
+        find_action_to_forget(before);
         return;
     }
     const auto text = format_odoo_datetime(before);
@@ -113,6 +130,9 @@ void Sink::forget_markers(UnixMicros before) {
                 return;
             }
             if (const auto* const fault = std::get_if<Fault>(&reply)) {
+                if (fault->is_record_missing) {  // the next time it is looked up again
+                    ledger_action_id_ = options_.ledger_action_id;
+                }
                 log_warning("odoo", "markers stay: " + fault->error);
                 return;
             }
@@ -122,6 +142,26 @@ void Sink::forget_markers(UnixMicros before) {
                 *forgotten > 0) {
                 forget_markers(before);
             }
+        });
+}
+
+/// After a start no event may have asked for the action yet, and old markers are to go all the
+/// same.
+void Sink::find_action_to_forget(UnixMicros before) {
+    parts_.transport.call(
+        action_reference(), [this, alive = is_alive_, before](const Reply& reply) {
+            if (!*alive) {
+                return;
+            }
+            const auto* const text = std::get_if<std::string>(&reply);
+            const auto id = text != nullptr ? action_id_of(*text) : std::nullopt;
+            if (id) {
+                ledger_action_id_ = *id;
+                forget_markers(before);
+                return;
+            }
+            const auto why = text != nullptr ? hidden_action().error : std::get<Fault>(reply).error;
+            log_warning("odoo", "markers stay: " + why);
         });
 }
 

@@ -17,6 +17,12 @@ TEST(MarkerAge, OutlivesTheLongestReplayWindow) {
     EXPECT_EQ(marker_age_max(7, {.retentions_ms = {30 * day_ms, 90 * day_ms}}), Duration(days(91)));
 }
 
+TEST(MarkerAge, WhatWasReplayedJustBeforeItWentMayWaitForItsOwnRetention) {
+    EXPECT_EQ(
+        marker_age_max(7, {.retentions_ms = {30 * day_ms}, .replay_retention_ms = 7 * day_ms}),
+        Duration(days(38)));
+}
+
 TEST(MarkerAge, TopicThatKeepsForEverKeepsMarkersForEver) {
     EXPECT_FALSE(marker_age_max(400, {.retentions_ms = {30 * day_ms, 0}}));
     EXPECT_FALSE(marker_age_max(400, {.retentions_ms = {~0ULL}}));

@@ -155,5 +155,48 @@ TEST_F(SinkLedger, MarkersAreForgottenUntilNoneIsLeft) {
     }
 }
 
+constexpr UnixMicros long_ago = 1'700'000'000'000'000;
+
+TEST_F(SinkLedger, MarkersAreForgottenAlsoBeforeAnEventHasAskedForTheAction) {
+    sink().forget_markers(long_ago);
+    EXPECT_EQ(next().method, "check_object_reference");
+    find_action();
+    EXPECT_EQ(next().ids->dump(), "[77]");
+    EXPECT_EQ(next().context.at("millrace_forget_before"), "2023-11-14 22:13:20");
+    transport.reply({{"forgotten", 0}});
+    give({"x"});
+    EXPECT_EQ(next().method, "run") << "the action is known";
+}
+
+TEST_F(SinkLedger, MarkersStayWhereTheActionIsNotToBeFound) {
+    sink().forget_markers(long_ago);
+    transport.fail(classify_error("builtins.ValueError", "External ID not found in the system"));
+    EXPECT_TRUE(transport.waiting.empty());
+    sink().forget_markers(long_ago);
+    transport.reply({"ir.actions.server", false});
+    EXPECT_TRUE(transport.waiting.empty());
+    sink().forget_markers(long_ago);
+    made.reset();
+    find_action();
+    EXPECT_TRUE(transport.waiting.empty());
+}
+
+TEST_F(SinkLedger, ActionThatWasInstalledAnewIsFoundTheNextTimeMarkersAreForgotten) {
+    sink().forget_markers(long_ago);
+    find_action();
+    transport.fail(action_is_gone());
+    EXPECT_TRUE(transport.waiting.empty());
+    sink().forget_markers(long_ago);
+    EXPECT_EQ(next().method, "check_object_reference");
+}
+
+TEST_F(SinkLedger, WithoutAStepInTheLedgerNoMarkersAreAskedFor) {
+    mapping =
+        "mappings: [{topics: [a], steps: [{model: m, external_id: .value, "
+        "fields: {name: .value}}]}]\n";
+    sink().forget_markers(long_ago);
+    EXPECT_TRUE(transport.waiting.empty());
+}
+
 }  // namespace
 }  // namespace millrace::broker::odoo
