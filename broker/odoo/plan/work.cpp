@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 namespace millrace::broker::odoo {
 namespace {
@@ -232,7 +233,7 @@ std::string record_key(const std::string& model, const Json& id) {
     return model + "#" + id.dump();
 }
 
-Evaluated evaluate(const Step& step, const Scope& scope) {
+std::variant<bool, Fault> ask_guards(const Step& step, const Scope& scope) {
     for (const auto* const guard : {&step.only_if, &step.unless}) {
         if (!*guard) {
             continue;
@@ -242,15 +243,31 @@ Evaluated evaluate(const Step& step, const Scope& scope) {
             return (*guard)->fault(value.error().text);
         }
         if (is_yes(value.value()) != (guard == &step.only_if)) {
-            return Skipped{};
+            return false;
         }
     }
+    return true;
+}
+
+std::variant<Work, Fault> work_out(const Step& step, const Scope& scope) {
     Work work;
     if (auto fault = set_parts(step, scope, work)) {
         return std::move(*fault);
     }
     set_neighbours(step, work);
     return work;
+}
+
+Evaluated evaluate(const Step& step, const Scope& scope) {
+    auto asked = ask_guards(step, scope);
+    if (auto* const fault = std::get_if<Fault>(&asked)) {
+        return std::move(*fault);
+    }
+    if (!std::get<bool>(asked)) {
+        return Skipped{};
+    }
+    return std::visit([](auto&& done) -> Evaluated { return std::forward<decltype(done)>(done); },
+                      work_out(step, scope));
 }
 
 }  // namespace millrace::broker::odoo

@@ -28,6 +28,11 @@ using Evaluated = std::variant<Work, Skipped, Fault>;
 /// that Odoo fills in. A fault is always of cause mapping.
 [[nodiscard]] Evaluated evaluate(const Step& step, const Scope& scope);
 
+/// Whether the guards of a step let it be done. A fault is of cause mapping.
+[[nodiscard]] std::variant<bool, Fault> ask_guards(const Step& step, const Scope& scope);
+/// As `evaluate`, whatever the guards say.
+[[nodiscard]] std::variant<Work, Fault> work_out(const Step& step, const Scope& scope);
+
 /// A reference to the record of another step of the same block.
 [[nodiscard]] Json reference_to(const std::string& step_name);
 

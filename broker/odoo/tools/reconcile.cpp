@@ -1,7 +1,7 @@
 #include "broker/odoo/tools/reconcile.hpp"
 
 #include <algorithm>
-#include <set>
+#include <array>
 #include <utility>
 
 #include "broker/odoo/ledger/ledger_entry.hpp"
@@ -9,19 +9,10 @@
 namespace millrace::broker::odoo {
 namespace {
 
-constexpr std::size_t read_records_max = 100;
-constexpr std::size_t doubles_page = 100;
-constexpr std::size_t doubles_shown_max = 5;
-
 Errc code_of(Cause cause) {
     const bool may_pass =
         cause == Cause::outage || cause == Cause::transient || cause == Cause::outcome_unknown;
     return may_pass ? Errc::unavailable : Errc::configuration;
-}
-
-/// Whether only a record or its event is concerned; all else ends the run.
-bool is_of_one(const Error& error) {
-    return error.code == Errc::invalid_argument;
 }
 
 std::string place_of(const Scope& scope) {
@@ -34,17 +25,64 @@ std::string place_of(const Scope& scope) {
 /// An event on its way through the steps of its rule.
 struct Reconcile::Walk {
     const Rule& rule;
-    Scope scope;
+    Scope scope;   ///< as the sink has it, with Odoo as it is today
+    Scope filled;  ///< with the records of steps, too, that a guard leaves out today
     Source source;
     std::size_t step = 0;
 
     [[nodiscard]] const Step& current() const { return rule.steps[step]; }
-    bool leave(Json brought) {
-        scope.add_step(current().name, std::move(brought));
+    bool leave(const Json& brought) {
+        scope.add_step(current().name, brought);
+        filled.add_step(current().name, brought);
         ++step;
         return true;
     }
+    bool leave_out(const Json& brought) {
+        scope.add_step(current().name, nullptr);
+        filled.add_step(current().name, brought);
+        ++step;
+        return true;
+    }
+    [[nodiscard]] bool was_wanted() const;
 };
+/// The record of a step.
+struct Reconcile::Target {
+    std::int64_t id = 0;
+    std::string record;
+    bool is_guarded = false;
+};
+
+/// Whether a step that a guard leaves out is one for the event, and was when Odoo did not hold yet
+/// what it holds today.
+bool Reconcile::Walk::was_wanted() const {
+    const auto is_let = [this](const Scope& tried) {
+        const auto asked = ask_guards(current(), tried);
+        return std::holds_alternative<bool>(asked) && std::get<bool>(asked);
+    };
+    if (is_let(filled)) {
+        return true;
+    }
+    Scope before = filled;
+    const auto tell = [&](const Step& one, const Json& brought) {
+        if (one.action == Action::lookup && !one.name.empty()) {
+            before.add_step(one.name, brought);
+        }
+    };
+    for (std::size_t at = 0; at < step; ++at) {
+        const auto& one = rule.steps[at];
+        const auto known = filled.json().at("steps").value(one.name, Json());
+        tell(one, known.is_object() ? Json{{"id", known.at("id")}} : Json());
+    }
+    if (is_let(before)) {
+        return true;
+    }
+    for (std::size_t at = 0; at < step; ++at) {
+        if (rule.steps[at].may_be_missing) {
+            tell(rule.steps[at], nullptr);
+        }
+    }
+    return is_let(before);
+}
 
 Result<Json> Reconcile::ask(const Call& call) {
     const auto reply = ask_(call);
@@ -89,12 +127,13 @@ Result<void> Reconcile::add(Scope scope) {
     }
     const auto place = place_of(scope);
     Walk walk{.rule = *rule,
-              .scope = std::move(scope),
+              .scope = scope,
+              .filled = std::move(scope),
               .source = {.event_id = id.value(), .place = place}};
     bool goes_on = true;
     while (goes_on && walk.step < rule->steps.size()) {
         const auto passed = pass(walk);
-        if (!passed && !is_of_one(passed.error())) {
+        if (!passed && !is_of_one_record(passed.error())) {
             return passed.error();
         }
         if (!passed) {
@@ -107,36 +146,125 @@ Result<void> Reconcile::add(Scope scope) {
 
 Result<bool> Reconcile::pass(Walk& walk) {
     const auto& step = walk.current();
-    const auto evaluated = evaluate(step, walk.scope);
-    if (std::holds_alternative<Fault>(evaluated)) {
+    const auto asked = ask_guards(step, walk.scope);
+    if (std::holds_alternative<bool>(asked) && !std::get<bool>(asked)) {
+        return pass_guarded(walk);
+    }
+    const auto worked = work_out(step, walk.scope);
+    if (std::holds_alternative<Fault>(asked) || std::holds_alternative<Fault>(worked)) {
         ++result_.unplanned;
         return false;
     }
-    if (std::holds_alternative<Skipped>(evaluated)) {
-        ++result_.guarded;
-        return walk.leave(nullptr);
-    }
-    const auto& work = std::get<Work>(evaluated);
+    const auto& work = std::get<Work>(worked);
     if (step.action == Action::lookup) {
         return look_up(walk, work);
     }
-    if (step.proof == Proof::ledger) {
-        return pass_ledger(walk, work);
+    if (step.action == Action::create && step.proof != Proof::ledger) {
+        return pass_count(walk, work);
     }
-    if (step.action == Action::create) {
-        return walk.leave(nullptr);  // nothing tells its record from others
-    }
-    if (step.action != Action::upsert) {
-        want(walk, work, work.id.get<std::int64_t>(), step.model + " " + work.id.dump());
-        return walk.leave({{"id", work.id}});
-    }
-    MILLRACE_TRY(const auto id, find_reference(work.external_id));
+    MILLRACE_TRY(const auto id, find_record(walk, work));
+    const auto record = record_name(walk, work);
     if (id.is_null()) {
-        miss(walk, work.external_id);
+        miss(walk, record);
         return false;
     }
-    want(walk, work, id.get<std::int64_t>(), work.external_id);
-    return walk.leave({{"id", id}, {"external_id", work.external_id}});
+    want(walk, work, {.id = id.get<std::int64_t>(), .record = record});
+    return walk.leave(step.action == Action::upsert
+                          ? Json{{"id", id}, {"external_id", work.external_id}}
+                          : Json{{"id", id}});
+}
+
+Result<bool> Reconcile::pass_guarded(Walk& walk) {
+    const auto& step = walk.current();
+    ++result_.guarded;
+    if (!walk.was_wanted()) {
+        return walk.leave_out(nullptr);
+    }
+    const auto worked = work_out(step, walk.filled);
+    if (std::holds_alternative<Fault>(worked)) {
+        leave_unverified(walk, "a guard leaves it out today, and so what it would do is not known");
+        return walk.leave_out(nullptr);
+    }
+    const auto& work = std::get<Work>(worked);
+    if (step.action == Action::lookup) {
+        MILLRACE_TRY(const auto found, find(step, work));
+        return walk.leave_out(found);
+    }
+    if (step.action == Action::create && step.proof != Proof::ledger) {
+        leave_unverified(walk, "a guard leaves it out today, and nothing tells its record");
+        return walk.leave_out(nullptr);
+    }
+    MILLRACE_TRY(const auto id, find_record(walk, work));
+    if (id.is_null()) {
+        // It may never have been done: what the guard is about may have come before the event.
+        leave_unverified(walk, "a guard leaves it out today, and it has left no record");
+        return walk.leave_out(nullptr);
+    }
+    want(walk,
+         work,
+         {.id = id.get<std::int64_t>(), .record = record_name(walk, work), .is_guarded = true});
+    return walk.leave_out({{"id", id}, {"external_id", work.external_id}});
+}
+
+Result<Json> Reconcile::find_record(const Walk& walk, const Work& work) {
+    const auto& step = walk.current();
+    if (step.proof == Proof::ledger || step.action == Action::upsert) {
+        return find_reference(record_name(walk, work));
+    }
+    return work.id;
+}
+
+std::string Reconcile::record_name(const Walk& walk, const Work& work) {
+    const auto& step = walk.current();
+    if (step.proof == Proof::ledger) {
+        return std::string(ledger_module) + "." +
+               marker_name(step, {.event_id = walk.source.event_id, .feed = walk.rule.feed});
+    }
+    return step.action == Action::upsert ? work.external_id : step.model + " " + work.id.dump();
+}
+
+/// A count of stock goes by its product and its place; what else is created leaves nothing that
+/// tells it from others.
+Result<bool> Reconcile::pass_count(Walk& walk, const Work& work) {
+    constexpr std::array<const char*, 2> needed{"product_id", "location_id"};
+    constexpr std::array<const char*, 3> further{"lot_id", "package_id", "owner_id"};
+    const auto& step = walk.current();
+    const auto is_named = [&](const char* name) {
+        return work.values.value(name, Json()).is_number_integer();
+    };
+    if (step.model != "stock.quant" || !std::ranges::all_of(needed, is_named)) {
+        leave_unverified(walk, "nothing tells a record that it creates from others");
+        return walk.leave(nullptr);
+    }
+    MILLRACE_TRY(const auto* types, types_of(step.model));
+    Json domain = Json::array();
+    for (const char* const name : needed) {
+        domain.push_back(Json::array({name, "=", work.values.at(name)}));
+    }
+    for (const char* const name : further) {
+        if (types->contains(name)) {
+            const auto value = work.values.value(name, Json());
+            domain.push_back(Json::array({name, "=", value.is_null() ? Json(false) : value}));
+        }
+    }
+    Call call{.model = step.model, .method = "search"};
+    call.positional = {{"domain", domain}};
+    call.named = {{"order", "id"}};
+    MILLRACE_TRY(const auto ids, ask(call));
+    if (!ids.is_array() || ids.empty()) {
+        miss(walk, step.model + " " + domain.dump());
+        return false;
+    }
+    const auto id = ids[0].get<std::int64_t>();
+    wanted_of(walk, {.id = id, .record = step.model + " " + ids[0].dump()});
+    const bool is_told = !options_.looks_for_doubles || !counted_.insert(domain.dump()).second;
+    for (std::size_t at = 1; at < ids.size() && !is_told; ++at) {
+        note(walk,
+             {.kind = "doubled",
+              .record = step.model + " " + ids[0].dump(),
+              .detail = step.model + " " + ids[at].dump() + " counts the same place"});
+    }
+    return walk.leave({{"id", id}});
 }
 
 Result<Json> Reconcile::search(const Step& step, const Work& work) {
@@ -150,33 +278,23 @@ Result<Json> Reconcile::search(const Step& step, const Work& work) {
     return ask(read_call(step.model, Json::array({id}), step.read));
 }
 
-Result<bool> Reconcile::look_up(Walk& walk, const Work& work) {
-    const auto& step = walk.current();
+Result<Json> Reconcile::find(const Step& step, const Work& work) {
     const auto key = step.place + work.group;
     if (!found_.contains(key)) {
         MILLRACE_TRY(const auto found, search(step, work));
         found_[key] = found.is_array() && found.size() == 1 ? found[0] : Json();
     }
-    const auto& found = found_[key];
+    return found_[key];
+}
+
+Result<bool> Reconcile::look_up(Walk& walk, const Work& work) {
+    const auto& step = walk.current();
+    MILLRACE_TRY(const auto found, find(step, work));
     if (found.is_null() && !step.may_be_missing) {
         ++result_.unplanned;
         return false;
     }
     return walk.leave(found);
-}
-
-Result<bool> Reconcile::pass_ledger(Walk& walk, const Work& work) {
-    const auto& step = walk.current();
-    const auto marker =
-        std::string(ledger_module) + "." +
-        marker_name(step, {.event_id = walk.source.event_id, .feed = walk.rule.feed});
-    MILLRACE_TRY(const auto id, find_reference(marker));
-    if (id.is_null()) {
-        miss(walk, marker);
-        return false;
-    }
-    want(walk, work, id.get<std::int64_t>(), marker);
-    return walk.leave({{"id", id}});
 }
 
 void Reconcile::miss(const Walk& walk, const std::string& record) {
@@ -190,208 +308,50 @@ void Reconcile::note(const Walk& walk, Finding finding) {
     result_.findings.push_back(std::move(finding));
 }
 
-void Reconcile::want(Walk& walk, const Work& work, std::int64_t id, const std::string& record) {
+void Reconcile::leave_unverified(const Walk& walk, const std::string& why) {
     const auto& step = walk.current();
-    auto& wanted = wanted_[record_key(step.model, Json(id))];
-    wanted.model = step.model;
-    wanted.record = record;
-    wanted.id = id;
+    auto known = std::ranges::find_if(result_.unverified, [&](const Unverified& one) {
+        return one.place == step.place && one.why == why;
+    });
+    if (known == result_.unverified.end()) {
+        result_.unverified.push_back({.place = step.place, .model = step.model, .why = why});
+        known = std::prev(result_.unverified.end());
+    }
+    ++known->steps;
+}
+
+Reconcile::Wanted& Reconcile::wanted_of(const Walk& walk, const Target& target) {
+    const auto& model = walk.current().model;
+    auto& wanted = wanted_[record_key(model, Json(target.id))];
+    wanted.model = model;
+    wanted.record = target.record;
+    wanted.id = target.id;
     wanted.source = walk.source;
+    return wanted;
+}
+
+void Reconcile::want(const Walk& walk, const Work& work, const Target& target) {
+    const auto& step = walk.current();
+    auto& wanted = wanted_of(walk, target);
     wanted.is_new |= step.action == Action::upsert || step.action == Action::create;
+    const auto add = [&](const std::string& column, const Json& value) {
+        const auto name = field_of(column);
+        wanted.named.insert(name);
+        if (!target.is_guarded) {
+            wanted.fields[name] = {.column = column, .value = value};
+        }
+    };
     for (std::size_t cell = 0; cell < step.fields.size() && step.action == Action::upsert; ++cell) {
-        const auto& column = step.fields[cell].name;
-        wanted.fields[field_of(column)] = {.column = column, .value = work.cells[cell + 1]};
+        add(step.fields[cell].name, work.cells[cell + 1]);
     }
     for (const auto& [name, value] : work.values.items()) {
-        wanted.fields[name] = {.column = name, .value = value};
+        add(name, value);
     }
     for (const auto& [name, values] : step.expect.items()) {
         wanted.expected[name] = values;
         wanted.fields.erase(name);
+        wanted.named.erase(name);
     }
-}
-
-Result<Reconciled> Reconcile::finish() {
-    std::map<std::string, std::vector<Wanted*>> by_model;
-    for (auto& [key, wanted] : wanted_) {
-        by_model[wanted.model].push_back(&wanted);
-    }
-    for (auto& [model, all] : by_model) {
-        for (std::size_t begin = 0; begin < all.size(); begin += read_records_max) {
-            const auto end = std::min(all.size(), begin + read_records_max);
-            MILLRACE_TRY(compare(model,
-                                 {all.begin() + static_cast<std::ptrdiff_t>(begin),
-                                  all.begin() + static_cast<std::ptrdiff_t>(end)}));
-        }
-    }
-    return std::move(result_);
-}
-
-Result<const std::map<std::string, std::string>*> Reconcile::types_of(const std::string& model) {
-    auto& types = types_[model];
-    if (types.empty()) {
-        Call call{.model = model, .method = "fields_get"};
-        call.named = {{"attributes", Json::array({"type"})}};
-        MILLRACE_TRY(const auto fields, ask(call));
-        for (const auto& [name, field] : fields.items()) {
-            types[name] = field.value("type", "");
-        }
-    }
-    return &types;
-}
-
-Result<Json> Reconcile::read(const std::string& model, const std::vector<Wanted*>& wanted) {
-    MILLRACE_TRY(const auto* types, types_of(model));
-    Json ids = Json::array();
-    std::set<std::string> names;
-    for (const auto* const one : wanted) {
-        ids.push_back(one->id);
-        for (const auto& [name, field] : one->fields) {
-            names.insert(name);
-        }
-        for (const auto& [name, values] : one->expected) {
-            names.insert(name);
-        }
-    }
-    std::erase_if(names, [types](const auto& name) { return !types->contains(name); });
-    return ask(read_call(model, ids, Json(names)));
-}
-
-Result<void> Reconcile::compare(const std::string& model, const std::vector<Wanted*>& wanted) {
-    const auto records = read(model, wanted);
-    if (!records && !is_of_one(records.error())) {
-        return records.error();
-    }
-    if (!records && wanted.size() == 1) {
-        add_finding("failed", *wanted.front(), records.error().text);
-        return ok();
-    }
-    if (!records) {
-        for (auto* const one : wanted) {
-            MILLRACE_TRY(compare(model, {one}));
-        }
-        return ok();
-    }
-    std::map<std::int64_t, const Json*> found;
-    for (const auto& record : records.value()) {
-        found[record.at("id").get<std::int64_t>()] = &record;
-    }
-    for (const auto* const one : wanted) {
-        ++result_.records;
-        if (!found.contains(one->id)) {
-            add_finding("missing", *one, "Odoo has no such record");
-            continue;
-        }
-        const auto compared = compare_one(*one, *found[one->id]);
-        if (!compared && !is_of_one(compared.error())) {
-            return compared.error();
-        }
-        if (!compared) {
-            add_finding("failed", *one, compared.error().text);
-        }
-    }
-    return ok();
-}
-
-Result<void> Reconcile::compare_one(const Wanted& wanted, const Json& record) {
-    const auto& types = types_[wanted.model];
-    Error failure;
-    bool is_refused = false;
-    const FindId find_id = [&](const std::string& external_id) -> std::optional<std::int64_t> {
-        const auto id = find_reference(external_id);
-        failure = id ? failure : id.error();
-        is_refused = !id;
-        return id && !id.value().is_null() ? std::optional(id.value().get<std::int64_t>())
-                                           : std::nullopt;
-    };
-    for (const auto& [name, field] : wanted.fields) {
-        const auto type = types.find(name);
-        if (type == types.end() || !is_comparable(type->second)) {
-            continue;
-        }
-        const auto& value = record.at(name);
-        is_refused = false;
-        if (!is_same(field, type->second, value, find_id) && !is_refused) {
-            add_finding(
-                "different",
-                wanted,
-                field.column + " is " + value.dump() + ", the event says " + field.value.dump());
-        }
-    }
-    for (const auto& [name, values] : wanted.expected) {
-        const auto& value = record.value(name, Json());
-        if (!is_one_of(values, value)) {
-            add_finding("different",
-                        wanted,
-                        name + " is " + value.dump() + ", " + values.dump() + " is expected");
-        }
-    }
-    if (!failure.text.empty()) {
-        return failure;
-    }
-    return options_.looks_for_doubles && wanted.is_new ? find_doubles(wanted, record)
-                                                       : Result<void>(ok());
-}
-
-Result<void> Reconcile::find_doubles(const Wanted& wanted, const Json& record) {
-    const auto& types = types_[wanted.model];
-    Json domain = Json::array({Json::array({"id", "!=", wanted.id})});
-    for (const auto& [name, field] : wanted.fields) {
-        const auto type = types.find(name);
-        if (type == types.end() || !is_comparable(type->second)) {
-            continue;
-        }
-        const auto& value = record.at(name);
-        domain.push_back(Json::array({name, "=", value.is_array() ? value.at(0) : value}));
-    }
-    if (domain.size() == 1) {
-        return ok();
-    }
-    std::size_t shown = 0;
-    for (std::size_t offset = 0; shown == 0; offset += doubles_page) {
-        Call call{.model = wanted.model, .method = "search"};
-        call.positional = {{"domain", domain}};
-        call.named = {{"limit", doubles_page}, {"offset", offset}, {"order", "id"}};
-        MILLRACE_TRY(const auto others, ask(call));
-        if (!others.is_array() || others.empty()) {
-            return ok();
-        }
-        MILLRACE_TRY(shown, add_doubles(wanted, others));
-        if (others.size() < doubles_page) {
-            return ok();
-        }
-    }
-    return ok();
-}
-
-Result<std::size_t> Reconcile::add_doubles(const Wanted& wanted, const Json& others) {
-    // What has an external id of ours is another event's.
-    MILLRACE_TRY(const auto about,
-                 ask({.model = wanted.model, .method = "get_metadata", .ids = others}));
-    const auto module = wanted.record.substr(0, wanted.record.find('.'));
-    std::size_t shown = 0;
-    for (const auto& one : about) {
-        const auto external_id = one.value("xmlid", Json());
-        const bool is_ours = external_id.is_string() &&
-                             external_id.get_ref<const std::string&>().starts_with(module + ".");
-        if (!is_ours && shown < doubles_shown_max) {
-            ++shown;
-            add_finding(
-                "doubled",
-                wanted,
-                wanted.model + " " + one.value("id", Json()).dump() + " has the same values");
-        }
-    }
-    return shown;
-}
-
-void Reconcile::add_finding(const char* kind, const Wanted& wanted, const std::string& detail) {
-    result_.findings.push_back({.kind = kind,
-                                .event_id = wanted.source.event_id,
-                                .place = wanted.source.place,
-                                .model = wanted.model,
-                                .record = wanted.record,
-                                .detail = detail});
 }
 
 }  // namespace millrace::broker::odoo

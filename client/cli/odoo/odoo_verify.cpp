@@ -87,17 +87,42 @@ nlohmann::ordered_json to_json(const odoo::Reconciled& result) {
                             {"record", one.record},
                             {"detail", one.detail}});
     }
+    auto unverified = nlohmann::ordered_json::array();
+    for (const auto& one : result.unverified) {
+        unverified.push_back(
+            {{"place", one.place}, {"model", one.model}, {"steps", one.steps}, {"why", one.why}});
+    }
     return {{"events", result.events},
             {"not_wanted", result.not_wanted},
             {"unplanned", result.unplanned},
             {"guarded", result.guarded},
             {"records", result.records},
-            {"findings", std::move(findings)}};
+            {"findings", std::move(findings)},
+            {"unverified", std::move(unverified)}};
 }
 
 std::string count_of(const odoo::Reconciled& result, const std::string& kind) {
     return format_count(static_cast<std::uint64_t>(
         std::ranges::count(result.findings, kind, &odoo::Finding::kind)));
+}
+
+void print_unverified(Session& session, const odoo::Reconciled& result) {
+    Table table({{"NOT VERIFIED"}, {"MODEL"}, {"STEPS", Align::right}, {"WHY"}});
+    for (const auto& one : result.unverified) {
+        table.append({one.place, one.model, format_count(one.steps), one.why});
+    }
+    if (table.row_count() != 0) {
+        table.print(session.out());
+        session.out() << '\n';
+    }
+}
+
+std::uint64_t unverified_steps(const odoo::Reconciled& result) {
+    std::uint64_t steps = 0;
+    for (const auto& one : result.unverified) {
+        steps += one.steps;
+    }
+    return steps;
 }
 
 void print_table(Session& session, const odoo::Reconciled& result) {
@@ -114,11 +139,13 @@ void print_table(Session& session, const odoo::Reconciled& result) {
         table.print(session.out());
         session.out() << '\n';
     }
+    print_unverified(session, result);
     Facts facts;
     facts.append("events", format_count(result.events));
     facts.append("settled without a record", format_count(result.not_wanted));
     facts.append("without a plan (dead letters)", format_count(result.unplanned));
     facts.append("steps a guard leaves out today", format_count(result.guarded));
+    facts.append("steps that cannot be verified", format_count(unverified_steps(result)));
     facts.append("records compared", format_count(result.records));
     facts.append("missing", count_of(result, "missing"));
     facts.append("doubled", count_of(result, "doubled"));

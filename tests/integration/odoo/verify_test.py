@@ -24,10 +24,7 @@ class Verify(unittest.TestCase):
         self.directory.cleanup()
 
     def verify(self, *arguments: str, code: int = 0):
-        key = self.folder / "odoo.key"
-        key.write_text(self.plant.odoo.KEY)
-        done = self.plant.broker.millrace("odoo", "verify", "--mapping", str(self.plant.mapping), "--from", "-1h", "--url", self.plant.odoo.url,
-                                          "--database", "plant", "--login", "millrace", "--key-file", str(key), *arguments, check=False)
+        done = self.plant.verify(*arguments)
         self.assertEqual(done.returncode, code, done.stdout + done.stderr)
         return done.stdout
 
@@ -61,6 +58,19 @@ class Verify(unittest.TestCase):
         self.assertIn("has the same values", by_kind["doubled"]["detail"])
         self.assertIn("qc-0007-b", by_kind["doubled"]["event_id"])
         self.assertIn("LOT-0005", self.verify(code=1))
+
+    def test_what_nothing_tells_from_others_is_said_to_be_unverified(self):
+        self.plant.mapping = self.folder / "notes.yaml"
+        self.plant.mapping.write_text('''mappings:
+  - topics: [plant1.quality.result]
+    steps: [{action: create, repeat_safe: true, model: mail.message, fields: {body: .key}}]
+''')
+        report = json.loads(self.verify("--output", "json"))
+        self.assertEqual([(one["place"], one["model"], one["steps"]) for one in report["unverified"]],
+                         [(f"{self.plant.mapping}:3", "mail.message", 2 * COPIES)])
+        shown = self.verify()
+        self.assertIn("nothing tells a record that it creates from others", shown)
+        self.assertRegex(shown, r"steps that cannot be verified: +24")
 
     def test_a_window_before_the_events_has_none(self):
         self.assertEqual(json.loads(self.verify("--to", "-30m", "--output", "json", code=3))["events"], 0)
