@@ -122,7 +122,13 @@ class Causes(unittest.TestCase):
                 self.assertEqual({order["state"] for order in self.orders(feed).values()}, {"done"})
 
     def test_outcome_unknown_timeouts_and_killed_workers_are_resolved(self):
-        with Feed("--seed", "11", mapping=FINISH, broker_arguments=("--odoo-timeout-ms", "1000")) as feed:
+        self.lose_answers("jsonrpc")
+
+    def test_outcome_unknown_timeouts_and_killed_workers_are_resolved_over_json2(self):
+        self.lose_answers("json2")
+
+    def lose_answers(self, api: str):
+        with Feed("--seed", "11", "--odoo-version", "19", mapping=FINISH, broker_arguments=("--odoo-timeout-ms", "1000", "--odoo-api", api)) as feed:
             feed.publish(*some(1))
             feed.all_settled(30)  # logged in
             feed.odoo.tell("mode", mode="slow", for_ms=4000)  # answers take 1.5 s, and are committed

@@ -37,12 +37,14 @@ EVENT = {"topic": "plant1.quality.result", "key": "WO 1", "value": {"product": "
 
 
 class OdooCommands(unittest.TestCase):
+    api = "jsonrpc"
+
     def setUp(self):
         self.directory = tempfile.TemporaryDirectory(prefix="millrace-odoo-")
         self.folder = pathlib.Path(self.directory.name)
         self.mapping = self.write("m.yaml", MAPPING)
         self.event = self.write("event.json", json.dumps(EVENT))
-        self.odoo = OdooSim().start()
+        self.odoo = OdooSim("--odoo-version", "19").start()
         self.odoo.create("product.product", "Nut")
 
     def tearDown(self):
@@ -62,7 +64,7 @@ class OdooCommands(unittest.TestCase):
         return json.loads(self.run_odoo(*arguments, "--output", "json").stdout)
 
     def target(self, flag: str = "--url", login: str = "millrace", key: str = OdooSim.KEY) -> list[str]:
-        return [flag, self.odoo.url, "--database", "plant", "--login", login, "--key-file", self.write(f"{login}.key", key)]
+        return [flag, self.odoo.url, "--database", "plant", "--login", login, "--key-file", self.write(f"{login}.key", key), "--api", self.api]
 
     def admin(self) -> list[str]:
         return self.target(login="admin", key="admin-key")
@@ -144,7 +146,17 @@ class OdooCommands(unittest.TestCase):
         done = self.run_odoo("install", "--mapping", self.mapping, *self.admin(), "--yes", code=5)
         self.assertIn("cannot reach Odoo", done.stderr)
 
-
+    def test_all_of_it_goes_over_json2_too(self):
+        self.api = "json2"
+        self.test_try_against_odoo_makes_reads_alone()
+        self.odoo.create("product.product", "Nut")
+        self.test_try_against_odoo_names_a_model_and_a_field_that_it_does_not_know()
+        self.test_install_shows_the_code_asks_updates_and_removes()
+        done = self.run_odoo("install", "--mapping", self.mapping, *self.target(), "--yes", code=1)
+        self.assertIn("AccessError", done.stderr)
+        done = self.run_odoo("install", "--mapping", self.mapping, *self.target(key="sesame"), "--yes", code=1)
+        self.assertIn("refuses the API key", done.stderr)
+        self.assertNotIn("sesame", done.stdout + done.stderr)
 
 
 if __name__ == "__main__":

@@ -35,10 +35,11 @@ TOPICS = ("odoo.sale.order.draft", "odoo.sale.order.confirmed", "odoo.sale.order
 class Source:
     """A broker whose source is a stand-in with webhooks on sale.order."""
 
-    def __init__(self, interval: int = 3600, wait: int = 2):
+    def __init__(self, interval: int = 3600, wait: int = 2, api: str = "jsonrpc"):
+        self.api = api
         self.directory = tempfile.TemporaryDirectory(prefix="millrace-source-")
         self.folder = pathlib.Path(self.directory.name)
-        self.odoo = OdooSim()
+        self.odoo = OdooSim(*(("--odoo-version", "19") if api == "json2" else ()))
         self.rules = {"interval": interval, "wait": wait}
 
     def __enter__(self):
@@ -48,7 +49,7 @@ class Source:
         self.odoo.start()
         self.partner = self.odoo.tell("records", model="res.partner", values={"name": "Acme"})["id"]
         self.broker = Broker(directory=str(self.folder), environment=self.odoo.broker_environment(),
-                             arguments=["--odoo-url", self.odoo.url, "--odoo-database", "plant", "--odoo-login", "millrace",
+                             arguments=["--odoo-url", self.odoo.url, "--odoo-database", "plant", "--odoo-login", "millrace", "--odoo-api", self.api,
                                         "--odoo-source", str(self.folder / "source.yaml"), "--hooks-file", str(self.folder / "hooks.yaml")])
         self.broker.start()
         for topic in ("odoo.hints", *TOPICS):
@@ -122,7 +123,13 @@ class OdooSource(unittest.TestCase):
             self.assertGreater(source.metric("millrace_odoo_source_hints_total"), 28)
 
     def test_what_changes_while_the_door_is_shut_is_found_by_the_sweep(self):
-        with Source(interval=1) as source:
+        self.shut_the_door("jsonrpc")
+
+    def test_what_changes_while_the_door_is_shut_is_found_by_the_sweep_over_json2(self):
+        self.shut_the_door("json2")
+
+    def shut_the_door(self, api: str):
+        with Source(interval=1, api=api) as source:
             first = source.create("S0001")
             eventually(60, lambda: source.told() == {("draft", "S0001")}, "the first is told")
             source.all_settled()
