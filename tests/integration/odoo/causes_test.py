@@ -1,5 +1,6 @@
 """Every cause of a failure, produced by the stand-in and handled by the broker and the sink."""
 import json
+import pathlib
 import unittest
 
 import place  # noqa: F401
@@ -22,6 +23,12 @@ FINISH = """mappings:
 USERS = """mappings:
   - topics: [plant1.part.user]
     steps: [{model: res.users, external_id: .value.id | external_name, fields: {login: .value.id}}]
+"""
+SCRAP = """mappings:
+  - topics: [plant1.part.>]
+    steps:
+      - {name: product, action: lookup, model: product.product, domain: '[["name", "=", .value.product]]'}
+      - {action: create, mode: ledger, model: stock.scrap, fields: {product_id: .steps.product.id, scrap_qty: '1', origin: .value.id}}
 """
 PARTS = """
   - topics: [plant1.part.>]
@@ -58,6 +65,54 @@ class Causes(unittest.TestCase):
             shown = feed.broker.millrace("odoo", "status", "--subscription", "odoo-parts", "--http", feed.broker.http, "--for", "100ms").stdout
             self.assertRegex(shown, r"stopped: +\S*mapping.yaml:2")
             self.assertIn("AccessError", shown)
+
+    def test_authorization_a_key_that_expires_and_comes_back_costs_nothing(self):
+        for interface in ((), ("--odoo-api", "json2")):
+            with self.subTest(interface), Feed("--odoo-version", "19", broker_arguments=interface) as feed:
+                feed.publish(*some(5))
+                feed.all_settled(30)
+                feed.odoo.tell("user", key_expired=True)
+                feed.publish(*some(20, start=5))
+                status = eventually(30, lambda: (s := feed.status())["circuit"] != "closed" and s, "the circuit is open")
+                self.assertRegex(status["reason"], "refuses the (login|API key)|AccessDenied")
+                self.assertEqual((len(feed.lots()), status["lag_records"], feed.letters()), (5, 20, []))
+                feed.odoo.tell("user", key_expired=False)
+                feed.all_settled(60)
+                eventually(10, lambda: feed.status()["circuit"] == "closed", "the circuit is closed")
+                self.assertEqual((len(feed.lots()), feed.letters()), (25, []))
+                self.assertEqual({lot["writes"] for lot in feed.lots().values()}, {1})
+
+    def test_mapping_a_record_that_a_rule_hides_waits_as_a_letter_until_it_is_shown(self):
+        with Feed(mapping=FINISH) as feed:
+            nut = next(one["id"] for one in feed.odoo.records("product.product") if one["values"]["name"] == "Nut")
+            feed.odoo.tell("hide", model="product.product", id=nut)
+            feed.publish(("hidden", "Nut", "A"), ("seen", "Bolt", "B"))
+            letter = eventually(30, feed.letters, "a letter")[0]
+            self.assertIn('no product.product is found by [["name","=","Nut"]]', letter["error"])
+            feed.odoo.tell("hide", model="product.product", id=nut, show=True)
+            feed.broker.millrace("dlq", "redrive", "odoo-parts", "--all")
+            eventually(30, lambda: {name for name, order in self.orders(feed).items() if order["state"] == "done"} == {"hidden", "seen"}, "both are done")
+
+    def test_mapping_a_record_that_is_hidden_after_it_was_looked_up_is_looked_up_again(self):
+        confirm = '''mappings:
+  - topics: [plant1.part.>]
+    steps:
+      - {name: order, action: lookup, model: sale.order, domain: '[["name", "=", .value.product]]'}
+      - {action: write, model: sale.order, id: .steps.order.id, fields: {client_order_ref: .value.id}}
+'''
+        with Feed(mapping=confirm) as feed:
+            partner = feed.odoo.tell("records", model="res.partner", values={"name": "Acme"})["id"]
+            order = feed.odoo.tell("records", model="sale.order", values={"name": "Nut", "partner_id": partner})["id"]
+            feed.publish(("one", "Nut", "A"))
+            feed.all_settled(30)
+            feed.odoo.tell("hide", model="sale.order", id=order)
+            feed.publish(("two", "Nut", "A"))
+            letter = eventually(30, feed.letters, "a letter")[0]
+            self.assertIn('no sale.order is found by [["name","=","Nut"]]', letter["error"])
+            self.assertEqual((letter["cause"], feed.status()["circuit"]), ("mapping", "closed"))
+            other = feed.odoo.tell("records", model="sale.order", values={"name": "Nut", "partner_id": partner})["id"]
+            feed.broker.millrace("dlq", "redrive", "odoo-parts", "--all")
+            eventually(30, lambda: {one["id"]: one["values"] for one in feed.odoo.records("sale.order")}[other]["client_order_ref"] == "two", "applied")
 
     def test_mapping_a_wizard_is_no_success_and_becomes_a_letter_after_a_few_tries(self):
         with Feed(mapping=FINISH) as feed:
@@ -140,6 +195,24 @@ class Causes(unittest.TestCase):
             self.assertEqual({order["qty_produced"] for order in self.orders(feed).values()}, {10.0})
             self.assertEqual(feed.letters(), [])
 
+    def test_outcome_unknown_conflicts_that_come_after_our_timeout_leave_one_effect_each(self):
+        with Feed(mapping=SCRAP, broker_arguments=("--odoo-timeout-ms", "1000")) as feed:
+            self.install_ledger(feed)
+            feed.publish(*some(1))
+            feed.all_settled(30)  # product and action are known: the next call is the one that counts
+            feed.odoo.tell("mode", mode="late_conflict", for_ms=1500)  # answers after 16 to 19 s, with a worker held
+            feed.publish(*some(9, start=1))
+            eventually(60, lambda: feed.metric('millrace_odoo_events_total{outcome="outcome_unknown"}') > 0, "timeouts")
+            feed.all_settled(120)
+            self.assertEqual(sorted(scrap["values"]["origin"] for scrap in feed.odoo.records("stock.scrap")), [f"part {number}" for number in range(10)])
+            self.assertEqual(feed.letters(), [])
+
+    def install_ledger(self, feed):
+        folder = pathlib.Path(feed.directory.name)
+        (folder / "admin.key").write_text("admin-key")
+        feed.broker.millrace("odoo", "install", "--mapping", str(folder / "mapping.yaml"), "--yes", "--url", feed.odoo.url, "--database", "plant",
+                             "--login", "admin", "--key-file", str(folder / "admin.key"))
+
     def test_poison_what_never_gets_an_answer_becomes_a_letter_in_the_end(self):
         with Feed() as feed:
             feed.broker.millrace("subscription", "delete", "odoo-parts")
@@ -159,6 +232,18 @@ class Causes(unittest.TestCase):
             feed.all_settled(60)
             self.assertEqual(len(feed.lots()), 20)
             self.assertEqual(feed.letters(), [])
+
+
+    def test_outage_a_database_that_is_out_of_slots_makes_no_letters(self):
+        with Feed() as feed:
+            feed.odoo.tell("mode", mode="out_of_slots")
+            feed.publish(*some(20))
+            status = eventually(30, lambda: (s := feed.status())["circuit"] != "closed" and s, "the circuit is open")
+            self.assertIn("OperationalError", status["reason"])
+            feed.odoo.tell("mode", mode="up")
+            feed.all_settled(60)
+            eventually(10, lambda: feed.status()["circuit"] == "closed", "the circuit is closed")
+            self.assertEqual((len(feed.lots()), feed.letters()), (20, []))
 
 
 class Interfaces(unittest.TestCase):
