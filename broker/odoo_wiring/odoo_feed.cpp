@@ -26,6 +26,22 @@ namespace asio = boost::asio;
 constexpr std::chrono::minutes first_forget_max{1};  ///< after a start
 constexpr std::size_t batches_ahead = 4;             ///< credit per connection, in batches
 
+/// Of the topics whose records may come to the feed: its own, and those of which a replay finds an
+/// entry in the mapping.
+void add_retentions(const CatalogView& view,
+                    const SubscriptionInfo& subscription,
+                    const std::vector<std::string>& ledger_topics,
+                    odoo::MarkerUse& use) {
+    use.retentions_ms.clear();
+    for (const auto* const patterns : {&subscription.topics, &ledger_topics}) {
+        for (const auto& topic : view.matching(*patterns)) {
+            use.retentions_ms.push_back(topic->retention_ms);
+        }
+    }
+    const auto replays = view.topics.find(replay_topic_of(subscription.name));
+    use.replay_retention_ms = replays == view.topics.end() ? 0 : replays->second->retention_ms;
+}
+
 }  // namespace
 
 struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
@@ -45,7 +61,7 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
     std::unique_ptr<SubscriptionFeed> feed;
     asio::steady_timer wake_timer;
     asio::steady_timer forget_timer;
-    std::vector<std::string> ledger_topics;  ///< what shards read too: never changes
+    std::vector<std::string> ledger_topics;
     std::vector<SubscriptionFeed::Link> shards;
     bool is_stopped = false;
 
@@ -54,11 +70,6 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
     /// Markers of the ledger that no replay can need any more are forgotten, now and then.
     void forget_markers_after(std::chrono::milliseconds wait);
     void ask_shard(std::size_t shard, const odoo::MarkerUse& use);
-    /// Which topics' records may come to the feed: its own, and those of which a replay finds an
-    /// entry in the mapping.
-    void add_retentions(const CatalogView& view,
-                        const SubscriptionInfo& subscription,
-                        odoo::MarkerUse& use) const;
     void forget_markers(const odoo::MarkerUse& use) const;
 };
 
@@ -138,8 +149,14 @@ void OdooFeed::Impl::ask_shard(std::size_t shard, const odoo::MarkerUse& use) {
         return;
     }
     const auto link = shards[shard];
-    link.runtime->post_from_outside([self = shared_from_this(), link, shard, use] {
-        const auto& name = self->config.odoo_subscription;
+    // What a shard holds of this is weak: it must not be the one that ends it.
+    link.runtime->post_from_outside([weak = weak_from_this(),
+                                     &io = control,
+                                     name = config.odoo_subscription,
+                                     topics = ledger_topics,
+                                     link,
+                                     shard,
+                                     use] {
         const auto view = link.shard->catalog().view();
         const auto found = view->subscriptions.find(name);
         const auto progress = link.delivery->subscriptions().progress(name);
@@ -147,24 +164,15 @@ void OdooFeed::Impl::ask_shard(std::size_t shard, const odoo::MarkerUse& use) {
             return;
         }
         odoo::MarkerUse known = use;
-        self->add_retentions(*view, *found->second, known);
+        add_retentions(*view, *found->second, topics, known);
         known.oldest_letter =
             std::max(known.oldest_letter, Duration(progress.value().oldest_letter_us));
-        asio::post(self->control, [self, shard, known] { self->ask_shard(shard + 1, known); });
+        asio::post(io, [weak, shard, known] {
+            if (const auto self = weak.lock()) {
+                self->ask_shard(shard + 1, known);
+            }
+        });
     });
-}
-
-void OdooFeed::Impl::add_retentions(const CatalogView& view,
-                                    const SubscriptionInfo& subscription,
-                                    odoo::MarkerUse& use) const {
-    use.retentions_ms.clear();
-    for (const auto* const patterns : {&subscription.topics, &ledger_topics}) {
-        for (const auto& topic : view.matching(*patterns)) {
-            use.retentions_ms.push_back(topic->retention_ms);
-        }
-    }
-    const auto replays = view.topics.find(replay_topic_of(subscription.name));
-    use.replay_retention_ms = replays == view.topics.end() ? 0 : replays->second->retention_ms;
 }
 
 void OdooFeed::Impl::forget_markers(const odoo::MarkerUse& use) const {
