@@ -106,6 +106,7 @@ class Sink {
     /// Whether it is the ledger's action that is missing; then the batch has been seen to.
     [[nodiscard]] bool refuse_action(const BatchPtr& batch, const Fault& fault);
     void find_action_to_forget(UnixMicros before);
+    void take_forgotten(UnixMicros before, const Reply& reply);
     void refuse_undone(const Flow& flow, const Json& record);
     void add_halves(const BatchPtr& batch);
     void finish(FlowPtr flow, const LedgerDone& done);

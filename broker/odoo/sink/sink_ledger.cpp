@@ -123,26 +123,27 @@ void Sink::forget_markers(UnixMicros before) {
         return;
     }
     const auto text = format_odoo_datetime(before);
-    parts_.transport.call(
-        forget_call(ledger_action_id_, {.before = text, .feed = mapping_.feed()}),
-        [this, alive = is_alive_, before](const Reply& reply) {
-            if (!*alive) {
-                return;
-            }
-            if (const auto* const fault = std::get_if<Fault>(&reply)) {
-                if (fault->is_record_missing) {  // the next time it is looked up again
-                    ledger_action_id_ = options_.ledger_action_id;
-                }
-                log_warning("odoo", "markers stay: " + fault->error);
-                return;
-            }
-            const auto json = Json::parse(std::get<std::string>(reply), nullptr, false);
-            const auto forgotten = json.is_object() ? json.find("forgotten") : json.end();
-            if (json.is_object() && forgotten != json.end() && forgotten->is_number_integer() &&
-                *forgotten > 0) {
-                forget_markers(before);
-            }
-        });
+    parts_.transport.call(forget_call(ledger_action_id_, {.before = text, .feed = mapping_.feed()}),
+                          [this, alive = is_alive_, before](const Reply& reply) {
+                              if (*alive) {
+                                  take_forgotten(before, reply);
+                              }
+                          });
+}
+
+void Sink::take_forgotten(UnixMicros before, const Reply& reply) {
+    if (const auto* const fault = std::get_if<Fault>(&reply)) {
+        if (fault->is_record_missing) {  // the next time it is looked up again
+            ledger_action_id_ = options_.ledger_action_id;
+        }
+        log_warning("odoo", "markers stay: " + fault->error);
+        return;
+    }
+    const auto json = Json::parse(std::get<std::string>(reply), nullptr, false);
+    const auto forgotten = json.is_object() ? json.value("forgotten", Json()) : Json();
+    if (forgotten.is_number_integer() && forgotten > 0) {
+        forget_markers(before);
+    }
 }
 
 /// After a start no event may have asked for the action yet, and old markers are to go all the

@@ -51,13 +51,13 @@ void Sink::drop_rows(const BatchPtr& batch, const std::vector<RefusedRow>& refus
         ++next;
     }
     // Those that ask with the same id would be refused too, about ten in each call.
-    const auto as_stale = std::ranges::stable_partition(rest, [&](const FlowPtr& flow) {
+    const auto as_stale = std::stable_partition(rest.begin(), rest.end(), [&](const auto& flow) {
         return !may_begin_anew(*flow) || !uses_any(*flow, stale);
     });
-    for (auto& flow : as_stale) {
-        begin_anew(std::move(flow));
+    for (auto flow = as_stale; flow != rest.end(); ++flow) {
+        begin_anew(std::move(*flow));
     }
-    rest.erase(as_stale.begin(), as_stale.end());
+    rest.erase(as_stale, rest.end());
     if (!rest.empty()) {
         stations_.add_again(*batch->station, std::move(rest));
     }

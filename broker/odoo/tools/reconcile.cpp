@@ -106,7 +106,7 @@ Result<Json> Reconcile::find_reference(const std::string& external_id) {
     return references_[external_id] = is_there ? found.value()[1] : Json();
 }
 
-Result<void> Reconcile::add(Scope scope) {
+Result<void> Reconcile::add(const Scope& scope) {
     ++result_.events;
     const auto* const rule = mapping_.rule_of(scope.topic());
     if (rule == nullptr) {
@@ -128,7 +128,7 @@ Result<void> Reconcile::add(Scope scope) {
     const auto place = place_of(scope);
     Walk walk{.rule = *rule,
               .scope = scope,
-              .filled = std::move(scope),
+              .filled = scope,
               .source = {.event_id = id.value(), .place = place}};
     bool goes_on = true;
     while (goes_on && walk.step < rule->steps.size()) {

@@ -58,7 +58,7 @@ class Reconcile {
 
     /// An event of the window, in the order of the log. What Odoo says against one record is a
     /// finding. Errors: Odoo or the way to it is not there.
-    [[nodiscard]] Result<void> add(Scope scope);
+    [[nodiscard]] Result<void> add(const Scope& scope);
     /// Compares. Errors: as above.
     [[nodiscard]] Result<Reconciled> finish();
 
