@@ -77,7 +77,7 @@ void check(Database& database, const Json& step, RecordId id) {
     const auto expected = step.value("expect", Json::object());
     for (const auto& [field, wanted] : expected.items()) {
         const auto values = values_of(database, model, id, field);
-        const bool is_known = std::ranges::any_of(values, [&](const Json& value) {
+        const bool is_known = std::ranges::any_of(values, [&wanted = wanted](const Json& value) {
             return std::ranges::find(wanted, value) != wanted.end();
         });
         if (!is_known) {
