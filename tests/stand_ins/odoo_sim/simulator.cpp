@@ -10,6 +10,9 @@
 namespace millrace::stand_ins {
 namespace {
 
+/// How often a call that waits for another's lock looks again.
+constexpr std::chrono::milliseconds lock_look{5};
+
 constexpr std::array<std::pair<std::string_view, Mode>, 10> mode_names{
     {{"up", Mode::up},
      {"down", Mode::down},
@@ -130,6 +133,9 @@ std::chrono::milliseconds Simulator::end(const HttpReply& reply) {
     busy_ += reply.busy;
     if (contention_.end(reply.written)) {
         return contention_.repeat_after(random_, 1);
+    }
+    if (reply.takes_worker && database_.waits(reply.transaction)) {
+        return lock_look;
     }
     database_.publish(reply.transaction);
     return std::chrono::milliseconds::zero();

@@ -100,6 +100,9 @@ class Database {
     /// Commits what others see from `publish` on: with a `write_date` of before.
     [[nodiscard]] UnseenId commit_unseen();
     void publish(UnseenId transaction);
+    /// Whether it has changed a record that an earlier one has, which others do not see yet either:
+    /// PostgreSQL holds it until that one ends.
+    [[nodiscard]] bool waits(UnseenId transaction) const;
     /// Whether it was given by a transaction that others do not see yet.
     [[nodiscard]] bool is_unseen(const std::string& external_id) const {
         return unseen_names_.contains(external_id);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -41,6 +42,18 @@ void Database::publish(UnseenId transaction) {
         unseen_names_.erase(unseen_names_.find(name));
     }
     unseen_transactions_.erase(found);
+}
+
+bool Database::waits(UnseenId transaction) const {
+    const auto mine = unseen_transactions_.find(transaction);
+    if (mine == unseen_transactions_.end()) {
+        return false;
+    }
+    return std::any_of(unseen_transactions_.begin(), mine, [&](const auto& earlier) {
+        return std::ranges::any_of(mine->second.records, [&](const Key& key) {
+            return earlier.second.records.contains(key);
+        });
+    });
 }
 
 void Database::exchange(const Key& key, std::optional<StoredRecord>& other) {
