@@ -95,7 +95,8 @@ HttpReply Simulator::answer(const HttpRequest& request) {
         --cold_calls_left_;
         reply.busy += within(cold_extra, random_);
     }
-    if (reply.busy.count() == 0 && webhooks_.posts() == posts) {
+    if (reply.busy.count() == 0 && webhooks_.posts() == posts &&
+        !database_.waits(reply.transaction)) {
         database_.publish(std::exchange(reply.transaction, 0));
     }
     return reply;

@@ -170,7 +170,9 @@ TEST(OdooLocks, OneThatHasChangedTheSameWaitsForTheOneBeforeIt) {
         return odoo.execute(OdooCalls::arguments(
             "res.partner", "load", list({list({"id", "name"}), list({list({"m.new", "new"})})})));
     };
+    odoo.simulator.set_mode(Mode::slow, 1, std::chrono::milliseconds(0));
     const auto first = load();
+    odoo.simulator.set_mode(Mode::up, 1, std::chrono::milliseconds(0));
     const auto second = load();
     EXPECT_GT(odoo.simulator.end(second).count(), 0) << "who sends it again gets no id too early";
     EXPECT_EQ(odoo.simulator.end(first).count(), 0);
