@@ -127,7 +127,8 @@ void Core::end_publish() {
 std::vector<TopicDescription> Core::topics(const std::vector<std::string>& patterns,
                                            wire::MetadataRequestT request) {
     request.topics = patterns;
-    const auto answer = call<wire::MetadataAnswer>(wire::Api::metadata, std::move(request));
+    const auto answer =
+        ask_again([&] { return call<wire::MetadataAnswer>(wire::Api::metadata, request); });
     std::vector<TopicDescription> found;
     for (const auto& topic : answer.topics) {
         found.push_back(from_wire(*topic));

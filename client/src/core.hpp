@@ -122,6 +122,23 @@ class Core : public std::enable_shared_from_this<Core> {
     void drop_session_handler(std::uint64_t session) { session_handlers_.erase(session); }
 
   private:
+    /// Runs what has no effect again where its connection has broken. That no broker is found shows
+    /// after the time to connect, and is thrown.
+    template <class Ask>
+    auto ask_again(Ask ask) {
+        const auto patience = std::chrono::steady_clock::now() + options_.connect_timeout;
+        for (;;) {
+            try {
+                return ask();
+            } catch (const ClientError& error) {
+                const bool is_lost =
+                    error.code() == static_cast<std::uint16_t>(Errc::connection_lost);
+                if (!is_lost || std::chrono::steady_clock::now() >= patience) {
+                    throw;
+                }
+            }
+        }
+    }
     [[nodiscard]] static KeptAnswer call_kept(const std::function<void(OnAnswer)>& start);
 
     ClientOptions options_;

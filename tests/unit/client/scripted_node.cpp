@@ -77,7 +77,7 @@ void ScriptedNode::handle(const wire::FrameView& frame) {
                               .table = {frame.table.begin(), frame.table.end()}};
     if (request.api == Api::hello && !std::exchange(is_greeted_, true)) {
         answer(request, hello_answer());
-    } else if (request.api == Api::metadata) {
+    } else if (request.api == Api::metadata && knows_topics_) {
         answer(request, metadata_answer(topics_));
     } else {
         waiting_.push_back(request);

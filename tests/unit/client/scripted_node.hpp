@@ -46,6 +46,8 @@ class ScriptedNode {
     ScriptedNode();
     [[nodiscard]] std::string address() const;
     void set_topics(std::vector<NamedPartition> topics) { topics_ = std::move(topics); }
+    /// What the topics are waits for the test as everything else does.
+    void hold_topics() { knows_topics_ = false; }
     /// Takes the next connection.
     void accept();
     /// Ends the connection, and with it what came on it.
@@ -85,6 +87,7 @@ class ScriptedNode {
     boost::asio::ip::tcp::socket socket_;
     wire::FrameReader reader_;
     std::vector<NamedPartition> topics_;
+    bool knows_topics_ = true;
     std::deque<SentRequest> waiting_;
     bool is_greeted_ = false;
 };

@@ -166,6 +166,22 @@ TEST_F(SubscriptionOfANode, AnAckOfASessionThatWasLostLeavesTheNewOneAlone) {
     EXPECT_EQ(stale, 1U);
 }
 
+TEST(ClientOfANode, AsksAgainWhatATopicIsWhenItsConnectionBreaks) {
+    ScriptedNode node;
+    node.hold_topics();
+    const testing::NamedPartition topic{.topic = "a.b", .partition_id = partition};
+    std::thread asking([&node] {
+        Client client{{.brokers = node.address()}};
+        EXPECT_NO_THROW((void)client.producer("a.b"));
+    });
+    node.accept();
+    (void)node.next(Api::metadata);
+    node.drop();
+    node.accept();
+    node.answer(node.next(Api::metadata), testing::metadata_answer({topic}));
+    asking.join();
+}
+
 TEST_F(SubscriptionOfANode, ASessionThatWasReplacedIsClosed) {
     consume([&](Subscription& subscription) {
         auto deliveries = poll_some(subscription);
