@@ -233,6 +233,7 @@ class Engine {
     // Settling.
     [[nodiscard]] std::optional<Flights::Flight> take_flight(SessionId session,
                                                              std::uint64_t delivery);
+    void extend_flights(SessionId session, const Settlement& settlement, Pending& pending);
     void settle_acks(SessionId session,
                      const std::vector<std::uint64_t>& acks,
                      const std::shared_ptr<Pending>& pending);

@@ -172,9 +172,23 @@ void Engine::settle_acks(SessionId session,
     }
 }
 
+void Engine::extend_flights(SessionId session, const Settlement& settlement, Pending& pending) {
+    const auto extended = shard_.runtime().clock().steady_now() + settlement.extend_by;
+    for (const auto id : settlement.extends) {
+        const auto* const found = flights_.find(id);
+        if (found != nullptr && found->session == session) {
+            flights_.extend(id, whole_tick(extended));
+        } else {
+            pending.stale.push_back(id);
+        }
+    }
+}
+
 void Engine::settle(SessionId session, const Settlement& settlement, SettleDone done) {
     auto pending = std::make_shared<Pending>();
     pending->done = std::move(done);
+    // Before what settles them: both may travel together.
+    extend_flights(session, settlement, *pending);
     settle_acks(session, settlement.acks, pending);
     for (const auto& nack_one : settlement.nacks) {
         auto taken = take_flight(session, nack_one.delivery_id);
@@ -190,15 +204,6 @@ void Engine::settle(SessionId session, const Settlement& settlement, SettleDone 
     for (const auto& part : settlement.resumed) {
         if (parts_.resume(part)) {
             log_info("delivery", info_->name + ": " + part + " flows again");
-        }
-    }
-    const auto extended = shard_.runtime().clock().steady_now() + settlement.extend_by;
-    for (const auto id : settlement.extends) {
-        const auto* const found = flights_.find(id);
-        if (found != nullptr && found->session == session) {
-            flights_.extend(id, whole_tick(extended));
-        } else {
-            pending->stale.push_back(id);
         }
     }
     pending->end_one();

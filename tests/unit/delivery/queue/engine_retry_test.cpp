@@ -52,6 +52,23 @@ TEST_F(EngineExtend, WhatIsExtendedDoesNotComeAgainAndIsAckedAsOnce) {
     EXPECT_EQ(metric("millrace_delivery_nacked_total"), 0);
 }
 
+TEST_F(EngineExtend, WhatIsExtendedAndAckedAtOnceIsNotStale) {
+    const auto got = inbox->take();
+    ASSERT_THAT(got, SizeIs(1));
+    std::size_t stale = 99;
+    Settlement settlement;
+    settlement.extends = {got[0].id};
+    settlement.extend_by = 10s;
+    settlement.acks = {got[0].id};
+    delivery_->subscriptions().settle(1, settlement, [&stale](const auto& ids) {
+        ASSERT_TRUE(ids);
+        stale = ids.value().size();
+    });
+    run();
+    EXPECT_EQ(stale, 0U);
+    EXPECT_EQ(progress().lag_records, 0U);
+}
+
 TEST_F(EngineExtend, OnlyItsOwnConsumerExtendsAndNotWhatHasComeAgain) {
     const auto got = inbox->take();
     ASSERT_THAT(got, SizeIs(1));
