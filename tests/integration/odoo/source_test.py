@@ -153,11 +153,14 @@ class OdooSource(unittest.TestCase):
             source.odoo.tell("webhooks", clear=True)
             first = source.create("S0001")
             eventually(60, lambda: source.told() == {("draft", "S0001")}, "the first is told")
+            seen_at = time.monotonic() + 6
             source.odoo.tell("write", model="sale.order", id=first, values={"state": "sale"}, takes_ms=6000)
             time.sleep(1.1)  # write_date is read in whole seconds: the next one is newer
             source.create("S0002")
-            eventually(5, lambda: ("draft", "S0002") in source.told(), "a sweep has passed while the older change was hidden")
-            self.assertNotIn(("confirmed", "S0001"), source.told())
+            eventually(60, lambda: ("draft", "S0002") in source.told(), "a sweep has passed, most likely while the older change was hidden")
+            told = source.told()
+            if time.monotonic() < seen_at:  # else the machine was too slow to see it hidden
+                self.assertNotIn(("confirmed", "S0001"), told)
             eventually(60, lambda: ("confirmed", "S0001") in source.told(), "the older change is told once it is seen")
             source.all_settled()
             self.assertEqual(len(source.events()), 3)
