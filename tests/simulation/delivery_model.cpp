@@ -163,9 +163,15 @@ void DeliveryModel::deliver(SessionId session, const Delivery& delivery, SteadyT
 }
 
 void DeliveryModel::check_record(RecordId id, Entry& entry, const Delivery& delivery) {
-    if (std::exchange(entry.may_be_edited, false) &&
-        std::ranges::equal(entry.edited_then, delivery.record)) {
-        entry.edited = entry.edited_then;
+    if (std::exchange(entry.may_be_edited, false)) {
+        const auto asked = std::exchange(entry.asked_edits, {});
+        const auto had_effect = std::ranges::find_if(
+            asked, [&](const auto& edited) { return std::ranges::equal(edited, delivery.record); });
+        if (had_effect != asked.end()) {
+            entry.edited = *had_effect;
+        } else if (std::ranges::find(asked, std::vector<std::byte>()) == asked.end()) {
+            complain(id, "delivered without any of the mends that were asked for");
+        }
     }
     if (!entry.edited.empty()) {
         if (!std::ranges::equal(entry.edited, delivery.record)) {
@@ -246,7 +252,8 @@ void DeliveryModel::close(SessionId session) {
 void DeliveryModel::redrive(RecordId id) {
     auto& entry = entries_.at(id);
     if (entry.state == State::letter) {
-        entry.may_be_edited = entry.may_be_redriven && !entry.edited_then.empty();
+        entry.may_be_edited = entry.may_be_redriven;
+        entry.asked_edits.emplace_back();
         entry.state = State::redriven;
         entry.attempts_before = entry.attempts;
         entry.not_before = {};
@@ -255,8 +262,10 @@ void DeliveryModel::redrive(RecordId id) {
 
 void DeliveryModel::ask_redrive(RecordId id, std::vector<std::byte> edited) {
     auto& entry = entries_.at(id);
-    entry.may_be_redriven = true;
-    entry.edited_then = std::move(edited);
+    if (!std::exchange(entry.may_be_redriven, true)) {
+        entry.asked_edits.clear();
+    }
+    entry.asked_edits.push_back(std::move(edited));
 }
 
 void DeliveryModel::take_redrive(Entry& entry) {
@@ -264,9 +273,7 @@ void DeliveryModel::take_redrive(Entry& entry) {
     entry.attempts_before = entry.attempts;
     entry.not_before = {};
     entry.may_be_redriven = false;
-    if (!entry.edited_then.empty()) {
-        entry.edited = std::exchange(entry.edited_then, {});
-    }
+    entry.may_be_edited = true;
 }
 
 void DeliveryModel::discard(RecordId id) {

@@ -109,8 +109,10 @@ class DeliveryModel {
         Duration delay{0};
         SteadyTime not_before{};
         bool may_be_redriven = false;  ///< a job has asked for it
-        std::vector<std::byte> edited_then;
-        bool may_be_edited = false;     ///< redriven by two at a time
+        /// Of redrives that may have had their effect, the first of them that was there in time;
+        /// an empty one leaves the record as it was.
+        std::vector<std::vector<std::byte>> asked_edits;
+        bool may_be_edited = false;     ///< by one of them
         std::vector<std::byte> edited;  ///< what goes out instead of the record
     };
 
