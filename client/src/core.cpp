@@ -124,6 +124,14 @@ void Core::end_publish() {
     }
 }
 
+void Core::pass_on_unless_lost(const ClientError& error,
+                               std::chrono::steady_clock::time_point patience) {
+    const bool is_lost = error.code() == static_cast<std::uint16_t>(Errc::connection_lost);
+    if (!is_lost || std::chrono::steady_clock::now() >= patience) {
+        throw;
+    }
+}
+
 std::vector<TopicDescription> Core::topics(const std::vector<std::string>& patterns,
                                            wire::MetadataRequestT request) {
     request.topics = patterns;

@@ -131,14 +131,13 @@ class Core : public std::enable_shared_from_this<Core> {
             try {
                 return ask();
             } catch (const ClientError& error) {
-                const bool is_lost =
-                    error.code() == static_cast<std::uint16_t>(Errc::connection_lost);
-                if (!is_lost || std::chrono::steady_clock::now() >= patience) {
-                    throw;
-                }
+                pass_on_unless_lost(error, patience);
             }
         }
     }
+    /// Throws the error that is being handled on, unless a connection was lost before `patience`.
+    static void pass_on_unless_lost(const ClientError& error,
+                                    std::chrono::steady_clock::time_point patience);
     [[nodiscard]] static KeptAnswer call_kept(const std::function<void(OnAnswer)>& start);
 
     ClientOptions options_;
