@@ -42,6 +42,22 @@ void add_retentions(const CatalogView& view,
     use.replay_retention_ms = replays == view.topics.end() ? 0 : replays->second->retention_ms;
 }
 
+/// What a shard knows, on its thread. False where it does not have the subscription.
+bool add_use(const SubscriptionFeed::Link& link,
+             const std::string& subscription,
+             const std::vector<std::string>& ledger_topics,
+             odoo::MarkerUse& use) {
+    const auto view = link.shard->catalog().view();
+    const auto found = view->subscriptions.find(subscription);
+    const auto progress = link.delivery->subscriptions().progress(subscription);
+    if (found == view->subscriptions.end() || !progress) {
+        return false;
+    }
+    add_retentions(*view, *found->second, ledger_topics, use);
+    use.oldest_letter = std::max(use.oldest_letter, Duration(progress.value().oldest_letter_us));
+    return true;
+}
+
 }  // namespace
 
 struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
@@ -70,6 +86,9 @@ struct OdooFeed::Impl : std::enable_shared_from_this<OdooFeed::Impl> {
     /// Markers of the ledger that no replay can need any more are forgotten, now and then.
     void forget_markers_after(std::chrono::milliseconds wait);
     void ask_shard(std::size_t shard, const odoo::MarkerUse& use);
+    static void go_on(const std::weak_ptr<Impl>& feed,
+                      std::size_t shard,
+                      const odoo::MarkerUse& use);
     void forget_markers(const odoo::MarkerUse& use) const;
 };
 
@@ -157,22 +176,18 @@ void OdooFeed::Impl::ask_shard(std::size_t shard, const odoo::MarkerUse& use) {
                                      link,
                                      shard,
                                      use] {
-        const auto view = link.shard->catalog().view();
-        const auto found = view->subscriptions.find(name);
-        const auto progress = link.delivery->subscriptions().progress(name);
-        if (found == view->subscriptions.end() || !progress) {
-            return;
+        if (auto known = use; add_use(link, name, topics, known)) {
+            asio::post(io, [weak, shard, known] { go_on(weak, shard + 1, known); });
         }
-        odoo::MarkerUse known = use;
-        add_retentions(*view, *found->second, topics, known);
-        known.oldest_letter =
-            std::max(known.oldest_letter, Duration(progress.value().oldest_letter_us));
-        asio::post(io, [weak, shard, known] {
-            if (const auto self = weak.lock()) {
-                self->ask_shard(shard + 1, known);
-            }
-        });
     });
+}
+
+void OdooFeed::Impl::go_on(const std::weak_ptr<Impl>& feed,
+                           std::size_t shard,
+                           const odoo::MarkerUse& use) {
+    if (const auto self = feed.lock()) {
+        self->ask_shard(shard, use);
+    }
 }
 
 void OdooFeed::Impl::forget_markers(const odoo::MarkerUse& use) const {
