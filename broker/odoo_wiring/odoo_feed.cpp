@@ -176,9 +176,11 @@ void OdooFeed::Impl::ask_shard(std::size_t shard, const odoo::MarkerUse& use) {
                                      link,
                                      shard,
                                      use] {
-        if (auto known = use; add_use(link, name, topics, known)) {
-            asio::post(io, [weak, shard, known] { go_on(weak, shard + 1, known); });
+        auto known = use;
+        if (!add_use(link, name, topics, known)) {
+            return;
         }
+        asio::post(io, [weak, shard, known] { go_on(weak, shard + 1, known); });
     });
 }
 

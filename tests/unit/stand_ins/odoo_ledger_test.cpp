@@ -170,9 +170,9 @@ class OdooLedgerRace : public OdooLedger {
 
 TEST_F(OdooLedgerRace, SixAtATimeApplyOnceAndTheLosersSeeAUniqueViolation) {
     const auto event = list({scrap("e1", 1)});
-    std::vector<HttpReply> replies;
-    for (int caller = 0; caller < 6; ++caller) {
-        replies.push_back(odoo.execute(running(event)));
+    std::vector<HttpReply> replies(6);
+    for (auto& reply : replies) {
+        reply = odoo.execute(running(event));
     }
     std::vector<std::string> outcomes;
     for (const auto& reply : replies) {
