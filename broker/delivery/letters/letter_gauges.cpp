@@ -6,14 +6,11 @@
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::delivery {
-namespace {
 
 std::int64_t percent_of(std::uint64_t part, std::uint64_t whole) {
     return static_cast<std::int64_t>(100.0 * static_cast<double>(part) /
                                      static_cast<double>(std::max<std::uint64_t>(whole, 1)));
 }
-
-}  // namespace
 
 Gauge& LetterGauges::gauge(const char* metric, const char* help, const std::string& name) {
     return shard_.metrics().gauge(

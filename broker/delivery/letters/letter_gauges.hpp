@@ -9,6 +9,9 @@
 
 namespace millrace::broker::delivery {
 
+/// How much of a limit is used.
+[[nodiscard]] std::int64_t percent_of(std::uint64_t part, std::uint64_t whole);
+
 /// Shows how near the subscriptions of a shard are to their limits of letters, and warns there.
 ///
 /// Threads:  the shard's.

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <span>
 #include <utility>
 
 #include "broker/delivery/letters/letter_limits.hpp"
@@ -26,11 +25,9 @@ bool is_mark(const LetterAction& action) {
 class Room {
   public:
     explicit Room(std::span<const LetterAction> beginning)
-        : beginning_(beginning.size()), actions_(beginning.size()) {
-        for (const auto& action : beginning) {
-            bytes_ += bytes_of(action);
-        }
-    }
+        : bytes_(history_bytes(beginning)),
+          beginning_(beginning.size()),
+          actions_(beginning.size()) {}
 
     bool takes(const LetterAction& action) {
         bytes_ += bytes_of(action);
@@ -44,7 +41,7 @@ class Room {
     }
 
   private:
-    std::size_t bytes_ = 0;
+    std::size_t bytes_;
     std::size_t beginning_;
     std::size_t actions_;
     std::size_t marks_ = 0;
@@ -67,7 +64,7 @@ UnixMicros opened_us(const std::vector<LetterAction>& actions) {
     return actions.empty() ? 0 : actions[count_beginning(actions) - 1].time_us;
 }
 
-std::size_t history_bytes(const std::vector<LetterAction>& actions) {
+std::size_t history_bytes(std::span<const LetterAction> actions) {
     return std::accumulate(
         actions.begin(), actions.end(), std::size_t{0}, [](std::size_t sum, const auto& action) {
             return sum + bytes_of(action);

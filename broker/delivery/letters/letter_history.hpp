@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "broker/delivery/letters/letters.hpp"
@@ -15,7 +16,7 @@ inline constexpr const char* letter_opened = "opened";
 /// When it was opened; the time of its first action where that is not among them, 0 without any.
 [[nodiscard]] UnixMicros opened_us(const std::vector<LetterAction>& actions);
 
-[[nodiscard]] std::size_t history_bytes(const std::vector<LetterAction>& actions);
+[[nodiscard]] std::size_t history_bytes(std::span<const LetterAction> actions);
 
 /// Keeps the beginning and the newest actions, at most `letter_actions_max` of them with
 /// `letter_history_bytes_max`, and the newest whatever its size. Of the others the newest

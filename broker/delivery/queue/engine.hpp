@@ -158,7 +158,7 @@ class Engine {
     [[nodiscard]] std::string limit_reached() const;
     [[nodiscard]] std::size_t busy_keys_max() const;
     /// Of the limit that is nearest; letters have a gauge of their own.
-    [[nodiscard]] std::uint64_t limit_percent() const;
+    [[nodiscard]] std::int64_t limit_percent() const;
     void read(PartitionId partition, Flow& flow);
     void take_runs(const std::shared_ptr<Arrived>& arrived);
     void take_runs_later(const std::shared_ptr<Arrived>& arrived);
@@ -249,7 +249,7 @@ class Engine {
     void flush(const std::shared_ptr<Settling>& settling);
     void release(const Settling& settling);
     /// Acked, and durable.
-    void note_settled(UnixMicros append_time_us, std::uint32_t attempts);
+    void note_settled(UnixMicros now, UnixMicros append_time_us, std::uint32_t attempts);
     void fail_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
     void retry_item(Item item, const Nack& nack, const std::shared_ptr<Pending>& pending);
     [[nodiscard]] Duration backoff(Cause cause, std::uint32_t attempts);

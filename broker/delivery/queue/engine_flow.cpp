@@ -4,6 +4,7 @@
 #include "broker/catalog/catalog_service.hpp"
 #include "broker/catalog/replay_topic.hpp"
 #include "broker/delivery/jobs/replay/origin.hpp"
+#include "broker/delivery/letters/letter_gauges.hpp"
 #include "broker/delivery/queue/engine.hpp"
 #include "broker/delivery/queue/engine_pending.hpp"
 #include "client/wire/record_batch.hpp"
@@ -55,13 +56,10 @@ std::size_t Engine::busy_keys_max() const {
     return info_->parked_keys_max + ready_max + info_->window;
 }
 
-std::uint64_t Engine::limit_percent() const {
-    const auto percent = [](std::uint64_t part, std::uint64_t whole) {
-        return part * 100 / std::max<std::uint64_t>(whole, 1);
-    };
-    return std::max({percent(keys_.busy_keys(), busy_keys_max()),
-                     percent(keys_.parked_records(), info_->parked_records_max),
-                     percent(wait_count_, info_->waiting_records_max)});
+std::int64_t Engine::limit_percent() const {
+    return std::max({percent_of(keys_.busy_keys(), busy_keys_max()),
+                     percent_of(keys_.parked_records(), info_->parked_records_max),
+                     percent_of(wait_count_, info_->waiting_records_max)});
 }
 
 std::string Engine::limit_reached() const {

@@ -124,7 +124,7 @@ void Engine::change_letter(const Item& item,
             pending,
             [this, is_failure, append_time_us = item.append_time_us, attempts = item.attempts] {
                 if (!is_failure) {
-                    note_settled(append_time_us, attempts + 1);
+                    note_settled(shard_.runtime().clock().unix_now(), append_time_us, attempts + 1);
                 }
             });
 }

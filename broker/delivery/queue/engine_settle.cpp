@@ -120,16 +120,16 @@ void Engine::flush(const std::shared_ptr<Settling>& settling) {
     all->end_one();
 }
 
-void Engine::note_settled(UnixMicros append_time_us, std::uint32_t attempts) {
-    const auto took_us = shard_.runtime().clock().unix_now() - append_time_us;
+void Engine::note_settled(UnixMicros now, UnixMicros append_time_us, std::uint32_t attempts) {
     metrics_->settle_latency_us.observe(
-        static_cast<std::uint64_t>(std::max<std::int64_t>(0, took_us)));
+        static_cast<std::uint64_t>(std::max<std::int64_t>(0, now - append_time_us)));
     metrics_->attempts.observe(attempts);
 }
 
 void Engine::release(const Settling& settling) {
+    const auto now = shard_.runtime().clock().unix_now();
     for (const auto& [append_time_us, attempts] : settling.acked) {
-        note_settled(append_time_us, attempts);
+        note_settled(now, append_time_us, attempts);
     }
     // A seek may have begun anew in between.
     if (is_current(settling.key.partition, settling.key.epoch)) {

@@ -104,14 +104,14 @@ void SubscriptionMetrics::note_circuit(Circuit state) {
     circuit_state_.set(static_cast<std::int64_t>(state));
 }
 
-void SubscriptionMetrics::show(const SubscriptionProgress& progress, std::uint64_t limit_percent) {
+void SubscriptionMetrics::show(const SubscriptionProgress& progress, std::int64_t limit_percent) {
     const auto number = [](auto count) { return static_cast<std::int64_t>(count); };
     consumers_.set(number(progress.consumers));
     in_flight_.set(number(progress.in_flight));
     waiting_.set(number(progress.waiting_retry + progress.waiting_delay));
     parked_keys_.set(number(progress.parked_keys));
     parked_records_.set(number(progress.parked_records));
-    limit_percent_.set(number(limit_percent));
+    limit_percent_.set(limit_percent);
     lag_records_.set(number(progress.lag_records));
     lag_seconds_.set(progress.lag_us / micros_per_second);
     circuit_state_.set(number(progress.circuit));

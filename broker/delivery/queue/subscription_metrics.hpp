@@ -29,7 +29,7 @@ class SubscriptionMetrics {
 
     void note_circuit(Circuit state);
     /// Gauges, as things stand; the limit is the nearest one.
-    void show(const SubscriptionProgress& progress, std::uint64_t limit_percent);
+    void show(const SubscriptionProgress& progress, std::int64_t limit_percent);
     /// The subscription is gone: its gauges go to 0.
     void clear() { show({}, 0); }
 

@@ -28,6 +28,15 @@ class SinkAnew : public SinkFixture {
         transport.answer();
         ASSERT_THAT(acked, testing::Contains(name + "0"));
     }
+    /// Answers a `load` that refuses its first row for that field.
+    void refuse_row(const char* field, const char* message) {
+        transport.reply({{"ids", false},
+                         {"messages",
+                          {{{"type", "error"},
+                            {"rows", {{"from", 0}, {"to", 0}}},
+                            {"field", field},
+                            {"message", message}}}}});
+    }
     /// Answers a `load` as Odoo does that has no products of these ids.
     void answer_load_without(const std::set<std::string>& gone) {
         Json messages = Json::array();
@@ -106,12 +115,7 @@ TEST_F(SinkAnew, AllThatAskWithTheSameIdBeginAnewAndOthersGoOn) {
 TEST_F(SinkAnew, ARowThatIsRefusedForAnotherFieldIsNotTriedAgain) {
     know_product("p", 7);
     give({"p1"});
-    transport.reply({{"ids", false},
-                     {"messages",
-                      {{{"type", "error"},
-                        {"rows", {{"from", 0}, {"to", 0}}},
-                        {"field", "name"},
-                        {"message", "too long"}}}}});
+    refuse_row("name", "too long");
     EXPECT_EQ(nacks.at("p1").cause, Cause::mapping);
     EXPECT_TRUE(transport.waiting.empty());
 }
@@ -119,12 +123,7 @@ TEST_F(SinkAnew, ARowThatIsRefusedForAnotherFieldIsNotTriedAgain) {
 TEST_F(SinkAnew, AConflictInSuchARowIsTransient) {
     know_product("p", 7);
     give({"p1"});
-    transport.reply({{"ids", false},
-                     {"messages",
-                      {{{"type", "error"},
-                        {"rows", {{"from", 0}, {"to", 0}}},
-                        {"field", "product_id"},
-                        {"message", "could not serialize access"}}}}});
+    refuse_row("product_id", "could not serialize access");
     EXPECT_EQ(nacks.at("p1").cause, Cause::transient);
 }
 
