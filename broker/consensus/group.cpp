@@ -170,7 +170,8 @@ GroupStatus Group::status() const {
 void Group::propose(std::uint16_t type,
                     std::uint32_t batch_count,
                     EntryBuffer entry,
-                    ProposeDone done) {
+                    ProposeDone done,
+                    Stored stored) {
     auto& self = *impl_;
     if (self.failure) {
         done(*self.failure);
@@ -188,6 +189,11 @@ void Group::propose(std::uint16_t type,
     const int code = raft_apply(&self.instance, request, &buffer, 1, &Impl::on_applied);
     if (code == 0) {
         (void)entry.release();  // libraft's now
+        if (stored) {
+            self.storing.push_back({.term = self.instance.current_term,
+                                    .number = request->index,
+                                    .stored = std::move(stored)});
+        }
         self.adapt_snapshots();
         return;
     }
@@ -233,6 +239,8 @@ bool Group::is_leader() const {
 void Group::on_durable(CommitSequence commit) {
     impl_->io.on_durable(commit);
     if (impl_->is_initialised) {
+        // Behind libraft: what it has committed by now needs no word of its own.
+        impl_->tell_stored();
         impl_->io.forget_applied(raft_last_applied(&impl_->instance));
         impl_->look();
     }

@@ -134,6 +134,8 @@ struct GroupOptions {
 
 /// The index at which the entry was applied.
 using ProposeDone = std::function<void(Result<RaftIndex>)>;
+/// The entry is durable here, and not known to be on a majority: it may still be lost.
+using Stored = std::function<void()>;
 using ConfirmDone = std::function<void(Result<void>)>;
 
 /// One consensus group: libraft with the shard's log as its disk. A group of one voter takes the
@@ -188,11 +190,14 @@ class Group {
     [[nodiscard]] bool is_transferring() const;
     [[nodiscard]] Role role() const;
     [[nodiscard]] GroupStatus status() const;
-    /// `done` runs after the entry was applied, or with why it never will be.
+    /// `done` runs after the entry was applied, or with why it may never be: another leads, which
+    /// may have it or not. `stored` runs before that, at most once, where this node leads and has
+    /// the entry on its disk before it is applied; never in a group of one voter.
     void propose(std::uint16_t type,
                  std::uint32_t batch_count,
                  EntryBuffer entry,
-                 ProposeDone done);
+                 ProposeDone done,
+                 Stored stored = {});
     [[nodiscard]] bool is_leader() const;
     /// `done` runs when a majority has said since this call that nobody leads in a later term.
     /// Errors: not_leader.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -18,6 +19,13 @@ struct Group::Impl {
         struct raft_apply request {};
         Impl* owner = nullptr;
         ProposeDone done;
+    };
+
+    /// Somebody wants to know when this entry is on this node's disk.
+    struct Storing {
+        raft_term term = 0;
+        raft_index number = 0;  ///< libraft's
+        Stored stored;
     };
 
     /// Belongs to libraft, which always calls back.
@@ -52,6 +60,7 @@ struct Group::Impl {
     bool has_started = false;
     RaftIndex last_command;  ///< libraft raises its last_applied only after the callback
     std::map<Proposal*, std::unique_ptr<Proposal>> proposals;
+    std::deque<Storing> storing;  ///< of the proposals, in order
     std::optional<Error> failure;
     bool is_unreadable = false;  ///< an entry of the log; what follows it can't be applied
 
@@ -67,6 +76,7 @@ struct Group::Impl {
     static int make_snapshot(raft_buffer** buffers, unsigned* count);
     void adapt_snapshots();
     Result<void> checked(int code, std::string_view verb);
+    void tell_stored();
     void end_all(const Error& error);
     void fail_for_good(const Error& error);
     static void on_applied(struct raft_apply* request, int status, void* result) noexcept;

@@ -110,7 +110,8 @@ int GroupIo::append(raft_io_append* request,
                         .done = done,
                         .commit = logged_.back().place.commit,
                         .bytes = bytes,
-                        .term = entries.back().term});
+                        .term = entries.back().term,
+                        .number = logged_.back().raft_number});
     compared_.upto = std::max(compared_.upto, compared_.asked_upto);
     return 0;
 }
@@ -171,6 +172,7 @@ void GroupIo::on_durable(CommitSequence commit) {
         pending_.pop_front();
         pending_bytes_ -= append.bytes;
         stored_term_ = append.term;
+        stored_number_ = append.number;
         append.done(append.request, 0);
     }
 }

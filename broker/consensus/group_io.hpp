@@ -6,6 +6,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "broker/consensus/group.hpp"
@@ -67,6 +68,11 @@ class GroupIo {
 
     void on_durable(CommitSequence commit);
     void on_failed();
+    /// Term and number, as libraft counts, of the entry that became durable last. Those of its term
+    /// before it are durable, too; of another term's nothing follows.
+    [[nodiscard]] std::pair<raft_term, raft_index> stored() const {
+        return {stored_term_, stored_number_};
+    }
     /// The next command to be applied; forgets barriers and configurations before it.
     [[nodiscard]] Logged take_next_command();
     /// What a recovered command says, from the log. Errors: io, corrupt.
@@ -110,6 +116,7 @@ class GroupIo {
         CommitSequence commit;
         std::size_t bytes = 0;
         std::uint64_t term = 0;  ///< of the last entry
+        raft_index number = 0;   ///< the same
     };
     struct PendingSend {
         raft_io_send* request = nullptr;
@@ -207,7 +214,8 @@ class GroupIo {
     std::deque<Logged> unloaded_;
     std::deque<PendingAppend> pending_;
     std::size_t pending_bytes_ = 0;
-    std::uint64_t stored_term_ = 0;  ///< of the last entry that is durable
+    raft_term stored_term_ = 0;  ///< of the last entry that is durable
+    raft_index stored_number_ = 0;
     /// What was compared with the log of the leader of a term, and matches up to there.
     struct Compared {
         std::uint64_t term = 0;

@@ -170,12 +170,25 @@ Result<void> Group::Impl::checked(int code, std::string_view verb) {
                     ": " + why);
 }
 
+/// What was applied meanwhile has been answered, and whoever waited for it is not there any more.
+void Group::Impl::tell_stored() {
+    const auto upto = io.stored();
+    while (!storing.empty() && std::pair(storing.front().term, storing.front().number) <= upto) {
+        const auto next = std::move(storing.front());
+        storing.pop_front();
+        if (next.term == upto.first && next.number > raft_last_applied(&instance)) {
+            next.stored();
+        }
+    }
+}
+
 /// Answers all that is under way. The requests stay: libraft holds pointers to them until it is
 /// closed.
 void Group::Impl::end_all(const Error& error) {
     if (auto done = std::exchange(member_change_done, nullptr)) {
         done(error);
     }
+    storing.clear();
     std::vector<ProposeDone> waiting;
     for (auto& [key, proposal] : proposals) {
         if (auto done = std::exchange(proposal->done, nullptr)) {
@@ -213,6 +226,7 @@ void Group::Impl::on_applied(struct raft_apply* request, int status, void* /*res
     if (status == 0) {
         node.mapped()->done(RaftIndex{owner.last_command});
     } else {
+        owner.storing.clear();
         node.mapped()->done(
             fail(status == RAFT_LEADERSHIPLOST ? Errc::not_leader : Errc::shard_failed,
                  raft_strerror(status)));

@@ -86,9 +86,14 @@ void GroupReplica::propose(const std::string& text) {
     EntryBuffer entry;
     const auto bytes = std::as_bytes(std::span(text));
     std::ranges::copy(bytes, entry.extend(text.size()).begin());
-    group->propose(some_type, 0, std::move(entry), [this](const Result<RaftIndex>& result) {
-        answers.push_back(result ? Errc::ok : result.error().code);
-    });
+    group->propose(
+        some_type,
+        0,
+        std::move(entry),
+        [this](const Result<RaftIndex>& result) {
+            answers.push_back(result ? Errc::ok : result.error().code);
+        },
+        [this, text] { stored.push_back(text); });
 }
 
 void GroupReplica::on_recovered_frame(const storage::FrameView& frame,

@@ -61,6 +61,7 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
     std::vector<std::string> applied;         ///< in this life
     std::vector<storage::FramePlace> places;  ///< of what was applied
     std::vector<Errc> answers;
+    std::vector<std::string> stored;  ///< told to be on the disk before they were applied
     std::vector<Error> failures;
     std::vector<NodeId> behind;
     Error start_error;     ///< why the last `open` did not start the group
