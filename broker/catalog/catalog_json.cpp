@@ -81,7 +81,8 @@ Json to_json(const TopicInfo& topic) {
             {"replaced_by", topic.replaced_by},
             {"created_us", topic.created_us},
             {"duplicate_window_ms", topic.duplicate_window_ms},
-            {"clustered", topic.clustered}};
+            {"clustered", topic.clustered},
+            {"durability", number_of(topic.durability)}};
 }
 
 Result<TopicInfo> topic_from_json(const Json& json) {
@@ -103,6 +104,7 @@ Result<TopicInfo> topic_from_json(const Json& json) {
         read(json, "created_us", topic.created_us);
         read(json, "duplicate_window_ms", topic.duplicate_window_ms);
         read(json, "clustered", topic.clustered);
+        read(json, "durability", topic.durability);
     });
 }
 

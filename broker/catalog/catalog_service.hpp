@@ -31,6 +31,7 @@ struct TopicAlteration {
     std::optional<std::string> replaced_by;
     std::optional<std::uint64_t> duplicate_window_ms;
     std::optional<bool> clustered;
+    std::optional<Durability> durability;
 };
 
 /// What is set replaces what stands. What follows from the order or the topics can't change.

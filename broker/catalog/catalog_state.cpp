@@ -32,6 +32,12 @@ Result<void> check_settings(const TopicInfo& topic) {
                         std::to_string(static_cast<int>(topic.criticality)) + " or lifecycle " +
                         std::to_string(static_cast<int>(topic.lifecycle)) + " has no meaning");
     }
+    if (topic.durability > Durability::leader) {
+        return fail(Errc::invalid_argument,
+                    "topic \"" + topic.name + "\": durability " +
+                        std::to_string(static_cast<int>(topic.durability)) +
+                        " has no meaning: 0 is majority, 1 is leader");
+    }
     return ok();
 }
 
@@ -70,6 +76,7 @@ Result<CatalogCommand> format_alter_topic(const TopicAlteration& change) {
     add("replaced_by", change.replaced_by);
     add("duplicate_window_ms", change.duplicate_window_ms);
     add("clustered", change.clustered);
+    add("durability", change.durability);
     Json command{{"op", "alter_topic"}, {"name", change.name}, {"set", set}};
     if (change.partition_count) {
         command["partition_count"] = *change.partition_count;

@@ -15,6 +15,9 @@ namespace millrace::broker {
 
 enum class Criticality : std::uint8_t { bulk = 0, standard = 1, critical = 2 };
 inline constexpr std::size_t criticality_count = 3;
+/// What an ack of a topic's records stands for: they are on the disks of a majority of the nodes,
+/// or on that of the node that leads.
+enum class Durability : std::uint8_t { majority = 0, leader = 1 };
 enum class Lifecycle : std::uint8_t { draft = 0, active = 1, deprecated = 2, retired = 3 };
 
 struct PartitionInfo {
@@ -42,6 +45,7 @@ struct TopicInfo {
     std::uint64_t duplicate_window_ms = duplicate_window_ms_default;
     /// Old records of a partition are made to lie side by side.
     bool clustered = false;
+    Durability durability = Durability::majority;
 };
 
 enum class Order : std::uint8_t { key = 0, none = 1 };

@@ -49,6 +49,9 @@ ShardImpl::ShardImpl(ShardOptions options,
     options_.store.shard = options_.id;
     queue_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
     sequences_.on_lost([this](std::uint64_t proposal) { acceptor_.drop_proposal(proposal); });
+    if (options_.cluster) {
+        acceptor_.confirm_with([this](CommandDone done) { confirm_lead(std::move(done)); });
+    }
 }
 
 Result<void> ShardImpl::open() {

@@ -96,6 +96,7 @@ struct PublishOutcome {
     PartitionId partition;
     Offset base_offset;
     UnixMicros append_time_us = 0;
+    Durability durability = Durability::majority;  ///< that the ack stands for
     std::vector<RepeatedRecord> repeats;
     /// How many publishes of this topic's class the shard would take from one producer now.
     std::uint32_t credit = 0;
@@ -107,7 +108,8 @@ struct PublishBatch {
     /// The broker's own work, not somebody's who waits: gives way as bulk does, whatever the topic.
     bool is_background = false;
 };
-/// Once per call, after the last batch is durable or refused. `text` explains the first refusal.
+/// Once per call, after the last batch is refused or as durable as its topic asks for. `text`
+/// explains the first refusal.
 using PublishDone = std::function<void(std::vector<PublishOutcome> outcomes, std::string text)>;
 
 /// State of delivery (cursors, letters, ...) that changes by commands through a consensus group and
@@ -147,9 +149,12 @@ inline constexpr std::uint16_t entry_type_sequences = 4;
 /// One core: its log, its consensus groups and its partitions.
 ///
 /// Place:    above consensus and storage; below delivery and protocol, which see partitions only
-/// through it. Promise:  what `publish` acked is durable and readable; readers see only committed
-/// records. Threads:  its own. Other shards reach it through Runtime::post_to and the node's table
-/// of shards. Failure:  after a failed disk every publish answers shard_failed, reads go on,
+/// through it.
+/// Promise:  what `publish` acked is durable and readable; of a topic of durability `leader` it is
+/// durable on this node, no more. Readers see only committed records.
+/// Threads:  its own. Other shards reach it through Runtime::post_to and the node's table of
+/// shards.
+/// Failure:  after a failed disk every publish answers shard_failed, reads go on,
 /// `failure` says why.
 class Shard {
   public:

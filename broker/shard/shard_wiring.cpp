@@ -38,11 +38,12 @@ void ShardImpl::confirm_lead(CommandDone done) {
 }
 
 PublishQueue::Propose ShardImpl::proposer(std::uint16_t type) {
-    return [this, type](std::uint32_t batch_count, consensus::EntryBuffer entry, auto done) {
+    return [this, type](std::uint32_t batch_count, consensus::EntryBuffer entry, auto events) {
         if (type == entry_type_sequences) {
             queue_.flush();  // sequences name places of records that may still be in there
         }
-        groups_.data().propose(type, batch_count, std::move(entry), std::move(done));
+        groups_.data().propose(
+            type, batch_count, std::move(entry), std::move(events.done), std::move(events.stored));
     };
 }
 

@@ -54,7 +54,19 @@ BatchAcceptor::BatchAcceptor(const ShardOptions& options,
                                   shard_label(options.id))),
       event_duplicates_(metrics.counter("millrace_shard_event_duplicates_total",
                                         "Records recognised as published before, by their id.",
-                                        shard_label(options.id))) {}
+                                        shard_label(options.id))) {
+    const PublishQueue::LeaderAcks acks{
+        .given = &metrics.counter("millrace_shard_leader_acks_total",
+                                  "Batches of topics of durability leader that were acked before a "
+                                  "majority had them.",
+                                  shard_label(options.id)),
+        .unconfirmed = &metrics.counter("millrace_shard_leader_acks_unconfirmed_total",
+                                        "Of these, those of which this node did not learn whether "
+                                        "a majority has them: it lost the lead, or its disk.",
+                                        shard_label(options.id))};
+    queues_.batches.count_leader_acks(acks);
+    queues_.sequences.count_leader_acks(acks);
+}
 
 void BatchAcceptor::accept(const CatalogView& catalog,
                            std::span<const PublishBatch> batches,
@@ -95,9 +107,27 @@ void BatchAcceptor::refuse(const PublishQueue::Waiter& waiter, const Error& erro
 void BatchAcceptor::enter(const CatalogView& catalog,
                           const PublishBatch& batch,
                           const PublishQueue::Waiter& waiter) {
-    if (const auto accepted = accept_one(catalog, batch, waiter); !accepted) {
+    const auto accepted = accept_one(catalog, batch, waiter);
+    if (accepted) {
+        return;
+    }
+    const bool is_final = accepted.error().code == Errc::sequence_out_of_order &&
+                          waiter.call->outcomes[waiter.index].durability == Durability::leader;
+    if (is_final && confirm_) {
+        refuse_once_confirmed(waiter, accepted.error());
+    } else {
         refuse(waiter, accepted.error());
     }
+}
+
+/// Where acks stand for the leader alone, a producer takes a gap for what was lost and sends the
+/// batch with another sequence: by then no other node may lead that has it already.
+void BatchAcceptor::refuse_once_confirmed(const PublishQueue::Waiter& waiter, const Error& error) {
+    ++waiter.call->outstanding;
+    confirm_([this, waiter, error](const Result<void>& confirmed) {
+        refuse(waiter, confirmed ? error : confirmed.error());
+        waiter.call->end_one();
+    });
 }
 
 void BatchAcceptor::admit_held(const CatalogView& catalog) {
@@ -269,6 +299,7 @@ Result<void> BatchAcceptor::accept_one(const CatalogView& catalog,
                     "refused until there is more");
     }
     MILLRACE_TRY(const auto* const topic, check_topic(catalog, batch));
+    waiter.wait_as(*topic);
     const auto window_us = duplicate_window_us(*topic);
     MILLRACE_TRY(auto checked,
                  check_batch(batch.batch,

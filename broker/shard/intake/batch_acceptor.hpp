@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -30,6 +31,9 @@ class BatchAcceptor {
                   storage::ShardStore* const& store,
                   Queues queues,
                   MetricsRegistry& metrics);
+
+    /// How to hear that nobody else leads; of a node that stands alone nothing.
+    void confirm_with(std::function<void(CommandDone)> confirm) { confirm_ = std::move(confirm); }
 
     void accept(const CatalogView& catalog,
                 std::span<const PublishBatch> batches,
@@ -80,6 +84,7 @@ class BatchAcceptor {
                const PublishBatch& batch,
                const PublishQueue::Waiter& waiter);
     void refuse(const PublishQueue::Waiter& waiter, const Error& error);
+    void refuse_once_confirmed(const PublishQueue::Waiter& waiter, const Error& error);
     [[nodiscard]] Result<void> accept_one(const CatalogView& catalog,
                                           const PublishBatch& batch,
                                           PublishQueue::Waiter waiter);
@@ -106,6 +111,7 @@ class BatchAcceptor {
     const Clock& clock_;
     storage::ShardStore* const& store_;
     Queues queues_;
+    std::function<void(CommandDone)> confirm_;
     PublishGate gate_;
     EventFilter events_;
     std::unordered_map<PartitionId, Partition> partitions_;

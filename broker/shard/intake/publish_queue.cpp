@@ -1,6 +1,8 @@
 #include "broker/shard/intake/publish_queue.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <utility>
 
 #include "client/wire/record_batch.hpp"
@@ -59,10 +61,17 @@ bool PublishQueue::join(std::uint64_t proposal, Waiter waiter) {
         if (proposal != number_) {
             return false;
         }
-        found = waiting_.emplace(proposal, std::make_shared<std::vector<Waiter>>()).first;
+        found = waiting_.try_emplace(proposal).first;
     }
+    auto& waiting = found->second;
+    const bool is_for_leader = waiter.durability == Durability::leader;
+    if (is_for_leader && waiting.is_stored) {
+        note_leader_acks(waiting, 1);
+        return true;
+    }
+    waiting.for_leader += is_for_leader ? 1 : 0;
     ++waiter.call->outstanding;
-    found->second->push_back(std::move(waiter));
+    waiting.waiters.push_back(std::move(waiter));
     return true;
 }
 
@@ -76,7 +85,38 @@ void PublishQueue::flush() {
     pending_bytes_ += entry.bytes;
     propose_(std::exchange(batch_count_, 0),
              std::exchange(entry_, {}),
-             [this, entry](const Result<RaftIndex>& result) { end(entry, result); });
+             {.done = [this, entry](const Result<RaftIndex>& result) { end(entry, result); },
+              .stored = [this, number = entry.number] { store(number); }});
+}
+
+/// The others go on waiting for the commit.
+void PublishQueue::store(std::uint64_t number) {
+    const auto found = waiting_.find(number);
+    if (found == waiting_.end()) {
+        return;
+    }
+    auto& waiting = found->second;
+    waiting.is_stored = true;
+    if (waiting.for_leader == 0) {
+        return;
+    }
+    note_leader_acks(waiting, std::exchange(waiting.for_leader, 0));
+    const auto first = std::ranges::stable_partition(waiting.waiters, [](const Waiter& waiter) {
+                           return waiter.durability != Durability::leader;
+                       }).begin();
+    const std::vector<Waiter> answered(std::make_move_iterator(first),
+                                       std::make_move_iterator(waiting.waiters.end()));
+    waiting.waiters.erase(first, waiting.waiters.end());
+    for (const auto& waiter : answered) {
+        waiter.call->end_one();
+    }
+}
+
+void PublishQueue::note_leader_acks(Waiting& waiting, std::size_t count) {
+    waiting.acked += count;
+    if (leader_acks_.given != nullptr) {
+        leader_acks_.given->add(count);
+    }
 }
 
 void PublishQueue::end(const Entry& entry, const Result<RaftIndex>& result) {
@@ -91,7 +131,10 @@ void PublishQueue::end(const Entry& entry, const Result<RaftIndex>& result) {
     if (node.empty()) {
         return;
     }
-    for (const auto& waiter : *node.mapped()) {
+    if (!result && leader_acks_.unconfirmed != nullptr) {
+        leader_acks_.unconfirmed->add(node.mapped().acked);
+    }
+    for (const auto& waiter : node.mapped().waiters) {
         if (!result) {
             waiter.call->refuse(waiter.index, result.error());
         }

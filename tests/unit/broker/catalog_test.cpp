@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
 
 #include "tests/unit/broker/shard_fixture.hpp"
+
+#include "broker/catalog/catalog_json.hpp"
 
 namespace millrace::broker::testing {
 namespace {
@@ -50,6 +53,7 @@ TEST_F(CatalogTest, TopicIsThereAfterAPowerLossWithAllItsSettings) {
     change.name = "a.b";
     change.retention_ms = 1'000;
     change.criticality = Criticality::critical;
+    change.durability = Durability::leader;
     change.owner = "logistics";
     ASSERT_TRUE(alter(change));
     fixture.crash();
@@ -59,7 +63,30 @@ TEST_F(CatalogTest, TopicIsThereAfterAPowerLossWithAllItsSettings) {
     EXPECT_EQ(again.value()->partitions.size(), 3U);
     EXPECT_EQ(again.value()->retention_ms, 1'000U);
     EXPECT_EQ(again.value()->criticality, Criticality::critical);
+    EXPECT_EQ(again.value()->durability, Durability::leader);
     EXPECT_EQ(again.value()->owner, "logistics");
+}
+
+TEST_F(CatalogTest, RowOfABrokerThatKnewNoDurabilityMeansAMajority) {
+    TopicInfo topic;
+    topic.name = "a.b";
+    topic.durability = Durability::leader;
+    auto row = to_json(topic);
+    EXPECT_EQ(topic_from_json(row).value().durability, Durability::leader);
+    ASSERT_EQ(row.erase("durability"), 1U);
+    EXPECT_EQ(topic_from_json(row).value().durability, Durability::majority);
+}
+
+TEST_F(CatalogTest, DurabilityWithoutAMeaningIsRefusedAndTheTopicStaysAsItIs) {
+    ASSERT_TRUE(create("a.b"));
+    TopicAlteration change;
+    change.name = "a.b";
+    change.durability = static_cast<Durability>(2);
+    const auto refused = alter(change);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::invalid_argument);
+    EXPECT_THAT(refused.error().text, HasSubstr("durability 2"));
+    EXPECT_EQ(create("a.b", 1, IfExists::accept).value()->durability, Durability::majority);
 }
 
 TEST_F(CatalogTest, PartitionsGrowAndDoNotShrink) {

@@ -76,8 +76,8 @@ class PublishGateTest : public ::testing::Test {
     std::shared_ptr<PublishCall> call = std::make_shared<PublishCall>(
         PublishCall{.outcomes = std::vector<PublishOutcome>(1), .outstanding = 1'000});
     std::vector<consensus::ProposeDone> proposals;
-    PublishQueue queue{[this](std::uint32_t, consensus::EntryBuffer, consensus::ProposeDone done) {
-                           proposals.push_back(std::move(done));
+    PublishQueue queue{[this](std::uint32_t, consensus::EntryBuffer, PublishQueue::Events events) {
+                           proposals.push_back(std::move(events.done));
                        },
                        1};
     PublishGate gate{options, clock, queue, metrics};
