@@ -31,6 +31,22 @@ Result<std::vector<Piece>> split(const wire::PublishRequest& request,
     return pieces;
 }
 
+/// Empty where each stands for a majority.
+std::vector<wire::Durability> durabilities_of(const std::vector<PublishOutcome>& outcomes) {
+    std::vector<wire::Durability> named;
+    const auto is_less = [](const auto& outcome) {
+        return outcome.durability != Durability::majority;
+    };
+    if (std::ranges::none_of(outcomes, is_less)) {
+        return named;
+    }
+    named.reserve(outcomes.size());
+    for (const auto& outcome : outcomes) {
+        named.push_back(static_cast<wire::Durability>(outcome.durability));
+    }
+    return named;
+}
+
 /// Answers when all shards have.
 struct PublishJoin {
     std::shared_ptr<Session> session;
@@ -75,11 +91,15 @@ struct PublishJoin {
         const auto stored_text = text.empty() ? 0 : builder.CreateString(text);
         const auto stored_acks = builder.CreateVectorOfStructs(acks);
         const auto stored_repeats = repeats.empty() ? 0 : builder.CreateVectorOfStructs(repeats);
+        const auto durabilities = durabilities_of(outcomes);
+        const auto stored_durabilities =
+            durabilities.empty() ? 0 : builder.CreateVector(durabilities);
         wire::PublishAnswerBuilder table(builder);
         table.add_acks(stored_acks);
         table.add_text(stored_text);
         table.add_repeats(stored_repeats);
         table.add_credit(std::max(credit, 1U));
+        table.add_durabilities(stored_durabilities);
         builder.Finish(table.Finish());
         session->answer_frame(wire::format_frame(
             Session::answer_header(header),

@@ -44,6 +44,7 @@ std::unique_ptr<wire::TopicT> to_wire(const TopicInfo& topic) {
     made->replaced_by = topic.replaced_by;
     made->duplicate_window_ms = topic.duplicate_window_ms;
     made->clustered = topic.clustered;
+    made->durability = static_cast<wire::Durability>(topic.durability);
     for (std::uint32_t i = 0; i < topic.partitions.size(); ++i) {
         auto partition = std::make_unique<wire::PartitionT>();
         partition->index = i;
@@ -67,6 +68,7 @@ TopicSpec topic_spec(const wire::TopicT& topic) {
     spec.settings.replaced_by = topic.replaced_by;
     spec.settings.duplicate_window_ms = topic.duplicate_window_ms;
     spec.settings.clustered = topic.clustered;
+    spec.settings.durability = static_cast<Durability>(topic.durability);
     return spec;
 }
 
@@ -82,7 +84,8 @@ TopicAlteration topic_alteration(const wire::TopicAlterRequest& request) {
             .record_bytes_max = optional_of<std::uint32_t>(request.record_bytes_max()),
             .replaced_by = optional_text(request.replaced_by()),
             .duplicate_window_ms = optional_of<std::uint64_t>(request.duplicate_window_ms()),
-            .clustered = optional_of<bool>(request.clustered())};
+            .clustered = optional_of<bool>(request.clustered()),
+            .durability = optional_of<Durability>(request.durability())};
 }
 
 void handle_topic_create(const Request& request) {

@@ -21,6 +21,7 @@ std::unique_ptr<wire::TopicT> to_wire(const TopicDescription& topic) {
     made->replaced_by = topic.replaced_by;
     made->duplicate_window_ms = topic.duplicate_window_ms;
     made->clustered = topic.clustered;
+    made->durability = static_cast<wire::Durability>(topic.durability);
     return made;
 }
 
@@ -104,6 +105,7 @@ TopicDescription Admin::alter_topic(const std::string& name, const TopicChange& 
     request.replaced_by = change.replaced_by.value_or(now.replaced_by);
     request.duplicate_window_ms = optional_of<std::uint64_t>(change.duplicate_window_ms);
     request.clustered = optional_of<bool>(change.clustered);
+    request.durability = optional_of<wire::Durability>(change.durability);
     const auto answer = impl_->core->call<wire::TopicAnswer>(Api::topic_alter, std::move(request));
     return client::from_wire(client::require(answer.topic, "topic"));
 }

@@ -96,6 +96,7 @@ TopicDescription from_wire(const wire::TopicT& topic) {
     made.created_us = topic.created_us;
     made.duplicate_window_ms = topic.duplicate_window_ms;
     made.clustered = topic.clustered;
+    made.durability = static_cast<Durability>(topic.durability);
     for (const auto& partition : topic.partitions) {
         made.partitions.push_back({.index = partition->index,
                                    .partition_id = partition->partition_id,

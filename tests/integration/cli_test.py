@@ -37,6 +37,15 @@ class CommandLine(unittest.TestCase):
         for name in ("in", "out"):
             self.assertIn(f'millrace_topic_records_{name}_total{{topic="count.in.out"}} 40', metrics)
 
+    def test_durability_is_set_shown_and_altered_and_a_word_without_meaning_refused(self):
+        self.broker.millrace("topic", "create", "line.temperature", "--durability", "leader")
+        self.assertEqual(self.broker.ask("topic", "describe", "line.temperature")["durability"], "leader")
+        self.broker.millrace("topic", "alter", "line.temperature", "--durability", "majority")
+        self.assertRegex(self.broker.millrace("topic", "describe", "line.temperature").stdout, r"(?m)^durability: +majority$")
+        refused = self.broker.millrace("topic", "alter", "line.temperature", "--durability", "all", check=False)
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn("majority", refused.stderr)
+
     def test_group_reads_exactly_the_count_and_goes_on_behind_it(self):
         self.publish("count.in.group", 30)
         seen = []

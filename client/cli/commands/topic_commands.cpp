@@ -27,6 +27,7 @@ struct TopicSettings {
     std::optional<std::string> replaced_by;
     std::string duplicate_window;
     std::optional<bool> clustered;
+    std::optional<Durability> durability;
 };
 struct CreateOptions {
     std::vector<std::string> names;
@@ -81,6 +82,7 @@ TopicChange change_of(const TopicSettings& settings) {
     change.replaced_by = settings.replaced_by;
     change.duplicate_window_ms = window_ms_of(settings.duplicate_window);
     change.clustered = settings.clustered;
+    change.durability = settings.durability;
     if (const auto limit = bytes_of(settings.record_bytes_max, "--record-max")) {
         if (*limit > UINT32_MAX) {
             throw UsageError("--record-max: at most 4 GiB");
@@ -104,6 +106,7 @@ TopicDescription description_of(const std::string& name, const TopicChange& chan
     topic.replaced_by = change.replaced_by.value_or("");
     topic.duplicate_window_ms = change.duplicate_window_ms.value_or(topic.duplicate_window_ms);
     topic.clustered = change.clustered.value_or(false);
+    topic.durability = change.durability.value_or(topic.durability);
     return topic;
 }
 
@@ -184,6 +187,7 @@ void print_topic(std::ostream& out, const TopicDescription& topic) {
     facts.append("duplicate window",
                  topic.duplicate_window_ms == 0 ? "off" : length_text(topic.duplicate_window_ms));
     facts.append("clustered", topic.clustered ? "yes" : "no");
+    facts.append("durability", name_of(durability_names, topic.durability));
     facts.append("created", format_time(topic.created_us));
     facts.print(out);
     out << '\n';
@@ -229,7 +233,8 @@ ExitCode alter_topic(Session& session, const AlterOptions& options) {
     const bool is_empty = !change.partition_count && !change.retention_ms &&
                           !change.retention_bytes && !change.criticality && !change.lifecycle &&
                           !change.owner && !change.description && !change.record_bytes_max &&
-                          !change.replaced_by && !change.duplicate_window_ms && !change.clustered;
+                          !change.replaced_by && !change.duplicate_window_ms && !change.clustered &&
+                          !change.durability;
     if (is_empty) {
         throw UsageError("nothing to alter; see millrace topic alter --help");
     }
@@ -289,6 +294,12 @@ void add_settings(CLI::App& app, TopicSettings& settings) {
                "--criticality",
                settings.criticality,
                choice(criticality_names, "What is served first when something is short"));
+    add_choice(app,
+               "--durability",
+               settings.durability,
+               choice(durability_names,
+                      "What an ack stands for: on the disks of a majority of the nodes, or on that "
+                      "of the node that leads"));
     add_choice(app, "--lifecycle", settings.lifecycle, choice(lifecycle_names, "Its state"));
     app.add_option("--owner", settings.owner, "Who answers for it");
     app.add_option("--description", settings.description, "What it carries");

@@ -18,6 +18,8 @@ using Names = std::array<std::pair<std::string_view, Enum>, Count>;
 inline constexpr Names<Criticality, 3> criticality_names{{{"bulk", Criticality::bulk},
                                                           {"standard", Criticality::standard},
                                                           {"critical", Criticality::critical}}};
+inline constexpr Names<Durability, 2> durability_names{
+    {{"majority", Durability::majority}, {"leader", Durability::leader}}};
 inline constexpr Names<Lifecycle, 4> lifecycle_names{{{"draft", Lifecycle::draft},
                                                       {"active", Lifecycle::active},
                                                       {"deprecated", Lifecycle::deprecated},

@@ -95,6 +95,7 @@ Json to_json(const TopicDescription& topic) {
              {"record_bytes_max", topic.record_bytes_max},
              {"duplicate_window_ms", topic.duplicate_window_ms},
              {"clustered", topic.clustered},
+             {"durability", name_of(durability_names, topic.durability)},
              {"replaced_by", topic.replaced_by},
              {"created_us", topic.created_us},
              {"partitions", Json::array()}};

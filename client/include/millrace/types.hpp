@@ -43,12 +43,18 @@ struct OutgoingRecord {
     std::optional<std::uint32_t> partition;
 };
 
+/// What an ack of a topic's records stands for: they are on the disks of a majority of the nodes,
+/// or on that of the node that leads. With `leader` an acked record may be gone, or its offset be
+/// another record's, after that node has died; on a node that stands alone both are the same.
+enum class Durability : std::uint8_t { majority = 0, leader = 1 };
+
 /// Where a record lies; what a producer gets once it is durable.
 struct RecordPlace {
     std::uint32_t partition = 0;
     std::uint64_t offset = 0;
     std::int64_t append_time_us = 0;
     bool duplicate = false;  ///< the broker had it already; this is the first one's place
+    Durability durability = Durability::majority;  ///< what this answer stands for
 };
 
 /// What a consumer gets.
@@ -92,6 +98,7 @@ struct TopicDescription {
     std::uint64_t duplicate_window_ms = 86'400'000;
     /// Old records of a partition are made to lie side by side, for fast replays of one partition.
     bool clustered = false;
+    Durability durability = Durability::majority;
 };
 
 /// What is set replaces what stands.
@@ -107,6 +114,7 @@ struct TopicChange {
     std::optional<std::string> replaced_by;
     std::optional<std::uint64_t> duplicate_window_ms;
     std::optional<bool> clustered;
+    std::optional<Durability> durability;
 };
 
 enum class StartAt : std::uint8_t { earliest = 0, latest = 1, time = 2 };

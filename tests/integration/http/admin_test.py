@@ -48,14 +48,14 @@ class Admin(unittest.TestCase):
 
     def test_topics_from_making_to_deleting(self):
         made = self.send("POST", "/v1/topics", {"name": TOPIC, "partition_count": 3, "criticality": "critical", "retention_ms": 1000,
-                                                "owner": "mes"}, 201)
-        self.assertEqual((made["name"], made["partition_count"], made["criticality"]), (TOPIC, 3, "critical"))
-        self.send("POST", "/v1/topics", {"name": "plant2.other"}, 201)
+                                                "owner": "mes", "durability": "leader"}, 201)
+        self.assertEqual((made["name"], made["partition_count"], made["criticality"], made["durability"]), (TOPIC, 3, "critical", "leader"))
+        self.assertEqual(self.send("POST", "/v1/topics", {"name": "plant2.other"}, 201)["durability"], "majority")
         self.refused("POST", "/v1/topics", {"name": TOPIC}, 409, "already_exists")
         self.assertEqual([topic["name"] for topic in self.get("/v1/topics?pattern=plant1.%3E")["topics"]], [TOPIC])
         self.assertEqual(len(self.get("/v1/topics")["topics"]), 2)
         altered = self.send("PATCH", f"/v1/topics/{TOPIC}", {"partition_count": 4, "lifecycle": "deprecated"})
-        self.assertEqual((altered["partition_count"], altered["lifecycle"], altered["owner"]), (4, "deprecated", "mes"))
+        self.assertEqual((altered["partition_count"], altered["lifecycle"], altered["owner"], altered["durability"]), (4, "deprecated", "mes", "leader"))
         self.send("POST", f"/v1/topics/{TOPIC}/records", [{"value": "x", "partition": 2}] * 3)
         seen = self.get(f"/v1/topics/{TOPIC}")
         self.assertEqual([partition["next_offset"] for partition in seen["partitions"]], [0, 0, 3, 0])
@@ -68,6 +68,7 @@ class Admin(unittest.TestCase):
     def test_topics_that_can_not_be_say_why(self):
         for body, word in (({"name": "bad name"}, "bad name"), ({"name": "a.b", "partition_count": 0}, "partition"),
                            ({"name": "millrace.x"}, "own"), ({"name": "a.b", "criticality": "high"}, "bulk, standard, critical"),
+                           ({"name": "a.b", "durability": "all"}, "majority, leader"),
                            ({"name": "a.b", "retention": 5}, "unknown member"), ({}, "missing"),
                            ({"name": "a.b", "partition_count": -1}, "whole number")):
             self.assertIn(word, self.refused("POST", "/v1/topics", body, 400, "invalid_argument"))

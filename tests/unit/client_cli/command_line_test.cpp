@@ -139,6 +139,9 @@ TEST(CommandLine, SaysWhichWordsAnOptionKnows) {
     EXPECT_EQ(parsed.code, ExitCode::usage);
     EXPECT_THAT(parsed.err, HasSubstr("--criticality"));
     EXPECT_THAT(parsed.err, HasSubstr("standard"));
+    const ParsedCommand durability = parse({"topic", "alter", "a", "--durability", "all"});
+    EXPECT_EQ(durability.code, ExitCode::usage);
+    EXPECT_THAT(durability.err, HasSubstr("majority"));
 }
 
 TEST(CommandLine, SaysWhichNumbersAnOptionTakes) {

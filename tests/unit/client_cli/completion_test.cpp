@@ -21,6 +21,7 @@ TEST(Completion, BashKnowsCommandsOptionsAndClosedSets) {
     EXPECT_THAT(bash, HasSubstr("'') words='topic publish consume replay group subscription"));
     EXPECT_THAT(bash, HasSubstr("'topic') words='create ls describe rm alter"));
     EXPECT_THAT(bash, HasSubstr("'topic create|--criticality') words='bulk standard critical'"));
+    EXPECT_THAT(bash, HasSubstr("'topic alter|--durability') words='majority leader'"));
     EXPECT_THAT(bash, HasSubstr("'consume|--output') words='table json'"));
     EXPECT_THAT(bash, HasSubstr("'completion') words='bash zsh fish"));
     EXPECT_THAT(bash, HasSubstr("complete -o default -F _millrace millrace"));

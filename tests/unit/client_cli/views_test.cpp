@@ -30,6 +30,7 @@ TEST(JsonViews, ATopicHasNumbersInPlainUnitsAndWordsForSets) {
     topic.partitions = {{.index = 0, .first_offset = 5, .next_offset = 9}};
     const auto json = to_json(topic);
     EXPECT_EQ(json["criticality"], "critical");
+    EXPECT_EQ(json["durability"], "majority");
     EXPECT_EQ(json["partitions"][0]["next_offset"], 9);
 }
 

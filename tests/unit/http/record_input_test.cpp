@@ -107,6 +107,13 @@ TEST(RecordInput, CloudEventsComeAlsoInBatches) {
     EXPECT_FALSE(parse_records(request_of(event), "application/cloudevents-batch+json", 1));
 }
 
+TEST(PublishAnswer, NamesTheDurabilityThatItStandsFor) {
+    RecordOutcome measured;
+    measured.durability = Durability::leader;
+    const auto json = Json::parse(answer_of({measured}).body);
+    EXPECT_EQ(json.at("records").at(0).at("durability"), "leader");
+}
+
 TEST(PublishAnswer, SaysAllSomeOrNone) {
     const RecordOutcome good{.error = {}, .partition_index = 1, .offset = Offset{7}};
     RecordOutcome bad;
@@ -118,6 +125,7 @@ TEST(PublishAnswer, SaysAllSomeOrNone) {
     EXPECT_EQ(json.at("published"), 1);
     EXPECT_EQ(json.at("failed"), 1);
     EXPECT_EQ(json.at("records").at(0).at("offset"), 7);
+    EXPECT_EQ(json.at("records").at(0).at("durability"), "majority");
     EXPECT_EQ(json.at("records").at(1).at("error"), "limit_reached");
     const auto none = answer_of({bad, bad});
     EXPECT_EQ(none.status, 429U);

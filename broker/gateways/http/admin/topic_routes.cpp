@@ -43,7 +43,11 @@ std::vector<Field> setting_fields() {
              .help = "How long an event id is remembered; 0: never looked at."},
             {.name = "clustered",
              .type = FieldType::boolean,
-             .help = "Old records of a partition are made to lie side by side."}};
+             .help = "Old records of a partition are made to lie side by side."},
+            {.name = "durability",
+             .help = "What an ack stands for: records on the disks of a majority of the nodes, or "
+                     "on that of the node that leads.",
+             .one_of = words_of(durability_names)}};
 }
 
 std::vector<Field> create_fields() {
@@ -65,6 +69,7 @@ Json to_json(const TopicInfo& topic, const std::vector<BoundsOfPartition>& shard
               {"record_bytes_max", topic.record_bytes_max},
               {"duplicate_window_ms", topic.duplicate_window_ms},
               {"clustered", topic.clustered},
+              {"durability", name_in(durability_names, topic.durability)},
               {"replaced_by", topic.replaced_by},
               {"created_us", topic.created_us},
               {"partitions", Json::array()}};
@@ -164,6 +169,7 @@ void take_settings(const Json& body, Settings& settings) {
     take(body, "replaced_by", settings.replaced_by);
     take(body, "duplicate_window_ms", settings.duplicate_window_ms);
     take(body, "clustered", settings.clustered);
+    take_named(body, "durability", durability_names, settings.durability);
 }
 
 TopicAlteration alteration_of(const std::string& name, const Json& body) {

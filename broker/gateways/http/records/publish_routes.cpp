@@ -17,7 +17,8 @@ Json to_json(const RecordOutcome& outcome) {
     return {{"partition", outcome.partition_index},
             {"offset", outcome.offset.value},
             {"append_time_us", outcome.append_time_us},
-            {"duplicate", outcome.is_duplicate}};
+            {"duplicate", outcome.is_duplicate},
+            {"durability", outcome.durability == Durability::leader ? "leader" : "majority"}};
 }
 
 void publish(Publisher& publisher, const PublishRouteOptions& options, const Call& call) {
@@ -77,7 +78,9 @@ Routes publish_routes(Publisher& publisher, PublishRouteOptions options) {
     return {
         {.method = Method::post,
          .pattern = "/v1/topics/{topic}/records",
-         .summary = "Publishes records; the answer comes when they are durable.",
+         .summary =
+             "Publishes records; the answer comes when they are as durable as their topic asks "
+             "for.",
          .handle = [&publisher, options](const Call& call) { publish(publisher, options, call); },
          .body = {.need = BodyNeed::required,
                   .content_types = std::move(types),

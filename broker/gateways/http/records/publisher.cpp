@@ -223,6 +223,7 @@ class Publisher::Run : public std::enable_shared_from_this<Publisher::Run> {
         auto repeat = outcome.repeats.begin();
         for (std::uint32_t i = 0; i < batch.records.size(); ++i) {
             auto& made = outcomes_[batch.records[i]];
+            made.durability = outcome.durability;
             if (repeat != outcome.repeats.end() && repeat->number == i) {
                 made.offset = repeat->offset;
                 made.append_time_us = repeat->append_time_us;

@@ -19,12 +19,14 @@ struct RecordOutcome {
     Offset offset;  ///< of the first one, where it is a duplicate
     UnixMicros append_time_us = 0;
     bool is_duplicate = false;
+    Durability durability = Durability::majority;  ///< that the answer stands for
 };
 using PublishedDone = std::function<void(std::vector<RecordOutcome>)>;
 
 /// Brings records of the door to the shards that own their partitions.
 ///
-/// Promise:  an outcome without error is durable. Records of a partition keep their order: what
+/// Promise:  an outcome without error is as durable as its topic asks for. Records of a partition
+/// keep their order: what
 ///           stands behind a batch that was refused is not tried. A record with an event id and no
 ///           key goes where it went before.
 /// Threads:  the control thread.
