@@ -27,7 +27,9 @@ Producer Client::producer(const std::string& topic, ProducerOptions options) {
     // Two producers of one connection must not share their sequences, so each draws an id of its
     // own.
     const auto id = static_cast<std::int64_t>(entropy_seed() >> 1U);
-    return Producer(std::make_shared<Producer::Impl>(impl_->core, description, id, options));
+    auto made = std::make_shared<Producer::Impl>(impl_->core, description, id, options);
+    made->start();
+    return Producer(std::move(made));
 }
 
 Consumer Client::consumer(ConsumerOptions options) {

@@ -39,6 +39,20 @@ Producer::Impl::Impl(std::shared_ptr<client::Core> core,
     }
 }
 
+void Producer::Impl::start() {
+    core_->post([self = shared_from_this()] {
+        self->core_->connection().on_connected(self->weak_from_this(),
+                                               [raw = self.get()] { raw->connected(); });
+    });
+}
+
+void Producer::Impl::connected() {
+    const std::lock_guard lock(mutex_);
+    for (auto& partition : partitions_) {
+        partition.is_confirmed = partition.is_confirmed && !partition.is_at_risk;
+    }
+}
+
 std::size_t Producer::Impl::choose_partition(const OutgoingRecord& record) {
     if (record.partition) {
         return *record.partition;
@@ -143,6 +157,13 @@ void Producer::Impl::seal(std::size_t index) {
     partition.unacked.push_back(std::move(batch));
 }
 
+/// A broker that has no batch of this epoch takes any for the first.
+std::size_t Producer::Impl::in_flight_max(const Partition& partition) const {
+    const bool is_there =
+        partition.is_confirmed && (!partition.is_at_risk || core_->connection().is_ready());
+    return is_there ? wire::producer_batches_in_flight_max : 1;
+}
+
 bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches& taken) {
     auto in_flight = static_cast<std::size_t>(std::ranges::count_if(
         partition.unacked, [](const auto& batch) { return batch->is_in_flight; }));
@@ -155,10 +176,7 @@ bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches
             has_waiting = true;
             continue;
         }
-        // A broker that has no batch of this epoch takes any for the first.
-        const std::size_t in_flight_max =
-            partition.is_confirmed ? wire::producer_batches_in_flight_max : 1;
-        if (bytes >= request_bytes_max || in_flight >= in_flight_max) {
+        if (bytes >= request_bytes_max || in_flight >= in_flight_max(partition)) {
             return true;
         }
         batch->is_in_flight = true;

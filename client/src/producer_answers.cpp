@@ -25,6 +25,11 @@ std::vector<wire::PublishRepeat> repeats_of(const wire::PublishAnswerT& answer, 
             std::ranges::upper_bound(answer.repeats, entry, {}, entry_of)};
 }
 
+Durability durability_of(const wire::PublishAnswerT& answer, std::size_t entry) {
+    return entry < answer.durabilities.size() ? static_cast<Durability>(answer.durabilities[entry])
+                                              : Durability::majority;
+}
+
 }  // namespace
 
 void Producer::Impl::answered(const Batches& batches,
@@ -109,18 +114,25 @@ void Producer::Impl::judge(const Batches& batches,
             continue;  // failed with its partition meanwhile
         }
         if (code == Errc::ok) {
+            const auto durability = durability_of(answer, i);
             partition.unacked.erase(place);
             partition.is_confirmed = true;
+            // One log has them all: what a majority has, it has with everything before it.
+            partition.is_at_risk = durability != Durability::majority;
             endings.push_back({.batch = batch,
                                .first = {.partition = static_cast<std::uint32_t>(batch->partition),
                                          .offset = ack.base_offset(),
                                          .append_time_us = ack.append_time_us(),
-                                         .duplicate = ack.duplicate()},
+                                         .duplicate = ack.duplicate(),
+                                         .durability = durability},
                                .repeats = repeats_of(answer, i),
                                .error = nullptr});
         } else if (code == Errc::sequence_out_of_order && batch->is_behind_gap) {
             batch->may_be_there = false;
             land(*batch);
+        } else if (code == Errc::sequence_out_of_order && partition.is_at_risk &&
+                   place == partition.unacked.begin()) {
+            leave_gap(partition);
         } else if (should_retry(*batch, code)) {
             must_refresh |= code == Errc::unknown_partition;
             last_refusal_ = answer.text;
@@ -145,6 +157,17 @@ void Producer::Impl::fail_batch(Partition& partition,
     partition.has_gap = true;
     endings.push_back(
         {.batch = batch, .first = {}, .repeats = {}, .error = client::to_exception(error)});
+}
+
+void Producer::Impl::leave_gap(Partition& partition) {
+    for (const auto& batch : partition.unacked) {
+        batch->is_behind_gap = true;
+    }
+    auto& oldest = *partition.unacked.front();
+    oldest.may_be_there = false;
+    land(oldest);
+    partition.has_gap = true;
+    partition.is_at_risk = false;
 }
 
 /// What is on its way gets an answer of its own.

@@ -25,6 +25,9 @@ namespace millrace {
 /// A batch that fails takes nothing with it. Its elders keep their sequences. Those behind it stand
 /// behind a gap: once their elders are acked and the broker has refused each that it may have seen,
 /// they are numbered anew in the next epoch.
+///
+/// What was acked with the durability of the leader may be gone when another leads. The oldest
+/// batch that is not acked stands behind a gap then, and goes on in the next epoch with the others.
 class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
   public:
     Impl(std::shared_ptr<client::Core> core,
@@ -32,6 +35,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
          std::int64_t producer_id,
          ProducerOptions options);
 
+    /// Once, before the first record.
+    void start();
     void send(OutgoingRecord record, DeliveryCallback done);
     void flush();
     void close();
@@ -58,7 +63,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
         std::int16_t epoch = 0;
         std::deque<std::shared_ptr<Batch>> unacked;
         bool is_listed = false;     ///< in `dirty_`
-        bool is_confirmed = false;  ///< a batch of this epoch was acked
+        bool is_confirmed = false;  ///< the broker has a batch of this epoch
+        bool is_at_risk = false;    ///< what was acked last is on the leader's disk alone
         bool has_gap = false;       ///< waits for the next epoch
     };
     using Batches = std::vector<std::shared_ptr<Batch>>;
@@ -69,6 +75,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
         std::exception_ptr error;
     };
 
+    /// Another node may lead now.
+    void connected();
     [[nodiscard]] std::size_t choose_partition(const OutgoingRecord& record);
     void seal(std::size_t index);
     void wake();
@@ -78,6 +86,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     /// Whether batches were left, because the request is full or the broker would not remember
     /// them.
     bool take_from(Partition& partition, std::size_t& bytes, Batches& taken);
+    [[nodiscard]] std::size_t in_flight_max(const Partition& partition) const;
     [[nodiscard]] Batches take_batches();
     /// What a request that may go out now takes along; nothing when none may.
     [[nodiscard]] Batches begin_request();
@@ -94,6 +103,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
                     const Place& place,
                     const Error& error,
                     std::vector<Ending>& endings);
+    /// Its oldest batch is refused because what was acked before it is gone.
+    void leave_gap(Partition& partition);
     void fail_late(Partition& partition, std::vector<Ending>& endings);
     void fail_partition(Partition& partition, const Error& error, std::vector<Ending>& endings);
     /// The batch is in nobody's hands any more.

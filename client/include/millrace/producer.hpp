@@ -35,13 +35,15 @@ struct ProducerStatistics {
     std::uint64_t retries = 0;
 };
 
-/// Outcome of one record: `error` is null when it is durable.
+/// Outcome of one record: `error` is null when it is durable; `place.durability` says where.
 using DeliveryCallback = std::function<void(const RecordPlace& place, std::exception_ptr error)>;
 
 /// Sends records to one topic; batches, pipelines, resends after a lost connection with the same
 /// sequence, so that each record is applied once.
 ///
-/// Promise:  per partition the log has the records in the order of the calls.
+/// Promise:  per partition the log has the records in the order of the calls. Of a topic whose acks
+/// stand for the leader's disk alone, records that were acked may be missing after that node has
+/// died; those behind them are there, in order.
 /// Threads:  any; callbacks run on the client's own thread and must not block.
 class Producer {
   public:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <future>
 #include <thread>
 
@@ -265,6 +266,69 @@ TEST(Producer, AFollowerThatTheBrokerMayHaveIsNotNumberedAnewBeforeItSaysNo) {
     EXPECT_EQ(fates[0].wait(), "record_too_large");
     EXPECT_EQ(fates[1].wait(), "durable");
     sender.join();
+}
+
+/// A producer whose first record is acked, and then two that the broker refuses as behind a gap.
+struct RefusedPair {
+    ScriptedBroker broker;
+    std::array<Fate, 2> fates;
+    RecordPlace first;
+
+    void run(const std::function<void()>& serve_rest) {
+        std::array<std::promise<void>, 2> may_send;
+        std::thread sender([&] {
+            Client client{{.brokers = broker.address()}};
+            auto producer = client.producer("test.event", {.batch_bytes_max = batch_bytes});
+            first = producer.send({.value = "x"}).get();
+            for (std::size_t i = 0; i < fates.size(); ++i) {
+                may_send[i].get_future().wait();
+                producer.send({.value = std::string(record_bytes, '.')}, fates[i].callback());
+            }
+            for (auto& fate : fates) {
+                outcomes.push_back(fate.wait());
+            }
+        });
+        broker.serve_until_publish();
+        broker.answer_oldest();
+        for (auto& may : may_send) {
+            may.set_value();
+            broker.receive_publish();
+        }
+        broker.answer(0, Errc::sequence_out_of_order);
+        broker.answer(0, Errc::sequence_out_of_order);
+        serve_rest();
+        sender.join();
+    }
+    std::vector<std::string> outcomes;
+};
+
+TEST(Producer, GoesOnInANewEpochWhenWhatALeaderAloneHadAckedIsGone) {
+    RefusedPair pair;
+    pair.broker.grant({.durability = wire::Durability::leader});
+    pair.run([&pair] {
+        for (int i = 0; i < 2; ++i) {
+            pair.broker.receive_publish();
+            EXPECT_EQ(pair.broker.unanswered_batches(), 1U);  // of a new epoch the first goes alone
+            pair.broker.answer_oldest();
+        }
+    });
+    EXPECT_EQ(pair.first.durability, Durability::leader);
+    EXPECT_EQ(pair.outcomes, (std::vector<std::string>{"durable", "durable"}));
+    std::vector<std::pair<int, int>> sent;
+    for (const auto& batch : pair.broker.batches()) {
+        sent.emplace_back(batch.epoch, batch.base_sequence);
+    }
+    EXPECT_EQ(sent, (std::vector<std::pair<int, int>>{{0, 0}, {0, 1}, {0, 2}, {1, 0}, {1, 1}}));
+}
+
+TEST(Producer, AGapBehindWhatAMajorityHasIsAnErrorOfTheRecord) {
+    RefusedPair pair;
+    pair.run([&pair] {
+        pair.broker.receive_publish();
+        pair.broker.answer_oldest();
+    });
+    EXPECT_EQ(pair.first.durability, Durability::majority);
+    EXPECT_EQ(pair.outcomes, (std::vector<std::string>{"sequence_out_of_order", "durable"}));
 }
 
 TEST(Producer, ARecordAboveTheLimitOfItsTopicGoesAlone) {

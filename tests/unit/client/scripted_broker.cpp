@@ -121,6 +121,9 @@ void ScriptedBroker::answer(std::size_t number, Errc code) {
                                  /*duplicate=*/false);
         next_offset_ += code == Errc::ok ? batch.record_count : 0;
     }
+    if (grants_.durability != wire::Durability::majority) {
+        answer.durabilities.assign(publish.batches.size(), grants_.durability);
+    }
     answer.credit = grants_.credit;
     answer.repeats = std::exchange(repeats_, {});
     answered_ += publish.batches.size();

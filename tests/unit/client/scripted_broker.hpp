@@ -32,8 +32,9 @@ class ScriptedBroker {
     /// What hello and the answers to a publish grant.
     struct Grants {
         std::uint32_t publishes_outstanding_max = 1024;
-        std::uint32_t credit = 0;            ///< 0: nothing is said
-        std::uint32_t record_bytes_max = 0;  ///< of the topic
+        std::uint32_t credit = 0;                                  ///< 0: nothing is said
+        std::uint32_t record_bytes_max = 0;                        ///< of the topic
+        wire::Durability durability = wire::Durability::majority;  ///< of what is acked
     };
     void grant(const Grants& grants) { grants_ = grants; }
     /// The next answer says that these records of its batches were there before.
