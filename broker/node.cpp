@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
-#include <cstdlib>
 #include <optional>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -35,11 +35,8 @@ namespace {
 
 constexpr const char* program_version = "0.1.0";
 
-void end_at_once(const boost::system::error_code& error, int /*signal*/) {
-    if (!error) {
-        std::_Exit(1);
-    }
-}
+/// What it counts happens when a node loses the lead, and so begins anew: the next one counts on.
+constexpr std::string_view kept_counter = "millrace_shard_leader_acks_unconfirmed_total";
 
 }  // namespace
 
@@ -110,13 +107,7 @@ Result<void> Node::Impl::prepare() {
     if (const auto shortage = find_descriptor_shortage(raise_descriptor_limit(), connections)) {
         log_warning("node", *shortage);
     }
-    signals.async_wait([this](const boost::system::error_code& error, int) {
-        if (!error) {
-            log_info("node", "stopping; a second signal ends at once");
-            signals.async_wait(end_at_once);
-            end_gracefully();
-        }
-    });
+    hear_stop(signals, [this] { end_gracefully(); });
     if (membership->is_alone()) {
         return ok();
     }
@@ -345,13 +336,22 @@ void Node::Impl::end_gracefully() {
 }
 
 Node::Node(Config config, Left left)
-    : impl_(std::make_unique<Impl>(std::move(config), std::move(left))) {}
+    : impl_(std::make_unique<Impl>(std::move(config), std::move(left))) {
+    for (const auto& kept : impl_->left.counters) {
+        impl_->metrics.counter(kept.name, kept.help, kept.labels)
+            .add(static_cast<std::uint64_t>(kept.value));
+    }
+}
 Node::~Node() {
     impl_->stop_shards();
 }
 
 Node::Left Node::left() const {
-    return impl_->left;
+    auto left = impl_->left;
+    left.counters = impl_->metrics.samples();
+    std::erase_if(left.counters,
+                  [](const MetricSample& sample) { return sample.name != kept_counter; });
+    return left;
 }
 
 Node::Ports Node::ports() const {

@@ -6,6 +6,7 @@
 
 #include "broker/config/config.hpp"
 #include "storage/base/ids.hpp"
+#include "storage/base/metrics.hpp"
 #include "storage/base/result.hpp"
 
 namespace millrace::broker {
@@ -24,8 +25,9 @@ class Node {
     };
     /// Of its shards, for the node that begins in its place.
     struct Left {
-        std::vector<ShardId> pulled;   ///< have whole copies, to be put in their places
-        std::vector<ShardId> damaged;  ///< have logs that do not verify
+        std::vector<ShardId> pulled;         ///< have whole copies, to be put in their places
+        std::vector<ShardId> damaged;        ///< have logs that do not verify
+        std::vector<MetricSample> counters;  ///< that are to count on
     };
     explicit Node(Config config, Left left = {});
     Node(const Node&) = delete;

@@ -1,7 +1,9 @@
 #include "broker/node_control.hpp"
 
 #include <csignal>
+#include <cstdlib>
 #include <exception>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -9,6 +11,15 @@
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker {
+namespace {
+
+void end_at_once(const boost::system::error_code& error, int /*signal*/) {
+    if (!error) {
+        std::_Exit(1);
+    }
+}
+
+}  // namespace
 
 void run_control(boost::asio::io_context& control, MetricsRegistry& metrics) {
     auto& exceptions =
@@ -23,6 +34,17 @@ void run_control(boost::asio::io_context& control, MetricsRegistry& metrics) {
             log_error("control", std::string("a handler ended by an exception: ") + error.what());
         }
     }
+}
+
+void hear_stop(boost::asio::signal_set& signals, std::function<void()> stop) {
+    signals.async_wait(
+        [&signals, stop = std::move(stop)](const boost::system::error_code& error, int) {
+            if (!error) {
+                log_info("node", "stopping; a second signal ends at once");
+                signals.async_wait(end_at_once);
+                stop();
+            }
+        });
 }
 
 struct StopSignals::Impl {

@@ -1,13 +1,12 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 
-#include "storage/base/metrics.hpp"
+#include <boost/asio/signal_set.hpp>
 
-namespace boost::asio {
-class io_context;
-}
+#include "storage/base/metrics.hpp"
 
 namespace millrace::broker {
 
@@ -16,6 +15,10 @@ namespace millrace::broker {
 /// Failure:  what a handler throws ends that handler alone; it is logged, and counted in
 ///           millrace_control_exceptions_total, which stands still in a program without mistakes.
 void run_control(boost::asio::io_context& control, MetricsRegistry& metrics);
+
+/// Calls `stop` on the control thread when the first of `signals` has come; a second one ends the
+/// process at once.
+void hear_stop(boost::asio::signal_set& signals, std::function<void()> stop);
 
 /// Notices SIGTERM and SIGINT for as long as it lives, also while no node does: without it one that
 /// comes between two nodes would end the process at once.
