@@ -72,7 +72,8 @@ std::string report(const Stage& stage, std::uint64_t seed) {
 
 std::string format(const ClusterWorld::Totals& totals) {
     return "batches acked " + std::to_string(totals.batches_acked) + ", records " +
-           std::to_string(totals.records) + ", deliveries " + std::to_string(totals.deliveries) +
+           std::to_string(totals.records) + ", acked by a leader alone and lost " +
+           std::to_string(totals.lost) + ", deliveries " + std::to_string(totals.deliveries) +
            ", terms led " + std::to_string(totals.terms) + ", copies " +
            std::to_string(totals.copies) + ", refused by former leaders " +
            std::to_string(totals.refused_by_former) + ", records damaged " +
@@ -104,6 +105,7 @@ TEST(ClusterModel, RandomFaultsKeepEveryPromise) {
         const auto totals = run(seed);
         all.batches_acked += totals.batches_acked;
         all.records += totals.records;
+        all.lost += totals.lost;
         all.deliveries += totals.deliveries;
         all.terms += totals.terms;
         all.copies += totals.copies;

@@ -13,6 +13,7 @@ namespace {
 
 constexpr GroupId data_group{1};
 constexpr const char* queue_topic = "a.b";
+constexpr const char* telemetry_topic = "t.m";  ///< its acks stand for the leader alone
 constexpr const char* subscription = "q";
 
 constexpr Duration start_max{300'000};
@@ -89,6 +90,9 @@ void ClusterWorld::make_nodes(std::uint64_t seed) {
 void ClusterWorld::make_clients() {
     has_retention_ = stage_.chance(0.25);
     wanted_topics_ = {{queue_topic, 2}, {"c.d", 1}};
+    if (stage_.chance(0.5)) {
+        wanted_topics_[telemetry_topic] = 1;
+    }
     const auto value_bytes_max = stage_.chance(0.3) ? std::size_t{5'000} : std::size_t{500};
     const auto newest = [this](const SimNode& node) { return is_newest(node); };
     for (std::int64_t id = 1 + static_cast<std::int64_t>(stage_.below(3)); id > 0; --id) {
@@ -209,7 +213,10 @@ void ClusterWorld::ask_for_topic(broker::CatalogService& catalog,
                                  const std::string& name,
                                  std::uint32_t partitions) {
     broker::TopicSpec spec{.name = name, .partition_count = partitions, .settings = {}};
-    spec.settings.retention_bytes = has_retention_ && name != queue_topic ? retention_bytes : 0;
+    spec.settings.durability =
+        name == telemetry_topic ? broker::Durability::leader : broker::Durability::majority;
+    const bool stays = name == queue_topic || name == telemetry_topic;
+    spec.settings.retention_bytes = has_retention_ && !stays ? retention_bytes : 0;
     catalog.create_topic(spec, broker::IfExists::accept, [this](const auto& made) {
         if (made && topics_.insert(made.value()->name).second) {
             add_topic(*made.value());
@@ -231,8 +238,11 @@ void ClusterWorld::ask_for_subscription(broker::CatalogService& catalog) {
 void ClusterWorld::add_topic(const broker::TopicInfo& topic) {
     stage_.tell("topic " + topic.name + " is there");
     for (const auto& partition : topic.partitions) {
+        if (topic.durability == broker::Durability::leader) {
+            history_.allow_loss(partition.id);
+        }
         for (const auto& publisher : publishers_) {
-            publisher->add_partition(partition.id);
+            publisher->add_partition(partition.id, topic.durability);
         }
         watch_->add_partition(partition.id);
         if (consumer_ && topic.name == queue_topic) {
@@ -367,6 +377,7 @@ void ClusterWorld::check_end() {
 
 ClusterWorld::Totals ClusterWorld::totals() const {
     Totals totals{.records = history_.record_count(),
+                  .lost = history_.lost_count(),
                   .deliveries = consumer_ ? consumer_->deliveries() : 0,
                   .terms = leaders_.size(),
                   .damaged = watch_->damaged()};

@@ -40,6 +40,7 @@ class ClusterWorld {
     struct Totals {
         std::uint64_t batches_acked = 0;
         std::uint64_t records = 0;
+        std::uint64_t lost = 0;  ///< of those that a leader alone had acked
         std::uint64_t deliveries = 0;
         std::uint64_t terms = 0;  ///< in which a node led
         std::uint64_t copies = 0;

@@ -26,8 +26,8 @@ constexpr std::uint64_t key_count = 3;
 Publisher::Publisher(const Options& options, const Surroundings& around)
     : options_(options), around_(around) {}
 
-void Publisher::add_partition(PartitionId partition) {
-    partitions_.try_emplace(partition);
+void Publisher::add_partition(PartitionId partition, broker::Durability durability) {
+    partitions_[partition].durability = durability;
 }
 
 void Publisher::start() {
@@ -67,7 +67,8 @@ void Publisher::make_batch() {
     }
     auto batch = std::make_shared<Batch>();
     batch->partition = id;
-    batch->base_sequence = static_cast<std::int32_t>(partition.next_number);
+    batch->base_sequence = partition.next_sequence;
+    batch->is_behind_gap = partition.has_gap;
     wire::RecordBatchBuilder builder;
     for (auto count = 1 + stage.below(records_max); count > 0; --count) {
         const auto number = partition.next_number++;
@@ -78,9 +79,12 @@ void Publisher::make_batch() {
             std::string(stage.below(options_.value_bytes_max), static_cast<char>('a' + count)));
         builder.add({.key = key, .value = batch->values.back(), .headers = {}, .event_time_us = 1});
     }
-    batch->bytes =
-        builder.finish({.id = options_.id, .epoch = 0, .base_sequence = batch->base_sequence})
-            .value();
+    partition.next_sequence += static_cast<std::int32_t>(batch->values.size());
+    batch->bytes = builder
+                       .finish({.id = options_.id,
+                                .epoch = partition.epoch,
+                                .base_sequence = batch->base_sequence})
+                       .value();
     partition.unacked.push_back(std::move(batch));
 }
 
@@ -100,8 +104,11 @@ void Publisher::take_batches_of(const Partition& partition,
     auto in_flight =
         static_cast<std::size_t>(std::ranges::count_if(partition.unacked, &Batch::is_in_flight));
     for (const auto& batch : partition.unacked) {
-        if (!batch->is_in_flight && in_flight < limit && bytes < request_bytes_max) {
+        const bool waits_for_epoch = batch->is_behind_gap && !batch->may_be_there;
+        if (!batch->is_in_flight && !waits_for_epoch && in_flight < limit &&
+            bytes < request_bytes_max) {
             batch->is_in_flight = true;
+            batch->may_be_there = true;
             ++in_flight;
             bytes += batch->bytes.size();
             taken.push_back(batch);
@@ -109,10 +116,22 @@ void Publisher::take_batches_of(const Partition& partition,
     }
 }
 
+/// Another leader may have no batch of an epoch, and takes any for the first then.
+void Publisher::look_at_connection() {
+    const std::pair now(target_, around_.nodes[target_]->life());
+    if (std::exchange(connection_, now) == now) {
+        return;
+    }
+    for (auto& [id, partition] : partitions_) {
+        partition.is_confirmed = partition.is_confirmed && !partition.is_at_risk;
+    }
+}
+
 void Publisher::send() {
     if (requests_.size() >= requests_max) {
         return;
     }
+    look_at_connection();
     auto batches = take_batches();
     if (batches.empty()) {
         return;
@@ -201,26 +220,84 @@ void Publisher::judge(const BatchPtr& batch,
                       bool is_of_newest) {
     auto& partition = partitions_.at(batch->partition);
     const bool has_elder = partition.unacked.front() != batch;
-    const auto what = "batch " + batch->values.front().substr(0, batch->values.front().find('.')) +
-                      " of " + std::to_string(batch->values.size()) + " for partition " +
-                      std::to_string(batch->partition.value);
     if (outcome.code == Errc::ok) {
-        around_.stage.tell("  acked " + what + " at " + std::to_string(outcome.base_offset.value) +
-                           (outcome.duplicate ? ", again" : ""));
-        around_.history.note_ack(batch->partition, outcome.base_offset, batch->values);
-        std::erase(partition.unacked, batch);
-        partition.is_confirmed = true;
-        ++acked_;
+        take_ack(batch, outcome);
+        begin_epoch_if_due(partition);
         return;
     }
-    around_.stage.tell("  refused " + what + ": " + std::string(name_of(outcome.code)));
-    const bool may_come_again =
-        is_retryable(outcome.code) || (outcome.code == Errc::sequence_out_of_order && has_elder);
-    if (!may_come_again && !is_of_newest) {
-        ++refused_by_former_;
-    } else if (!may_come_again) {
-        around_.stage.violate(what + " is refused for good: " + std::string(name_of(outcome.code)));
+    const auto what = name_of(*batch);
+    around_.stage.tell("  refused " + what + ": " + std::string(millrace::name_of(outcome.code)));
+    const bool is_out_of_order = outcome.code == Errc::sequence_out_of_order;
+    if (is_out_of_order && batch->is_behind_gap) {
+        batch->may_be_there = false;
+    } else if (is_out_of_order && !has_elder && partition.is_at_risk) {
+        leave_gap(partition);
+    } else if (!is_retryable(outcome.code) && !(is_out_of_order && has_elder)) {
+        take_final_refusal(what, outcome.code, is_of_newest);
     }
+    begin_epoch_if_due(partition);
+}
+
+void Publisher::take_final_refusal(const std::string& what, Errc code, bool is_of_newest) {
+    if (is_of_newest) {
+        around_.stage.violate(what +
+                              " is refused for good: " + std::string(millrace::name_of(code)));
+    } else {
+        ++refused_by_former_;
+    }
+}
+
+std::string Publisher::name_of(const Batch& batch) {
+    return "batch " + batch.values.front().substr(0, batch.values.front().find('.')) + " of " +
+           std::to_string(batch.values.size()) + " for partition " +
+           std::to_string(batch.partition.value);
+}
+
+void Publisher::take_ack(const BatchPtr& batch, const broker::PublishOutcome& outcome) {
+    auto& partition = partitions_.at(batch->partition);
+    const auto what = name_of(*batch);
+    around_.stage.tell("  acked " + what + " at " + std::to_string(outcome.base_offset.value) +
+                       (outcome.duplicate ? ", again" : ""));
+    if (outcome.durability != partition.durability) {
+        around_.stage.violate(what + " is acked with another durability than its topic's");
+    }
+    around_.history.note_ack(batch->partition, outcome.base_offset, batch->values);
+    std::erase(partition.unacked, batch);
+    partition.is_confirmed = true;
+    partition.is_at_risk = outcome.durability != broker::Durability::majority;
+    ++acked_;
+}
+
+void Publisher::leave_gap(Partition& partition) {
+    for (const auto& batch : partition.unacked) {
+        batch->is_behind_gap = true;
+    }
+    partition.unacked.front()->may_be_there = false;
+    partition.has_gap = true;
+    partition.is_at_risk = false;
+}
+
+void Publisher::begin_epoch_if_due(Partition& partition) const {
+    const bool is_needed = std::ranges::any_of(partition.unacked, [](const auto& batch) {
+        return !batch->is_behind_gap || batch->may_be_there;
+    });
+    if (!partition.has_gap || is_needed) {
+        return;
+    }
+    partition.has_gap = false;
+    partition.is_confirmed = false;
+    ++partition.epoch;
+    partition.next_sequence = 0;
+    for (const auto& batch : partition.unacked) {
+        batch->is_behind_gap = false;
+        batch->base_sequence = partition.next_sequence;
+        wire::set_producer(
+            batch->bytes,
+            {.id = options_.id, .epoch = partition.epoch, .base_sequence = batch->base_sequence});
+        partition.next_sequence += static_cast<std::int32_t>(batch->values.size());
+    }
+    around_.stage.tell("  publisher " + std::to_string(options_.id) + " begins epoch " +
+                       std::to_string(partition.epoch));
 }
 
 void Publisher::fail_request(std::uint64_t number) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/simulation/cluster/record_history.hpp"
@@ -35,7 +36,7 @@ class Publisher {
     };
     Publisher(const Options& options, const Surroundings& around);
 
-    void add_partition(PartitionId partition);
+    void add_partition(PartitionId partition, broker::Durability durability);
     void start();
     /// Makes nothing new any more.
     void stop() { is_stopped_ = true; }
@@ -51,11 +52,18 @@ class Publisher {
         std::vector<std::string> values;
         std::vector<std::byte> bytes;
         bool is_in_flight = false;
+        bool is_behind_gap = false;  ///< what was acked before it is gone
+        bool may_be_there = false;   ///< sent, and not known to be refused
     };
     using BatchPtr = std::shared_ptr<Batch>;
     struct Partition {
-        std::uint64_t next_number = 0;  ///< also its sequence
+        std::uint64_t next_number = 0;  ///< of a value
+        std::int32_t next_sequence = 0;
+        std::int16_t epoch = 0;
+        broker::Durability durability = broker::Durability::majority;
         bool is_confirmed = false;
+        bool is_at_risk = false;  ///< what was acked last is on the leader's disk alone
+        bool has_gap = false;     ///< waits for the next epoch
         std::deque<BatchPtr> unacked;
     };
     struct Request {
@@ -67,6 +75,7 @@ class Publisher {
     void think();
     void make_batch();
     void send();
+    void look_at_connection();
     [[nodiscard]] std::vector<BatchPtr> take_batches();
     void take_batches_of(const Partition& partition,
                          std::vector<BatchPtr>& taken,
@@ -80,6 +89,12 @@ class Publisher {
     void answer_after(Duration latency, std::size_t node, broker::Task task);
     void answered(std::uint64_t number, const Answer& answer);
     void judge(const BatchPtr& batch, const broker::PublishOutcome& outcome, bool is_of_newest);
+    void take_final_refusal(const std::string& what, Errc code, bool is_of_newest);
+    [[nodiscard]] static std::string name_of(const Batch& batch);
+    void take_ack(const BatchPtr& batch, const broker::PublishOutcome& outcome);
+    /// The oldest batch is refused because what was acked before it is gone.
+    static void leave_gap(Partition& partition);
+    void begin_epoch_if_due(Partition& partition) const;
     /// Nobody knows what became of it.
     void fail_request(std::uint64_t number);
     void turn_to_another(std::size_t from);
@@ -93,6 +108,7 @@ class Publisher {
     std::map<std::size_t, SteadyTime> last_due_;
     std::map<std::size_t, SteadyTime> last_answer_due_;
     std::size_t target_ = 0;
+    std::pair<std::size_t, std::uint64_t> connection_;  ///< node and life of the last request
     std::uint64_t acked_ = 0;
     std::uint64_t refused_by_former_ = 0;
     bool is_stopped_ = false;

@@ -1,5 +1,6 @@
 #include "tests/simulation/cluster/record_history.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <iterator>
 #include <utility>
@@ -96,6 +97,10 @@ void RecordHistory::note_ack(PartitionId partition,
                              Offset first,
                              const std::vector<std::string>& values) {
     auto& known = partitions_[partition];
+    if (known.may_lose) {
+        known.acked_by_leader += values.size();
+        return;
+    }
     auto offset = first;
     for (const auto& value : values) {
         const auto name = name_of(partition, offset);
@@ -128,6 +133,15 @@ std::uint64_t RecordHistory::record_count() const {
     return count;
 }
 
+std::uint64_t RecordHistory::lost_count() const {
+    std::uint64_t count = 0;
+    for (const auto& [id, partition] : partitions_) {
+        count += partition.acked_by_leader -
+                 std::min<std::uint64_t>(partition.acked_by_leader, partition.records.size());
+    }
+    return count;
+}
+
 void RecordHistory::check_end(PartitionId partition, Offset first, Offset next) {
     auto& known = partitions_[partition];
     for (auto offset = first; offset < next; ++offset) {
@@ -152,7 +166,7 @@ void RecordHistory::check_end(PartitionId partition, Offset first, Offset next) 
 void RecordHistory::check_order(PartitionId id, const Partition& partition) {
     std::map<std::uint64_t, std::uint64_t> next;
     Offset expected{0};
-    bool has_gap = false;
+    bool has_gap = partition.may_lose;
     for (const auto& [offset, record] : partition.records) {
         // What retention took before it was read may be anything.
         has_gap = has_gap || offset != expected;

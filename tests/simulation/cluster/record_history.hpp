@@ -39,11 +39,14 @@ struct ValueName {
 ///
 /// Promise:  what was read at an offset stays there; an acked record lies where the ack said; a
 /// value lies in one place; append times do not go down; the records of a producer lie in its
-/// order.
+/// order, without a gap. Of a partition whose acks stand for the leader alone acked records may be
+/// missing, and lie elsewhere than the ack said.
 class RecordHistory {
   public:
     explicit RecordHistory(Stage& stage) : stage_(stage) {}
 
+    /// Its acks stand for the leader alone.
+    void allow_loss(PartitionId partition) { partitions_[partition].may_lose = true; }
     void note_read(const std::string& where, PartitionId partition, const ReadRecord& record);
     void note_ack(PartitionId partition, Offset first, const std::vector<std::string>& values);
     /// One past the last record that was acked.
@@ -51,6 +54,8 @@ class RecordHistory {
     /// Everything was read by now, but for what retention took.
     void check_end(PartitionId partition, Offset first, Offset next);
     [[nodiscard]] std::uint64_t record_count() const;
+    /// Records that were acked where that is allowed, and are missing.
+    [[nodiscard]] std::uint64_t lost_count() const;
     [[nodiscard]] const std::map<Offset, ReadRecord>& records(PartitionId partition) {
         return partitions_[partition].records;
     }
@@ -60,6 +65,8 @@ class RecordHistory {
         std::map<Offset, ReadRecord> records;
         std::unordered_map<std::string, Offset> places;
         std::map<Offset, std::string> acked;
+        std::uint64_t acked_by_leader = 0;  ///< records, by a leader alone
+        bool may_lose = false;
     };
     void check_times(const std::string& name, const Partition& partition, Offset at);
     void check_order(PartitionId id, const Partition& partition);
