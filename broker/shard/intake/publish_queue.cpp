@@ -112,7 +112,7 @@ void PublishQueue::store(std::uint64_t number) {
     }
 }
 
-void PublishQueue::note_leader_acks(Waiting& waiting, std::size_t count) {
+void PublishQueue::note_leader_acks(Waiting& waiting, std::size_t count) const {
     waiting.acked += count;
     if (leader_acks_.given != nullptr) {
         leader_acks_.given->add(count);

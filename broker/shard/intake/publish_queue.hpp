@@ -112,7 +112,7 @@ class PublishQueue {
         bool is_stored = false;      ///< it has
     };
     void store(std::uint64_t number);
-    void note_leader_acks(Waiting& waiting, std::size_t count);
+    void note_leader_acks(Waiting& waiting, std::size_t count) const;
     void end(const Entry& entry, const Result<RaftIndex>& result);
 
     Propose propose_;

@@ -92,6 +92,23 @@ TEST_F(LeaderAcksTest, WhatWasAckedAndLostIsAGapForTheNextLeaderUntilTheProducer
     EXPECT_EQ(end_of(next, telemetry), Offset{2});
 }
 
+TEST_F(LeaderAcksTest, GapIsNotRefusedForGoodByALeaderThatMayHaveBeenReplaced) {
+    auto& leader = cluster.leader();
+    (void)cluster.publish(leader, telemetry, batch("kept", 0));
+    (void)cluster.publish(leader, orders, batch("WO-1", 0));
+    cluster.run(second);
+    cluster.leave_alone(leader);
+    const auto measured = cluster.publish(leader, telemetry, batch("after", 5));
+    const auto ordered = cluster.publish(leader, orders, batch("WO-6", 5));
+    cluster.run(moment);
+    EXPECT_FALSE(measured->is_there);  // another may have what is missing here
+    ASSERT_TRUE(ordered->is_there);
+    EXPECT_EQ(ordered->outcome.code, Errc::sequence_out_of_order);
+    cluster.run(5 * second);
+    ASSERT_TRUE(measured->is_there);
+    EXPECT_EQ(measured->outcome.code, Errc::not_leader);
+}
+
 TEST_F(LeaderAcksTest, RepeatsOfWhatIsUnderWayAreAnsweredAsTheirTopicAsks) {
     auto& leader = cluster.leader();
     cluster.leave_alone(leader);
