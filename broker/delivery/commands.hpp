@@ -8,7 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "broker/delivery/consumer_groups.hpp"
+#include "broker/delivery/groups/consumer_groups.hpp"
 #include "broker/delivery/jobs/jobs.hpp"
 #include "broker/delivery/letters/letters.hpp"
 #include "broker/delivery/progress/failed_attempts.hpp"
@@ -56,6 +56,17 @@ struct LetterChangeCommand {
     LetterAction action;
     std::vector<std::byte> edited;  ///< the record that goes out from now on; empty: as it was
 };
+/// A redriven letter failed, and goes out again by itself.
+struct LetterRetryCommand {
+    std::uint32_t subscription = 0;
+    std::uint64_t id = 0;
+    FailedAttempts failed;
+};
+/// The circuit of a subscription has opened or closed on this shard.
+struct CircuitCommand {
+    std::uint32_t subscription = 0;
+    CircuitChange change;
+};
 struct OffsetCommand {
     std::string group;
     std::vector<CommittedOffset> offsets;
@@ -64,6 +75,8 @@ using Command = std::variant<SettleCommand,
                              RetryCommand,
                              LetterOpenCommand,
                              LetterChangeCommand,
+                             LetterRetryCommand,
+                             CircuitCommand,
                              OffsetCommand,
                              JobCommand>;
 
@@ -71,10 +84,5 @@ using Command = std::variant<SettleCommand,
 [[nodiscard]] std::vector<std::byte> format_command(const Command& command);
 /// Errors: malformed.
 [[nodiscard]] Result<Command> parse_command(std::span<const std::byte> bytes);
-
-/// A letter with its record, as it lies in the state.
-[[nodiscard]] std::string format_letter(const Letter& letter);
-/// Errors: corrupt.
-[[nodiscard]] Result<Letter> parse_letter(std::string_view text);
 
 }  // namespace millrace::broker::delivery

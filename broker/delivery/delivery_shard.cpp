@@ -5,14 +5,13 @@
 #include <map>
 
 #include "broker/catalog/catalog_service.hpp"
-#include "broker/delivery/consumer_groups_impl.hpp"
+#include "broker/delivery/groups/consumer_groups_impl.hpp"
 #include "broker/delivery/jobs/shard_jobs.hpp"
 #include "broker/delivery/letters/letter_gauges.hpp"
-#include "broker/delivery/letters/letter_groups.hpp"
 #include "broker/delivery/letters/letter_store.hpp"
-#include "broker/delivery/letters/letter_sweep.hpp"
 #include "broker/delivery/queue/engine.hpp"
 #include "broker/delivery/queue/permit_office.hpp"
+#include "broker/delivery/shard_letters.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::delivery {
@@ -22,14 +21,7 @@ constexpr Duration metrics_interval{100'000};
 constexpr std::uint32_t metrics_rounds = 10;  ///< until every engine has had its turn
 constexpr std::string_view progress_prefix = "q/";
 
-Error unknown_subscription(const std::string& name) {
-    return fail(Errc::unknown_subscription, "subscription \"" + name + "\" does not exist");
-}
-
-class DeliveryShardImpl final : public DeliveryShard,
-                                public Subscriptions,
-                                public Letters,
-                                public CommandHandler {
+class DeliveryShardImpl final : public DeliveryShard, public Subscriptions, public CommandHandler {
   public:
     DeliveryShardImpl(Shard& shard, const DeliveryTable& table, const DeliveryOptions& options);
     DeliveryShardImpl(const DeliveryShardImpl&) = delete;
@@ -40,9 +32,10 @@ class DeliveryShardImpl final : public DeliveryShard,
 
     ConsumerGroups& groups() override { return groups_; }
     Subscriptions& subscriptions() override { return *this; }
-    Letters& letters() override { return *this; }
+    Letters& letters() override { return shard_letters_; }
     PermitOffice& permits() override { return permits_; }
     Jobs& jobs() override { return jobs_; }
+    GroupLag& group_lag() override { return group_lag_; }
 
     // CommandHandler
     void restore(storage::ShardStore& store) override;
@@ -57,16 +50,6 @@ class DeliveryShardImpl final : public DeliveryShard,
     void close(SessionId session) override;
     Result<SubscriptionProgress> progress(const std::string& name) const override;
 
-    // Letters
-    Result<LetterPage> list(const LetterQuery& query) const override;
-    Result<LetterPage> find(const LetterQuery& query) const override;
-    Result<LetterGroups> group(const LetterQuery& query,
-                               const LetterGrouping& grouping) const override;
-    Result<Letter> show(const std::string& subscription, std::uint64_t id) const override;
-    void change(LetterSelection selection,
-                LetterEdit edit,
-                std::function<void(Result<std::uint64_t>)> done) override;
-
   private:
     [[nodiscard]] Engine* find(const std::string& name) const;
     [[nodiscard]] Engine* find_session(SessionId session) const;
@@ -75,14 +58,18 @@ class DeliveryShardImpl final : public DeliveryShard,
     void show_metrics();
     void end_turn();
     void restore_progress(std::string_view key, std::string_view row);
+    void restore_circuit(std::string_view key, std::string_view row);
     void apply_letter_change(const LetterChangeCommand& command);
 
     Shard& shard_;
+    const DeliveryTable& table_;
     DeliveryOptions options_;
     ConsumerGroupsImpl groups_;
+    GroupLag group_lag_;
     PermitOffice permits_;
     ShardJobs jobs_;
     std::unique_ptr<LetterStore> letters_;
+    ShardLetters shard_letters_;
     std::unique_ptr<LetterGauges> gauges_;
     std::map<std::uint32_t, std::unique_ptr<Engine>> engines_;
     bool has_started_ = false;
@@ -96,8 +83,10 @@ DeliveryShardImpl::DeliveryShardImpl(Shard& shard,
                                      const DeliveryTable& table,
                                      const DeliveryOptions& options)
     : shard_(shard),
+      table_(table),
       options_(options),
       groups_(shard),
+      group_lag_(shard),
       permits_(
           shard,
           [&table](ShardId other) { return &table.shards[other.value]->permits(); },
@@ -106,7 +95,8 @@ DeliveryShardImpl::DeliveryShardImpl(Shard& shard,
                   found->second->take_grant(grant);
               }
           }),
-      jobs_(shard) {
+      jobs_(shard),
+      shard_letters_(shard, letters_, [this](const std::string& name) { return find(name); }) {
     shard.register_handler(*this);
     shard.runtime().at_end_of_turn([this, alive = is_alive_] {
         if (*alive) {
@@ -159,6 +149,13 @@ void DeliveryShardImpl::restore(storage::ShardStore& store) {
                 return true;
             });
     }
+    if (restored) {
+        restored = store.visit_state(
+            circuit_prefix, "", [this](std::string_view key, std::string_view value) {
+                restore_circuit(key, value);
+                return true;
+            });
+    }
     if (!restored) {
         log_error("delivery", "state could not be read: " + restored.error().text);
     }
@@ -179,6 +176,13 @@ void DeliveryShardImpl::restore_progress(std::string_view key, std::string_view 
         .restore_progress(PartitionId{partition}, std::string_view(second.ptr, end), row);
 }
 
+void DeliveryShardImpl::restore_circuit(std::string_view key, std::string_view row) {
+    std::uint32_t subscription = 0;
+    key.remove_prefix(circuit_prefix.size());
+    (void)std::from_chars(key.data(), key.data() + key.size(), subscription);
+    engine_of(subscription).restore_circuit(row);
+}
+
 void DeliveryShardImpl::apply(RaftIndex /*index*/, std::span<const std::byte> bytes) {
     const auto command = parse_command(bytes);
     if (!command) {
@@ -194,6 +198,12 @@ void DeliveryShardImpl::apply(RaftIndex /*index*/, std::span<const std::byte> by
         engine_of(opened->key.subscription).apply(*opened, id);
     } else if (const auto* const change = std::get_if<LetterChangeCommand>(&command.value())) {
         apply_letter_change(*change);
+    } else if (const auto* const again = std::get_if<LetterRetryCommand>(&command.value())) {
+        if (const auto kept = letters_->retry(*again); !kept) {
+            log_warning("delivery", kept.error().text);
+        }
+    } else if (const auto* const circuit = std::get_if<CircuitCommand>(&command.value())) {
+        engine_of(circuit->subscription).apply(*circuit);
     } else if (const auto* const offsets = std::get_if<OffsetCommand>(&command.value())) {
         groups_.apply(*offsets);
     } else if (const auto* const job = std::get_if<JobCommand>(&command.value())) {
@@ -263,6 +273,7 @@ void DeliveryShardImpl::show_metrics() {
             gauges_->update(id, engine->info().name);
         }
     }
+    groups_.tell_offsets(metrics_round_, metrics_rounds, table_);
     shard_.runtime().run_after(metrics_interval, [this, alive = is_alive_] {
         if (*alive) {
             show_metrics();
@@ -317,62 +328,6 @@ Result<SubscriptionProgress> DeliveryShardImpl::progress(const std::string& name
         return unknown_subscription(name);
     }
     return engine->progress();
-}
-
-Result<LetterPage> DeliveryShardImpl::find(const LetterQuery& query) const {
-    const auto* const engine = find(query.subscription);
-    if (engine == nullptr) {
-        return unknown_subscription(query.subscription);
-    }
-    MILLRACE_TRY(const auto filter, LetterFilter::make(query));
-    return letters_->find(
-        engine->info().id, query, [&filter](const Letter& letter) { return filter.wants(letter); });
-}
-
-Result<LetterGroups> DeliveryShardImpl::group(const LetterQuery& query,
-                                              const LetterGrouping& grouping) const {
-    auto step = query;
-    step.limit = group_step_letters(grouping);
-    MILLRACE_TRY(const auto page, find(step));
-    return group_letters(page, grouping);
-}
-
-Result<LetterPage> DeliveryShardImpl::list(const LetterQuery& query) const {
-    MILLRACE_TRY(auto page, find(query));
-    const auto* const engine = find(query.subscription);
-    for (auto& letter : page.letters) {
-        letter.record.clear();
-        letter.edited.clear();
-        letter.parked_behind = engine->parked_behind(letter.partition, letter.key);
-    }
-    return page;
-}
-
-Result<Letter> DeliveryShardImpl::show(const std::string& subscription, std::uint64_t id) const {
-    const auto* const engine = find(subscription);
-    if (engine == nullptr) {
-        return unknown_subscription(subscription);
-    }
-    MILLRACE_TRY(auto letter, letters_->load(engine->info().id, id));
-    letter.parked_behind = engine->parked_behind(letter.partition, letter.key);
-    return letter;
-}
-
-void DeliveryShardImpl::change(LetterSelection selection,
-                               LetterEdit edit,
-                               std::function<void(Result<std::uint64_t>)> done) {
-    const auto* const engine = find(selection.query.subscription);
-    if (engine == nullptr) {
-        done(unknown_subscription(selection.query.subscription));
-        return;
-    }
-    std::make_shared<LetterSweep>(shard_,
-                                  *letters_,
-                                  engine->info().id,
-                                  std::move(selection),
-                                  std::move(edit),
-                                  std::move(done))
-        ->run();
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ class Subscriptions;
 class Letters;
 class PermitOffice;
 class Jobs;
+class GroupLag;
 
 /// Delivery on one shard. Made before `Shard::open`, registers itself as the shard's command
 /// handler.
@@ -32,6 +33,8 @@ class DeliveryShard {
     [[nodiscard]] virtual Jobs& jobs() = 0;
     /// Where other shards get and leave permits of subscriptions. On this shard's thread only.
     [[nodiscard]] virtual PermitOffice& permits() = 0;
+    /// Where the homes of consumer groups tell what was committed. On this shard's thread only.
+    [[nodiscard]] virtual GroupLag& group_lag() = 0;
 };
 
 /// The deliveries of a node, by shard. Only the pointer may be read from another thread.

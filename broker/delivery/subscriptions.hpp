@@ -31,6 +31,10 @@ enum class Cause : std::uint8_t {
 inline constexpr auto last_cause = Cause::expired;
 inline constexpr auto cause_count = static_cast<std::size_t>(last_cause) + 1;
 [[nodiscard]] std::string_view name_of(Cause cause) noexcept;
+/// The target takes nothing, whatever the record is: no attempt counts.
+[[nodiscard]] constexpr bool is_outage(Cause cause) noexcept {
+    return cause == Cause::outage || cause == Cause::authorization || cause == Cause::configuration;
+}
 
 /// One record on its way to a consumer. The record is plain (client/wire/record.hpp) and shared
 /// with the batch it was decoded from or copied; valid during the call.

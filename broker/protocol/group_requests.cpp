@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <iterator>
 
-#include "broker/delivery/consumer_groups.hpp"
 #include "broker/delivery/delivery_shard.hpp"
+#include "broker/delivery/groups/consumer_groups.hpp"
 #include "broker/protocol/session.hpp"
 #include "client/wire/schema/groups_generated.h"
 

@@ -2,13 +2,22 @@
 
 namespace millrace::broker {
 
-TopicTraffic::Counters TopicTraffic::make(std::string topic) {
-    if (topics_.size() < topics_counted_max) {
-        topics_.insert(topic);
-    } else if (!topics_.contains(topic)) {
-        topic = "(others)";
+namespace {
+
+/// Its own name as long as there is room for another.
+Labels label_of(const std::string& topic,
+                std::unordered_set<std::string>& known,
+                std::size_t names_max) {
+    if (known.size() < names_max) {
+        known.insert(topic);
     }
-    const Labels labels{{"topic", topic}};
+    return {{"topic", known.contains(topic) ? topic : "(others)"}};
+}
+
+}  // namespace
+
+TopicTraffic::Counters TopicTraffic::make(const std::string& topic) {
+    const auto labels = label_of(topic, topics_, topics_counted_max);
     return {.records_in = metrics_.counter(
                 "millrace_topic_records_in_total", "Records accepted, by topic.", labels),
             .bytes_in = metrics_.counter(
@@ -19,7 +28,10 @@ TopicTraffic::Counters TopicTraffic::make(std::string topic) {
                                           "Bytes of batches read by fetches, by topic.",
                                           labels),
             .repeats = metrics_.counter(
-                "millrace_topic_duplicates_total", "Records that were there already.", labels)};
+                "millrace_topic_duplicates_total", "Records that were there already.", labels),
+            .latency_us = metrics_.histogram("millrace_topic_publish_latency_us",
+                                             "From the arrival of a publish to its answer.",
+                                             label_of(topic, timed_, topics_timed_max))};
 }
 
 const TopicTraffic::Counters* TopicTraffic::of(const CatalogView& catalog, PartitionId partition) {
@@ -36,6 +48,11 @@ void TopicTraffic::count_in(const CatalogView& catalog, PartitionId partition, V
         counters->records_in.add(volume.records);
         counters->bytes_in.add(volume.bytes);
     }
+}
+
+Histogram* TopicTraffic::latency_us(const CatalogView& catalog, PartitionId partition) {
+    const auto* const counters = of(catalog, partition);
+    return counters == nullptr ? nullptr : &counters->latency_us;
 }
 
 void TopicTraffic::count_repeats(const CatalogView& catalog,

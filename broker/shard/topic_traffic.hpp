@@ -13,7 +13,7 @@ namespace millrace::broker {
 /// Counts what comes in and is read, by topic: `millrace_topic_records_in_total` and its like.
 ///
 /// Promise:  bounded where topics come and go: names beyond `topics_counted_max` since the start
-///           share the label "(others)".
+///           share the label "(others)", of latencies those beyond `topics_timed_max`.
 /// Threads:  the shard's.
 class TopicTraffic {
   public:
@@ -22,9 +22,12 @@ class TopicTraffic {
         std::uint64_t bytes = 0;
     };
     static constexpr std::size_t topics_counted_max = 10'000;
+    static constexpr std::size_t topics_timed_max = 1'000;  ///< each has a line for every bucket
     explicit TopicTraffic(MetricsRegistry& metrics) : metrics_(metrics) {}
 
     void count_in(const CatalogView& catalog, PartitionId partition, Volume volume);
+    /// From a publish to its answer, by topic; null for a partition that does not exist any more.
+    [[nodiscard]] Histogram* latency_us(const CatalogView& catalog, PartitionId partition);
     /// Records that were there already: of batches that came again, and of events by their ids.
     void count_repeats(const CatalogView& catalog, PartitionId partition, std::uint64_t records);
     /// By fetches; deliveries have the numbers of their subscription.
@@ -38,13 +41,16 @@ class TopicTraffic {
         Counter& records_out;
         Counter& bytes_out;
         Counter& repeats;
+        Histogram& latency_us;
     };
     /// Nothing for a partition that does not exist any more.
     [[nodiscard]] const Counters* of(const CatalogView& catalog, PartitionId partition);
-    [[nodiscard]] Counters make(std::string topic);
+    [[nodiscard]] Counters make(const std::string& topic);
 
     MetricsRegistry& metrics_;
-    std::unordered_set<std::string> topics_;
+    using Topics = std::unordered_set<std::string>;
+    Topics topics_;
+    Topics timed_;
     std::unordered_map<PartitionId, Counters> counters_;
 };
 

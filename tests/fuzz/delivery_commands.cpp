@@ -2,6 +2,7 @@
 #include "tests/fuzz/fuzz_check.hpp"
 
 #include "broker/delivery/commands.hpp"
+#include "broker/delivery/letters/letter_row.hpp"
 
 namespace millrace::broker::delivery {
 namespace {

@@ -9,6 +9,7 @@
 #include "tests/fuzz/segment_image.hpp"
 
 #include "broker/delivery/commands.hpp"
+#include "broker/delivery/letters/letter_row.hpp"
 #include "client/wire/message.hpp"
 #include "client/wire/record_batch.hpp"
 #include "client/wire/schema/records_generated.h"
@@ -250,13 +251,25 @@ void make_commands(const std::filesystem::path& root) {
             .not_before_us = 7,
             .first_failure_us = 5,
             .failed = FailedAttempts{.last_us = 6, .cause = Cause::transient, .error = "busy"}}));
-    corpus.add("letter_open", format_command(LetterOpenCommand{.key = key, .letter = letter}));
+    // "letter" and "letter_open" are of the earlier form.
+    corpus.add("letter_open_row", format_command(LetterOpenCommand{.key = key, .letter = letter}));
     corpus.add("letter_change",
                format_command(LetterChangeCommand{.subscription = 2,
                                                   .id = 1001,
                                                   .state = LetterState::discarded,
                                                   .error = "e",
                                                   .action = letter.actions.front()}));
+    corpus.add("letter_retry",
+               format_command(LetterRetryCommand{
+                   .subscription = 2,
+                   .id = 1001,
+                   .failed = {.last_us = 6, .cause = Cause::transient, .error = "busy"}}));
+    corpus.add(
+        "circuit",
+        format_command(CircuitCommand{
+            .subscription = 2,
+            .change = {
+                .time_us = 5, .to = Circuit::open, .cause = Cause::outage, .reason = "refused"}}));
     corpus.add("offsets",
                format_command(OffsetCommand{
                    .group = "g", .offsets = {{.partition = PartitionId{1}, .offset = Offset{2}}}}));
@@ -275,7 +288,7 @@ void make_commands(const std::filesystem::path& root) {
                    .change = JobChange{.state = JobState::paused, .reason = "r", .by = "me"}}));
     const std::string text = format_letter(letter);
     const auto bytes = std::as_bytes(std::span(text));
-    corpus.add("letter", Bytes(bytes.begin(), bytes.end()));
+    corpus.add("letter_row", Bytes(bytes.begin(), bytes.end()));
 }
 
 void make_canary(const std::filesystem::path& root) {

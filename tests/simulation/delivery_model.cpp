@@ -298,7 +298,6 @@ void DeliveryModel::seek(PartitionId partition, Offset origin) {
             entry.state = State::settled;
         } else if (entry.state == State::in_flight || entry.state == State::redriven) {
             entry.state = State::redriven;
-            entry.attempts = entry.attempts_before;
             entry.not_before = {};
         }
     }
@@ -342,8 +341,15 @@ bool DeliveryModel::recover_letter(RecordId id,
         }
         take_redrive(entry);
     }
+    const auto tries = is_out ? entry.attempts - entry.attempts_before : 0;
+    if (is_out && letter.tries != tries && !(may_have_failed && letter.tries == tries + 1)) {
+        complain(id,
+                 "its letter tells " + std::to_string(letter.tries) + " tries instead of " +
+                     std::to_string(tries));
+    }
     entry.is_letter = true;
-    entry.attempts = entry.letter_attempts = entry.attempts_before = letter.attempts;
+    entry.letter_attempts = entry.attempts_before = letter.attempts;
+    entry.attempts = letter.attempts + letter.tries;
     entry.state = is_out                              ? State::redriven
                   : letter.state == LetterState::open ? State::letter
                                                       : State::ended;
@@ -412,6 +418,12 @@ void DeliveryModel::check_letter(RecordId id, const Entry& entry, const Letters&
         complain(id,
                  "its letter tells " + std::to_string(letter.attempts) + " attempts instead of " +
                      std::to_string(entry.letter_attempts));
+    }
+    const auto tries = entry.attempts - entry.attempts_before;
+    if (entry.state == State::redriven && letter.tries != tries) {
+        complain(id,
+                 "its letter tells " + std::to_string(letter.tries) + " tries instead of " +
+                     std::to_string(tries));
     }
 }
 

@@ -291,7 +291,7 @@ std::vector<Letter> all_letters(broker::delivery::DeliveryShard& delivery,
     std::vector<Letter> all;
     broker::delivery::LetterQuery query{.subscription = subscription, .limit = 100'000};
     for (bool is_end = false; !is_end;) {
-        auto page = delivery.letters().list(query);
+        auto page = delivery.letters().find(query);
         EXPECT_TRUE(page) << page.error().text;
         std::ranges::move(page.value().letters, std::back_inserter(all));
         query.after_id = page.value().examined_upto;

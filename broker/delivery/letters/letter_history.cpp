@@ -71,6 +71,21 @@ std::size_t history_bytes(std::span<const LetterAction> actions) {
         });
 }
 
+void append_failures(std::vector<LetterAction>& actions,
+                     const std::vector<FailedAttempts>& failures) {
+    for (const auto& failed : failures) {
+        actions.push_back({.time_us = failed.last_us,
+                           .action = "failed",
+                           .by = "broker",
+                           .text = describe(failed)});
+    }
+}
+
+void conclude_tries(Letter& letter) {
+    append_failures(letter.actions, std::exchange(letter.failing, {}));
+    letter.attempts += std::exchange(letter.tries, 0);
+}
+
 void trim_history(std::vector<LetterAction>& actions) {
     if (actions.size() <= letter_actions_max &&
         history_bytes(actions) <= letter_history_bytes_max) {

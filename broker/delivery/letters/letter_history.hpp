@@ -18,6 +18,12 @@ inline constexpr const char* letter_opened = "opened";
 
 [[nodiscard]] std::size_t history_bytes(std::span<const LetterAction> actions);
 
+/// What has failed since it was redriven becomes part of its history and of its attempts.
+void conclude_tries(Letter& letter);
+/// Failures of attempts as actions of a history.
+void append_failures(std::vector<LetterAction>& actions,
+                     const std::vector<FailedAttempts>& failures);
+
 /// Keeps the beginning and the newest actions, at most `letter_actions_max` of them with
 /// `letter_history_bytes_max`, and the newest whatever its size. Of the others the newest
 /// `letter_marks_max` by which jobs know the letters that they have sent stay as well.

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 #include <numeric>
 
 #include "broker/delivery/letters/letter_history.hpp"
+#include "broker/delivery/letters/letter_row.hpp"
 #include "broker/delivery/letters/letter_shards.hpp"
 #include "storage/base/logging.hpp"
 
@@ -13,41 +13,8 @@ namespace millrace::broker::delivery {
 namespace {
 
 constexpr std::string_view sequence_key = "m/letters";
-constexpr std::string_view index_prefix = "x/";
 constexpr std::string_view bytes_prefix = "b/";
-constexpr std::size_t id_digits = 20;
 constexpr int dropped_per_change_max = 64;  ///< so that no command takes long
-
-std::string prefix_of(std::uint32_t subscription) {
-    return "l/" + std::to_string(subscription) + "/";
-}
-
-std::string id_text(std::uint64_t id) {
-    std::array<char, id_digits + 4> digits{};
-    (void)std::snprintf(
-        digits.data(), digits.size(), "%020llu", static_cast<unsigned long long>(id));
-    return digits.data();
-}
-
-std::string key_of(std::uint32_t subscription, std::uint64_t id) {
-    return prefix_of(subscription) + id_text(id);
-}
-
-std::string index_of(std::uint32_t subscription, LetterState state, Cause cause) {
-    return std::string(index_prefix) + std::to_string(subscription) + "/" +
-           std::to_string(static_cast<int>(state)) + "/" + std::to_string(static_cast<int>(cause)) +
-           "/";
-}
-
-/// Reads a number and the character behind it.
-template <class Number>
-Number take_number(std::string_view& text) {
-    Number value{};
-    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
-    const auto used = static_cast<std::size_t>(read.ptr - text.data());
-    text.remove_prefix(std::min(text.size(), used + 1));
-    return value;
-}
 
 bool is_active(LetterState state) {
     return state == LetterState::open || state == LetterState::redriven;
@@ -55,7 +22,13 @@ bool is_active(LetterState state) {
 
 std::uint64_t bytes_of(const Letter& letter) {
     return letter.record.size() + letter.edited.size() + letter.error.size() +
-           letter.response.size() + letter.key.size() + history_bytes(letter.actions);
+           letter.response.size() + letter.key.size() + history_bytes(letter.actions) +
+           std::accumulate(letter.failing.begin(),
+                           letter.failing.end(),
+                           std::size_t{0},
+                           [](std::size_t sum, const auto& failed) {
+                               return sum + sizeof(failed.last_us) + failed.error.size();
+                           });
 }
 
 /// The last thing that happened to one that is over.
@@ -70,17 +43,6 @@ std::string format_brief(const Letter& letter) {
     }
     return std::to_string(letter.partition.value) + "/" + std::to_string(letter.offset.value) +
            "/" + std::to_string(letter.epoch) + "/" + letter.key;
-}
-
-LetterBrief parse_brief(std::string_view key, std::string_view value, LetterState state) {
-    LetterBrief brief{.state = state};
-    auto digits = key.substr(key.size() - std::min(key.size(), id_digits));
-    brief.id = take_number<std::uint64_t>(digits);
-    brief.partition = PartitionId{take_number<std::uint32_t>(value)};
-    brief.offset = Offset{take_number<std::uint64_t>(value)};
-    brief.epoch = take_number<std::uint32_t>(value);
-    brief.key = value;
-    return brief;
 }
 
 /// Two people, or a person and a job, may decide on one letter at a time: the first one counts, or
@@ -106,8 +68,8 @@ Result<void> LetterStore::restore() {
     MILLRACE_TRY(
         store_.visit_state(bytes_prefix, "", [this](std::string_view key, std::string_view value) {
             key.remove_prefix(bytes_prefix.size());
-            const auto subscription = take_number<std::uint32_t>(key);
-            bytes_[subscription] = take_number<std::uint64_t>(value);
+            const auto subscription = take_row_number<std::uint32_t>(key);
+            bytes_[subscription] = take_row_number<std::uint64_t>(value);
             return true;
         }));
     MILLRACE_TRY(const auto last, store_.get_state(sequence_key));
@@ -115,20 +77,20 @@ Result<void> LetterStore::restore() {
         (void)std::from_chars(last->data(), last->data() + last->size(), last_sequence_);
     }
     return store_.visit_state(
-        index_prefix, "", [this](std::string_view key, std::string_view value) {
-            key.remove_prefix(index_prefix.size());
-            const auto subscription = take_number<std::uint32_t>(key);
-            const auto state = static_cast<LetterState>(take_number<std::uint32_t>(key));
-            const auto cause = take_number<std::size_t>(key);
+        letter_index_prefix, "", [this](std::string_view key, std::string_view value) {
+            key.remove_prefix(letter_index_prefix.size());
+            const auto subscription = take_row_number<std::uint32_t>(key);
+            const auto state = static_cast<LetterState>(take_row_number<std::uint32_t>(key));
+            const auto cause = take_row_number<std::size_t>(key);
             ++counts_[{subscription, state}][cause % cause_count];
             if (!is_active(state)) {
                 // The earlier form has a brief there as well, and counts as old and small.
                 const bool is_earlier = value.find('/') < value.find(' ');
-                const auto time_us = is_earlier ? 0 : take_number<UnixMicros>(value);
-                const auto bytes = is_earlier ? 0 : take_number<std::uint64_t>(value);
+                const auto time_us = is_earlier ? 0 : take_row_number<UnixMicros>(value);
+                const auto bytes = is_earlier ? 0 : take_row_number<std::uint64_t>(value);
                 const Place place{.state = state, .cause = static_cast<Cause>(cause % cause_count)};
                 settled_[subscription].add(
-                    time_us, take_number<std::uint64_t>(key), {.place = place, .bytes = bytes});
+                    time_us, take_row_number<std::uint64_t>(key), {.place = place, .bytes = bytes});
             }
             return true;
         });
@@ -156,14 +118,15 @@ void LetterStore::drop_settled(std::uint32_t subscription) {
         const auto id = when.second;
         settled.drop_oldest();
         erase_index(subscription, oldest.place, id);
-        store_.erase_state(key_of(subscription, id));
+        store_.erase_state(letter_key(subscription, id));
     }
 }
 
 void LetterStore::put(std::uint32_t subscription, const Letter& letter) {
-    store_.put_state(key_of(subscription, letter.id), format_letter(letter));
-    store_.put_state(index_of(subscription, letter.state, letter.cause) + id_text(letter.id),
-                     format_brief(letter));
+    store_.put_state(letter_key(subscription, letter.id), format_letter(letter));
+    store_.put_state(
+        letter_index(subscription, letter.state, letter.cause) + letter_id_text(letter.id),
+        format_brief(letter));
     ++counts_[{subscription, letter.state}][static_cast<std::size_t>(letter.cause)];
     if (is_active(letter.state)) {
         put_bytes(subscription, bytes_[subscription] + bytes_of(letter));
@@ -182,7 +145,7 @@ void LetterStore::put_bytes(std::uint32_t subscription, std::uint64_t bytes) {
 }
 
 void LetterStore::erase_index(std::uint32_t subscription, Place place, std::uint64_t id) {
-    store_.erase_state(index_of(subscription, place.state, place.cause) + id_text(id));
+    store_.erase_state(letter_index(subscription, place.state, place.cause) + letter_id_text(id));
     auto& count = counts_[{subscription, place.state}][static_cast<std::size_t>(place.cause)];
     count -= std::min<std::uint64_t>(count, 1);
 }
@@ -211,6 +174,7 @@ Result<Letter> LetterStore::change(const LetterChangeCommand& command) {
     }
     erase_brief(command.subscription, letter);
     letter.state = command.state;
+    conclude_tries(letter);
     letter.actions.push_back(command.action);
     trim_history(letter.actions);
     if (command.cause != Cause::none) {
@@ -230,80 +194,26 @@ Result<Letter> LetterStore::change(const LetterChangeCommand& command) {
     return letter;
 }
 
+Result<void> LetterStore::retry(const LetterRetryCommand& command) {
+    MILLRACE_TRY(auto letter, load(command.subscription, command.id));
+    if (letter.state != LetterState::redriven) {
+        return fail(Errc::invalid_argument,
+                    "dead letter " + std::to_string(letter.id) +
+                        " is not redriven any more: a failure of it came too late");
+    }
+    erase_brief(command.subscription, letter);
+    ++letter.tries;
+    note_failure(letter.failing, command.failed);
+    put(command.subscription, letter);
+    return ok();
+}
+
 Result<Letter> LetterStore::load(std::uint32_t subscription, std::uint64_t id) const {
-    MILLRACE_TRY(const auto value, store_.get_state(key_of(subscription, id)));
+    MILLRACE_TRY(const auto value, store_.get_state(letter_key(subscription, id)));
     if (!value) {
         return fail(Errc::unknown_letter, "there is no dead letter " + std::to_string(id));
     }
     return parse_letter(*value);
-}
-
-Result<void> LetterStore::visit_active(std::uint32_t subscription,
-                                       const std::function<bool(const LetterBrief&)>& visit) const {
-    for (const auto state : {LetterState::open, LetterState::redriven}) {
-        const auto prefix = std::string(index_prefix) + std::to_string(subscription) + "/" +
-                            std::to_string(static_cast<int>(state)) + "/";
-        bool wants_more = true;
-        MILLRACE_TRY(
-            store_.visit_state(prefix, "", [&](std::string_view key, std::string_view value) {
-                wants_more = visit(parse_brief(key, value, state));
-                return wants_more;
-            }));
-        if (!wants_more) {
-            break;
-        }
-    }
-    return ok();
-}
-
-Result<std::vector<std::uint64_t>> LetterStore::candidates(std::uint32_t subscription,
-                                                           const LetterQuery& query) const {
-    std::vector<std::uint64_t> ids;
-    const auto collect = [&](const std::string& prefix) {
-        std::size_t count = 0;
-        return store_.visit_state(prefix,
-                                  prefix + id_text(query.after_id + 1),
-                                  [&](std::string_view key, std::string_view) {
-                                      auto digits = key.substr(key.size() - id_digits);
-                                      ids.push_back(take_number<std::uint64_t>(digits));
-                                      return ++count < examined_max;
-                                  });
-    };
-    if (!query.state) {
-        MILLRACE_TRY(collect(prefix_of(subscription)));
-        return ids;
-    }
-    for (std::size_t number = 0; number < cause_count; ++number) {
-        const auto cause = static_cast<Cause>(number);
-        if (query.cause.value_or(cause) != cause) {
-            continue;
-        }
-        MILLRACE_TRY(collect(index_of(subscription, *query.state, cause)));
-    }
-    std::ranges::sort(ids);
-    ids.resize(std::min<std::size_t>(ids.size(), examined_max));
-    return ids;
-}
-
-Result<LetterPage> LetterStore::find(std::uint32_t subscription,
-                                     const LetterQuery& query,
-                                     const std::function<bool(const Letter&)>& is_wanted) const {
-    MILLRACE_TRY(const auto ids, candidates(subscription, query));
-    LetterPage page;
-    page.is_end = ids.size() < examined_max;
-    for (const auto id : ids) {
-        if (page.letters.size() == query.limit) {
-            page.is_end = false;
-            break;
-        }
-        page.examined_upto = id;
-        MILLRACE_TRY(auto letter, load(subscription, id));
-        const bool has_cause = !query.cause || letter.cause == *query.cause;
-        if (has_cause && is_wanted(letter)) {
-            page.letters.push_back(std::move(letter));
-        }
-    }
-    return page;
 }
 
 LetterStore::Counts LetterStore::counts(std::uint32_t subscription, LetterState state) const {
@@ -313,8 +223,9 @@ LetterStore::Counts LetterStore::counts(std::uint32_t subscription, LetterState 
 
 void LetterStore::erase_all(std::uint32_t subscription) {
     std::vector<std::string> keys;
-    for (const auto& prefix : {prefix_of(subscription),
-                               std::string(index_prefix) + std::to_string(subscription) + "/"}) {
+    for (const auto& prefix :
+         {letter_prefix(subscription),
+          std::string(letter_index_prefix) + std::to_string(subscription) + "/"}) {
         const auto visited =
             store_.visit_state(prefix, "", [&keys](std::string_view key, std::string_view) {
                 keys.emplace_back(key);

@@ -50,6 +50,8 @@ class LetterStore {
     std::uint64_t open(std::uint32_t subscription, Letter letter);
     /// In `apply` only. Errors: unknown_letter.
     [[nodiscard]] Result<Letter> change(const LetterChangeCommand& command);
+    /// In `apply` only. Errors: unknown_letter; invalid_argument for one that is not redriven.
+    [[nodiscard]] Result<void> retry(const LetterRetryCommand& command);
 
     [[nodiscard]] Result<Letter> load(std::uint32_t subscription, std::uint64_t id) const;
     /// Letters that are open or redriven, until `visit` returns false.
@@ -80,9 +82,22 @@ class LetterStore {
     static constexpr std::uint32_t examined_max = 1'000;
 
   private:
+    /// Sees a letter; false: no more.
+    using Visit = std::function<bool(Letter letter)>;
+    /// In the order of their ids, without looking at those of other states and causes. True where
+    /// there are none behind those that were seen.
+    [[nodiscard]] Result<bool> visit_indexed(std::uint32_t subscription,
+                                             const LetterQuery& query,
+                                             const Visit& visit) const;
+    /// The same over all letters, each row read once.
+    [[nodiscard]] Result<bool> visit_rows(std::uint32_t subscription,
+                                          const LetterQuery& query,
+                                          const Visit& visit) const;
     /// Ids after `query.after_id` in order, at most `examined_max`.
     [[nodiscard]] Result<std::vector<std::uint64_t>> candidates(std::uint32_t subscription,
                                                                 const LetterQuery& query) const;
+    /// Whether most letters have the state and the cause of the query.
+    [[nodiscard]] bool wants_most(std::uint32_t subscription, const LetterQuery& query) const;
     /// Where a letter's brief lies.
     struct Place {
         LetterState state = LetterState::open;

@@ -8,11 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "broker/delivery/progress/failed_attempts.hpp"
 #include "broker/delivery/subscriptions.hpp"
 
 namespace millrace::broker::delivery {
 
 enum class LetterState : std::uint8_t { open = 0, redriven = 1, resolved = 2, discarded = 3 };
+inline constexpr auto last_letter_state = LetterState::discarded;
 
 struct LetterAction {
     UnixMicros time_us = 0;
@@ -37,7 +39,8 @@ struct Letter {
     Cause cause = Cause::none;
     std::string error;
     std::string response;
-    std::uint32_t attempts = 0;
+    std::uint32_t attempts = 0;  ///< until it was opened, or opened again
+    std::uint32_t tries = 0;     ///< that failed since it was redriven
     UnixMicros first_failure_us = 0;
     UnixMicros last_failure_us = 0;
     UnixMicros append_time_us = 0;
@@ -45,8 +48,9 @@ struct Letter {
     LetterState state = LetterState::open;
     std::uint32_t parked_behind = 0;
     std::vector<LetterAction> actions;
-    std::vector<std::byte> record;  ///< the plain record, untouched
-    std::vector<std::byte> edited;  ///< what goes out instead, when somebody has mended it
+    std::vector<FailedAttempts> failing;  ///< why its tries failed, the newest last
+    std::vector<std::byte> record;        ///< the plain record, untouched
+    std::vector<std::byte> edited;        ///< what goes out instead, when somebody has mended it
 
     /// As a person sees it, beside topic and index.
     [[nodiscard]] Offset shown_offset() const { return origin_offset.value_or(offset); }

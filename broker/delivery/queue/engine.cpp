@@ -11,6 +11,13 @@
 // What is durable, the definition and the partitions.
 
 namespace millrace::broker::delivery {
+namespace {
+
+std::string circuit_key(std::uint32_t subscription) {
+    return std::string(circuit_prefix) + std::to_string(subscription);
+}
+
+}  // namespace
 
 Engine::Engine(const Surroundings& surroundings, std::shared_ptr<const SubscriptionInfo> info)
     : shard_(surroundings.shard),
@@ -42,7 +49,17 @@ void Engine::restore_progress(PartitionId partition,
     }
 }
 
+void Engine::restore_circuit(std::string_view row) {
+    if (const auto restored = circuit_log_.restore(row); !restored) {
+        log_error("delivery",
+                  "subscription " + std::to_string(info_->id) + ": " + restored.error().text);
+    }
+}
+
 void Engine::write_state(storage::StateWriter& state) {
+    if (const auto row = circuit_log_.take_row(); !row.empty()) {
+        state.put(circuit_key(info_->id), row);
+    }
     for (auto& [partition, flow] : flows_) {
         flow.progress.write(row_prefix(partition), state);
     }
@@ -132,14 +149,11 @@ void Engine::apply(const LetterChangeCommand& command, const Letter& letter) {
         command.state == LetterState::resolved || command.state == LetterState::discarded;
     if (is_over) {
         letters_open_ -= std::min<std::uint64_t>(letters_open_, 1);
-        letter_failures_.erase(letter.id);
         go_on(letter.partition,
               letter.key,
               keys_.release_letter(letter.partition, letter.key, letter.id));
     } else if (command.state == LetterState::redriven) {
         redriven_.push_back(letter.id);
-    } else {
-        letter_failures_.erase(letter.id);
     }
     pump_soon();
 }
@@ -153,6 +167,7 @@ void Engine::start(std::shared_ptr<const SubscriptionInfo> info) {
             wait(partition, offset, {.due_us = retry.not_before_us, .is_retry = true, .key = {}});
         }
     }
+    resume_circuit();
     see_catalog(info_);
     take_letters([](PartitionId) { return true; });
     has_started_ = true;
@@ -270,6 +285,7 @@ void Engine::erase_state() {
     for (const auto& [partition, flow] : flows_) {
         erase_rows(partition);
     }
+    shard_.store().erase_state(circuit_key(info_->id));
     letters_.erase_all(info_->id);
     if (metrics_) {
         metrics_->clear();

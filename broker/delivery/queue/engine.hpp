@@ -14,6 +14,7 @@
 #include "broker/delivery/flight/item.hpp"
 #include "broker/delivery/flight/key_table.hpp"
 #include "broker/delivery/letters/letter_store.hpp"
+#include "broker/delivery/progress/circuit_log.hpp"
 #include "broker/delivery/progress/durable_progress.hpp"
 #include "broker/delivery/progress/settled_runs.hpp"
 #include "broker/delivery/queue/permit_office.hpp"
@@ -59,10 +60,12 @@ class Engine {
     // Recovery and commands.
     /// `suffix` is what follows the partition in the row's key.
     void restore_progress(PartitionId partition, std::string_view suffix, std::string_view row);
+    void restore_circuit(std::string_view row);
     void write_state(storage::StateWriter& state);
     void apply(const SettleCommand& command);
     void apply(const RetryCommand& command);
     void apply(const LetterOpenCommand& command, std::uint64_t id);
+    void apply(const CircuitCommand& command) { circuit_log_.add(command.change); }
     void apply(const LetterChangeCommand& command, const Letter& letter);
     /// Recovery is over: the keys of open letters are busy, redriven ones go out, retries wait for
     /// their time.
@@ -258,6 +261,10 @@ class Engine {
     /// False when it is all of the subscription that fails.
     [[nodiscard]] bool stop_part(SessionId session, const Nack& nack);
     void close_circuit();
+    void probe_after(Duration delay);
+    /// The newest change of the circuit outlives this life.
+    void keep_circuit_change();
+    void resume_circuit();
     void propose(const Command& command,
                  const std::shared_ptr<Pending>& pending,
                  std::function<void()> applied);
@@ -282,7 +289,11 @@ class Engine {
                        const Nack& nack,
                        Cause cause,
                        const std::shared_ptr<Pending>& pending);
-    void retry_letter(const Item& item, Duration delay);
+    void retry_letter(const Item& item,
+                      const Nack& nack,
+                      Duration delay,
+                      const std::shared_ptr<Pending>& pending);
+    [[nodiscard]] std::optional<std::uint32_t> known_epoch(PartitionId partition) const;
     /// Keys of open letters are busy, redriven ones go out. What a seek delivers anew is no letter
     /// any more. Letters of partitions that are not taken stay as they are, on their way or not.
     void take_letters(const std::function<bool(PartitionId)>& is_taken);
@@ -350,7 +361,6 @@ class Engine {
     KeyTable keys_;
 
     std::deque<std::uint64_t> redriven_;  ///< letters on their way; read when their turn comes
-    std::unordered_map<std::uint64_t, std::uint32_t> letter_failures_;  ///< since the redrive
     std::uint64_t letters_open_ = 0;
 
     Flights flights_;
@@ -358,6 +368,7 @@ class Engine {
     SessionId last_served_ = 0;
     std::uint64_t last_delivery_ = 0;
     CircuitBreaker circuit_;
+    CircuitLog circuit_log_;
     std::uint64_t circuit_round_ = 0;  ///< a timer of an earlier one is void
     StoppedParts parts_;
     std::optional<UnixMicros> drained_us_;

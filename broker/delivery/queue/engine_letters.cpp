@@ -85,12 +85,7 @@ void Engine::open_letter(Item item,
         letter.correlation_id = std::string(id.substr(0, letter_correlation_bytes_max));
     }
     if (const auto* const retry = flow_of(item.partition).progress.find_retry(item.offset)) {
-        for (const auto& failed : retry->reasons) {
-            letter.actions.push_back({.time_us = failed.last_us,
-                                      .action = "failed",
-                                      .by = "broker",
-                                      .text = describe(failed)});
-        }
+        append_failures(letter.actions, retry->reasons);
     }
     letter.actions.push_back({.time_us = now,
                               .action = letter_opened,
@@ -129,27 +124,50 @@ void Engine::change_letter(const Item& item,
             });
 }
 
-void Engine::retry_letter(const Item& item, Duration delay) {
-    // After a restart it is still redriven, and goes out again with a fresh budget.
-    letter_failures_[*item.letter] = item.attempts - item.attempts_before;
-    wheel_.add(shard_.runtime().clock().steady_now() + delay,
-               {.partition = item.partition, .number = *item.letter, .is_letter = true});
-    arm();
+void Engine::retry_letter(const Item& item,
+                          const Nack& nack,
+                          Duration delay,
+                          const std::shared_ptr<Pending>& pending) {
+    const WaitRef ref{.partition = item.partition, .number = *item.letter, .is_letter = true};
+    const auto wait = [this, ref, delay] {
+        wheel_.add(shard_.runtime().clock().steady_now() + delay, ref);
+        arm();
+    };
+    if (is_outage(nack.cause)) {
+        wait();
+        return;
+    }
+    const LetterRetryCommand command{
+        .subscription = info_->id,
+        .id = *item.letter,
+        .failed = {.last_us = shard_.runtime().clock().unix_now(),
+                   .cause = nack.cause,
+                   .error = nack.error.substr(0, failed_error_bytes_max)}};
+    propose(command, pending, [this, wait, ref, epoch = known_epoch(ref.partition)] {
+        // A seek in between has made it ready already, or let go of it.
+        const auto now = known_epoch(ref.partition);
+        if (!now || now == epoch) {
+            wait();
+        }
+    });
+}
+
+std::optional<std::uint32_t> Engine::known_epoch(PartitionId partition) const {
+    const auto found = flows_.find(partition);
+    return found == flows_.end() ? std::nullopt : std::optional(found->second.progress.epoch());
 }
 
 Item Engine::item_of(const Letter& letter) const {
-    const auto failures = letter_failures_.find(letter.id);
-    return {
-        .partition = letter.partition,
-        .offset = letter.offset,
-        .append_time_us = letter.append_time_us,
-        .attempts = letter.attempts + (failures == letter_failures_.end() ? 0 : failures->second),
-        .attempts_before = letter.attempts,
-        .first_failure_us = letter.first_failure_us,
-        .times = {},
-        .key = letter.key,
-        .letter = letter.id,
-        .record = letter.edited.empty() ? letter.record : letter.edited};
+    return {.partition = letter.partition,
+            .offset = letter.offset,
+            .append_time_us = letter.append_time_us,
+            .attempts = letter.attempts + letter.tries,
+            .attempts_before = letter.attempts,
+            .first_failure_us = letter.first_failure_us,
+            .times = {},
+            .key = letter.key,
+            .letter = letter.id,
+            .record = letter.edited.empty() ? letter.record : letter.edited};
 }
 
 void Engine::take_letters(const std::function<bool(PartitionId)>& is_taken) {
@@ -169,7 +187,6 @@ void Engine::take_letters(const std::function<bool(PartitionId)>& is_taken) {
         if (is_kept) {
             return true;
         }
-        letter_failures_.erase(letter.id);
         if (is_superseded(letter.partition, letter.offset, letter.epoch)) {
             redelivered.push_back(letter.id);
             return true;

@@ -16,10 +16,6 @@ constexpr std::size_t runs_max = 16'384;  ///< in one command, which stays far b
 constexpr Duration quiet_interval{100'000};
 constexpr Duration part_delay{1'000'000};  ///< of a record of a stopped part that names no delay
 
-bool is_outage(Cause cause) {
-    return cause == Cause::outage || cause == Cause::authorization || cause == Cause::configuration;
-}
-
 }  // namespace
 
 ProgressKey Engine::progress_key(PartitionId partition) {
@@ -261,7 +257,7 @@ void Engine::retry_item(Item item, const Nack& nack, const std::shared_ptr<Pendi
     const auto delay = nack.delay ? std::chrono::duration_cast<Duration>(*nack.delay)
                                   : backoff(nack.cause, item.attempts - item.attempts_before);
     if (item.letter) {
-        retry_letter(item, delay);
+        retry_letter(item, nack, delay, pending);
         return;
     }
     flush_settlings(item.partition);
@@ -312,13 +308,21 @@ void Engine::trip(const Nack& nack) {
     if (circuit_.state() == Circuit::open) {
         return;
     }
-    const auto& clock = shard_.runtime().clock();
-    const auto delay =
-        circuit_.trip(nack.cause, nack.error.substr(0, letter_text_bytes_max), clock.unix_now());
+    const bool opens = circuit_.state() == Circuit::closed;
+    const auto delay = circuit_.trip(nack.cause,
+                                     nack.error.substr(0, letter_text_bytes_max),
+                                     shard_.runtime().clock().unix_now());
     metrics_->note_circuit(circuit_.state());
     log_warning("delivery",
                 info_->name + ": circuit open for " + std::to_string(delay.count() / 1000) +
                     " ms, " + circuit_.reason());
+    if (opens) {
+        keep_circuit_change();
+    }
+    probe_after(delay);
+}
+
+void Engine::probe_after(Duration delay) {
     shard_.runtime().run_after(delay, [this, alive = is_alive_, round = ++circuit_round_] {
         if (*alive && round == circuit_round_ &&
             circuit_.allow_probe(shard_.runtime().clock().unix_now())) {
@@ -329,10 +333,24 @@ void Engine::trip(const Nack& nack) {
     });
 }
 
+void Engine::keep_circuit_change() {
+    propose(CircuitCommand{.subscription = info_->id, .change = circuit_.changes().back()},
+            nullptr,
+            [] {});
+}
+
 void Engine::close_circuit() {
     if (circuit_.close(shard_.runtime().clock().unix_now())) {
         metrics_->note_circuit(circuit_.state());
         log_info("delivery", info_->name + ": the target answers again, circuit closed");
+        keep_circuit_change();
+    }
+}
+
+void Engine::resume_circuit() {
+    if (const auto delay = circuit_.resume(circuit_log_.changes())) {
+        log_info("delivery", info_->name + ": circuit still open, " + circuit_.reason());
+        probe_after(*delay);
     }
 }
 

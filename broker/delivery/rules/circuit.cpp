@@ -8,6 +8,16 @@ namespace {
 
 constexpr Duration delay_min{1'000'000};
 
+std::string reason_of(Cause cause, const std::string& text) {
+    return std::string(name_of(cause)) + ": " + text;
+}
+
+/// To a probe, or back from one that has failed.
+bool is_probe(const CircuitChange& change) {
+    return change.to == Circuit::half_open ||
+           (change.from == Circuit::half_open && change.to == Circuit::open);
+}
+
 }  // namespace
 
 void CircuitBreaker::change(Circuit to, std::string reason, UnixMicros now) {
@@ -17,16 +27,34 @@ void CircuitBreaker::change(Circuit to, std::string reason, UnixMicros now) {
                         .cause = cause_,
                         .reason = std::move(reason)});
     if (changes_.size() > changes_max) {
-        changes_.pop_front();
+        drop_one();
     }
+}
+
+void CircuitBreaker::drop_one() {
+    const auto probe = std::ranges::find_if(changes_, is_probe);
+    changes_.erase(probe == changes_.end() ? changes_.begin() : probe);
 }
 
 Duration CircuitBreaker::trip(Cause cause, std::string reason, UnixMicros now) {
     cause_ = cause;
-    reason_ = std::string(name_of(cause)) + ": " + reason;
+    reason_ = reason_of(cause, reason);
     delay_ = delay_.count() == 0 ? delay_min : delay_ * 2;
     delay_ = std::min(delay_, std::max(probe_interval_max_, Duration{1'000}));
     change(Circuit::open, std::move(reason), now);
+    return delay_;
+}
+
+std::optional<Duration> CircuitBreaker::resume(const std::deque<CircuitChange>& changes) {
+    changes_ = changes;
+    if (changes_.empty() || changes_.back().to == Circuit::closed) {
+        return std::nullopt;
+    }
+    const auto& last = changes_.back();
+    state_ = Circuit::open;
+    cause_ = last.cause;
+    reason_ = reason_of(last.cause, last.reason);
+    delay_ = std::min(delay_min, std::max(probe_interval_max_, Duration{1'000}));
     return delay_;
 }
 

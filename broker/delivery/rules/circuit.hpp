@@ -1,6 +1,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 
 #include "broker/delivery/subscriptions.hpp"
@@ -21,6 +22,9 @@ class CircuitBreaker {
     bool allow_probe(UnixMicros now);
     /// The target has answered: it is there. True when the circuit was not closed.
     bool close(UnixMicros now);
+    /// As an earlier life has left it: its changes, the newest last. Where it was open it is open
+    /// again; returns how long to wait before a probe then.
+    [[nodiscard]] std::optional<Duration> resume(const std::deque<CircuitChange>& changes);
     void limit_probe_interval(Duration probe_interval_max) {
         probe_interval_max_ = probe_interval_max;
     }
@@ -30,13 +34,15 @@ class CircuitBreaker {
     [[nodiscard]] std::size_t in_flight_max(std::size_t window) const;
     /// Empty when closed; else the cause and what the target said.
     [[nodiscard]] const std::string& reason() const { return reason_; }
-    /// The newest last, at most `changes_max`.
+    /// The newest last, at most `changes_max`: of more the oldest probes go first, so that a long
+    /// outage does not hide how it began.
     [[nodiscard]] const std::deque<CircuitChange>& changes() const { return changes_; }
 
     static constexpr std::size_t changes_max = 32;
 
   private:
     void change(Circuit to, std::string reason, UnixMicros now);
+    void drop_one();
 
     Circuit state_ = Circuit::closed;
     Duration delay_{0};

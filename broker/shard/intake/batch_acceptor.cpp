@@ -264,7 +264,8 @@ Result<void> BatchAcceptor::append(const Candidate& candidate, EventFilter::Judg
     queues_.batches.add({.header = header,
                          .bytes = bytes,
                          .sent_record_count = sent,
-                         .criticality = candidate.criticality},
+                         .criticality = candidate.criticality,
+                         .latency_us = traffic_.latency_us(candidate.catalog, candidate.id)},
                         candidate.waiter);
     const auto proposal = queues_.batches.current_proposal();
     if (candidate.producer.producer_id >= 0) {

@@ -64,8 +64,7 @@ Result<void> BatchAcceptor::restore() {
         store_->visit_state(key_prefix, "", [&](std::string_view key, std::string_view value) {
             const PartitionId id{
                 static_cast<std::uint32_t>(std::stoul(std::string(key.substr(key_prefix.size()))))};
-            auto& partition = partitions_[id];
-            outcome = producers_of(id, partition).parse(value);
+            outcome = producers_of(id, partitions_[id]).parse(value);
             return outcome.has_value();
         }));
     dirty_.clear();

@@ -13,6 +13,23 @@ namespace {
 /// An entry stays well below a commit, so that several groups fit into one.
 constexpr std::size_t entry_bytes_max = 1_MiB;
 
+std::uint64_t micros_between(SteadyTime begin, SteadyTime end) {
+    return static_cast<std::uint64_t>((end - begin).count());
+}
+
+/// All of one entry, by one look at the clock.
+void answer(const std::vector<PublishQueue::Waiter>& waiters) {
+    const auto* const clock = waiters.empty() ? nullptr : waiters.front().call->clock;
+    const auto now = clock == nullptr ? SteadyTime{} : clock->steady_now();
+    for (const auto& waiter : waiters) {
+        const bool is_acked = waiter.call->outcomes[waiter.index].code == Errc::ok;
+        if (waiter.latency_us != nullptr && is_acked) {
+            waiter.latency_us->observe(micros_between(waiter.call->begin, now));
+        }
+        waiter.call->end_one(now);
+    }
+}
+
 }  // namespace
 
 void PublishCall::refuse(std::size_t index, const Error& error) {
@@ -23,10 +40,13 @@ void PublishCall::refuse(std::size_t index, const Error& error) {
 }
 
 void PublishCall::end_one() {
+    end_one(clock == nullptr || outstanding > 1 ? begin : clock->steady_now());
+}
+
+void PublishCall::end_one(SteadyTime now) {
     if (--outstanding == 0) {
         if (latency_us != nullptr) {
-            const auto time = clock->steady_now() - begin;
-            latency_us->observe(static_cast<std::uint64_t>(time.count()));
+            latency_us->observe(micros_between(begin, now));
         }
         done(std::move(outcomes), std::move(text));
     }
@@ -42,6 +62,7 @@ std::span<std::byte> PublishQueue::extend(std::size_t bytes, Waiter waiter) {
 
 void PublishQueue::add(const Batch& batch, Waiter waiter) {
     const auto run_bytes = batch.header.run_bytes();
+    waiter.latency_us = batch.latency_us;
     const auto out = extend(run_bytes, std::move(waiter));
     store_batch_header(out, batch.header);
     const auto copy = out.subspan(BatchHeader::bytes);
@@ -107,9 +128,7 @@ void PublishQueue::store(std::uint64_t number) {
     const std::vector<Waiter> answered(std::make_move_iterator(first),
                                        std::make_move_iterator(waiting.waiters.end()));
     waiting.waiters.erase(first, waiting.waiters.end());
-    for (const auto& waiter : answered) {
-        waiter.call->end_one();
-    }
+    answer(answered);
 }
 
 void PublishQueue::note_leader_acks(Waiting& waiting, std::size_t count) const {
@@ -131,15 +150,16 @@ void PublishQueue::end(const Entry& entry, const Result<RaftIndex>& result) {
     if (node.empty()) {
         return;
     }
+    const auto& waiting = node.mapped();
     if (!result && leader_acks_.unconfirmed != nullptr) {
-        leader_acks_.unconfirmed->add(node.mapped().acked);
+        leader_acks_.unconfirmed->add(waiting.acked);
     }
-    for (const auto& waiter : node.mapped().waiters) {
+    for (const auto& waiter : waiting.waiters) {
         if (!result) {
             waiter.call->refuse(waiter.index, result.error());
         }
-        waiter.call->end_one();
     }
+    answer(waiting.waiters);
 }
 
 }  // namespace millrace::broker

@@ -28,6 +28,8 @@ struct PublishCall {
     void refuse(std::size_t index, const Error& error);
     /// One batch has its outcome; the last one answers.
     void end_one();
+    /// The same, by a look at the clock that others share.
+    void end_one(SteadyTime now);
 };
 
 /// Batches of one turn on their way into one entry, and calls that wait for entries under way.
@@ -41,6 +43,7 @@ class PublishQueue {
         std::shared_ptr<PublishCall> call;
         std::size_t index = 0;
         Durability durability = Durability::majority;
+        Histogram* latency_us = nullptr;  ///< of the batch's topic
 
         /// Waits for what the topic asks for, and says so in the outcome.
         void wait_as(const TopicInfo& topic) {
@@ -77,6 +80,7 @@ class PublishQueue {
         std::span<const std::byte> bytes;
         std::uint32_t sent_record_count = 0;  ///< as its producer sent it
         Criticality criticality = Criticality::standard;
+        Histogram* latency_us = nullptr;  ///< notes the time from its publish until it is answered
     };
     /// Copies a batch behind the ones of this turn, with its header and base offset.
     void add(const Batch& batch, Waiter waiter);

@@ -92,6 +92,23 @@ TEST_F(ShardTest, CountsWhatComesInByTopic) {
               static_cast<double>(ShardFixture::batch_of("three").size()));
 }
 
+TEST_F(ShardTest, TimeFromPublishToAckIsCountedByTopic) {
+    const auto& latency =
+        fixture.metrics->histogram("millrace_topic_publish_latency_us", "", {{"topic", "a.b"}});
+    const auto answer = fixture.publish(partition, ShardFixture::batch_of("one", 7, 0));
+    fixture.clock.advance(std::chrono::milliseconds{3});
+    EXPECT_EQ(latency.count(), 0U) << "nothing is acked yet";
+    fixture.runtime->run_until_idle();
+    ASSERT_TRUE(answer->is_there);
+    EXPECT_EQ(latency.count(), 1U);
+    EXPECT_GE(latency.sum(), 3'000U);
+    (void)fixture.publish_now(partition, ShardFixture::batch_of("one", 7, 0));
+    EXPECT_EQ(latency.count(), 1U) << "a repeat was acked long ago";
+    fixture.disk.fail_call(0, EIO, storage::SimDisk::Failure::once);
+    EXPECT_NE(fixture.publish_now(partition, ShardFixture::batch_of("two")).outcome.code, Errc::ok);
+    EXPECT_EQ(latency.count(), 1U) << "nor is what was not acked";
+}
+
 TEST_F(ShardTest, AppendTimesDoNotGoDownWhenTheClockIsSetBackWhileAllIsSealed) {
     const auto before = fixture.publish_now(partition, ShardFixture::batch_of("one"));
     ASSERT_TRUE(fixture.shard->stop());

@@ -37,5 +37,24 @@ TEST(TopicTraffic, CountsTopicsBeyondItsLimitTogether) {
     EXPECT_EQ(counted("(others)"), beyond);
 }
 
+TEST(TopicTraffic, TimesTopicsBeyondItsLimitTogether) {
+    MetricsRegistry metrics;
+    TopicTraffic traffic(metrics);
+    for (std::uint32_t number = 0; number < TopicTraffic::topics_timed_max + 2; ++number) {
+        const PartitionId partition{number};
+        auto* const latency =
+            traffic.latency_us(view_of(partition, "t" + std::to_string(number)), partition);
+        ASSERT_NE(latency, nullptr);
+        latency->observe(1);
+    }
+    const auto timed = [&](const std::string& topic) {
+        return metrics.histogram("millrace_topic_publish_latency_us", "", {{"topic", topic}})
+            .count();
+    };
+    EXPECT_EQ(timed("t0"), 1U);
+    EXPECT_EQ(timed("(others)"), 2U);
+    EXPECT_EQ(traffic.latency_us(CatalogView{}, PartitionId{99'999}), nullptr);
+}
+
 }  // namespace
 }  // namespace millrace::broker

@@ -85,5 +85,47 @@ TEST(CircuitBreaker, OnlyTheLastChangesAreKept) {
     EXPECT_EQ(circuit.changes().back().time_us, 49);
 }
 
+TEST(CircuitBreaker, ALongOutageDoesNotHideHowItBegan) {
+    CircuitBreaker circuit;
+    (void)circuit.trip(Cause::outage, "connection refused", 1);
+    for (UnixMicros probe = 2; probe < 200; probe += 2) {
+        circuit.allow_probe(probe);
+        (void)circuit.trip(Cause::outage, "still refused", probe + 1);
+    }
+    ASSERT_EQ(circuit.changes().size(), CircuitBreaker::changes_max);
+    EXPECT_EQ(circuit.changes().front().time_us, 1);
+    EXPECT_EQ(circuit.changes().front().reason, "connection refused");
+    EXPECT_EQ(circuit.changes().back().time_us, 199);
+}
+
+TEST(CircuitBreaker, OneThatWasOpenIsOpenAgainAndProbesSoon) {
+    CircuitBreaker before;
+    before.limit_probe_interval(60s);
+    (void)before.trip(Cause::authorization, "key expired", 10);
+    CircuitBreaker circuit;
+    circuit.limit_probe_interval(60s);
+    EXPECT_EQ(circuit.resume(before.changes()), 1s);
+    EXPECT_EQ(circuit.state(), Circuit::open);
+    EXPECT_EQ(circuit.reason(), "authorization: key expired");
+    EXPECT_TRUE(circuit.allow_probe(20));
+    EXPECT_EQ(circuit.trip(Cause::authorization, "key expired", 30), 2s);
+    EXPECT_TRUE(circuit.allow_probe(40));
+    EXPECT_TRUE(circuit.close(50));
+    EXPECT_EQ(circuit.changes().front().time_us, 10);
+    EXPECT_EQ(circuit.changes().back().cause, Cause::authorization);
+}
+
+TEST(CircuitBreaker, OneThatWasClosedStaysSoAndKnowsItsPast) {
+    CircuitBreaker before;
+    (void)before.trip(Cause::outage, "out", 10);
+    before.close(20);
+    CircuitBreaker circuit;
+    EXPECT_EQ(circuit.resume(before.changes()), std::nullopt);
+    EXPECT_EQ(circuit.state(), Circuit::closed);
+    EXPECT_TRUE(circuit.reason().empty());
+    EXPECT_EQ(circuit.changes().size(), 2U);
+    EXPECT_EQ(CircuitBreaker().resume({}), std::nullopt);
+}
+
 }  // namespace
 }  // namespace millrace::broker::delivery

@@ -197,5 +197,131 @@ TEST(FailedAttempts, OfManyReasonsTheNewestStay) {
     EXPECT_EQ(reasons.back().error, std::to_string(failed_reasons_max));
 }
 
+/// A circuit outlives the broker.
+class EngineCircuit : public testing::EngineWorld {
+  protected:
+    EngineCircuit() {
+        SubscriptionInfo info;
+        info.probe_interval_max_ms = 5'000;
+        const auto partition = fixture_.make_topic("a.b").front();
+        create(info);
+        publish(partition, {{.key = "K"}, {.key = "L"}});
+        inbox = open(1);
+        for (const auto& got : inbox->take()) {
+            nack(1, got, Cause::outage, "connection refused");
+        }
+    }
+    std::shared_ptr<testing::Inbox> inbox;
+};
+
+TEST_F(EngineCircuit, IsOpenAfterARestartAndTellsSinceWhen) {
+    const auto opened = progress().circuit_changes.front();
+    restart();
+    EXPECT_EQ(progress().circuit, Circuit::open);
+    EXPECT_EQ(progress().reason, "outage: connection refused");
+    ASSERT_THAT(progress().circuit_changes, SizeIs(1));
+    EXPECT_EQ(progress().circuit_changes.front().time_us, opened.time_us);
+    inbox = open(2);
+    EXPECT_THAT(inbox->take(), IsEmpty()) << "nothing goes out until a probe may";
+    pass(2s);
+    const auto probe = inbox->take();
+    ASSERT_THAT(probe, SizeIs(1));
+    ack(2, probe);
+    EXPECT_EQ(progress().circuit, Circuit::closed);
+    EXPECT_THAT(inbox->take(), SizeIs(1));
+}
+
+TEST_F(EngineCircuit, WhatItDidIsKnownBehindACheckpointAndAnotherRestart) {
+    pass(2s);
+    ack(1, inbox->take());
+    ASSERT_EQ(progress().circuit, Circuit::closed);
+    ASSERT_TRUE(fixture_.shard->store().checkpoint());
+    for (int life = 0; life < 2; ++life) {
+        restart();
+        EXPECT_EQ(progress().circuit, Circuit::closed);
+        const auto changes = progress().circuit_changes;
+        ASSERT_THAT(changes, SizeIs(2)) << "opened and closed; the probe between was memory";
+        EXPECT_EQ(changes[0].reason, "connection refused");
+        EXPECT_EQ(changes[1].to, Circuit::closed);
+    }
+}
+
+/// A letter that was redriven and fails again, and comes again by itself.
+class EngineLetterTries : public testing::EngineWorld {
+  protected:
+    EngineLetterTries() {
+        SubscriptionInfo info;
+        info.attempts_max = 3;
+        info.ack_timeout_ms = 3'600'000;
+        const auto partition = fixture_.make_topic("a.b").front();
+        create(info);
+        publish(partition, {{.key = "K"}});
+        inbox = open(1);
+        nack(1, inbox->take().at(0), Cause::mapping, "no product");
+        change(LetterEdit::Kind::redrive);
+    }
+    void change(LetterEdit::Kind kind) {
+        delivery_->letters().change({.query = {.subscription = "sink"},
+                                     .ids = {letters().at(0).id},
+                                     .by = "me",
+                                     .reason = "try"},
+                                    {.kind = kind},
+                                    [](const auto& done) { ASSERT_TRUE(done); });
+        run();
+    }
+    /// The next delivery, nacked for a reason that goes by.
+    testing::Inbox::Got fail_once(SessionId session, const std::string& error) {
+        pass(60s);
+        const auto got = inbox->take();
+        EXPECT_THAT(got, SizeIs(1));
+        nack(session, got.at(0), Cause::transient, error);
+        return got.at(0);
+    }
+    [[nodiscard]] std::vector<std::string> history() const {
+        std::vector<std::string> lines;
+        const auto shown = delivery_->letters().show("sink", letters().at(0).id);
+        EXPECT_TRUE(shown);
+        for (const auto& action : shown.value().actions) {
+            lines.push_back(action.action + ": " + action.text);
+        }
+        return lines;
+    }
+    std::shared_ptr<testing::Inbox> inbox;
+};
+
+TEST_F(EngineLetterTries, TheirReasonsAreInItsHistoryBeforeItIsOver) {
+    EXPECT_EQ(fail_once(1, "busy").attempt, 2U);
+    EXPECT_EQ(fail_once(1, "busy").attempt, 3U);
+    EXPECT_THAT(history(),
+                ElementsAre("opened: mapping", "redriven: try", "failed: 2 times transient: busy"));
+    EXPECT_EQ(letters().at(0).attempts, 3U);
+    pass(60s);
+    ack(1, inbox->take());
+    EXPECT_THAT(
+        history(),
+        ElementsAre(
+            "opened: mapping", "redriven: try", "failed: 2 times transient: busy", "resolved: "));
+}
+
+TEST_F(EngineLetterTries, CountOnAfterARestart) {
+    (void)fail_once(1, "busy");
+    (void)fail_once(1, "still busy");
+    restart();
+    inbox = open(2);
+    const auto third = fail_once(2, "busy to the end");
+    EXPECT_EQ(third.attempt, 4U);
+    EXPECT_EQ(third.tries, 3U);
+    EXPECT_EQ(letters().at(0).state, LetterState::open) << "three tries are the budget";
+    EXPECT_EQ(letters().at(0).attempts, 4U);
+    EXPECT_THAT(history(),
+                ElementsAre("opened: mapping",
+                            "redriven: try",
+                            "failed: transient: busy",
+                            "failed: transient: still busy",
+                            "failed again: busy to the end"));
+    change(LetterEdit::Kind::redrive);
+    EXPECT_EQ(inbox->take().at(0).tries, 1U) << "a redrive has a budget of its own";
+}
+
 }  // namespace
 }  // namespace millrace::broker::delivery

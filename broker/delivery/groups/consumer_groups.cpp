@@ -1,4 +1,4 @@
-#include "broker/delivery/consumer_groups.hpp"
+#include "broker/delivery/groups/consumer_groups.hpp"
 
 #include <algorithm>
 #include <tuple>
@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/catalog/catalog_service.hpp"
-#include "broker/delivery/consumer_groups_impl.hpp"
+#include "broker/delivery/groups/consumer_groups_impl.hpp"
 #include "client/wire/partitioner.hpp"
 #include "storage/base/logging.hpp"
 

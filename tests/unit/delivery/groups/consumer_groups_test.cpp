@@ -1,4 +1,4 @@
-#include "broker/delivery/consumer_groups.hpp"
+#include "broker/delivery/groups/consumer_groups.hpp"
 
 #include <gmock/gmock.h>
 
@@ -11,6 +11,7 @@ namespace millrace::broker::delivery {
 namespace {
 
 using namespace std::chrono_literals;
+using broker::testing::ShardFixture;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -22,6 +23,7 @@ class ConsumerGroupsTest : public ::testing::Test {
         : fixture_(1, [this](Shard& shard) {
               delivery_.reset();
               delivery_ = make_delivery_shard(shard, table_);
+              table_.shards = {delivery_.get()};
           }) {
         partitions_ = fixture_.make_topic("a.b", 2);
     }
@@ -183,6 +185,25 @@ TEST_F(ConsumerGroupsTest, OffsetsGoWithTheirTopicAndTheGroupWithThem) {
     const auto row = fixture_.shard->store().get_state("o/g");
     ASSERT_TRUE(row);
     EXPECT_FALSE(row.value()) << "the row is gone too";
+}
+
+TEST_F(ConsumerGroupsTest, LagIsShownAndGoesWithTheGroup) {
+    for (const auto* const value : {"one", "two", "three"}) {
+        (void)fixture_.publish_now(partitions_[0], ShardFixture::batch_of(value));
+    }
+    const auto lag = [this] {
+        fixture_.runtime->advance(2s);
+        const Labels labels{{"shard", "0"}, {"group", "g"}};
+        return fixture_.metrics->gauge("millrace_group_lag_records", "", labels).value();
+    };
+    ASSERT_TRUE(seek("g", partitions_[0], 1));
+    EXPECT_EQ(lag(), 2);
+    ASSERT_TRUE(seek("g", partitions_[0], 3));
+    EXPECT_EQ(lag(), 0);
+    ASSERT_TRUE(seek("g", partitions_[0], 0));
+    EXPECT_EQ(lag(), 3);
+    delete_topic();
+    EXPECT_EQ(lag(), 0);
 }
 
 TEST_F(ConsumerGroupsTest, AtTheLimitOfGroupsNeitherJoinNorSeekMakesAnother) {

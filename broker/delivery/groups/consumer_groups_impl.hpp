@@ -6,10 +6,13 @@
 #include <string>
 
 #include "broker/delivery/commands.hpp"
-#include "broker/delivery/consumer_groups.hpp"
+#include "broker/delivery/groups/consumer_groups.hpp"
+#include "broker/delivery/groups/group_lag.hpp"
 #include "broker/shard/shard.hpp"
 
 namespace millrace::broker::delivery {
+
+struct DeliveryTable;
 
 /// Errors: invalid_argument.
 [[nodiscard]] Result<void> check_group_name(const std::string& group);
@@ -33,6 +36,8 @@ class ConsumerGroupsImpl final : public ConsumerGroups {
     void restore(storage::ShardStore& store);
     void apply(const OffsetCommand& command);
     void start();
+    /// Tells the shards of the partitions what the groups of one round of `rounds` have committed.
+    void tell_offsets(std::uint32_t round, std::uint32_t rounds, const DeliveryTable& table);
 
   private:
     struct Member {
@@ -62,6 +67,8 @@ class ConsumerGroupsImpl final : public ConsumerGroups {
     void rebalance(Group& group);
     void drop_silent();
     void on_catalog();
+    [[nodiscard]] std::vector<std::vector<GroupOffsets>> offsets_by_shard(
+        std::uint32_t round, std::uint32_t rounds) const;
     [[nodiscard]] std::vector<PartitionId> wanted_by(const Member& member) const;
     [[nodiscard]] static std::vector<CommittedOffset> list_offsets(const Group& group);
     [[nodiscard]] static GroupStatus status_of(const std::string& name, const Group& group);
@@ -70,6 +77,8 @@ class ConsumerGroupsImpl final : public ConsumerGroups {
     Groups groups_;
     std::uint64_t last_member_ = 0;
     std::set<PartitionId> known_partitions_;
+    std::set<std::pair<std::uint32_t, ShardId>>
+        told_;  ///< rounds in which a shard was told of some
 };
 
 }  // namespace millrace::broker::delivery

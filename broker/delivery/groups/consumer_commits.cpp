@@ -1,9 +1,13 @@
 #include <algorithm>
 #include <utility>
 
-#include "broker/delivery/consumer_groups_impl.hpp"
+#include "broker/catalog/catalog_service.hpp"
+#include "broker/delivery/delivery_shard.hpp"
+#include "broker/delivery/groups/consumer_groups_impl.hpp"
+#include "client/wire/partitioner.hpp"
 
-// Which offsets a group keeps: those of its members, and those of an administrator's seek.
+// Which offsets a group keeps: those of its members, and those of an administrator's seek; and
+// who else is told of them.
 
 namespace millrace::broker::delivery {
 namespace {
@@ -94,6 +98,53 @@ bool ConsumerGroupsImpl::keep_own(OffsetCommit& request) const {
             return holder == holders.end() || holder->second != request.member_id;
         });
     return left_out == 0;
+}
+
+std::vector<std::vector<GroupOffsets>> ConsumerGroupsImpl::offsets_by_shard(
+    std::uint32_t round, std::uint32_t rounds) const {
+    const auto view = shard_.catalog().view();
+    std::vector<std::vector<GroupOffsets>> shares(shard_.options().shard_count);
+    for (const auto& [name, group] : groups_) {
+        // What is left by the count of shards is the same for all that live here.
+        if (wire::stable_hash(name) / shares.size() % rounds != round) {
+            continue;
+        }
+        for (const auto& one : list_offsets(group)) {
+            const auto* const ref = view->find(one.partition);
+            if (ref == nullptr) {
+                continue;
+            }
+            auto& share = shares[ref->info().shard.value];
+            if (share.empty() || share.back().group != name) {
+                share.push_back({.group = name, .offsets = {}});
+            }
+            share.back().offsets.push_back(one);
+        }
+    }
+    return shares;
+}
+
+void ConsumerGroupsImpl::tell_offsets(std::uint32_t round,
+                                      std::uint32_t rounds,
+                                      const DeliveryTable& table) {
+    auto shares = offsets_by_shard(round, rounds);
+    for (ShardId to{0}; to.value < table.shards.size(); ++to) {
+        auto& share = shares[to.value];
+        // Once more when nothing is left, and then no more: an idle shard is not woken.
+        const bool was_told = told_.erase({round, to}) > 0;
+        if (share.empty() && !was_told) {
+            continue;
+        }
+        if (!share.empty()) {
+            told_.emplace(round, to);
+        }
+        shard_.runtime().post_to(
+            to,
+            [home = shard_.id(),
+             round,
+             delivery = table.shards[to.value],
+             share = std::move(share)] { delivery->group_lag().take(home, round, share); });
+    }
 }
 
 void ConsumerGroupsImpl::propose(OffsetCommit request,
