@@ -1,6 +1,7 @@
 #include "broker/shard/intake/batch_acceptor.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "client/wire/record_batch.hpp"
 #include "storage/base/endian.hpp"
@@ -168,7 +169,9 @@ Result<const TopicInfo*> BatchAcceptor::check_topic(const CatalogView& catalog,
 }
 
 ProducerTable& BatchAcceptor::producers_of(PartitionId id, Partition& partition) {
-    dirty_.insert(id);
+    if (!std::exchange(partition.is_dirty, true)) {
+        dirty_.push_back(id);
+    }
     if (!partition.producers) {
         partition.producers = std::make_unique<ProducerTable>(options_.producers_per_partition_max);
     }

@@ -3,7 +3,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_map>
-#include <unordered_set>
+#include <vector>
 
 #include "broker/shard/intake/event_filter.hpp"
 #include "broker/shard/intake/producer_table.hpp"
@@ -63,6 +63,7 @@ class BatchAcceptor {
     struct Partition {
         std::optional<Offset> next;  ///< of the next batch, behind what is under way
         std::unique_ptr<ProducerTable> producers;
+        bool is_dirty = false;  ///< it is in `dirty_`
     };
     /// A batch on its way through the checks.
     struct Candidate {
@@ -115,7 +116,7 @@ class BatchAcceptor {
     PublishGate gate_;
     EventFilter events_;
     std::unordered_map<PartitionId, Partition> partitions_;
-    std::unordered_set<PartitionId> dirty_;
+    std::vector<PartitionId> dirty_;  ///< whose rows do not say all; may be gone
     UnixMicros last_time_us_ = 0;
     TopicTraffic traffic_;
     Counter& records_in_;

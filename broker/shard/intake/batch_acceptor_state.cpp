@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "broker/shard/intake/batch_acceptor.hpp"
 #include "client/wire/record_batch.hpp"
@@ -67,7 +68,9 @@ Result<void> BatchAcceptor::restore() {
             outcome = producers_of(id, partitions_[id]).parse(value);
             return outcome.has_value();
         }));
-    dirty_.clear();
+    for (const auto id : std::exchange(dirty_, {})) {
+        partitions_[id].is_dirty = false;
+    }
     MILLRACE_TRY(outcome);
     return events_.restore(*store_);
 }
@@ -87,8 +90,12 @@ void BatchAcceptor::write_state(const CatalogView& catalog, storage::StateWriter
     if (queues_.sequences.pending_bytes() == 0) {
         std::erase_if(dirty_, [this](PartitionId id) {
             const auto found = partitions_.find(id);
-            return found == partitions_.end() ||
-                   found->second.next.value_or(Offset{0}) <= store_->bounds(id).next;
+            if (found == partitions_.end()) {
+                return true;
+            }
+            auto& [next, producers, is_dirty] = found->second;
+            is_dirty = next.value_or(Offset{0}) > store_->bounds(id).next;
+            return !is_dirty;
         });
     }
     events_.write_state(catalog, std::max(last_time_us_, clock_.unix_now()), *store_, state);
@@ -97,7 +104,6 @@ void BatchAcceptor::write_state(const CatalogView& catalog, storage::StateWriter
 void BatchAcceptor::forget(PartitionId partition) {
     partitions_.erase(partition);
     traffic_.forget(partition);
-    dirty_.erase(partition);
     store_->erase_state(key_of(partition));
     events_.forget(partition, *store_);
 }
