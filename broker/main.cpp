@@ -6,6 +6,7 @@
 #include "broker/gateways/http/hooks/hook_file.hpp"
 #include "broker/node.hpp"
 #include "broker/node_control.hpp"
+#include "broker/node_membership.hpp"
 #include "broker/odoo_wiring/odoo_feed.hpp"
 #include "broker/odoo_wiring/odoo_source.hpp"
 
@@ -16,7 +17,10 @@ constexpr int usage_exit_code = 2;
 constexpr std::chrono::milliseconds rest_before_restart{200};
 
 int check(const millrace::broker::Config& config) {
-    auto checked = millrace::broker::check_odoo_settings(config);
+    auto checked = millrace::broker::check_cluster_settings(config);
+    if (checked) {
+        checked = millrace::broker::check_odoo_settings(config);
+    }
     if (checked) {
         checked = millrace::broker::check_odoo_source(config);
     }

@@ -146,6 +146,7 @@ Result<void> Node::Impl::start_shards() {
         .metrics = metrics,
         .nodes = membership->nodes(),
         .record = membership->record(),
+        .labels = membership->labels(),
         .on_ready = [this] { boost::asio::post(control, [this] { note_ready(); }); },
         .on_behind =
             [this](Shard& shard, NodeId leader) {

@@ -9,8 +9,14 @@
 
 namespace millrace::broker {
 
+Result<void> check_cluster_settings(const Config& config) {
+    MILLRACE_TRY(peers::parse_labels(config.node_labels));
+    return ok();
+}
+
 Result<void> NodeMembership::find(const Config& config, NodeIdentity identity) {
     identity_ = std::move(identity);
+    MILLRACE_TRY(labels_, peers::parse_labels(config.node_labels));
     const bool goes_on_alone = config.cluster_go_on_alone;
     if (config.cluster_nodes.empty() && !goes_on_alone) {
         return ok();

@@ -15,6 +15,10 @@ class io_context;
 
 namespace millrace::broker {
 
+/// The settings that are about a cluster and can be judged without its nodes. Errors:
+/// configuration.
+[[nodiscard]] Result<void> check_cluster_settings(const Config& config);
+
 /// Which nodes this one belongs with, as its setting and its data directory say; what the shards
 /// learn of them goes into the data directory.
 ///
@@ -27,6 +31,8 @@ class NodeMembership {
 
     /// Without cluster_nodes the node stands alone. Errors: configuration.
     [[nodiscard]] Result<void> find(const Config& config, NodeIdentity identity);
+    /// Of this node.
+    [[nodiscard]] const peers::NodeLabels& labels() const { return labels_; }
     [[nodiscard]] bool is_alone() const { return !nodes_.has_value(); }
     /// Null where it stands alone.
     [[nodiscard]] const cluster::ClusterNodes* nodes() const { return nodes_ ? &*nodes_ : nullptr; }
@@ -43,6 +49,7 @@ class NodeMembership {
     boost::asio::io_context& control_;
     const DataDirectory& directory_;
     NodeIdentity identity_;
+    peers::NodeLabels labels_;
     std::optional<cluster::ClusterNodes> nodes_;
     std::optional<cluster::ClusterRecord> record_;
 };

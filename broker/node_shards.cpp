@@ -29,11 +29,13 @@ Result<void> NodeShards::make(ShardHost& host, ShardId id, const NodeIdentity& i
     auto options = shard_options_of(config, id, identity);
     if (wiring_.nodes != nullptr) {
         host.replica = std::make_unique<cluster::Replica>(
-            *wiring_.nodes,
+            cluster::Replica::Options{
+                .nodes = *wiring_.nodes,
+                .shard = id,
+                .shard_count = identity.shard_count,
+                .election_timeout = std::chrono::milliseconds(config.cluster_election_timeout_ms),
+                .labels = wiring_.labels},
             *wiring_.record,
-            id,
-            identity.shard_count,
-            std::chrono::milliseconds(config.cluster_election_timeout_ms),
             *host.runtime,
             wiring_.metrics);
         options.cluster = host.replica->options();

@@ -42,6 +42,7 @@ class NodeShards {
         MetricsRegistry& metrics;
         const cluster::ClusterNodes* nodes = nullptr;  ///< null: this node stands alone
         cluster::ClusterRecord* record = nullptr;      ///< null: the same
+        peers::NodeLabels labels;                      ///< of this node
         /// Each shard, once, when it has its first view of the catalog; on its thread.
         std::function<void()> on_ready;
         /// A shard has to be copied, from `leader` where that is known; on its thread.

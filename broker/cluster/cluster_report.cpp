@@ -98,9 +98,11 @@ std::string format_report(const ClusterReport& report) {
                          {"address", peer.address},
                          {"linked", peer.is_linked},
                          {"native", peer.native},
-                         {"http", peer.http}});
+                         {"http", peer.http},
+                         {"labels", peer.labels}});
     }
     return Json{{"node", report.self.value},
+                {"labels", report.own ? report.own->labels : peers::NodeLabels{}},
                 {"role", report.leads ? "leads" : "follows"},
                 {"leader", report.leader.value},
                 {"nodes", std::move(nodes)},

@@ -40,22 +40,20 @@ void tell(GroupId group, const consensus::MemberChange& change, const Result<voi
 
 }  // namespace
 
-Replica::Replica(ClusterNodes nodes,
+Replica::Replica(const Options& options,
                  ClusterRecord& record,
-                 ShardId shard,
-                 std::uint32_t shard_count,
-                 Duration election_timeout,
                  Runtime& runtime,
                  MetricsRegistry& metrics)
-    : nodes_(std::move(nodes)),
+    : nodes_(options.nodes),
       record_(record),
-      number_(shard),
-      election_timeout_(election_timeout),
+      number_(options.shard),
+      election_timeout_(options.election_timeout),
       mesh_({.self = nodes_.self(),
-             .shard = shard,
-             .shard_count = shard_count,
-             .nodes = nodes_.endpoints_of(shard),
-             .founders = founders(nodes_)},
+             .shard = number_,
+             .shard_count = options.shard_count,
+             .nodes = nodes_.endpoints_of(number_),
+             .founders = founders(nodes_),
+             .labels = options.labels},
             runtime,
             metrics) {}
 

@@ -19,12 +19,16 @@ namespace millrace::broker::cluster {
 /// Threads:  the shard's. Outlives the shard; made before it, on its thread.
 class Replica {
   public:
+    struct Options {
+        ClusterNodes nodes;
+        ShardId shard;
+        std::uint32_t shard_count = 1;
+        Duration election_timeout{600'000};
+        peers::NodeLabels labels = {};  ///< of this node
+    };
     /// `record` outlives it.
-    Replica(ClusterNodes nodes,
+    Replica(const Options& options,
             ClusterRecord& record,
-            ShardId shard,
-            std::uint32_t shard_count,
-            Duration election_timeout,
             Runtime& runtime,
             MetricsRegistry& metrics);
 

@@ -27,6 +27,7 @@ struct Config {
     std::string hooks_file;     ///< empty: no hooks
     std::uint64_t shards = 0;   ///< 0: one per core, or as many as the data directory has
     std::uint64_t node_id = 0;  ///< 0: what the data directory has, or 1
+    std::string node_labels;    ///< "rack=a,plant=1"
     std::string cluster_nodes;  ///< empty: this node stands alone
     std::uint64_t cluster_election_timeout_ms = 600;
     std::uint64_t cluster_copy_bytes_per_second = 0;

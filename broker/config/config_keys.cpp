@@ -78,6 +78,10 @@ const std::array keys{
     ConfigKey{"node_id",
               &Config::node_id,
               "This node's number in its cluster, for good; 0: what the data directory has, or 1."},
+    ConfigKey{"node_labels",
+              &Config::node_labels,
+              "Where this node stands and what else is to be known of it, as rack=a,plant=1; at most "
+              "16, of letters, digits, \".\", \"_\" and \"-\". The others are told."},
     ConfigKey{"cluster_nodes",
               &Config::cluster_nodes,
               "Where the nodes of the cluster hear each other, the same text on each, as "

@@ -58,7 +58,8 @@ PeerHello PeerMesh::own_hello() const {
             .is_new = handlers_.is_new(),
             .is_copying = false,
             .native = addresses_.native,
-            .http = addresses_.http};
+            .http = addresses_.http,
+            .labels = options_.labels};
 }
 
 Result<void> PeerMesh::start(NodeAddresses addresses, Handlers handlers) {
@@ -220,6 +221,7 @@ Result<void> PeerMesh::take(PeerLink& link, const PeerHello& hello) {
     peer.link = &link;
     peer.is_new = hello.is_new;
     peer.addresses = {.native = hello.native, .http = hello.http};
+    peer.labels = hello.labels;
     log_info(name(), "linked to node " + std::to_string(hello.node.value));
     handlers_.on_links();
     return ok();
@@ -338,7 +340,8 @@ PeerState PeerMesh::own() const {
             .address = format_endpoint(options_.nodes.at(options_.self)),
             .is_linked = true,
             .native = addresses_.native,
-            .http = addresses_.http};
+            .http = addresses_.http,
+            .labels = options_.labels};
 }
 
 std::vector<PeerState> PeerMesh::peers() const {
@@ -349,7 +352,8 @@ std::vector<PeerState> PeerMesh::peers() const {
                           .is_linked = peer.link != nullptr,
                           .is_new = peer.is_new,
                           .native = peer.addresses.native,
-                          .http = peer.addresses.http});
+                          .http = peer.addresses.http,
+                          .labels = peer.labels});
     }
     return states;
 }

@@ -25,6 +25,7 @@ struct PeerState {
     bool is_new = false;  ///< nothing was ever agreed on there
     std::string native;   ///< where its clients connect; empty before the first link
     std::string http;
+    NodeLabels labels = {};  ///< as it last told
 };
 
 /// Where a node is reached by those who are no nodes; address:port.
@@ -46,6 +47,7 @@ class PeerMesh final : public consensus::PeerLinks {
         std::uint32_t shard_count = 1;
         std::map<NodeId, Endpoint> nodes;     ///< where this shard listens on each, `self` included
         std::vector<std::uint64_t> founders;  ///< ids of those that would found a cluster
+        NodeLabels labels = {};               ///< of this node, for the others
         std::size_t unsent_bytes_max = 64_MiB;
     };
     using ListDone = std::function<void(const Result<ShardListing>&)>;
@@ -91,6 +93,7 @@ class PeerMesh final : public consensus::PeerLinks {
         bool is_dialled = false;  ///< from here, or about to be
         bool is_new = false;
         NodeAddresses addresses;
+        NodeLabels labels;
         std::uint64_t replaced = 0;  ///< the process whose link another one's took the place of
     };
     /// `dialled`: to whom this node connected, and will again when the link ends.

@@ -53,6 +53,23 @@ const Json::array_t& rows_of(const Json& json, const char* name) {
     return json.at(name).get_ref<const Json::array_t&>();
 }
 
+/// Those that this version takes: another one's rules may be wider, and are no reason to refuse it.
+NodeLabels read_labels(const Json& hello) {
+    NodeLabels labels;
+    const auto found = hello.find("labels");
+    if (found == hello.end() || !found->is_object()) {
+        return labels;
+    }
+    for (const auto& [name, value] : found->items()) {
+        const auto* const text = value.get_ptr<const std::string*>();
+        if (labels.size() < labels_max && text != nullptr && is_label_word(name) &&
+            is_label_word(*text)) {
+            labels.emplace(name, *text);
+        }
+    }
+    return labels;
+}
+
 /// Members that are missing or of another type than asked for make the whole thing malformed.
 template <class Value, class Read>
 Result<Value> read_json(std::span<const std::byte> text, Read read) {
@@ -94,7 +111,8 @@ std::vector<std::byte> format_hello(const PeerHello& hello) {
                         {"is_copying", hello.is_copying},
                         {"native", hello.native},
                         {"http", hello.http},
-                        {"process", hello.process}});
+                        {"process", hello.process},
+                        {"labels", hello.labels}});
 }
 
 Result<PeerHello> parse_hello(std::span<const std::byte> text) {
@@ -115,6 +133,7 @@ Result<PeerHello> parse_hello(std::span<const std::byte> text) {
                      if (json.contains("process")) {
                          read_number(json.at("process"), value.process);
                      }
+                     value.labels = read_labels(json);
                  }));
     if (hello.version != peer_protocol_version) {
         return fail(Errc::unsupported_version,

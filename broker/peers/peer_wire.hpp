@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "broker/peers/node_labels.hpp"
 #include "client/wire/frame.hpp"
 #include "storage/base/ids.hpp"
 #include "storage/base/result.hpp"
@@ -44,6 +45,7 @@ struct PeerHello {
     std::string native;                     ///< where its clients connect, address:port
     std::string http;                       ///< and HTTP; empty from one that does not know it
     std::uint64_t process = own_process();  ///< 0 from one that does not tell
+    NodeLabels labels = {};                 ///< empty from one that does not tell
 };
 [[nodiscard]] std::vector<std::byte> format_hello(const PeerHello& hello);
 /// Errors: malformed, unsupported_version.

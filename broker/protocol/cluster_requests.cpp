@@ -25,6 +25,12 @@ std::unique_ptr<wire::ClusterNodeT> format_node(const cluster::ClusterReport& re
     made->native = peer.native;
     made->http = peer.http;
     made->voter = is_voter(report, peer.node);
+    made->labels.reserve(peer.labels.size());
+    for (const auto& [name, value] : peer.labels) {
+        auto& label = made->labels.emplace_back(std::make_unique<wire::ClusterLabelT>());
+        label->name = name;
+        label->value = value;
+    }
     return made;
 }
 

@@ -24,6 +24,19 @@ ClusterGroup from_wire(const wire::ClusterGroupT& group) {
     return made;
 }
 
+ClusterNode from_wire(const wire::ClusterNodeT& node) {
+    ClusterNode made{.node = node.node,
+                     .address = node.address,
+                     .linked = node.linked,
+                     .native = node.native,
+                     .http = node.http,
+                     .voter = node.voter};
+    for (const auto& label : node.labels) {
+        made.labels.emplace(label->name, label->value);
+    }
+    return made;
+}
+
 }  // namespace
 
 ClusterStatus Admin::cluster_status() {
@@ -35,13 +48,9 @@ ClusterStatus Admin::cluster_status() {
                          .leader = answer.leader,
                          .nodes = {},
                          .groups = {}};
+    status.nodes.reserve(answer.nodes.size());
     for (const auto& node : answer.nodes) {
-        status.nodes.push_back({.node = node->node,
-                                .address = node->address,
-                                .linked = node->linked,
-                                .native = node->native,
-                                .http = node->http,
-                                .voter = node->voter});
+        status.nodes.push_back(from_wire(*node));
     }
     for (const auto& group : answer.groups) {
         status.groups.push_back(from_wire(*group));

@@ -22,6 +22,15 @@ const char* role_of(const ClusterStatus& status, const ClusterNode& node) {
     return node.voter ? "follows" : "joins";
 }
 
+/// "plant=1,rack=a".
+std::string labels_text(const ClusterNode& node) {
+    std::string text;
+    for (const auto& [name, value] : node.labels) {
+        text += (text.empty() ? "" : ",") + name + "=" + value;
+    }
+    return text;
+}
+
 std::string lag_text(const ClusterStatus& status, const ClusterNode& node) {
     const auto lag = lag_of(status, node.node);
     if (!lag) {
@@ -37,6 +46,7 @@ Json to_json(const ClusterStatus& status, const ClusterNode& node) {
               {"address", node.address},
               {"native", node.native},
               {"http", node.http},
+              {"labels", node.labels},
               {"lacks", nullptr},
               {"behind", nullptr}};
     if (const auto lag = lag_of(status, node.node)) {
@@ -136,17 +146,19 @@ void print_nodes(std::ostream& out, const ClusterStatus& status) {
                  {"LACKS", Align::right},
                  {"ADDRESS"},
                  {"NATIVE"},
-                 {"HTTP"}});
+                 {"HTTP"},
+                 {"LABELS"}});
     for (const auto& node : status.nodes) {
-        const auto shown = [](const std::string& address) {
-            return address.empty() ? std::string("-") : address;
+        const auto shown = [](const std::string& text) {
+            return text.empty() ? std::string("-") : text;
         };
         table.append({std::to_string(node.node),
                       role_of(status, node),
                       lag_text(status, node),
                       shown(node.address),
                       shown(node.native),
-                      shown(node.http)});
+                      shown(node.http),
+                      shown(labels_text(node))});
     }
     table.print(out);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -191,6 +192,7 @@ struct ClusterNode {
     std::string native;   ///< where clients connect; empty while that is not known
     std::string http;
     bool voter = true;  ///< counts in majorities; else it is on its way into the cluster
+    std::map<std::string, std::string> labels = {};  ///< what an operator says of it: rack a
 };
 struct ClusterReplica {
     std::uint64_t node = 0;

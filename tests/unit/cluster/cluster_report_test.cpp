@@ -65,6 +65,15 @@ TEST_F(ClusterReportTest, JsonListsGroupsWithTheirShardAndTheOthersAsNodes) {
     EXPECT_EQ(json["groups"][2]["replicas"][0]["match"], 4'990);
 }
 
+TEST_F(ClusterReportTest, JsonHasTheLabelsOfEachNode) {
+    shards[0].own->labels = {{"rack", "a"}};
+    shards[0].peers[1].labels = {{"rack", "c"}, {"plant", "1"}};
+    const auto json = nlohmann::json::parse(format_report(merged()));
+    EXPECT_EQ(json["labels"].dump(), R"({"rack":"a"})");
+    EXPECT_EQ(json["nodes"][0]["labels"].dump(), "{}");
+    EXPECT_EQ(json["nodes"][1]["labels"].dump(), R"({"plant":"1","rack":"c"})");
+}
+
 TEST_F(ClusterReportTest, TheLeadGoesToOneThatIsLinkedAndNearlyUpToDate) {
     EXPECT_TRUE(check_successor(merged(), NodeId{2}));
     EXPECT_TRUE(check_successor(merged(), NodeId{3}));

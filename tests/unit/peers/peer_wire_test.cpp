@@ -12,8 +12,12 @@ std::span<const std::byte> bytes_of(const std::string& text) {
 }
 
 TEST(PeerWire, HelloTellsWhereItsNodeIsReached) {
-    const auto frame = format_hello(
-        {.node = NodeId{2}, .shard = 1, .shard_count = 4, .native = "a:7117", .http = "a:7118"});
+    const auto frame = format_hello({.node = NodeId{2},
+                                     .shard = 1,
+                                     .shard_count = 4,
+                                     .native = "a:7117",
+                                     .http = "a:7118",
+                                     .labels = {{"rack", "a"}, {"plant", "1"}}});
     wire::FrameReader reader;
     int seen = 0;
     ASSERT_TRUE(reader.feed(frame, [&seen](const wire::FrameView& view) {
@@ -21,6 +25,7 @@ TEST(PeerWire, HelloTellsWhereItsNodeIsReached) {
         EXPECT_EQ(hello.node, NodeId{2});
         EXPECT_EQ(hello.native, "a:7117");
         EXPECT_EQ(hello.http, "a:7118");
+        EXPECT_EQ(hello.labels, (NodeLabels{{"rack", "a"}, {"plant", "1"}}));
         ++seen;
         return true;
     }));
@@ -35,6 +40,16 @@ TEST(PeerWire, HelloOfANodeThatDoesNotTellItsHttpIsGood) {
     EXPECT_EQ(hello.value().native, "a:7117");
     EXPECT_EQ(hello.value().http, "");
     EXPECT_EQ(hello.value().process, 0U) << "it did not tell";
+    EXPECT_TRUE(hello.value().labels.empty());
+}
+
+TEST(PeerWire, LabelsThatThisVersionDoesNotTakeAreLeftOut) {
+    const auto hello = parse_hello(bytes_of(
+        R"({"version": 1, "node": 2, "shard": 0, "shard_count": 1, "cluster_id": "",
+            "founders": [1, 2], "is_new": true, "is_copying": false, "native": "a:7117",
+            "labels": {"rack": "a", "a b": "c", "plant": "", "row": 7}})"));
+    ASSERT_TRUE(hello);
+    EXPECT_EQ(hello.value().labels, (NodeLabels{{"rack", "a"}}));
 }
 
 TEST(PeerWire, HelloTellsWhichProcessItComesFrom) {

@@ -33,6 +33,7 @@ struct ClusterRequests : ::testing::Test {
         report.leader = NodeId{2};
         report.own = peers::PeerState{.node = NodeId{1}, .address = "a:1", .is_linked = true};
         report.peers = {{.node = NodeId{2}, .address = "b:1", .is_linked = true, .native = "b:2"}};
+        report.peers[0].labels = {{"rack", "b"}};
         report.groups = {{.shard = ShardId{0}, .status = {.group = GroupId{1}}}};
     }
 
@@ -97,6 +98,10 @@ TEST_F(ClusterRequests, AFollowerTellsAGuestOfItsClusterAndRefusesTheRest) {
     ASSERT_EQ(status.nodes.size(), 2U);
     EXPECT_EQ(status.nodes[0]->address, "a:1");
     EXPECT_EQ(status.nodes[1]->native, "b:2");
+    EXPECT_TRUE(status.nodes[0]->labels.empty());
+    ASSERT_EQ(status.nodes[1]->labels.size(), 1U);
+    EXPECT_EQ(status.nodes[1]->labels[0]->name, "rack");
+    EXPECT_EQ(status.nodes[1]->labels[0]->value, "b");
     EXPECT_EQ(status.groups.size(), 1U);
     const auto metadata = ask<wire::MetadataAnswer>(wire::Api::metadata, wire::MetadataRequestT{});
     EXPECT_EQ(code_of(metadata.error), Errc::not_leader);

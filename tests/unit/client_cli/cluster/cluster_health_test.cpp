@@ -147,19 +147,24 @@ TEST(ClusterViews, GroupsHaveAColumnForEachNode) {
 TEST(ClusterViews, NodesShowWhatIsNotKnownAsADash) {
     auto status = three_nodes();
     status.nodes[2].linked = false;
+    status.nodes[0].labels = {{"rack", "a"}, {"plant", "1"}};
     std::ostringstream out;
     print_nodes(out, status);
-    EXPECT_THAT(out.str(), HasSubstr("   2  leads        0  10.0.0.2:7131  10.0.0.2:7117  -\n"));
+    EXPECT_THAT(out.str(), HasSubstr("  10.0.0.1:7117  -     plant=1,rack=a\n"));
+    EXPECT_THAT(out.str(),
+                HasSubstr("   2  leads        0  10.0.0.2:7131  10.0.0.2:7117  -     -\n"));
     EXPECT_THAT(out.str(), HasSubstr("   3  missing      0  "));
 }
 
 TEST(ClusterViews, JsonHasTheHealthAndWhatEachNodeLacks) {
     auto status = three_nodes();
+    status.nodes[0].labels = {{"rack", "a"}};
     status.groups[0].replicas[1].match = 4'000;
     const auto json = to_json(status, health_of(status));
     EXPECT_EQ(json["leader"], 2);
     EXPECT_EQ(json["healthy"], false);
     EXPECT_EQ(json["nodes"][2]["lacks"], 1'000);
+    EXPECT_EQ(json["nodes"][0]["labels"].dump(), R"({"rack":"a"})");
     EXPECT_EQ(json["groups"][0]["replicas"][1]["lacks"], 1'000);
     EXPECT_EQ(json["health"], "3 nodes, node 2 leads, node 3 lacks 1,000 entries");
 }
