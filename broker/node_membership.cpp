@@ -11,11 +11,25 @@ namespace millrace::broker {
 
 Result<void> check_cluster_settings(const Config& config) {
     MILLRACE_TRY(peers::parse_labels(config.node_labels));
+    const auto voters = config.cluster_voters_max;
+    if (voters == 1 || (voters > 0 && voters % 2 == 0)) {
+        return fail(Errc::configuration,
+                    "cluster_voters_max: " + std::to_string(voters) +
+                        (voters == 1 ? " voter can't be away at all"
+                                     : " voters bear no more than one less would") +
+                        "; take 3, 5 or another odd number, or 0 for all");
+    }
+    if (!peers::is_label_word(config.cluster_spread_by)) {
+        return fail(Errc::configuration,
+                    "cluster_spread_by: \"" + config.cluster_spread_by +
+                        "\" is no name of a label, as rack is");
+    }
     return ok();
 }
 
 Result<void> NodeMembership::find(const Config& config, NodeIdentity identity) {
     identity_ = std::move(identity);
+    MILLRACE_TRY(check_cluster_settings(config));
     MILLRACE_TRY(labels_, peers::parse_labels(config.node_labels));
     const bool goes_on_alone = config.cluster_go_on_alone;
     if (config.cluster_nodes.empty() && !goes_on_alone) {

@@ -34,7 +34,8 @@ Result<void> NodeShards::make(ShardHost& host, ShardId id, const NodeIdentity& i
                 .shard = id,
                 .shard_count = identity.shard_count,
                 .election_timeout = std::chrono::milliseconds(config.cluster_election_timeout_ms),
-                .labels = wiring_.labels},
+                .labels = wiring_.labels,
+                .placement = placement_rules_of(config)},
             *wiring_.record,
             *host.runtime,
             wiring_.metrics);

@@ -78,6 +78,12 @@ http::DoorOptions door_options_of(const Config& config, std::string version) {
     return options;
 }
 
+cluster::PlacementRules placement_rules_of(const Config& config) {
+    return {.voters_max = config.cluster_voters_max,
+            .spread_by = config.cluster_spread_by,
+            .replace_after = std::chrono::milliseconds(config.cluster_replace_voter_after_ms)};
+}
+
 delivery::JobRunner::Options job_options_of(const Config& config) {
     return {.jobs_running_max = config.jobs_running_max,
             .read_bytes_per_second = config.replay_read_bytes_per_second};

@@ -23,6 +23,7 @@ namespace millrace::broker {
 [[nodiscard]] protocol::SessionLimits session_limits_of(const Config& config);
 [[nodiscard]] http::DoorOptions door_options_of(const Config& config, std::string version);
 
+[[nodiscard]] cluster::PlacementRules placement_rules_of(const Config& config);
 [[nodiscard]] delivery::JobRunner::Options job_options_of(const Config& config);
 /// `desk` and `seat` may be made later, before a session asks; a node that stands alone has no
 /// seat.

@@ -51,8 +51,7 @@ Result<std::uint64_t> lag_of(const ClusterReport::Group& group, NodeId node) {
     if (found == group.status.replicas.end()) {
         return fail(Errc::not_leader, "this node does not lead " + name);
     }
-    const auto member = std::ranges::find(group.status.members, node, &consensus::Member::node);
-    if (member == group.status.members.end() || member->role != consensus::MemberRole::voter) {
+    if (!found->votes) {
         return fail(Errc::unavailable, name_of(node) + " is no voter of " + name + " yet");
     }
     if (found->is_behind) {
@@ -62,7 +61,31 @@ Result<std::uint64_t> lag_of(const ClusterReport::Group& group, NodeId node) {
     return group.status.last.value - std::min(found->match.value, group.status.last.value);
 }
 
+/// Of a member as a whole: what of it counts is the first group.
+Json to_json(const ClusterReport& report, const peers::PeerState& peer) {
+    const auto role = role_of(report, peer.node);
+    return {{"node", peer.node.value},
+            {"address", peer.address},
+            {"linked", peer.is_linked},
+            {"native", peer.native},
+            {"http", peer.http},
+            {"labels", peer.labels},
+            {"member", role ? Json(name_of(*role)) : Json()},
+            {"to_vote", is_to_vote(report, peer.node)}};
+}
+
 }  // namespace
+
+std::optional<consensus::MemberRole> role_of(const ClusterReport& report, NodeId node) {
+    const auto& members = report.groups.front().status.members;
+    const auto found = std::ranges::find(members, node, &consensus::Member::node);
+    return found == members.end() ? std::nullopt : std::optional(found->role);
+}
+
+bool is_to_vote(const ClusterReport& report, NodeId node) {
+    const auto found = std::ranges::find(report.wanted, node, &consensus::Member::node);
+    return found != report.wanted.end() && found->role == consensus::MemberRole::voter;
+}
 
 ClusterReport merge_reports(NodeId self, const std::vector<ShardReport>& shards) {
     ClusterReport merged{
@@ -72,7 +95,8 @@ ClusterReport merge_reports(NodeId self, const std::vector<ShardReport>& shards)
         .leader = shards.front().standing.leader,
         .own = shards.front().own,
         .peers = shards.front().peers,
-        .groups = {}};
+        .groups = {},
+        .wanted = shards.front().wanted};
     for (auto& peer : merged.peers) {
         peer.is_linked = std::ranges::all_of(shards, [&peer](const ShardReport& report) {
             const auto found = std::ranges::find(report.peers, peer.node, &peers::PeerState::node);
@@ -94,15 +118,12 @@ std::string format_report(const ClusterReport& report) {
         groups.push_back(to_json(group));
     }
     for (const auto& peer : report.peers) {
-        nodes.push_back({{"node", peer.node.value},
-                         {"address", peer.address},
-                         {"linked", peer.is_linked},
-                         {"native", peer.native},
-                         {"http", peer.http},
-                         {"labels", peer.labels}});
+        nodes.push_back(to_json(report, peer));
     }
+    const auto role = role_of(report, report.self);
     return Json{{"node", report.self.value},
                 {"labels", report.own ? report.own->labels : peers::NodeLabels{}},
+                {"member", role ? Json(name_of(*role)) : Json()},
                 {"role", report.leads ? "leads" : "follows"},
                 {"leader", report.leader.value},
                 {"nodes", std::move(nodes)},
@@ -119,6 +140,10 @@ Result<void> check_successor(const ClusterReport& report, NodeId to) {
     if (!found->is_linked) {
         return fail(Errc::unavailable,
                     name_of(to) + " is not linked to " + name_of(report.self) + ", which leads");
+    }
+    if (role_of(report, to) == consensus::MemberRole::standby && !is_to_vote(report, to)) {
+        return fail(Errc::conflict,
+                    name_of(to) + " stands by and does not vote: only a voter can lead");
     }
     for (const auto& group : report.groups) {
         MILLRACE_TRY(const auto lag, lag_of(group, to));

@@ -18,6 +18,7 @@ struct ShardReport {
     std::vector<consensus::GroupStatus> groups;
     std::optional<peers::PeerState> own;  ///< nothing in a node that stands alone
     std::vector<peers::PeerState> peers;
+    std::vector<consensus::Member> wanted = {};  ///< as Replica::wanted_members; of the first shard
 };
 
 /// What a node knows of its cluster.
@@ -32,7 +33,13 @@ struct ClusterReport {
     std::optional<peers::PeerState> own;  ///< nothing in a node that stands alone
     std::vector<peers::PeerState> peers;  ///< the others; linked: all shards are
     std::vector<Group> groups;
+    std::vector<consensus::Member> wanted;  ///< roles that members are to have, at the leader
 };
+/// What a node is in the first group; nothing: no member.
+[[nodiscard]] std::optional<consensus::MemberRole> role_of(const ClusterReport& report,
+                                                           NodeId node);
+/// The leader has chosen it to vote.
+[[nodiscard]] bool is_to_vote(const ClusterReport& report, NodeId node);
 /// **Requires** a report of every shard, in order.
 [[nodiscard]] ClusterReport merge_reports(NodeId self, const std::vector<ShardReport>& shards);
 /// As /v1/cluster shows it: docs/cluster.md.
@@ -42,7 +49,8 @@ struct ClusterReport {
 inline constexpr std::uint64_t handover_entries_max = 1'000;
 
 /// Whether the lead can be handed to a node now. Errors: not_leader, not_found for a node that is
-/// none of the cluster; unavailable where it is not linked, or lacks too much.
+/// none of the cluster; conflict for one that stands by; unavailable where it is not linked, is no
+/// voter yet, or lacks too much.
 [[nodiscard]] Result<void> check_successor(const ClusterReport& report, NodeId to);
 /// The one that lacks least; nothing where none can lead now.
 [[nodiscard]] std::optional<NodeId> best_successor(const ClusterReport& report);

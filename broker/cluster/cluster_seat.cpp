@@ -228,7 +228,7 @@ void ClusterSeat::transfer_all(NodeId to) {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
         if (standings_[i].leads_some) {
             shards_[i].runtime->post_from_outside(
-                std::bind_front(&Shard::transfer, shards_[i].shard, to));
+                std::bind_front(&Replica::give_lead, shards_[i].replica, to));
         }
     }
 }

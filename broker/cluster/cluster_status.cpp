@@ -30,6 +30,9 @@ ShardReport report_of(const ReplicaLink& link) {
     if (link.replica != nullptr) {
         report.own = link.replica->own();
         report.peers = link.replica->peers();
+        if (link.shard->id().value == 0) {
+            report.wanted = link.replica->wanted_members();
+        }
     }
     return report;
 }

@@ -47,18 +47,21 @@ void MemberKeeper::look() {
             converge(wanted);
         }
     };
-    first.runtime->post_from_outside([hear, shard = first.shard, weak = std::weak_ptr(impl_)] {
+    first.runtime->post_from_outside([hear, replica = first.replica, weak = std::weak_ptr(impl_)] {
         const auto impl = weak.lock();
         if (!impl) {
             return;
         }
         boost::asio::post(impl->control,
-                          [hear, wanted = shard->groups().front().members] { hear(wanted); });
+                          [hear, wanted = replica->wanted_members()] { hear(wanted); });
     });
 }
 
 void MemberKeeper::converge(const Members& wanted) {
     for (const auto& link : shards_) {
+        if (wanted.empty()) {
+            break;  // this node leads no more
+        }
         link.runtime->post_from_outside(
             [replica = link.replica, wanted] { replica->converge(wanted); });
     }

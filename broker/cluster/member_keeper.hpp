@@ -14,8 +14,8 @@ class io_context;
 
 namespace millrace::broker::cluster {
 
-/// At the node that leads: gives all groups the members of the first one. That is all there is to
-/// a change of members, so a new leader ends what another began.
+/// At the node that leads: gives all groups the members of the first one, and chooses who of them
+/// votes. That is all there is to a change of members, so a new leader ends what another began.
 ///
 /// Threads:  the control thread; answers come there.
 class MemberKeeper {

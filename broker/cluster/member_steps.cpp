@@ -23,33 +23,121 @@ bool has_nearly_all(const consensus::GroupStatus& group, NodeId node) {
            found->match.value + entries_left_max >= group.last.value;
 }
 
+bool votes(const std::vector<Member>& members, NodeId node) {
+    const auto found = std::ranges::find(members, node, &Member::node);
+    return found != members.end() && found->role == MemberRole::voter;
+}
+
+std::set<NodeId> voters_of(const std::vector<Member>& members) {
+    std::set<NodeId> voters;
+    for (const auto& member : members) {
+        if (member.role == MemberRole::voter) {
+            voters.insert(member.node);
+        }
+    }
+    return voters;
+}
+
+/// One step at most of a group towards the members that are wanted.
+struct Step {
+    const consensus::GroupStatus& group;
+    NodeId self;
+    const std::vector<Member>& wanted;
+    const Heard& heard;
+
+    /// It would help a majority at once.
+    [[nodiscard]] bool is_there(NodeId node) const {
+        return node == self || (heard.linked.contains(node) && has_nearly_all(group, node));
+    }
+
+    [[nodiscard]] std::optional<MemberChange> leave_or_join() const {
+        for (const auto& member : group.members) {
+            if (!has(wanted, member.node) && member.node != self) {
+                return MemberChange{.node = member.node, .role = {}};
+            }
+        }
+        for (const auto& member : wanted) {
+            if (!has(group.members, member.node)) {
+                return MemberChange{
+                    .node = member.node, .role = MemberRole::spare, .address = member.address};
+            }
+        }
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::optional<MemberChange> fill() const {
+        for (const auto& member : group.members) {
+            if (member.role == MemberRole::spare && heard.filled.contains(member.node)) {
+                return MemberChange{.node = member.node, .role = MemberRole::standby};
+            }
+        }
+        return std::nullopt;
+    }
+
+    [[nodiscard]] std::optional<MemberChange> promote() const {
+        for (const auto& member : group.members) {
+            if (member.role == MemberRole::standby && votes(wanted, member.node) &&
+                is_there(member.node)) {
+                return MemberChange{.node = member.node, .role = MemberRole::voter};
+            }
+        }
+        return std::nullopt;
+    }
+
+    [[nodiscard]] bool may_demote(NodeId node, std::set<NodeId> voters) const {
+        voters.erase(node);
+        const auto there = static_cast<std::size_t>(
+            std::ranges::count_if(voters, [this](NodeId voter) { return is_there(voter); }));
+        return there * 2 > voters.size() && (!is_there(node) || there == voters.size());
+    }
+
+    /// Those that are away first, then the highest number.
+    [[nodiscard]] std::optional<MemberChange> demote(const std::set<NodeId>& voters) const {
+        std::optional<NodeId> chosen;
+        for (const auto node : voters) {
+            const bool is_free = node != self && !votes(wanted, node) && may_demote(node, voters);
+            if (is_free && (!chosen || !is_there(node) || is_there(*chosen))) {
+                chosen = node;
+            }
+        }
+        return chosen ? std::optional(MemberChange{.node = *chosen, .role = MemberRole::standby})
+                      : std::nullopt;
+    }
+};
+
 }  // namespace
 
 std::optional<MemberChange> next_member_change(const consensus::GroupStatus& group,
                                                NodeId self,
                                                const std::vector<Member>& wanted,
                                                const Heard& heard) {
-    for (const auto& member : group.members) {
-        if (!has(wanted, member.node) && member.node != self) {
-            return MemberChange{.node = member.node, .role = {}};
-        }
+    const Step step{.group = group, .self = self, .wanted = wanted, .heard = heard};
+    if (auto change = step.leave_or_join()) {
+        return change;
     }
-    for (const auto& member : wanted) {
-        if (!has(group.members, member.node)) {
-            return MemberChange{
-                .node = member.node, .role = MemberRole::spare, .address = member.address};
-        }
+    if (auto change = step.fill()) {
+        return change;
     }
-    for (const auto& member : group.members) {
-        if (member.role == MemberRole::spare && heard.filled.contains(member.node)) {
-            return MemberChange{.node = member.node, .role = MemberRole::standby};
-        }
-        if (member.role == MemberRole::standby && heard.linked.contains(member.node) &&
-            has_nearly_all(group, member.node)) {
-            return MemberChange{.node = member.node, .role = MemberRole::voter};
-        }
+    const auto voters = voters_of(group.members);
+    return voters.size() > voters_of(wanted).size() ? step.demote(voters) : step.promote();
+}
+
+std::optional<MemberChange> step_to_lead(const consensus::GroupStatus& group,
+                                         NodeId self,
+                                         NodeId to,
+                                         const Heard& heard) {
+    auto wanted = group.members;
+    const auto found = std::ranges::find(wanted, to, &Member::node);
+    if (found == wanted.end() || found->role == MemberRole::voter) {
+        return std::nullopt;
     }
-    return std::nullopt;
+    if (found->role == MemberRole::spare) {
+        return heard.filled.contains(to)
+                   ? std::optional(MemberChange{.node = to, .role = MemberRole::standby})
+                   : std::nullopt;
+    }
+    found->role = MemberRole::voter;
+    return Step{.group = group, .self = self, .wanted = wanted, .heard = heard}.promote();
 }
 
 Result<void> check_removal(const std::vector<Member>& members,

@@ -21,21 +21,55 @@ std::vector<std::uint64_t> founders(const ClusterNodes& nodes) {
     return ids;
 }
 
-std::string describe(const consensus::MemberChange& change) {
+bool votes_in(const consensus::GroupStatus& group, NodeId node) {
+    const auto found = std::ranges::find(group.members, node, &consensus::Member::node);
+    return found != group.members.end() && found->role == consensus::MemberRole::voter;
+}
+
+std::string describe(const consensus::GroupStatus& before, const consensus::MemberChange& change) {
     const auto node = "node " + std::to_string(change.node.value);
     if (!change.role) {
         return node + " leaves";
     }
-    return node + (*change.role == consensus::MemberRole::voter     ? " becomes a voter"
-                   : *change.role == consensus::MemberRole::standby ? " is sent the log"
-                                                                    : " joins");
+    switch (*change.role) {
+        case consensus::MemberRole::voter:
+            return node + " becomes a voter";
+        case consensus::MemberRole::standby:
+            return node + (votes_in(before, change.node) ? " votes no more" : " is sent the log");
+        case consensus::MemberRole::spare:
+            break;
+    }
+    return node + " joins";
 }
 
-void tell(GroupId group, const consensus::MemberChange& change, const Result<void>& done) {
+void tell(GroupId group, const std::string& what, const Result<void>& done) {
     if (done || done.error().code != Errc::conflict) {
         log_info("group " + std::to_string(group.value),
-                 describe(change) + (done ? "" : ": " + done.error().text));
+                 what + (done ? "" : ": " + done.error().text));
     }
+}
+
+/// The first group as its leader `self` knows it.
+std::vector<PlacementCandidate> candidates_of(const std::vector<consensus::Member>& members,
+                                              const peers::PeerState& self,
+                                              const std::vector<peers::PeerState>& others,
+                                              const PlacementRules& rules) {
+    std::vector<PlacementCandidate> candidates;
+    candidates.reserve(members.size());
+    for (const auto& member : members) {
+        const auto other = std::ranges::find(others, member.node, &peers::PeerState::node);
+        const auto known = member.node == self.node ? self
+                           : other != others.end()  ? *other
+                                                    : peers::PeerState{.node = member.node};
+        const auto label = known.labels.find(rules.spread_by);
+        candidates.push_back({.node = member.node,
+                              .place = label == known.labels.end() ? "" : label->second,
+                              .votes = member.role == consensus::MemberRole::voter,
+                              .is_linked = known.is_linked,
+                              .is_lost = rules.replace_after > Duration(0) && !known.is_linked &&
+                                         known.unlinked_for > rules.replace_after});
+    }
+    return candidates;
 }
 
 }  // namespace
@@ -48,6 +82,7 @@ Replica::Replica(const Options& options,
       record_(record),
       number_(options.shard),
       election_timeout_(options.election_timeout),
+      placement_(options.placement),
       mesh_({.self = nodes_.self(),
              .shard = number_,
              .shard_count = options.shard_count,
@@ -128,21 +163,53 @@ Heard Replica::heard() const {
     return heard;
 }
 
+std::vector<consensus::Member> Replica::wanted_members() const {
+    const auto group = shard_->groups().front();
+    if (!group.role.leads) {
+        return {};
+    }
+    auto members = group.members;
+    const auto voters =
+        choose_voters(candidates_of(members, mesh_.own(), mesh_.peers(), placement_),
+                      nodes_.self(),
+                      placement_.voters_max);
+    for (auto& member : members) {
+        member.role = voters.contains(member.node) ? consensus::MemberRole::voter
+                                                   : consensus::MemberRole::standby;
+    }
+    return members;
+}
+
+void Replica::change(const consensus::GroupStatus& group, const consensus::MemberChange& step) {
+    shard_->change_members(group.group,
+                           step,
+                           [what = describe(group, step), number = group.group](
+                               const Result<void>& done) { tell(number, what, done); });
+}
+
 void Replica::converge(const std::vector<consensus::Member>& wanted) {
     const auto links = heard();
     for (const auto& group : shard_->groups()) {
-        const auto change = group.role.leads
-                                ? next_member_change(group, nodes_.self(), wanted, links)
-                                : std::nullopt;
-        if (!change) {
-            continue;
+        const auto step = group.role.leads ? next_member_change(group, nodes_.self(), wanted, links)
+                                           : std::nullopt;
+        if (step) {
+            change(group, *step);
         }
-        shard_->change_members(group.group,
-                               *change,
-                               [change = *change, group = group.group](const Result<void>& done) {
-                                   tell(group, change, done);
-                               });
     }
+}
+
+/// A leader that dies between two steps leaves groups with different voters: who leads the first
+/// one may be a standby of another.
+void Replica::give_lead(NodeId to) {
+    const auto links = heard();
+    for (const auto& group : shard_->groups()) {
+        const auto step =
+            group.role.leads ? step_to_lead(group, nodes_.self(), to, links) : std::nullopt;
+        if (step) {
+            change(group, *step);
+        }
+    }
+    shard_->transfer(to);
 }
 
 void Replica::add_member(NodeId node, std::string address, CommandDone done) {

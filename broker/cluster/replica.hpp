@@ -8,6 +8,7 @@
 #include "broker/cluster/cluster_nodes.hpp"
 #include "broker/cluster/cluster_record.hpp"
 #include "broker/cluster/member_steps.hpp"
+#include "broker/cluster/voter_placement.hpp"
 #include "broker/peers/peer_mesh.hpp"
 #include "broker/shard/shard.hpp"
 
@@ -25,6 +26,7 @@ class Replica {
         std::uint32_t shard_count = 1;
         Duration election_timeout{600'000};
         peers::NodeLabels labels = {};  ///< of this node
+        PlacementRules placement = {};
     };
     /// `record` outlives it.
     Replica(const Options& options,
@@ -43,13 +45,20 @@ class Replica {
     void on_links(std::function<void()> listener) { tell_links_ = std::move(listener); }
     [[nodiscard]] peers::PeerState own() const { return mesh_.own(); }
     [[nodiscard]] std::vector<peers::PeerState> peers() const { return mesh_.peers(); }
+    /// The members of the first group, each with the role that it is to have; empty where this
+    /// node does not lead it. **Requires** the first shard.
+    [[nodiscard]] std::vector<consensus::Member> wanted_members() const;
     /// At the leader: one step at most of each group towards these members.
     void converge(const std::vector<consensus::Member>& wanted);
     /// At the leader of the first group, whose members all others are given in time.
     void add_member(NodeId node, std::string address, CommandDone done);
     void remove_member(NodeId node, CommandDone done);
+    /// Hands what this node leads to another, which is made a voter first where it is none; 0: to
+    /// anybody. Nothing happens where it can't; to be called again until it has.
+    void give_lead(NodeId to);
 
   private:
+    void change(const consensus::GroupStatus& group, const consensus::MemberChange& step);
     void see_links();
     void see_members();
     [[nodiscard]] Heard heard() const;
@@ -60,6 +69,7 @@ class Replica {
     ClusterRecord& record_;
     ShardId number_;
     Duration election_timeout_;
+    PlacementRules placement_;
     peers::PeerMesh mesh_;
     Shard* shard_ = nullptr;
     std::function<void(NodeId)> on_behind_;

@@ -31,6 +31,9 @@ struct Config {
     std::string cluster_nodes;  ///< empty: this node stands alone
     std::uint64_t cluster_election_timeout_ms = 600;
     std::uint64_t cluster_copy_bytes_per_second = 0;
+    std::uint64_t cluster_voters_max = 0;  ///< odd; 0: all members vote
+    std::string cluster_spread_by = "rack";
+    std::uint64_t cluster_replace_voter_after_ms = 600'000;
     std::uint64_t segment_bytes = 128ULL << 20U;
     std::uint64_t disk_reserve_bytes = 512ULL << 20U;
     std::uint64_t rewrite_below_live_percent = 50;

@@ -78,10 +78,11 @@ const std::array keys{
     ConfigKey{"node_id",
               &Config::node_id,
               "This node's number in its cluster, for good; 0: what the data directory has, or 1."},
-    ConfigKey{"node_labels",
-              &Config::node_labels,
-              "Where this node stands and what else is to be known of it, as rack=a,plant=1; at most "
-              "16, of letters, digits, \".\", \"_\" and \"-\". The others are told."},
+    ConfigKey{
+        "node_labels",
+        &Config::node_labels,
+        "Where this node stands and what else is to be known of it, as rack=a,plant=1; at most "
+        "16, of letters, digits, \".\", \"_\" and \"-\". The others are told."},
     ConfigKey{"cluster_nodes",
               &Config::cluster_nodes,
               "Where the nodes of the cluster hear each other, the same text on each, as "
@@ -96,6 +97,22 @@ const std::array keys{
     ConfigKey{"cluster_copy_bytes_per_second",
               &Config::cluster_copy_bytes_per_second,
               "Pace at which a node that is too far behind copies a shard; 0: no limit."},
+    ConfigKey{
+        "cluster_voters_max",
+        &Config::cluster_voters_max,
+        "How many nodes vote at most, an odd number from 3 on: the others have everything, and "
+        "take the place of one that is gone. 0: all vote.",
+        0,
+        99},
+    ConfigKey{"cluster_spread_by",
+              &Config::cluster_spread_by,
+              "The label over whose values voters are spread, where not all vote."},
+    ConfigKey{"cluster_replace_voter_after_ms",
+              &Config::cluster_replace_voter_after_ms,
+              "Time without a link to a voter after which another node takes its place, where not "
+              "all vote; 0: never.",
+              0,
+              2'678'400'000},
     ConfigKey{"segment_bytes",
               &Config::segment_bytes,
               "Bytes of a log segment.",

@@ -121,7 +121,7 @@ void Group::transfer(NodeId to) {
     auto replicas = status().replicas;
     // One that has to be copied first would hold up everything until the attempt ends.
     std::erase_if(replicas, [to](const ReplicaProgress& replica) {
-        return replica.is_behind || (to.value != 0 && replica.node != to);
+        return !replica.votes || replica.is_behind || (to.value != 0 && replica.node != to);
     });
     const auto target = std::ranges::max_element(replicas, {}, &ReplicaProgress::match);
     if (target == replicas.end() || !self.may_ask_to_lead(target->node)) {
@@ -161,7 +161,8 @@ GroupStatus Group::status() const {
             status.replicas.push_back({.node = node,
                                        .match = RaftIndex{progress.match_index},
                                        .is_behind = progress.snapshot_index > 0,
-                                       .is_heard = progress.recent_recv});
+                                       .is_heard = progress.recent_recv,
+                                       .votes = configuration.servers[i].role == RAFT_VOTER});
         }
     }
     return status;

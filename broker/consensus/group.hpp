@@ -96,6 +96,7 @@ struct ReplicaProgress {
     RaftIndex match;         ///< everything up to here is on its disk
     bool is_behind = false;  ///< what it lacks is no longer in the leader's memory
     bool is_heard = false;   ///< within about an election timeout
+    bool votes = true;       ///< else it can't lead
 };
 
 struct GroupStatus {
@@ -181,9 +182,9 @@ class Group {
     [[nodiscard]] std::vector<Member> members() const;
     /// One at a time; `done` once it is committed. Errors: not_leader, also while earlier terms are
     /// not committed; conflict, while another change is under way, or for one that changes nothing;
-    /// unavailable, where a replica that is to vote does not catch up.
+    /// unavailable, where a replica that is to vote does not catch up. Who leads stays a voter.
     void change(const MemberChange& change, std::function<void(Result<void>)> done);
-    /// Hands the lead to a replica once that has everything, to the one that has most where `to` is
+    /// Hands the lead to a voter once that has everything, to the one that has most where `to` is
     /// 0; nothing happens where it can't.
     void transfer(NodeId to);
     /// A transfer is under way: proposals are refused meanwhile.

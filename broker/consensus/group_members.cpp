@@ -93,9 +93,10 @@ Result<void> Group::Impl::submit(const MemberChange& change) {
         return fail(Errc::conflict,
                     "node " + std::to_string(change.node.value) + " is that already");
     }
-    if (!change.role && change.node == options.self) {
+    if (change.node == options.self) {
+        // libraft would let it lead on until the change is committed, and nobody after that.
         return fail(Errc::conflict,
-                    "the node that leads does not leave; another has to lead first");
+                    "the node that leads votes and does not leave; another has to lead first");
     }
     const auto id = change.node.value;
     const raft_change_cb done = [](raft_change* request, int status) {

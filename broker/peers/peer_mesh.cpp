@@ -89,7 +89,11 @@ void PeerMesh::set_nodes(const std::map<NodeId, Endpoint>& nodes) {
     }
     for (const auto& [node, endpoint] : nodes) {
         if (node != options_.self) {
-            peers_[node].endpoint = endpoint;
+            const auto [peer, is_new] = peers_.try_emplace(node);
+            if (is_new) {
+                peer->second.unlinked_since = runtime_.clock().steady_now();
+            }
+            peer->second.endpoint = endpoint;
             dial(node);
         }
     }
@@ -232,6 +236,7 @@ void PeerMesh::forget(PeerLink& link, std::optional<NodeId> dialled, const Error
         std::ranges::find_if(peers_, [&link](const auto& row) { return row.second.link == &link; });
     if (found != peers_.end()) {
         found->second.link = nullptr;
+        found->second.unlinked_since = runtime_.clock().steady_now();
         linked_.add(-1);
         log_info(
             name(),
@@ -346,14 +351,17 @@ PeerState PeerMesh::own() const {
 
 std::vector<PeerState> PeerMesh::peers() const {
     std::vector<PeerState> states;
+    const auto now = runtime_.clock().steady_now();
     for (const auto& [node, peer] : peers_) {
-        states.push_back({.node = node,
-                          .address = format_endpoint(peer.endpoint),
-                          .is_linked = peer.link != nullptr,
-                          .is_new = peer.is_new,
-                          .native = peer.addresses.native,
-                          .http = peer.addresses.http,
-                          .labels = peer.labels});
+        states.push_back(
+            {.node = node,
+             .address = format_endpoint(peer.endpoint),
+             .is_linked = peer.link != nullptr,
+             .is_new = peer.is_new,
+             .native = peer.addresses.native,
+             .http = peer.addresses.http,
+             .labels = peer.labels,
+             .unlinked_for = peer.link != nullptr ? Duration(0) : now - peer.unlinked_since});
     }
     return states;
 }

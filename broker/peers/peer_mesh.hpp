@@ -25,7 +25,8 @@ struct PeerState {
     bool is_new = false;  ///< nothing was ever agreed on there
     std::string native;   ///< where its clients connect; empty before the first link
     std::string http;
-    NodeLabels labels = {};  ///< as it last told
+    NodeLabels labels = {};      ///< as it last told
+    Duration unlinked_for = {};  ///< 0: it is linked
 };
 
 /// Where a node is reached by those who are no nodes; address:port.
@@ -94,6 +95,7 @@ class PeerMesh final : public consensus::PeerLinks {
         bool is_new = false;
         NodeAddresses addresses;
         NodeLabels labels;
+        SteadyTime unlinked_since{};
         std::uint64_t replaced = 0;  ///< the process whose link another one's took the place of
     };
     /// `dialled`: to whom this node connected, and will again when the link ends.

@@ -8,12 +8,22 @@
 namespace millrace::broker::protocol {
 namespace {
 
-/// One of a cluster that is not founded yet will be.
-bool is_voter(const cluster::ClusterReport& report, NodeId node) {
-    const auto& members = report.groups.front().status.members;
-    const auto found = std::ranges::find(members, node, &consensus::Member::node);
-    return members.empty() ||
-           (found != members.end() && found->role == consensus::MemberRole::voter);
+/// One of a cluster that is not founded yet will vote.
+wire::ClusterMember member_of(const cluster::ClusterReport& report, NodeId node) {
+    const auto role = report.groups.front().status.members.empty() ? consensus::MemberRole::voter
+                                                                   : cluster::role_of(report, node);
+    if (!role) {
+        return wire::ClusterMember::unknown;
+    }
+    switch (*role) {
+        case consensus::MemberRole::voter:
+            return wire::ClusterMember::voter;
+        case consensus::MemberRole::standby:
+            return wire::ClusterMember::standby;
+        case consensus::MemberRole::spare:
+            break;
+    }
+    return wire::ClusterMember::spare;
 }
 
 std::unique_ptr<wire::ClusterNodeT> format_node(const cluster::ClusterReport& report,
@@ -24,7 +34,9 @@ std::unique_ptr<wire::ClusterNodeT> format_node(const cluster::ClusterReport& re
     made->linked = peer.is_linked;
     made->native = peer.native;
     made->http = peer.http;
-    made->voter = is_voter(report, peer.node);
+    made->member = member_of(report, peer.node);
+    made->voter = made->member == wire::ClusterMember::voter;
+    made->to_vote = cluster::is_to_vote(report, peer.node);
     made->labels.reserve(peer.labels.size());
     for (const auto& [name, value] : peer.labels) {
         auto& label = made->labels.emplace_back(std::make_unique<wire::ClusterLabelT>());

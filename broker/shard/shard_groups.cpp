@@ -25,7 +25,7 @@ void count_replica(std::vector<Heir>& heirs, const consensus::ReplicaProgress& r
         found = heirs.insert(found, {.node = replica.node});
     }
     found->matches += replica.match.value;
-    found->can_lead = found->can_lead && replica.is_heard && !replica.is_behind;
+    found->can_lead = found->can_lead && replica.votes && replica.is_heard && !replica.is_behind;
 }
 
 }  // namespace

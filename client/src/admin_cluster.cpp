@@ -24,13 +24,22 @@ ClusterGroup from_wire(const wire::ClusterGroupT& group) {
     return made;
 }
 
+ClusterMember from_wire(wire::ClusterMember member, bool votes) {
+    if (member == wire::ClusterMember::standby) {
+        return ClusterMember::standby;
+    }
+    return votes ? ClusterMember::voter : ClusterMember::spare;
+}
+
 ClusterNode from_wire(const wire::ClusterNodeT& node) {
     ClusterNode made{.node = node.node,
                      .address = node.address,
                      .linked = node.linked,
                      .native = node.native,
                      .http = node.http,
-                     .voter = node.voter};
+                     .voter = node.voter,
+                     .member = from_wire(node.member, node.voter),
+                     .to_vote = node.to_vote};
     for (const auto& label : node.labels) {
         made.labels.emplace(label->name, label->value);
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <ostream>
 #include <thread>
 
@@ -134,34 +135,38 @@ ExitCode transfer_lead(Session& session, const TransferOptions& options) {
     return ExitCode::ok;
 }
 
-bool votes(const ClusterStatus& status, std::uint64_t node) {
+/// What it is once it has what there is, and is what it is to stay.
+std::optional<ClusterMember> outcome_of_join(const ClusterStatus& status, std::uint64_t node) {
     const auto found = std::ranges::find(status.nodes, node, &ClusterNode::node);
-    return found != status.nodes.end() && found->voter;
+    const auto lag = lag_of(status, node);
+    const bool has_all = lag && !lag->is_copying && lag->entries <= late_entries_max;
+    if (found == status.nodes.end() || !(found->voter || (stands_by(*found) && has_all))) {
+        return std::nullopt;
+    }
+    return found->member;
 }
 
-/// When it has what there is and counts.
-void wait_for_voter(Session& session, std::uint64_t node) {
+ClusterMember wait_for_join(Session& session, std::uint64_t node) {
     const auto end = Clock::now() + session.timeout_or(join_timeout);
-    while (!votes(look_at_cluster(session), node)) {
-        if (Clock::now() > end) {
-            refuse(Errc::timed_out,
-                   "node " + std::to_string(node) +
-                       " is a member and does not vote yet; millrace cluster nodes says when it "
-                       "does");
+    while (Clock::now() < end) {
+        if (const auto outcome = outcome_of_join(look_at_cluster(session), node)) {
+            return *outcome;
         }
         std::this_thread::sleep_for(join_poll_interval);
     }
+    refuse(Errc::timed_out,
+           "node " + std::to_string(node) +
+               " is a member and does not vote yet; millrace cluster nodes says when it does");
 }
 
 ExitCode join_node(Session& session, const JoinOptions& options) {
     session.client().admin().join_node(options.node, options.address);
-    if (options.waits) {
-        wait_for_voter(session, options.node);
-    }
+    const auto member = options.waits ? wait_for_join(session, options.node) : ClusterMember::spare;
+    const bool votes = member == ClusterMember::voter;
     if (session.is_json()) {
-        print_json(session, {{"node", options.node}, {"voter", options.waits}});
+        print_json(session, {{"node", options.node}, {"voter", votes}});
     } else if (options.waits) {
-        session.out() << "node " << options.node << " votes\n";
+        session.out() << "node " << options.node << (votes ? " votes\n" : " stands by\n");
     } else {
         session.out() << "node " << options.node
                       << " joins; millrace cluster nodes says when it votes\n";
@@ -194,7 +199,7 @@ void add_member_commands(Registry& registry) {
     joins.add_option("--address", join->address, "Where it hears the others, as in cluster_nodes")
         ->required()
         ->type_name("ADDRESS:PORT");
-    joins.add_flag("--wait", join->waits, "Until it votes");
+    joins.add_flag("--wait", join->waits, "Until it votes, or stands by where enough others do");
     auto remove = std::make_shared<RemoveOptions>();
     add_command(registry,
                 {"remove",

@@ -21,7 +21,7 @@ std::string name_all(const std::vector<std::uint64_t>& nodes) {
 /// Why a node that is linked could not take over at once; nothing where it could.
 std::optional<std::string> lateness_of(const ClusterNode& node,
                                        const std::optional<ReplicaLag>& lag) {
-    if (!node.voter) {
+    if (!node.voter && !stands_by(node)) {
         return "is no voter yet";
     }
     if (lag && lag->is_copying) {
@@ -37,6 +37,7 @@ std::optional<std::string> lateness_of(const ClusterNode& node,
 struct Findings {
     std::vector<std::uint64_t> unlinked;
     std::vector<std::string> late;
+    std::vector<std::uint64_t> standbys;  ///< that are there
     std::size_t voters = 0;
     std::size_t linked = 0;  ///< voters
     std::size_t good = 0;    ///< of these, those that do not copy
@@ -49,6 +50,9 @@ Findings look_at_nodes(const ClusterStatus& status) {
         found.voters += node.voter ? 1U : 0U;
         found.linked += node.voter && node.linked ? 1U : 0U;
         found.good += node.voter && node.linked && !(lag && lag->is_copying) ? 1U : 0U;
+        if (node.linked && stands_by(node)) {
+            found.standbys.push_back(node.node);
+        }
         if (!node.linked) {
             found.unlinked.push_back(node.node);
         } else if (const auto why = lateness_of(node, lag)) {
@@ -60,9 +64,13 @@ Findings look_at_nodes(const ClusterStatus& status) {
 
 std::string text_of(const Findings& found, std::uint64_t asked) {
     std::string text;
+    if (!found.standbys.empty()) {
+        text = ", " + name_all(found.standbys) +
+               (found.standbys.size() == 1 ? " stands by" : " stand by");
+    }
     if (!found.unlinked.empty()) {
-        text = ", " + name_all(found.unlinked) + (found.unlinked.size() == 1 ? " is" : " are") +
-               " not linked to node " + std::to_string(asked);
+        text += ", " + name_all(found.unlinked) + (found.unlinked.size() == 1 ? " is" : " are") +
+                " not linked to node " + std::to_string(asked);
     }
     for (const auto& late : found.late) {
         text += ", " + late;
@@ -87,6 +95,10 @@ std::optional<ReplicaLag> lag_of(const ClusterStatus& status, std::uint64_t node
         most->is_copying = most->is_copying || found->behind;
     }
     return most;
+}
+
+bool stands_by(const ClusterNode& node) {
+    return node.member == ClusterMember::standby && !node.to_vote;
 }
 
 ClusterHealth health_of(const ClusterStatus& status) {

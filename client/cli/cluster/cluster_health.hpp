@@ -17,6 +17,9 @@ struct ReplicaLag {
 /// Nothing where whom was asked does not know.
 [[nodiscard]] std::optional<ReplicaLag> lag_of(const ClusterStatus& status, std::uint64_t node);
 
+/// It is a standby and is to stay one: whom was asked has not chosen it to vote.
+[[nodiscard]] bool stands_by(const ClusterNode& node);
+
 /// Up to here a replica counts as up to date: some entries are always on their way.
 inline constexpr std::uint64_t late_entries_max = 100;
 

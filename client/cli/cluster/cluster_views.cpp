@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "client/cli/text/enum_names.hpp"
 #include "client/cli/text/quantity_text.hpp"
 #include "client/cli/text/table.hpp"
 
@@ -19,7 +20,16 @@ const char* role_of(const ClusterStatus& status, const ClusterNode& node) {
     if (!node.linked) {
         return "missing";
     }
+    if (stands_by(node)) {
+        return "standby";
+    }
     return node.voter ? "follows" : "joins";
+}
+
+/// "NODE 4", and what it is where it does not vote.
+std::string title_of(const ClusterNode& node) {
+    const auto title = "NODE " + std::to_string(node.node);
+    return node.voter ? title : title + " (" + name_of(cluster_member_names, node.member) + ")";
 }
 
 /// "plant=1,rack=a".
@@ -42,6 +52,7 @@ std::string lag_text(const ClusterStatus& status, const ClusterNode& node) {
 Json to_json(const ClusterStatus& status, const ClusterNode& node) {
     Json json{{"node", node.node},
               {"role", role_of(status, node)},
+              {"member", name_of(cluster_member_names, node.member)},
               {"linked", node.linked},
               {"address", node.address},
               {"native", node.native},
@@ -122,7 +133,7 @@ void print_groups(std::ostream& out, const ClusterStatus& status) {
                                 {"LAST", Align::right},
                                 {"APPLIED", Align::right}};
     for (const auto& node : status.nodes) {
-        columns.push_back({"NODE " + std::to_string(node.node), Align::right});
+        columns.push_back({title_of(node), Align::right});
     }
     Table table(std::move(columns));
     for (const auto& group : status.groups) {

@@ -45,6 +45,9 @@ inline constexpr Names<LetterState, 4> letter_state_names{{{"open", LetterState:
                                                            {"redriven", LetterState::redriven},
                                                            {"resolved", LetterState::resolved},
                                                            {"discarded", LetterState::discarded}}};
+inline constexpr Names<ClusterMember, 3> cluster_member_names{{{"spare", ClusterMember::spare},
+                                                               {"standby", ClusterMember::standby},
+                                                               {"voter", ClusterMember::voter}}};
 
 /// What a value is called; "unknown" for one that a newer broker may send, "none" for
 /// `Cause::none`.

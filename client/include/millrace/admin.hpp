@@ -184,6 +184,10 @@ struct NodeStatus {
     std::vector<ShardStatus> shards;
 };
 
+/// What a node is in its cluster: a spare copies what there is, a standby is sent everything, a
+/// voter counts in majorities as well.
+enum class ClusterMember : std::uint8_t { spare = 1, standby = 2, voter = 3 };
+
 /// A node of a cluster, as another one sees it.
 struct ClusterNode {
     std::uint64_t node = 0;
@@ -191,8 +195,10 @@ struct ClusterNode {
     bool linked = false;  ///< to whom was asked, which is itself linked
     std::string native;   ///< where clients connect; empty while that is not known
     std::string http;
-    bool voter = true;  ///< counts in majorities; else it is on its way into the cluster
+    bool voter = true;  ///< counts in majorities; else it is a standby or a spare
     std::map<std::string, std::string> labels = {};  ///< what an operator says of it: rack a
+    ClusterMember member = ClusterMember::voter;     ///< of a broker before it: voter or spare
+    bool to_vote = false;  ///< whom was asked leads, and has chosen it to vote
 };
 struct ClusterReplica {
     std::uint64_t node = 0;

@@ -32,6 +32,15 @@ class OneNode(unittest.TestCase):
                 self.assertIn("cluster_nodes", said)
                 self.assertIn(words, said)
 
+    def test_what_labels_and_numbers_of_voters_may_not_be(self):
+        for arguments, words in ((("--node-labels", "rack"), 'node_labels: "rack" has no value'),
+                                 (("--node-labels", "rack=a,rack=b"), "is there twice"),
+                                 (("--cluster-voters-max", "4"), "cluster_voters_max: 4 voters bear no more than one less"),
+                                 (("--cluster-voters-max", "1"), "cluster_voters_max: 1 voter"),
+                                 (("--cluster-spread-by", ""), 'cluster_spread_by: ""')):
+            with self.subTest(arguments=arguments):
+                self.assertIn(words, self.refusal(*arguments))
+
     def test_a_data_directory_stays_with_its_node(self):
         nodes = ",".join(f"{number}=127.0.0.1:{free_ports(2)}" for number in (1, 2))
         self.assertIn("not among them", self.refusal("--node-id", "3", "--cluster-nodes", nodes))

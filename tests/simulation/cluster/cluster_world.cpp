@@ -16,6 +16,8 @@ constexpr const char* queue_topic = "a.b";
 constexpr const char* telemetry_topic = "t.m";  ///< its acks stand for the leader alone
 constexpr const char* subscription = "q";
 
+/// Short, so that nodes that are away for some seconds are replaced.
+constexpr Duration replace_after{2'000'000};
 constexpr Duration start_max{300'000};
 constexpr Duration start_late{6'000'000};
 constexpr Duration calm{3'000'000};
@@ -30,7 +32,8 @@ constexpr std::uint64_t retention_bytes = 300'000;
 
 }  // namespace
 
-ClusterWorld::ClusterWorld(std::uint64_t seed) : stage_(seed) {
+ClusterWorld::ClusterWorld(std::uint64_t seed, Shape shape)
+    : stage_(seed), shape_(std::move(shape)) {
     make_nodes(seed);
     make_clients();
     chaos_ = std::make_unique<Chaos>(Chaos::Surroundings{
@@ -40,7 +43,8 @@ ClusterWorld::ClusterWorld(std::uint64_t seed) : stage_(seed) {
         .may_damage =
             [this](const SimNode& node) {
                 const auto others = damaged_.size() - damaged_.count(node.id());
-                return others + 1 <= (nodes_.size() - 1) / 2;
+                const auto voters = shape_.voters_max > 0 ? shape_.voters_max : nodes_.size();
+                return others + 1 <= (voters - 1) / 2;
             },
         .note_damage = [this](const SimNode& node) { damaged_[node.id()] = node.copies(); }});
 }
@@ -52,18 +56,27 @@ ClusterWorld::~ClusterWorld() {
 }
 
 void ClusterWorld::make_nodes(std::uint64_t seed) {
-    const std::uint64_t count = stage_.chance(0.15) ? 5 : 3;
+    const std::uint64_t seeded = stage_.chance(0.15) ? 5 : 3;
+    const std::uint64_t count = shape_.node_count > 0 ? shape_.node_count : seeded;
+    if (count == 5 && shape_.places.empty() && seed % 2 == 0) {
+        shape_.places = {"a", "a", "b", "b", "c"};
+        shape_.voters_max = 3;
+    }
     const bool keeps_index = stage_.chance(0.5);
     const auto segment_bytes = stage_.chance(0.5) ? 1_MiB : 512_KiB;
     const auto memory_bytes = stage_.chance(0.4) ? 1_KiB : 64_MiB;
-    stage_.tell(std::to_string(count) + " nodes, index " + (keeps_index ? "kept" : "rebuilt") +
-                ", segments of " + std::to_string(segment_bytes / 1_KiB) +
-                " KiB, entries in memory " + std::to_string(memory_bytes / 1_KiB) + " KiB");
+    stage_.tell(std::to_string(count) + " nodes, " +
+                (shape_.voters_max > 0 ? std::to_string(shape_.voters_max) : "all") +
+                " vote, index " + (keeps_index ? "kept" : "rebuilt") + ", segments of " +
+                std::to_string(segment_bytes / 1_KiB) + " KiB, entries in memory " +
+                std::to_string(memory_bytes / 1_KiB) + " KiB");
     std::vector<NodeId> ids;
     std::vector<broker::consensus::Voter> voters;
+    std::map<NodeId, std::string> places;
     for (std::uint64_t id = 1; id <= count; ++id) {
         ids.push_back(NodeId{id});
         voters.push_back({.node = NodeId{id}, .address = "node-" + std::to_string(id)});
+        places[NodeId{id}] = shape_.places.empty() ? "" : shape_.places.at(id - 1);
     }
     network_ = std::make_unique<SimNetwork>(stage_, ids);
     root_ = std::filesystem::temp_directory_path() /
@@ -77,7 +90,9 @@ void ClusterWorld::make_nodes(std::uint64_t seed) {
                 .keeps_index = keeps_index,
                 .segment_bytes = segment_bytes,
                 .memory_bytes = memory_bytes,
-                .disk_seed = stage_.random().next()},
+                .disk_seed = stage_.random().next(),
+                .placement = {.voters_max = shape_.voters_max, .replace_after = replace_after},
+                .places = places},
             SimNode::Surroundings{
                 .stage = stage_,
                 .network = *network_,
@@ -274,7 +289,7 @@ void ClusterWorld::look_at_damaged() {
     });
 }
 
-void ClusterWorld::run() {
+void ClusterWorld::start() {
     for (const auto& node : nodes_) {
         const auto latest = stage_.chance(0.05) ? start_late : start_max;
         stage_.after(stage_.between(Duration(0), latest), [at = node.get()] { at->start(); });
@@ -286,6 +301,10 @@ void ClusterWorld::run() {
     }
     keep_topics();
     run_for(calm);
+}
+
+void ClusterWorld::run() {
+    start();
     chaos_->start();
     run_for(stage_.between(length_min, length_max));
     finish();

@@ -25,7 +25,15 @@ namespace millrace::simulation::cluster {
 /// end.
 class ClusterWorld {
   public:
-    explicit ClusterWorld(std::uint64_t seed);
+    /// What a seed does not decide.
+    struct Shape {
+        std::uint64_t node_count = 0;          ///< 0: as the seed says
+        std::vector<std::string> places = {};  ///< of the nodes; empty: all vote, unless the seed
+                                               ///< makes five, of which it may let three vote
+        std::size_t voters_max = 0;
+    };
+    explicit ClusterWorld(std::uint64_t seed) : ClusterWorld(seed, Shape{}) {}
+    ClusterWorld(std::uint64_t seed, Shape shape);
     ClusterWorld(const ClusterWorld&) = delete;
     ClusterWorld& operator=(const ClusterWorld&) = delete;
     ClusterWorld(ClusterWorld&&) = delete;
@@ -34,6 +42,15 @@ class ClusterWorld {
 
     /// To the end, or to the first violation.
     void run();
+    /// The parts of `run`: nodes and clients start; everything is mended and checked.
+    void start();
+    void finish();
+    void run_for(Duration length);
+    /// A violation when it does not become true within a minute.
+    void wait_until(const std::string& what, const std::function<bool()>& is_true);
+    /// Who leads and takes clients; null: nobody.
+    [[nodiscard]] SimNode* leader() const;
+    [[nodiscard]] Nodes& nodes() { return nodes_; }
 
     [[nodiscard]] const Stage& stage() const { return stage_; }
     [[nodiscard]] Stage& stage() { return stage_; }
@@ -52,13 +69,9 @@ class ClusterWorld {
   private:
     void make_nodes(std::uint64_t seed);
     void make_clients();
-    void run_for(Duration length);
     void step(SteadyTime end);
-    /// A violation when it does not become true in time.
-    void wait_until(const std::string& what, const std::function<bool()>& is_true);
     void note_lead(NodeId node, const broker::consensus::GroupStatus& group);
     [[nodiscard]] bool is_newest(const SimNode& node) const;
-    [[nodiscard]] SimNode* leader() const;
     void keep_topics();
     void ask_for_topics(SimNode& node);
     void ask_for_topic(broker::CatalogService& catalog,
@@ -69,12 +82,12 @@ class ClusterWorld {
     void look_at_damaged();
     [[nodiscard]] bool has_caught_up(SimNode& node) const;
     [[nodiscard]] bool are_replicas_equal() const;
-    void finish();
     /// Until who is chosen shows all that there has to be.
     void read_whole(const std::function<SimNode*()>& choose);
     void check_end();
 
     Stage stage_;
+    Shape shape_;
     std::filesystem::path root_;  ///< of what lies on a real disk
     std::unique_ptr<SimNetwork> network_;
     Nodes nodes_;

@@ -14,6 +14,7 @@ constexpr Duration turn_min{10};
 constexpr Duration turn_max{100};
 constexpr Duration report_delay_max{8'000};  ///< until the daemon's control thread has heard
 constexpr Duration together_interval{200'000};
+constexpr Duration keep_interval{300'000};
 constexpr Duration stop_delay_max{50'000};
 constexpr Duration renew_rest{500'000};
 constexpr Duration restart_min{10'000};
@@ -94,6 +95,10 @@ void SimNode::follow() {
         hear();
     });
     bring_lead_together();
+    if (options_.placement.voters_max > 0) {
+        linked_at_.clear();
+        keep_voters();
+    }
 }
 
 /// In a turn: the shard's standing has changed.
@@ -130,7 +135,89 @@ void SimNode::report(broker::ShardStanding standing) {
 /// Hands over what it leads, so that one node leads all.
 void SimNode::give_way(NodeId leader) {
     if (leader.value != 0 && leader != options_.id && standing_.leads_some && !is_ending_) {
-        parts_->runtime.post([this, leader] { parts_->shard->transfer(leader); });
+        parts_->runtime.post([this, leader] {
+            for (const auto& group : parts_->shard->groups()) {
+                const auto change = group.role.leads ? broker::cluster::step_to_lead(
+                                                           group, options_.id, leader, heard())
+                                                     : std::nullopt;
+                if (change) {
+                    parts_->shard->change_members(group.group, *change, [](const Result<void>&) {});
+                }
+            }
+            parts_->shard->transfer(leader);
+        });
+    }
+}
+
+/// As broker/cluster/member_keeper, of members that neither join nor leave.
+void SimNode::keep_voters() {
+    if (takes_clients_ && !is_ending_) {
+        parts_->runtime.post([this] { place_voters(); });
+    }
+    for (const auto& voter : options_.voters) {
+        const auto [at, is_first] = linked_at_.try_emplace(voter.node, stage().now());
+        if (around_.network.see(options_.id, voter.node).is_linked) {
+            at->second = stage().now();
+        }
+    }
+    later(keep_interval, [this] { keep_voters(); });
+}
+
+broker::cluster::Heard SimNode::heard() const {
+    broker::cluster::Heard heard;
+    for (const auto& voter : options_.voters) {
+        const auto seen = around_.network.see(options_.id, voter.node);
+        if (voter.node != options_.id && seen.is_linked) {
+            heard.linked.insert(voter.node);
+        }
+        if (voter.node != options_.id && seen.is_linked && !seen.is_new) {
+            heard.filled.insert(voter.node);
+        }
+    }
+    return heard;
+}
+
+std::vector<broker::consensus::Member> SimNode::wanted_members() {
+    using broker::consensus::MemberRole;
+    auto members = parts_->shard->groups().front().members;
+    const auto links = heard();
+    std::vector<broker::cluster::PlacementCandidate> candidates;
+    for (const auto& member : members) {
+        const auto last = linked_at_.find(member.node);
+        const bool is_linked = links.linked.contains(member.node);
+        candidates.push_back(
+            {.node = member.node,
+             .place = options_.places.at(member.node),
+             .votes = member.role == MemberRole::voter,
+             .is_linked = is_linked,
+             .is_lost = !is_linked && last != linked_at_.end() &&
+                        stage().now() - last->second > options_.placement.replace_after});
+    }
+    const auto voters =
+        broker::cluster::choose_voters(candidates, options_.id, options_.placement.voters_max);
+    for (auto& member : members) {
+        member.role = voters.contains(member.node) ? MemberRole::voter : MemberRole::standby;
+    }
+    return members;
+}
+
+/// In a turn.
+void SimNode::place_voters() {
+    const auto wanted = wanted_members();
+    for (const auto& group : parts_->shard->groups()) {
+        const auto change = group.role.leads ? broker::cluster::next_member_change(
+                                                   group, options_.id, wanted, heard())
+                                             : std::nullopt;
+        if (!change) {
+            continue;
+        }
+        const auto what =
+            "group " + std::to_string(group.group.value) + ": node " +
+            std::to_string(change->node.value) +
+            (change->role == broker::consensus::MemberRole::voter ? " votes" : " stands by");
+        parts_->shard->change_members(group.group, *change, [this, what](const Result<void>& done) {
+            tell("changes " + what + (done ? "" : ": " + done.error().text));
+        });
     }
 }
 

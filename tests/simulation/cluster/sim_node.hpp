@@ -12,6 +12,8 @@
 #include "tests/simulation/cluster/sim_network.hpp"
 #include "tests/simulation/cluster/stage.hpp"
 
+#include "broker/cluster/member_steps.hpp"
+#include "broker/cluster/voter_placement.hpp"
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/runtime/manual_runtime.hpp"
 #include "broker/shard/shard.hpp"
@@ -56,6 +58,8 @@ class SimNode final : public NetworkPeer {
         std::size_t segment_bytes = 0;
         std::size_t memory_bytes = 0;  ///< of entries that others may have missed; 0: next to none
         std::uint64_t disk_seed = 0;
+        broker::cluster::PlacementRules placement;  ///< without a limit its leader changes nothing
+        std::map<NodeId, std::string> places = {};  ///< of all nodes
     };
     struct Surroundings {
         Stage& stage;
@@ -173,6 +177,10 @@ class SimNode final : public NetworkPeer {
     void report(broker::ShardStanding standing);
     void give_way(NodeId leader);
     void bring_lead_together();
+    void keep_voters();
+    void place_voters();
+    [[nodiscard]] broker::cluster::Heard heard() const;
+    [[nodiscard]] std::vector<broker::consensus::Member> wanted_members();
     void ask_for_copy();
     void look_at_failure();
 
@@ -201,6 +209,7 @@ class SimNode final : public NetworkPeer {
     bool has_led_ = false;
     bool takes_clients_ = false;
     bool is_founded_ = false;
+    std::map<NodeId, SteadyTime> linked_at_;  ///< when it was last seen to be
     bool is_ending_ = false;
 };
 

@@ -97,10 +97,36 @@ TEST_F(ClusterReportTest, TheLeadDoesNotGoToANodeThatCopies) {
 }
 
 TEST_F(ClusterReportTest, TheLeadDoesNotGoToANodeThatIsNoVoterYet) {
-    shards[1].groups[0].members[1].role = consensus::MemberRole::standby;
+    shards[1].groups[0].replicas[0].votes = false;
     EXPECT_EQ(refusal(NodeId{2}).code, Errc::unavailable);
     EXPECT_THAT(refusal(NodeId{2}).text, HasSubstr("node 2 is no voter of group 2"));
     EXPECT_EQ(best_successor(merged()), NodeId{3});
+}
+
+TEST_F(ClusterReportTest, TheLeadDoesNotGoToANodeThatStandsBy) {
+    auto& first = shards[0].groups[0];
+    first.members[1].role = consensus::MemberRole::standby;
+    first.replicas[0].votes = false;
+    shards[0].wanted = first.members;
+    EXPECT_EQ(refusal(NodeId{2}).code, Errc::conflict);
+    EXPECT_THAT(refusal(NodeId{2}).text, HasSubstr("node 2 stands by and does not vote"));
+    EXPECT_EQ(best_successor(merged()), NodeId{3});
+    // One that was chosen will vote in a moment.
+    shards[0].wanted[1].role = consensus::MemberRole::voter;
+    EXPECT_EQ(refusal(NodeId{2}).code, Errc::unavailable);
+    EXPECT_THAT(refusal(NodeId{2}).text, HasSubstr("no voter of group 0 yet"));
+}
+
+TEST_F(ClusterReportTest, JsonHasWhatEachNodeIsInTheFirstGroup) {
+    auto& first = shards[0].groups[0];
+    first.members[1].role = consensus::MemberRole::standby;
+    first.members.pop_back();
+    shards[0].wanted = first.members;
+    const auto json = nlohmann::json::parse(format_report(merged()));
+    EXPECT_EQ(json["member"], "voter");
+    EXPECT_EQ(json["nodes"][0]["member"], "standby");
+    EXPECT_EQ(json["nodes"][0]["to_vote"], false);
+    EXPECT_EQ(json["nodes"][1]["member"], nullptr);
 }
 
 TEST_F(ClusterReportTest, TheLeadDoesNotGoToANodeThatLacksMuch) {

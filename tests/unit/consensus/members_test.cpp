@@ -127,6 +127,57 @@ TEST_F(MembersTest, StandbyIsSentTheLogAndDoesNotCount) {
     EXPECT_FALSE(at(4).group->is_leader());
 }
 
+TEST_F(MembersTest, VoterThatStandsByHasEverythingAndDoesNotCountAndDoesNotLead) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    auto& standby = follower();
+    ASSERT_EQ(change(*first, {.node = standby.node, .role = MemberRole::standby}), Errc::ok);
+    first->propose("sent to all");
+    run(second);
+    EXPECT_THAT(standby.applied, ElementsAre("sent to all"));
+    for (const auto& replica : {&at(1), &at(2), &at(3)}) {
+        EXPECT_EQ(voters_of(*replica).size(), 2U);
+    }
+    // Two that vote are a majority of two alone, and the third can't take the lead.
+    first->group->transfer(standby.node);
+    run(second);
+    EXPECT_FALSE(first->group->is_transferring());
+    cut(first->node);
+    run(20 * second);
+    EXPECT_FALSE(standby.group->is_leader());
+    for (const auto& replica : replicas) {
+        EXPECT_FALSE(replica->group->role().leads) << replica->node.value;
+    }
+    heal();
+    run(5 * second);
+    auto* const next = elect();
+    ASSERT_NE(next, nullptr);
+    EXPECT_NE(next->node, standby.node);
+    EXPECT_EQ(change(*next, {.node = standby.node, .role = MemberRole::voter}), Errc::ok);
+    EXPECT_EQ(voters_of(standby).size(), 3U);
+}
+
+TEST_F(MembersTest, LeadGoesToOneThatVotesWhereAnybodyMayHaveIt) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    const auto standby = follower().node;
+    ASSERT_EQ(change(*first, {.node = standby, .role = MemberRole::standby}), Errc::ok);
+    first->group->transfer(NodeId{});
+    run(second);
+    auto* const next = elect();
+    ASSERT_NE(next, nullptr);
+    EXPECT_NE(next, first);
+    EXPECT_NE(next->node, standby);
+}
+
+TEST_F(MembersTest, WhoLeadsGoesOnToVote) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    EXPECT_EQ(change(*first, {.node = first->node, .role = MemberRole::standby}), Errc::conflict);
+    EXPECT_EQ(voters_of(*first).size(), 3U);
+    EXPECT_TRUE(first->group->role().leads);
+}
+
 TEST_F(MembersTest, OneThatIsAwayDoesNotBecomeAVoter) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);

@@ -110,6 +110,31 @@ TEST_F(ClusterRequests, AFollowerTellsAGuestOfItsClusterAndRefusesTheRest) {
     EXPECT_EQ(code_of(moved.error), Errc::not_leader);
 }
 
+TEST_F(ClusterRequests, StatusSaysWhatEachNodeIs) {
+    leads = true;
+    (void)greet(false);
+    using consensus::MemberRole;
+    report.groups[0].status.members = {{.node = NodeId{1}, .address = "a:1"},
+                                       {.node = NodeId{2}, .address = "b:1"}};
+    report.wanted = report.groups[0].status.members;
+    report.groups[0].status.members[1].role = MemberRole::standby;
+    const auto ask_status = [this] {
+        return ask<wire::ClusterStatusAnswer>(wire::Api::cluster_status,
+                                              wire::ClusterStatusRequestT{});
+    };
+    auto status = ask_status();
+    EXPECT_EQ(status.nodes[0]->member, wire::ClusterMember::voter);
+    EXPECT_TRUE(status.nodes[0]->voter);
+    EXPECT_EQ(status.nodes[1]->member, wire::ClusterMember::standby);
+    EXPECT_FALSE(status.nodes[1]->voter);
+    EXPECT_TRUE(status.nodes[1]->to_vote);
+    report.wanted[1].role = MemberRole::standby;
+    EXPECT_FALSE(ask_status().nodes[1]->to_vote);
+    report.groups[0].status.members.pop_back();
+    status = ask_status();
+    EXPECT_EQ(status.nodes[1]->member, wire::ClusterMember::unknown);
+}
+
 TEST_F(ClusterRequests, AGuestHasEverythingOnceItsNodeLeads) {
     EXPECT_EQ(code_of(greet(true).error), Errc::ok);
     leads = true;

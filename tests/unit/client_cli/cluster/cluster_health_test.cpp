@@ -81,8 +81,12 @@ TEST(ClusterHealth, OneThatCopiesDoesNotCountAsThere) {
 
 TEST(ClusterHealth, OneThatJoinsDoesNotCountInMajorities) {
     auto status = three_nodes();
-    status.nodes.push_back(
-        {.node = 4, .address = "", .linked = true, .native = "", .voter = false});
+    status.nodes.push_back({.node = 4,
+                            .address = "",
+                            .linked = true,
+                            .native = "",
+                            .voter = false,
+                            .member = ClusterMember::spare});
     for (auto& group : status.groups) {
         group.replicas.push_back({.node = 4, .match = 0, .behind = true});
     }
@@ -92,6 +96,46 @@ TEST(ClusterHealth, OneThatJoinsDoesNotCountInMajorities) {
     EXPECT_EQ(health_of(status).sentence,
               "4 nodes, node 2 leads, node 1 is not linked to node 2, node 4 is no voter yet: no "
               "further node may go");
+}
+
+/// Node 4 beside three that vote.
+ClusterStatus with_standby() {
+    auto status = three_nodes();
+    status.nodes.push_back({.node = 4,
+                            .address = "",
+                            .linked = true,
+                            .native = "",
+                            .voter = false,
+                            .member = ClusterMember::standby});
+    for (auto& group : status.groups) {
+        group.replicas.push_back({.node = 4, .match = 5'000, .behind = false});
+    }
+    return status;
+}
+
+TEST(ClusterHealth, AStandbyThatHasEverythingIsWell) {
+    auto status = with_standby();
+    EXPECT_EQ(health_of(status).sentence,
+              "4 nodes, node 2 leads, node 4 stands by, all up to date");
+    EXPECT_EQ(health_of(status).code, ExitCode::ok);
+    status.groups[0].replicas[2].match -= late_entries_max + 1;
+    EXPECT_EQ(health_of(status).sentence,
+              "4 nodes, node 2 leads, node 4 stands by, node 4 lacks 101 entries");
+    EXPECT_EQ(health_of(status).code, ExitCode::partly);
+}
+
+TEST(ClusterHealth, AStandbyThatIsToVoteIsNotWellYet) {
+    auto status = with_standby();
+    status.nodes[3].to_vote = true;
+    EXPECT_EQ(health_of(status).sentence, "4 nodes, node 2 leads, node 4 is no voter yet");
+    EXPECT_EQ(health_of(status).code, ExitCode::partly);
+}
+
+TEST(ClusterHealth, AStandbyDoesNotCountInMajorities) {
+    auto status = with_standby();
+    status.nodes[0].linked = false;
+    status.nodes[2].linked = false;
+    EXPECT_EQ(health_of(status).code, ExitCode::retryable) << health_of(status).sentence;
 }
 
 TEST(ClusterHealth, WithoutAMajorityItIsDown) {
@@ -142,6 +186,19 @@ TEST(ClusterViews, GroupsHaveAColumnForEachNode) {
               "GROUP    SHARD  TERM   LAST  APPLIED       NODE 1  NODE 2  NODE 3\n"
               "catalog      0     4  5,000    5,000        5,000   leads   5,000\n"
               "data 1       0     4  5,000    5,000  4,990 (-10)   leads  copies\n");
+}
+
+TEST(ClusterViews, AStandbyIsShownAsOne) {
+    std::ostringstream groups;
+    print_groups(groups, with_standby());
+    EXPECT_THAT(groups.str(), HasSubstr("NODE 3  NODE 4 (standby)\n"));
+    std::ostringstream nodes;
+    print_nodes(nodes, with_standby());
+    EXPECT_THAT(nodes.str(), HasSubstr("   4  standby      0  "));
+    const auto json = nodes_to_json(with_standby());
+    EXPECT_EQ(json[3]["role"], "standby");
+    EXPECT_EQ(json[3]["member"], "standby");
+    EXPECT_EQ(json[0]["member"], "voter");
 }
 
 TEST(ClusterViews, NodesShowWhatIsNotKnownAsADash) {
