@@ -122,9 +122,13 @@ std::vector<TopicDescription> Admin::list_topics(const std::vector<std::string>&
 
 TopicDescription Admin::describe_topic(const std::string& name) {
     (void)impl_->core->describe(name);  // says so when it does not exist
+    return describe_topics({name}).front();
+}
+
+std::vector<TopicDescription> Admin::describe_topics(const std::vector<std::string>& patterns) {
     wire::MetadataRequestT request;
     request.with_offsets = true;
-    return impl_->core->topics({name}, std::move(request)).front();
+    return impl_->core->topics(patterns, std::move(request));
 }
 
 }  // namespace millrace

@@ -103,7 +103,8 @@ TopicDescription from_wire(const wire::TopicT& topic) {
                                    .shard = partition->shard,
                                    .first_offset = partition->first_offset,
                                    .next_offset = partition->next_offset,
-                                   .live_bytes = partition->live_bytes});
+                                   .live_bytes = partition->live_bytes,
+                                   .group = partition->group});
     }
     return made;
 }

@@ -46,6 +46,23 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(refused.returncode, 2)
         self.assertIn("majority", refused.stderr)
 
+    def test_partitions_show_who_carries_them_and_their_offsets(self):
+        self.publish("parts.of.one", 40)
+        rows = self.broker.ask("partition", "ls", "parts.*.one")
+        self.assertEqual([(row["topic"], row["partition"]) for row in rows], [("parts.of.one", index) for index in range(4)])
+        described = self.broker.ask("topic", "describe", "parts.of.one")["partitions"]
+        for row, partition in zip(rows, described):
+            self.assertEqual((row["shard"], row["first_offset"], row["next_offset"]),
+                             (partition["shard"], partition["first_offset"], partition["next_offset"]))
+            self.assertEqual((row["group"], row["leader"]), (row["shard"] + 1, 1))
+        self.assertEqual(sum(row["next_offset"] for row in rows), 40)
+        self.assertEqual({row["shard"] for row in rows}, {0, 1})
+        lines = self.broker.millrace("partition", "ls", "parts.of.one").stdout.splitlines()
+        self.assertEqual(lines[0].split(), ["TOPIC", "PARTITION", "GROUP", "SHARD", "LEADER", "FIRST", "NEXT"])
+        self.assertEqual(len(lines), 5)
+        self.assertIn("node 1", lines[1])
+        self.assertEqual(self.broker.ask("partition", "ls", "parts.of.none"), [])
+
     def test_group_reads_exactly_the_count_and_goes_on_behind_it(self):
         self.publish("count.in.group", 30)
         seen = []

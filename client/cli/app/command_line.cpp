@@ -88,6 +88,7 @@ CommandLine::CommandLine()
     add_globals(*app_, globals_);
     Registry registry{*app_, chosen_};
     add_topic_commands(registry);
+    add_partition_commands(registry);
     add_publish_command(registry);
     add_consume_command(registry);
     add_replay_command(registry);

@@ -5,6 +5,7 @@ namespace millrace::cli {
 struct Registry;
 
 void add_topic_commands(Registry& registry);
+void add_partition_commands(Registry& registry);
 void add_publish_command(Registry& registry);
 void add_consume_command(Registry& registry);
 void add_replay_command(Registry& registry);

@@ -255,6 +255,9 @@ class Admin {
         const std::vector<std::string>& patterns = {});
     /// With offsets and sizes.
     [[nodiscard]] TopicDescription describe_topic(const std::string& name);
+    /// As `list_topics`, with offsets and sizes.
+    [[nodiscard]] std::vector<TopicDescription> describe_topics(
+        const std::vector<std::string>& patterns = {});
 
     [[nodiscard]] std::vector<GroupDescription> list_groups();
     [[nodiscard]] GroupDescription describe_group(const std::string& group);

@@ -79,6 +79,7 @@ struct TopicPartition {
     std::uint64_t first_offset = 0;  ///< filled by describe
     std::uint64_t next_offset = 0;
     std::uint64_t live_bytes = 0;
+    std::uint32_t group = 0;  ///< of consensus, which carries it; ClusterStatus says who leads it
 };
 
 struct TopicDescription {

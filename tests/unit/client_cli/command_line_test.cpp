@@ -35,6 +35,7 @@ TEST(CommandLine, EveryFamilyParsesToAnAction) {
         {"topic", "create", "a.b", "--partitions", "4", "--retention", "7d"},
         {"topic", "list", "plant1.>"},
         {"topic", "describe", "a.b"},
+        {"partition", "ls", "plant1.>", "a.b"},
         {"topic", "alter", "a.b", "--lifecycle", "retired"},
         {"topic", "rm", "a.b", "-y"},
         {"publish", "a.b", "--jsonl", "--create-topics", "8", "--compression", "zstd"},

@@ -18,7 +18,8 @@ std::string script(Shell shell) {
 
 TEST(Completion, BashKnowsCommandsOptionsAndClosedSets) {
     const std::string bash = script(Shell::bash);
-    EXPECT_THAT(bash, HasSubstr("'') words='topic publish consume replay group subscription"));
+    EXPECT_THAT(bash,
+                HasSubstr("'') words='topic partition publish consume replay group subscription"));
     EXPECT_THAT(bash, HasSubstr("'topic') words='create ls describe rm alter"));
     EXPECT_THAT(bash, HasSubstr("'topic create|--criticality') words='bulk standard critical'"));
     EXPECT_THAT(bash, HasSubstr("'topic alter|--durability') words='majority leader'"));
