@@ -101,7 +101,8 @@ class Memory(unittest.TestCase):
                 broker.millrace("publish", "a.b", text=line * (part // len(line)))
             grown = broker.ask("status")["resident_bytes"] - settled
             print(f"{total >> 20} MiB of backlog: resident {settled >> 20} MiB after an eighth, {grown >> 20} MiB more after all")
-            self.assertLess(grown, 48 << 20)
+            # Less than publish_bytes_pending_max and what an index holds before it writes; kept in memory it would be 112 MiB and more.
+            self.assertLess(grown, 64 << 20)
 
 
 if __name__ == "__main__":
