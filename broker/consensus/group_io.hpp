@@ -100,6 +100,8 @@ class GroupIo {
     [[nodiscard]] bool is_replicated() const { return options_.links != nullptr; }
     /// Bytes that another replica sent. Errors: malformed, checksum_mismatch.
     [[nodiscard]] Result<void> receive(NodeId from, std::span<const std::byte> bytes);
+    /// No entry goes to this node; 0: to all.
+    void hold_back(NodeId node) { held_back_ = node; }
     [[nodiscard]] double entry_bytes_average() const { return entry_bytes_average_; }
 
   private:
@@ -224,6 +226,7 @@ class GroupIo {
     };
     Compared compared_;
     std::vector<PendingSend> sends_;
+    NodeId held_back_;
     std::vector<PendingGet> gets_;
     std::string failure_;
     bool begins_anew_ = false;

@@ -15,6 +15,44 @@ namespace {
 /// sends it again, once this disk has caught up.
 constexpr std::size_t received_bytes_max = std::size_t{24} * 1024 * 1024;
 
+/// For as long as it lives a replica gives votes although its own log says that it has none.
+///
+/// libraft would give none. But the candidate may know a later configuration in which this one
+/// counts, and nobody else may be electable; one that does not count there is not counted.
+class LentVote {
+  public:
+    explicit LentVote(raft& instance) {
+        for (unsigned i = 0; i < instance.configuration.n; ++i) {
+            auto& server = instance.configuration.servers[i];
+            if (server.id == instance.id && server.role == RAFT_STANDBY) {
+                server.role = RAFT_VOTER;
+                server_ = &server;
+                forget_silent_leader(instance);
+            }
+        }
+    }
+    LentVote(const LentVote&) = delete;
+    LentVote& operator=(const LentVote&) = delete;
+    LentVote(LentVote&&) = delete;
+    LentVote& operator=(LentVote&&) = delete;
+    ~LentVote() {
+        if (server_ != nullptr) {
+            server_->role = RAFT_STANDBY;
+        }
+    }
+
+  private:
+    /// As a voter does before it stands for election; who knows a leader gives no vote.
+    static void forget_silent_leader(raft& instance) {
+        const auto silence = instance.io->time(instance.io) - instance.election_timer_start;
+        if (instance.state == RAFT_FOLLOWER && silence >= instance.election_timeout) {
+            instance.follower_state.current_leader.id = 0;
+        }
+    }
+
+    raft_server* server_ = nullptr;
+};
+
 }  // namespace
 
 int GroupIo::send(raft_io_send* request, const raft_message& message, raft_io_send_cb done) {
@@ -45,6 +83,10 @@ void GroupIo::end_sends(int status) {
 }
 
 bool GroupIo::send_whole(const raft_message& message) {
+    if (message.type == RAFT_IO_APPEND_ENTRIES && message.append_entries.n_entries > 0 &&
+        NodeId{message.server_id} == held_back_) {
+        return false;
+    }
     auto whole = message;
     std::vector<raft_entry> entries;
     std::vector<std::vector<std::byte>> contents;
@@ -130,7 +172,12 @@ Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
     }
     message.server_id = from.value;
     message.server_address = "";
-    receive_(&io_, &message);
+    if (message.type == RAFT_IO_REQUEST_VOTE) {
+        const LentVote vote(*static_cast<raft*>(io_.data));
+        receive_(&io_, &message);
+    } else {
+        receive_(&io_, &message);
+    }
     compared_.asked_upto = 0;
     on_step_();
     return ok();

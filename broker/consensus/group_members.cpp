@@ -78,7 +78,11 @@ void Group::change(const MemberChange& change, std::function<void(Result<void>)>
     }
     self.member_change_done = std::move(done);
     self.member_change.data = &self;
+    // One that is to count no more hears of it when others have agreed. If it alone knew, and the
+    // leader were gone, it could not be elected, and would elect nobody that knows less.
+    self.io.hold_back(change.role == MemberRole::voter ? NodeId{} : change.node);
     if (const auto submitted = self.submit(change); !submitted) {
+        self.io.hold_back(NodeId{});
         std::exchange(self.member_change_done, nullptr)(submitted.error());
         return;
     }
@@ -118,6 +122,7 @@ Result<void> Group::Impl::submit(const MemberChange& change) {
 
 /// A leader that is no more does not know what becomes of the change.
 void Group::Impl::end_change(int status) {
+    io.hold_back(NodeId{});
     auto done = std::exchange(member_change_done, nullptr);
     if (!done) {
         return;

@@ -170,6 +170,54 @@ TEST_F(MembersTest, LeadGoesToOneThatVotesWhereAnybodyMayHaveIt) {
     EXPECT_NE(next->node, standby);
 }
 
+/// Of four voters two have to be left when one is away and the leader comes back.
+TEST_F(MembersTest, NewVoterThatOnlyItsLeaderKnowsOfHindersNoElection) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    const NodeId number{4};
+    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::spare, .address = "new"}),
+              Errc::ok);
+    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::standby}), Errc::ok);
+    follower().crash();
+    cut(first->node);
+    first->group->change({.node = number, .role = MemberRole::voter},
+                         [](const Result<void>& done) { EXPECT_FALSE(done); });
+    run(Duration{200'000});
+    ASSERT_EQ(voters_of(*first).size(), 4U);
+    ASSERT_EQ(voters_of(at(4)).size(), 3U);
+    restart(*first);
+    heal();
+    auto* const next = elect();
+    ASSERT_NE(next, nullptr);
+    next->propose("on");
+    run(second);
+    EXPECT_THAT(next->applied, ElementsAre("on"));
+    EXPECT_EQ(voters_of(at(4)).size(), 4U);
+}
+
+TEST_F(MembersTest, VoterHearsThatItStandsByAfterTheOthers) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    join(*first, 4);
+    auto& leaves = follower();
+    for (const auto& replica : replicas) {
+        if (replica.get() != first && replica.get() != &leaves) {
+            cut(replica->node);
+        }
+    }
+    first->group->change({.node = leaves.node, .role = MemberRole::standby},
+                         [](const Result<void>& done) { EXPECT_FALSE(done); });
+    run(Duration{200'000});
+    EXPECT_EQ(voters_of(*first).size(), 3U);
+    EXPECT_EQ(voters_of(leaves).size(), 4U) << "it may be needed, and could not be elected";
+    first->crash();
+    heal();
+    auto* const next = elect();
+    ASSERT_NE(next, nullptr);
+    EXPECT_NE(next, first);
+    EXPECT_EQ(voters_of(*next).size(), 4U);
+}
+
 TEST_F(MembersTest, WhoLeadsGoesOnToVote) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
