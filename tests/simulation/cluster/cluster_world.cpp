@@ -64,7 +64,9 @@ void ClusterWorld::make_nodes(std::uint64_t seed) {
     }
     const bool keeps_index = stage_.chance(0.5);
     const auto segment_bytes = stage_.chance(0.5) ? 1_MiB : 512_KiB;
-    const auto memory_bytes = stage_.chance(0.4) ? 1_KiB : 64_MiB;
+    // Nobody waits for a standby: with less it would lack more after each copy than before.
+    const bool forgets = stage_.chance(0.4) && shape_.voters_max == 0;
+    const auto memory_bytes = forgets ? 1_KiB : 64_MiB;
     stage_.tell(std::to_string(count) + " nodes, " +
                 (shape_.voters_max > 0 ? std::to_string(shape_.voters_max) : "all") +
                 " vote, index " + (keeps_index ? "kept" : "rebuilt") + ", segments of " +
