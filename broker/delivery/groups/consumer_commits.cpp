@@ -32,6 +32,22 @@ Error not_all_kept() {
                 "again");
 }
 
+using Shares = std::vector<std::vector<GroupOffsets>>;  ///< by shard
+
+void share_out(const GroupOffsets& group, const CatalogView& view, Shares& shares) {
+    for (const auto& one : group.offsets) {
+        const auto* const ref = view.find(one.partition);
+        if (ref == nullptr) {
+            continue;
+        }
+        auto& share = shares[ref->info().shard.value];
+        if (share.empty() || share.back().group != group.group) {
+            share.push_back({.group = group.group, .offsets = {}});
+        }
+        share.back().offsets.push_back(one);
+    }
+}
+
 }  // namespace
 
 Result<void> check_group_name(const std::string& group) {
@@ -106,19 +122,8 @@ std::vector<std::vector<GroupOffsets>> ConsumerGroupsImpl::offsets_by_shard(
     std::vector<std::vector<GroupOffsets>> shares(shard_.options().shard_count);
     for (const auto& [name, group] : groups_) {
         // What is left by the count of shards is the same for all that live here.
-        if (wire::stable_hash(name) / shares.size() % rounds != round) {
-            continue;
-        }
-        for (const auto& one : list_offsets(group)) {
-            const auto* const ref = view->find(one.partition);
-            if (ref == nullptr) {
-                continue;
-            }
-            auto& share = shares[ref->info().shard.value];
-            if (share.empty() || share.back().group != name) {
-                share.push_back({.group = name, .offsets = {}});
-            }
-            share.back().offsets.push_back(one);
+        if (wire::stable_hash(name) / shares.size() % rounds == round) {
+            share_out({.group = name, .offsets = list_offsets(group)}, *view, shares);
         }
     }
     return shares;

@@ -101,13 +101,14 @@ void GroupLag::show(const std::string& name, Lag lag) {
 
 void GroupLag::show_others() const {
     Lag all;
-    for (const auto& [where, groups] : groups_) {
-        for (const auto& [name, group] : groups) {
-            if (!shown_.contains(name)) {
-                all.records += group.lag.records;
-                all.seconds = std::max(all.seconds, group.lag.seconds);
-            }
+    const auto add = [&](const auto& named) {
+        if (!shown_.contains(named.first)) {
+            all.records += named.second.lag.records;
+            all.seconds = std::max(all.seconds, named.second.lag.seconds);
         }
+    };
+    for (const auto& [where, groups] : groups_) {
+        std::ranges::for_each(groups, add);
     }
     others_->set(all);
 }

@@ -106,6 +106,8 @@ class BatchAcceptor {
     }
     void wait_for(std::uint64_t proposal, const PublishQueue::Waiter& waiter);
     void note_sequence(const Candidate& candidate);
+    /// Nothing of it is under way; it is not dirty any more then.
+    [[nodiscard]] bool is_all_written(PartitionId id);
     [[nodiscard]] ProducerTable& producers_of(PartitionId id, Partition& partition);
 
     const ShardOptions& options_;

@@ -75,6 +75,16 @@ Result<void> BatchAcceptor::restore() {
     return events_.restore(*store_);
 }
 
+bool BatchAcceptor::is_all_written(PartitionId id) {
+    const auto found = partitions_.find(id);
+    if (found == partitions_.end()) {
+        return true;
+    }
+    auto& partition = found->second;
+    partition.is_dirty = partition.next.value_or(Offset{0}) > store_->bounds(id).next;
+    return !partition.is_dirty;
+}
+
 void BatchAcceptor::write_state(const CatalogView& catalog, storage::StateWriter& state) {
     for (const auto id : dirty_) {
         const auto found = partitions_.find(id);
@@ -88,15 +98,7 @@ void BatchAcceptor::write_state(const CatalogView& catalog, storage::StateWriter
     }
     // What is under way is left out of the rows and must be written again next time.
     if (queues_.sequences.pending_bytes() == 0) {
-        std::erase_if(dirty_, [this](PartitionId id) {
-            const auto found = partitions_.find(id);
-            if (found == partitions_.end()) {
-                return true;
-            }
-            auto& [next, producers, is_dirty] = found->second;
-            is_dirty = next.value_or(Offset{0}) > store_->bounds(id).next;
-            return !is_dirty;
-        });
+        std::erase_if(dirty_, [this](PartitionId id) { return is_all_written(id); });
     }
     events_.write_state(catalog, std::max(last_time_us_, clock_.unix_now()), *store_, state);
 }
