@@ -77,14 +77,12 @@ Json to_json(const ClusterReport& report, const peers::PeerState& peer) {
 }  // namespace
 
 std::optional<consensus::MemberRole> role_of(const ClusterReport& report, NodeId node) {
-    const auto& members = report.groups.front().status.members;
-    const auto found = std::ranges::find(members, node, &consensus::Member::node);
-    return found == members.end() ? std::nullopt : std::optional(found->role);
+    const auto* const found = consensus::find_member(report.groups.front().status.members, node);
+    return found == nullptr ? std::nullopt : std::optional(found->role);
 }
 
 bool is_to_vote(const ClusterReport& report, NodeId node) {
-    const auto found = std::ranges::find(report.wanted, node, &consensus::Member::node);
-    return found != report.wanted.end() && found->role == consensus::MemberRole::voter;
+    return consensus::is_voter(report.wanted, node);
 }
 
 ClusterReport merge_reports(NodeId self, const std::vector<ShardReport>& shards) {

@@ -13,19 +13,10 @@ using consensus::MemberRole;
 /// A standby that lacks more than this many entries would hold up a majority that needs it.
 constexpr std::uint64_t entries_left_max = 1'000;
 
-bool has(const std::vector<Member>& members, NodeId node) {
-    return std::ranges::find(members, node, &Member::node) != members.end();
-}
-
 bool has_nearly_all(const consensus::GroupStatus& group, NodeId node) {
     const auto found = std::ranges::find(group.replicas, node, &consensus::ReplicaProgress::node);
     return found != group.replicas.end() && !found->is_behind && found->match.value > 0 &&
            found->match.value + entries_left_max >= group.last.value;
-}
-
-bool votes(const std::vector<Member>& members, NodeId node) {
-    const auto found = std::ranges::find(members, node, &Member::node);
-    return found != members.end() && found->role == MemberRole::voter;
 }
 
 std::set<NodeId> voters_of(const std::vector<Member>& members) {
@@ -52,12 +43,12 @@ struct Step {
 
     [[nodiscard]] std::optional<MemberChange> leave_or_join() const {
         for (const auto& member : group.members) {
-            if (!has(wanted, member.node) && member.node != self) {
+            if (find_member(wanted, member.node) == nullptr && member.node != self) {
                 return MemberChange{.node = member.node, .role = {}};
             }
         }
         for (const auto& member : wanted) {
-            if (!has(group.members, member.node)) {
+            if (find_member(group.members, member.node) == nullptr) {
                 return MemberChange{
                     .node = member.node, .role = MemberRole::spare, .address = member.address};
             }
@@ -76,7 +67,7 @@ struct Step {
 
     [[nodiscard]] std::optional<MemberChange> promote() const {
         for (const auto& member : group.members) {
-            if (member.role == MemberRole::standby && votes(wanted, member.node) &&
+            if (member.role == MemberRole::standby && is_voter(wanted, member.node) &&
                 is_there(member.node)) {
                 return MemberChange{.node = member.node, .role = MemberRole::voter};
             }
@@ -95,7 +86,8 @@ struct Step {
     [[nodiscard]] std::optional<MemberChange> demote(const std::set<NodeId>& voters) const {
         std::optional<NodeId> chosen;
         for (const auto node : voters) {
-            const bool is_free = node != self && !votes(wanted, node) && may_demote(node, voters);
+            const bool is_free =
+                node != self && !is_voter(wanted, node) && may_demote(node, voters);
             if (is_free && (!chosen || !is_there(node) || is_there(*chosen))) {
                 chosen = node;
             }
@@ -144,7 +136,7 @@ Result<void> check_removal(const std::vector<Member>& members,
                            NodeId self,
                            NodeId gone,
                            const std::set<NodeId>& linked) {
-    if (!has(members, gone)) {
+    if (find_member(members, gone) == nullptr) {
         return fail(Errc::conflict, "node " + std::to_string(gone.value) + " is no member");
     }
     if (gone == self) {

@@ -21,11 +21,6 @@ std::vector<std::uint64_t> founders(const ClusterNodes& nodes) {
     return ids;
 }
 
-bool votes_in(const consensus::GroupStatus& group, NodeId node) {
-    const auto found = std::ranges::find(group.members, node, &consensus::Member::node);
-    return found != group.members.end() && found->role == consensus::MemberRole::voter;
-}
-
 std::string describe(const consensus::GroupStatus& before, const consensus::MemberChange& change) {
     const auto node = "node " + std::to_string(change.node.value);
     if (!change.role) {
@@ -35,7 +30,8 @@ std::string describe(const consensus::GroupStatus& before, const consensus::Memb
         case consensus::MemberRole::voter:
             return node + " becomes a voter";
         case consensus::MemberRole::standby:
-            return node + (votes_in(before, change.node) ? " votes no more" : " is sent the log");
+            return node + (consensus::is_voter(before.members, change.node) ? " votes no more"
+                                                                            : " is sent the log");
         case consensus::MemberRole::spare:
             break;
     }
@@ -214,9 +210,7 @@ void Replica::give_lead(NodeId to) {
 
 void Replica::add_member(NodeId node, std::string address, CommandDone done) {
     const auto group = shard_->groups().front();
-    const bool is_there =
-        std::ranges::find(group.members, node, &consensus::Member::node) != group.members.end();
-    if (is_there && group.role.leads) {
+    if (group.role.leads && consensus::find_member(group.members, node) != nullptr) {
         done(fail(Errc::conflict, "node " + std::to_string(node.value) + " is a member already"));
         return;
     }

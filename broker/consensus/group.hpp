@@ -74,6 +74,9 @@ struct Member {
     MemberRole role = MemberRole::voter;
     bool operator==(const Member&) const = default;
 };
+/// Null where it is none of them.
+[[nodiscard]] const Member* find_member(const std::vector<Member>& members, NodeId node);
+[[nodiscard]] bool is_voter(const std::vector<Member>& members, NodeId node);
 
 /// One change of the configuration.
 struct MemberChange {

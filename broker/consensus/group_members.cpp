@@ -24,6 +24,16 @@ int raft_role(MemberRole role) {
 
 }  // namespace
 
+const Member* find_member(const std::vector<Member>& members, NodeId node) {
+    const auto found = std::ranges::find(members, node, &Member::node);
+    return found == members.end() ? nullptr : &*found;
+}
+
+bool is_voter(const std::vector<Member>& members, NodeId node) {
+    const auto* const member = find_member(members, node);
+    return member != nullptr && member->role == MemberRole::voter;
+}
+
 std::vector<Member> Group::members() const {
     auto members = impl_->io.members();
     if (members.empty()) {
@@ -50,7 +60,7 @@ Result<void> Group::Impl::check_members() const {
     }
     // The others may get to know of one that joins after it has copied them.
     const bool is_first = options.group.value == 0;
-    if (is_first && std::ranges::find(members, options.self, &Member::node) == members.end()) {
+    if (is_first && find_member(members, options.self) == nullptr) {
         return fail(Errc::configuration,
                     "cluster_nodes: " + self + " is no member of the cluster whose data this is; " +
                         "the nodes " + list(members) +

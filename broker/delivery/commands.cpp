@@ -37,6 +37,12 @@ ProgressKey key_from(const Json& json) {
             .origin = Offset{integer_of<std::uint64_t>(json.at(3))}};
 }
 
+void push_failed(Json& row, const FailedAttempts& failed) {
+    row.push_back(failed.last_us);
+    row.push_back(static_cast<int>(failed.cause));
+    row.push_back(cbor_bytes(failed.error));
+}
+
 struct Encoder {
     std::pair<Kind, Json> operator()(const RetryCommand& command) const {
         Json json{to_json(command.key),
@@ -45,9 +51,7 @@ struct Encoder {
                   command.not_before_us,
                   command.first_failure_us};
         if (command.failed) {
-            json.push_back({command.failed->last_us,
-                            static_cast<int>(command.failed->cause),
-                            cbor_bytes(command.failed->error)});
+            push_failed(json.emplace_back(Json::array()), *command.failed);
         }
         return {Kind::retry, std::move(json)};
     }
@@ -75,12 +79,9 @@ struct Encoder {
         return {Kind::offsets, {cbor_bytes(command.group), offsets}};
     }
     std::pair<Kind, Json> operator()(const LetterRetryCommand& command) const {
-        return {Kind::letter_retry,
-                {command.subscription,
-                 command.id,
-                 command.failed.last_us,
-                 static_cast<int>(command.failed.cause),
-                 cbor_bytes(command.failed.error)}};
+        Json json{command.subscription, command.id};
+        push_failed(json, command.failed);
+        return {Kind::letter_retry, std::move(json)};
     }
     std::pair<Kind, Json> operator()(const CircuitCommand& command) const {
         return {Kind::circuit, {command.subscription, to_json(command.change)}};
@@ -135,6 +136,12 @@ Result<Command> parse_settle(std::span<const std::byte> bytes) {
     return Command(std::move(command));
 }
 
+FailedAttempts failed_from(const Json& row, std::size_t first) {
+    return {.last_us = integer_of<UnixMicros>(row.at(first)),
+            .cause = enumerator_of(row.at(first + 1), last_cause),
+            .error = cbor_text(row.at(first + 2))};
+}
+
 RetryCommand retry_from(const Json& json) {
     RetryCommand command{.key = key_from(json.at(0)),
                          .offset = Offset{integer_of<std::uint64_t>(json.at(1))},
@@ -144,10 +151,7 @@ RetryCommand retry_from(const Json& json) {
                          .failed = {}};
     constexpr std::size_t failed_at = 5;  // the form before had no reasons
     if (json.size() > failed_at) {
-        const auto& failed = json.at(failed_at);
-        command.failed = {.last_us = integer_of<UnixMicros>(failed.at(0)),
-                          .cause = enumerator_of(failed.at(1), last_cause),
-                          .error = cbor_text(failed.at(2))};
+        command.failed = failed_from(json.at(failed_at), 0);
     }
     return command;
 }
@@ -162,9 +166,7 @@ Result<Command> letter_open_from(const Json& json) {
 LetterRetryCommand letter_retry_from(const Json& json) {
     return {.subscription = integer_of<std::uint32_t>(json.at(0)),
             .id = integer_of<std::uint64_t>(json.at(1)),
-            .failed = {.last_us = integer_of<UnixMicros>(json.at(2)),
-                       .cause = enumerator_of(json.at(3), last_cause),
-                       .error = cbor_text(json.at(4))}};
+            .failed = failed_from(json, 2)};
 }
 
 OffsetCommand offsets_from(const Json& json) {

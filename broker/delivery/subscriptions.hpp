@@ -94,6 +94,7 @@ struct CircuitChange {
     Cause cause = Cause::none;  ///< of the outage
     std::string reason;
 };
+inline constexpr std::size_t circuit_changes_max = 32;  ///< that are kept, of one shard
 
 struct PartitionProgress {
     PartitionId partition;

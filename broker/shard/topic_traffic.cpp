@@ -2,22 +2,8 @@
 
 namespace millrace::broker {
 
-namespace {
-
-/// Its own name as long as there is room for another.
-Labels label_of(const std::string& topic,
-                std::unordered_set<std::string>& known,
-                std::size_t names_max) {
-    if (known.size() < names_max) {
-        known.insert(topic);
-    }
-    return {{"topic", known.contains(topic) ? topic : "(others)"}};
-}
-
-}  // namespace
-
 TopicTraffic::Counters TopicTraffic::make(const std::string& topic) {
-    const auto labels = label_of(topic, topics_, topics_counted_max);
+    const Labels labels{{"topic", topics_.label_of(topic)}};
     return {.records_in = metrics_.counter(
                 "millrace_topic_records_in_total", "Records accepted, by topic.", labels),
             .bytes_in = metrics_.counter(
@@ -31,7 +17,7 @@ TopicTraffic::Counters TopicTraffic::make(const std::string& topic) {
                 "millrace_topic_duplicates_total", "Records that were there already.", labels),
             .latency_us = metrics_.histogram("millrace_topic_publish_latency_us",
                                              "From the arrival of a publish to its answer.",
-                                             label_of(topic, timed_, topics_timed_max))};
+                                             {{"topic", timed_.label_of(topic)}})};
 }
 
 const TopicTraffic::Counters* TopicTraffic::of(const CatalogView& catalog, PartitionId partition) {
@@ -43,16 +29,16 @@ const TopicTraffic::Counters* TopicTraffic::of(const CatalogView& catalog, Parti
                           : &counters_.emplace(partition, make(ref->topic->name)).first->second;
 }
 
-void TopicTraffic::count_in(const CatalogView& catalog, PartitionId partition, Volume volume) {
-    if (const auto* const counters = of(catalog, partition)) {
-        counters->records_in.add(volume.records);
-        counters->bytes_in.add(volume.bytes);
-    }
-}
-
-Histogram* TopicTraffic::latency_us(const CatalogView& catalog, PartitionId partition) {
+Histogram* TopicTraffic::count_in(const CatalogView& catalog,
+                                  PartitionId partition,
+                                  Volume volume) {
     const auto* const counters = of(catalog, partition);
-    return counters == nullptr ? nullptr : &counters->latency_us;
+    if (counters == nullptr) {
+        return nullptr;
+    }
+    counters->records_in.add(volume.records);
+    counters->bytes_in.add(volume.bytes);
+    return &counters->latency_us;
 }
 
 void TopicTraffic::count_repeats(const CatalogView& catalog,

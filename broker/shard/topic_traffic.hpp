@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "broker/catalog/catalog_view.hpp"
 #include "storage/base/metrics.hpp"
@@ -25,9 +24,9 @@ class TopicTraffic {
     static constexpr std::size_t topics_timed_max = 1'000;  ///< each has a line for every bucket
     explicit TopicTraffic(MetricsRegistry& metrics) : metrics_(metrics) {}
 
-    void count_in(const CatalogView& catalog, PartitionId partition, Volume volume);
-    /// From a publish to its answer, by topic; null for a partition that does not exist any more.
-    [[nodiscard]] Histogram* latency_us(const CatalogView& catalog, PartitionId partition);
+    /// Returns where the time from the publish to its answer is noted; null for a partition that
+    /// does not exist any more.
+    Histogram* count_in(const CatalogView& catalog, PartitionId partition, Volume volume);
     /// Records that were there already: of batches that came again, and of events by their ids.
     void count_repeats(const CatalogView& catalog, PartitionId partition, std::uint64_t records);
     /// By fetches; deliveries have the numbers of their subscription.
@@ -48,9 +47,8 @@ class TopicTraffic {
     [[nodiscard]] Counters make(const std::string& topic);
 
     MetricsRegistry& metrics_;
-    using Topics = std::unordered_set<std::string>;
-    Topics topics_;
-    Topics timed_;
+    LabelledNames topics_{topics_counted_max};
+    LabelledNames timed_{topics_timed_max};
     std::unordered_map<PartitionId, Counters> counters_;
 };
 

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -69,6 +70,26 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 [[nodiscard]] inline Labels shard_label(ShardId shard) {
     return {{"shard", std::to_string(shard.value)}};
 }
+
+/// Names that come and go, of which as many as come first have a label of their own; the others
+/// share one, so that a page of metrics stays bounded.
+///
+/// Threads:  one at a time.
+class LabelledNames {
+  public:
+    static constexpr const char* others = "(others)";
+    explicit LabelledNames(std::size_t names_max) : names_max_(names_max) {}
+    [[nodiscard]] std::string label_of(const std::string& name) {
+        if (names_.size() < names_max_) {
+            names_.insert(name);
+        }
+        return names_.contains(name) ? name : others;
+    }
+
+  private:
+    std::size_t names_max_;
+    std::unordered_set<std::string> names_;
+};
 
 /// One metric as it stands when somebody looks.
 struct MetricSample {

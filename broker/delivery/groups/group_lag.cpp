@@ -8,7 +8,6 @@
 namespace millrace::broker::delivery {
 namespace {
 
-constexpr const char* others_label = "(others)";
 constexpr std::int64_t micros_a_second = 1'000'000;
 
 }  // namespace
@@ -95,7 +94,7 @@ void GroupLag::show(const std::string& name, Lag lag) {
     if (found != shown_.end()) {
         found->second.set(lag);
     } else if (!others_) {
-        others_.emplace(gauges_of(others_label));
+        others_.emplace(gauges_of(LabelledNames::others));
     }
 }
 

@@ -29,7 +29,7 @@ class CircuitLog {
     /// Errors: corrupt; there are no changes then.
     [[nodiscard]] Result<void> restore(std::string_view row);
 
-    static constexpr std::size_t changes_max = 32;
+    static constexpr std::size_t changes_max = circuit_changes_max;
 
   private:
     std::deque<CircuitChange> changes_;

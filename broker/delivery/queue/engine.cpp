@@ -78,8 +78,7 @@ bool Engine::adopt_epoch(Flow& flow, const ProgressKey& key) {
 }
 
 bool Engine::is_current(PartitionId partition, std::uint32_t epoch) const {
-    const auto found = flows_.find(partition);
-    return found != flows_.end() && found->second.progress.epoch() == epoch;
+    return known_epoch(partition) == epoch;
 }
 
 bool Engine::is_lost(PartitionId partition) const {

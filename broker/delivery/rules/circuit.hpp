@@ -38,7 +38,7 @@ class CircuitBreaker {
     /// outage does not hide how it began.
     [[nodiscard]] const std::deque<CircuitChange>& changes() const { return changes_; }
 
-    static constexpr std::size_t changes_max = 32;
+    static constexpr std::size_t changes_max = circuit_changes_max;
 
   private:
     void change(Circuit to, std::string reason, UnixMicros now);

@@ -264,12 +264,15 @@ Result<void> BatchAcceptor::append(const Candidate& candidate, EventFilter::Judg
         .append_time_us = candidate.moment.now_us,
         .batch_bytes = static_cast<std::uint32_t>(bytes.size())};
     candidate.partition.next = header.base_offset + header.record_count;
-    queues_.batches.add({.header = header,
-                         .bytes = bytes,
-                         .sent_record_count = sent,
-                         .criticality = candidate.criticality,
-                         .latency_us = traffic_.latency_us(candidate.catalog, candidate.id)},
-                        candidate.waiter);
+    queues_.batches.add(
+        {.header = header,
+         .bytes = bytes,
+         .sent_record_count = sent,
+         .criticality = candidate.criticality,
+         .latency_us = traffic_.count_in(candidate.catalog,
+                                         candidate.id,
+                                         {.records = header.record_count, .bytes = bytes.size()})},
+        candidate.waiter);
     const auto proposal = queues_.batches.current_proposal();
     if (candidate.producer.producer_id >= 0) {
         producers_of(candidate.id, candidate.partition)
@@ -289,8 +292,6 @@ Result<void> BatchAcceptor::append(const Candidate& candidate, EventFilter::Judg
     outcome.repeats = std::move(judged.repeats);
     records_in_.add(header.record_count);
     bytes_in_.add(bytes.size());
-    traffic_.count_in(
-        candidate.catalog, candidate.id, {.records = header.record_count, .bytes = bytes.size()});
     return ok();
 }
 

@@ -106,8 +106,9 @@ class BatchAcceptor {
     }
     void wait_for(std::uint64_t proposal, const PublishQueue::Waiter& waiter);
     void note_sequence(const Candidate& candidate);
-    /// Nothing of it is under way; it is not dirty any more then.
-    [[nodiscard]] bool is_all_written(PartitionId id);
+    /// Its row was written: it is dirty no more, but where something of it is under way. True where
+    /// it is clean, or gone.
+    bool clean(PartitionId id);
     [[nodiscard]] ProducerTable& producers_of(PartitionId id, Partition& partition);
 
     const ShardOptions& options_;

@@ -68,14 +68,15 @@ Result<void> BatchAcceptor::restore() {
             outcome = producers_of(id, partitions_[id]).parse(value);
             return outcome.has_value();
         }));
-    for (const auto id : std::exchange(dirty_, {})) {
-        partitions_[id].is_dirty = false;
+    dirty_.clear();
+    for (auto& [id, partition] : partitions_) {
+        partition.is_dirty = false;
     }
     MILLRACE_TRY(outcome);
     return events_.restore(*store_);
 }
 
-bool BatchAcceptor::is_all_written(PartitionId id) {
+bool BatchAcceptor::clean(PartitionId id) {
     const auto found = partitions_.find(id);
     if (found == partitions_.end()) {
         return true;
@@ -98,7 +99,7 @@ void BatchAcceptor::write_state(const CatalogView& catalog, storage::StateWriter
     }
     // What is under way is left out of the rows and must be written again next time.
     if (queues_.sequences.pending_bytes() == 0) {
-        std::erase_if(dirty_, [this](PartitionId id) { return is_all_written(id); });
+        std::erase_if(dirty_, [this](PartitionId id) { return clean(id); });
     }
     events_.write_state(catalog, std::max(last_time_us_, clock_.unix_now()), *store_, state);
 }

@@ -43,7 +43,7 @@ TEST(TopicTraffic, TimesTopicsBeyondItsLimitTogether) {
     for (std::uint32_t number = 0; number < TopicTraffic::topics_timed_max + 2; ++number) {
         const PartitionId partition{number};
         auto* const latency =
-            traffic.latency_us(view_of(partition, "t" + std::to_string(number)), partition);
+            traffic.count_in(view_of(partition, "t" + std::to_string(number)), partition, {});
         ASSERT_NE(latency, nullptr);
         latency->observe(1);
     }
@@ -53,7 +53,7 @@ TEST(TopicTraffic, TimesTopicsBeyondItsLimitTogether) {
     };
     EXPECT_EQ(timed("t0"), 1U);
     EXPECT_EQ(timed("(others)"), 2U);
-    EXPECT_EQ(traffic.latency_us(CatalogView{}, PartitionId{99'999}), nullptr);
+    EXPECT_EQ(traffic.count_in(CatalogView{}, PartitionId{99'999}, {}), nullptr);
 }
 
 }  // namespace

@@ -36,12 +36,16 @@ class MembersTest : public ReplicaTest {
         run(second);
         return outcome->value_or(Errc::timed_out);
     }
-    /// From nothing to a voter.
-    void join(GroupReplica& leading, std::uint64_t node) {
-        const NodeId number{node};
+    /// From nothing to a standby.
+    void join_as_standby(GroupReplica& leading, NodeId number) {
         ASSERT_EQ(change(leading, {.node = number, .role = MemberRole::spare, .address = "new"}),
                   Errc::ok);
         ASSERT_EQ(change(leading, {.node = number, .role = MemberRole::standby}), Errc::ok);
+    }
+    /// From nothing to a voter.
+    void join(GroupReplica& leading, std::uint64_t node) {
+        const NodeId number{node};
+        join_as_standby(leading, number);
         ASSERT_EQ(change(leading, {.node = number, .role = MemberRole::voter}), Errc::ok);
     }
     void restart(GroupReplica& replica) {
@@ -113,9 +117,7 @@ TEST_F(MembersTest, StandbyIsSentTheLogAndDoesNotCount) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
     const NodeId number{4};
-    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::spare, .address = "new"}),
-              Errc::ok);
-    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::standby}), Errc::ok);
+    join_as_standby(*first, number);
     for (const auto& replica : replicas) {
         if (replica.get() != first && replica->node != number) {
             cut(replica->node);
@@ -175,9 +177,7 @@ TEST_F(MembersTest, NewVoterThatOnlyItsLeaderKnowsOfHindersNoElection) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
     const NodeId number{4};
-    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::spare, .address = "new"}),
-              Errc::ok);
-    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::standby}), Errc::ok);
+    join_as_standby(*first, number);
     follower().crash();
     cut(first->node);
     first->group->change({.node = number, .role = MemberRole::voter},
@@ -230,9 +230,7 @@ TEST_F(MembersTest, OneThatIsAwayDoesNotBecomeAVoter) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
     const NodeId number{4};
-    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::spare, .address = "new"}),
-              Errc::ok);
-    ASSERT_EQ(change(*first, {.node = number, .role = MemberRole::standby}), Errc::ok);
+    join_as_standby(*first, number);
     cut(number);
     first->propose("without it");
     run(second);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "broker/gateways/http/admin/names.hpp"
 #include "broker/gateways/http/records/record_input.hpp"
 
 namespace millrace::broker::http {
@@ -18,7 +19,7 @@ Json to_json(const RecordOutcome& outcome) {
             {"offset", outcome.offset.value},
             {"append_time_us", outcome.append_time_us},
             {"duplicate", outcome.is_duplicate},
-            {"durability", outcome.durability == Durability::leader ? "leader" : "majority"}};
+            {"durability", name_in(durability_names, outcome.durability)}};
 }
 
 void publish(Publisher& publisher, const PublishRouteOptions& options, const Call& call) {

@@ -38,6 +38,21 @@ ClusterStatus three_nodes() {
     return status;
 }
 
+/// Node 4 beside three that vote.
+ClusterStatus with_fourth(ClusterMember member, const ClusterReplica& replica) {
+    auto status = three_nodes();
+    status.nodes.push_back(
+        {.node = 4, .address = "", .linked = true, .native = "", .voter = false, .member = member});
+    for (auto& group : status.groups) {
+        group.replicas.push_back(replica);
+    }
+    return status;
+}
+
+ClusterStatus with_standby() {
+    return with_fourth(ClusterMember::standby, {.node = 4, .match = 5'000, .behind = false});
+}
+
 TEST(ClusterHealth, AllUpToDateIsWell) {
     const auto health = health_of(three_nodes());
     EXPECT_EQ(health.sentence, "3 nodes, node 2 leads, all up to date");
@@ -80,37 +95,13 @@ TEST(ClusterHealth, OneThatCopiesDoesNotCountAsThere) {
 }
 
 TEST(ClusterHealth, OneThatJoinsDoesNotCountInMajorities) {
-    auto status = three_nodes();
-    status.nodes.push_back({.node = 4,
-                            .address = "",
-                            .linked = true,
-                            .native = "",
-                            .voter = false,
-                            .member = ClusterMember::spare});
-    for (auto& group : status.groups) {
-        group.replicas.push_back({.node = 4, .match = 0, .behind = true});
-    }
+    auto status = with_fourth(ClusterMember::spare, {.node = 4, .match = 0, .behind = true});
     EXPECT_EQ(health_of(status).sentence, "4 nodes, node 2 leads, node 4 is no voter yet");
     EXPECT_EQ(health_of(status).code, ExitCode::partly);
     status.nodes[0].linked = false;
     EXPECT_EQ(health_of(status).sentence,
               "4 nodes, node 2 leads, node 1 is not linked to node 2, node 4 is no voter yet: no "
               "further node may go");
-}
-
-/// Node 4 beside three that vote.
-ClusterStatus with_standby() {
-    auto status = three_nodes();
-    status.nodes.push_back({.node = 4,
-                            .address = "",
-                            .linked = true,
-                            .native = "",
-                            .voter = false,
-                            .member = ClusterMember::standby});
-    for (auto& group : status.groups) {
-        group.replicas.push_back({.node = 4, .match = 5'000, .behind = false});
-    }
-    return status;
 }
 
 TEST(ClusterHealth, AStandbyThatHasEverythingIsWell) {
