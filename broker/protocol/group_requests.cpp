@@ -46,7 +46,7 @@ void answer_done(Session& session, const wire::FrameHeader& header, const Result
     }
 }
 
-std::unique_ptr<wire::GroupT> to_wire(const delivery::GroupStatus& group) {
+std::unique_ptr<wire::GroupT> group_to_wire(const delivery::GroupStatus& group) {
     auto made = std::make_unique<wire::GroupT>();
     made->name = group.name;
     made->generation = group.generation;
@@ -200,7 +200,7 @@ void list(const Request& request) {
          header = request.header](const std::vector<std::vector<delivery::GroupStatus>>& shards) {
             wire::GroupListAnswerT answer;
             for (const auto& groups : shards) {
-                std::ranges::transform(groups, std::back_inserter(answer.groups), to_wire);
+                std::ranges::transform(groups, std::back_inserter(answer.groups), group_to_wire);
             }
             session->answer(header, answer);
         });
@@ -223,7 +223,7 @@ void describe(const Request& request) {
                 return;
             }
             wire::GroupDescribeAnswerT answer;
-            answer.group = to_wire(result->value());
+            answer.group = group_to_wire(result->value());
             session.answer(header, answer);
         });
 }

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::uint32_t list_max = 10'000;
 
-std::unique_ptr<wire::LetterT> to_wire(const delivery::Letter& letter) {
+std::unique_ptr<wire::LetterT> letter_to_wire(const delivery::Letter& letter) {
     auto made = std::make_unique<wire::LetterT>();
     wire::copy_letter_facts(letter, *made);
     made->partition = letter.partition_index;
@@ -39,7 +39,7 @@ wire::LetterListAnswerT merge(
     const auto list = delivery::merge_pages(std::move(pages), limit);
     wire::LetterListAnswerT answer;
     for (const auto& letter : list.letters) {
-        answer.letters.push_back(to_wire(letter));
+        answer.letters.push_back(letter_to_wire(letter));
     }
     answer.next_after_id = list.next_after_id;
     return answer;
@@ -53,7 +53,7 @@ delivery::LetterQuery query_of(const wire::LetterListRequestT& message) {
     return query;
 }
 
-void list(const Request& request) {
+void list_letters(const Request& request) {
     const auto parsed = wire::parse_message<wire::LetterListRequest>(request.table);
     if (!parsed) {
         request.refuse(parsed.error());
@@ -82,9 +82,9 @@ void list(const Request& request) {
 using GroupPart = std::shared_ptr<Result<delivery::LetterGroups>>;
 constexpr auto shard_is_done = std::numeric_limits<std::uint64_t>::max();
 
-std::unique_ptr<wire::LetterGroupT> to_wire(delivery::Cause cause,
-                                            const std::string& name,
-                                            const delivery::LetterGroup& group) {
+std::unique_ptr<wire::LetterGroupT> letter_group_to_wire(delivery::Cause cause,
+                                                         const std::string& name,
+                                                         const delivery::LetterGroup& group) {
     auto one = std::make_unique<wire::LetterGroupT>();
     one->cause = static_cast<wire::Cause>(cause);
     one->name = name;
@@ -104,11 +104,11 @@ wire::LetterGroupAnswerT join(const std::vector<GroupPart>& shards) {
         is_end &= page.is_end;
         answer.after_ids.push_back(page.is_end ? shard_is_done : page.examined_upto);
         for (const auto& [name, group] : page.groups) {
-            answer.groups.push_back(to_wire(name.first, name.second, group));
+            answer.groups.push_back(letter_group_to_wire(name.first, name.second, group));
         }
         answer.mended += page.mended;
         for (const auto& [name, group] : page.refusals) {
-            answer.refusals.push_back(to_wire(delivery::Cause::none, name, group));
+            answer.refusals.push_back(letter_group_to_wire(delivery::Cause::none, name, group));
         }
     }
     if (is_end) {
@@ -156,7 +156,7 @@ void group(const Request& request) {
         });
 }
 
-void show(const Request& request) {
+void show_letter(const Request& request) {
     const auto parsed = wire::parse_message<wire::LetterShowRequest>(request.table);
     const auto& session = request.session;
     if (!parsed) {
@@ -183,7 +183,7 @@ void show(const Request& request) {
                 return;
             }
             wire::LetterShowAnswerT answer;
-            answer.letter = to_wire(found->value());
+            answer.letter = letter_to_wire(found->value());
             answer.record_bytes = static_cast<std::uint32_t>(found->value().record.size());
             answer.edited_bytes = static_cast<std::uint32_t>(found->value().edited.size());
             const std::array<std::span<const std::byte>, 2> raw{found->value().record,
@@ -283,9 +283,9 @@ void change(const Request& request) {
 void handle_letters(const Request& request) {
     switch (static_cast<wire::Api>(request.header.api)) {
         case wire::Api::letter_list:
-            return list(request);
+            return list_letters(request);
         case wire::Api::letter_show:
-            return show(request);
+            return show_letter(request);
         case wire::Api::letter_group:
             return group(request);
         default:

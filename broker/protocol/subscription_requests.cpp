@@ -45,7 +45,7 @@ SubscriptionInfo from_wire(const wire::SubscriptionT& subscription) {
     return info;
 }
 
-std::unique_ptr<wire::SubscriptionT> to_wire(const SubscriptionInfo& info) {
+std::unique_ptr<wire::SubscriptionT> definition_to_wire(const SubscriptionInfo& info) {
     auto made = std::make_unique<wire::SubscriptionT>();
     made->name = info.name;
     made->topics = info.topics;
@@ -98,10 +98,11 @@ void add_partitions(wire::SubscriptionStatusT& made, const SubscriptionProgress&
     }
 }
 
-std::unique_ptr<wire::SubscriptionStatusT> to_wire(const delivery::SubscriptionStatus& status) {
+std::unique_ptr<wire::SubscriptionStatusT> status_to_wire(
+    const delivery::SubscriptionStatus& status) {
     const auto& total = status.total;
     auto made = std::make_unique<wire::SubscriptionStatusT>();
-    made->subscription = to_wire(*status.definition);
+    made->subscription = definition_to_wire(*status.definition);
     made->paused = status.definition->paused;
     made->draining = status.definition->draining;
     made->drained_us = total.drained_us.value_or(0);
@@ -135,7 +136,7 @@ std::unique_ptr<wire::SubscriptionStatusT> to_wire(const delivery::SubscriptionS
 std::unique_ptr<wire::SubscriptionStatusT> status_of(
     const std::shared_ptr<const SubscriptionInfo>& info,
     const std::vector<ProgressOfShard>& shards) {
-    return to_wire(delivery::join_progress(info, shards));
+    return status_to_wire(delivery::join_progress(info, shards));
 }
 
 ProgressOfShard progress_on(const ShardServices& services, const std::string& name) {
@@ -154,7 +155,7 @@ SubscriptionDone answer_subscription(const Request& request) {
     };
 }
 
-void create(const Request& request) {
+void create_subscription(const Request& request) {
     const auto parsed = wire::parse_message<wire::SubscriptionCreateRequest>(request.table);
     if (!parsed || !parsed.value().subscription) {
         request.refuse(parsed ? fail(Errc::invalid_argument, "a subscription is missing")
@@ -207,7 +208,7 @@ SubscriptionAlteration alteration_of(const wire::SubscriptionAlterRequestT& mess
     return change;
 }
 
-void alter(const Request& request) {
+void alter_subscription(const Request& request) {
     const auto parsed = wire::parse_message<wire::SubscriptionAlterRequest>(request.table);
     if (!parsed) {
         request.refuse(parsed.error());
@@ -222,7 +223,7 @@ void alter(const Request& request) {
                                                                     answer_subscription(request));
 }
 
-void remove(const Request& request) {
+void remove_subscription(const Request& request) {
     const auto parsed = wire::parse_message<wire::SubscriptionDeleteRequest>(request.table);
     if (!parsed) {
         request.refuse(parsed.error());
@@ -261,7 +262,7 @@ std::vector<ProgressOfShard> parts_of(const std::vector<ProgressOfAll>& shards,
     return parts;
 }
 
-void list(const Request& request) {
+void list_subscriptions(const Request& request) {
     const auto view = request.session->services().shard->catalog().view();
     gather(
         request.session->table(),
@@ -277,7 +278,7 @@ void list(const Request& request) {
         });
 }
 
-void describe(const Request& request) {
+void describe_subscription(const Request& request) {
     const auto parsed = wire::parse_message<wire::SubscriptionDescribeRequest>(request.table);
     if (!parsed) {
         request.refuse(parsed.error());
@@ -304,7 +305,7 @@ void describe(const Request& request) {
         });
 }
 
-void control(const Request& request) {
+void control_subscription(const Request& request) {
     const auto parsed = wire::parse_message<wire::SubscriptionControlRequest>(request.table);
     if (!parsed) {
         request.refuse(parsed.error());
@@ -335,17 +336,17 @@ void control(const Request& request) {
 void handle_subscription_admin(const Request& request) {
     switch (static_cast<wire::Api>(request.header.api)) {
         case wire::Api::subscription_create:
-            return create(request);
+            return create_subscription(request);
         case wire::Api::subscription_delete:
-            return remove(request);
+            return remove_subscription(request);
         case wire::Api::subscription_list:
-            return list(request);
+            return list_subscriptions(request);
         case wire::Api::subscription_describe:
-            return describe(request);
+            return describe_subscription(request);
         case wire::Api::subscription_alter:
-            return alter(request);
+            return alter_subscription(request);
         default:
-            return control(request);
+            return control_subscription(request);
     }
 }
 

@@ -12,18 +12,14 @@ function(unity_alone target)
     set_source_files_properties(${PROJECT_SOURCE_DIR}/${file} TARGET_DIRECTORY ${target} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   endforeach()
 endfunction()
-unity_alone(millrace_storage
-  storage/log/log_scanner.cpp)
+unity_alone(millrace_delivery
+  broker/delivery/jobs/job_runner.cpp)
+unity_alone(millrace_odoo_core
+  broker/odoo/transport/http_exchange.cpp)
+unity_alone(millrace_http
+  broker/gateways/http/records/publisher.cpp)
 unity_alone(millraced
   broker/node.cpp)
-unity_alone(millrace_shard
-  broker/shard/intake/event_filter.cpp
-  broker/shard/intake/publish_queue.cpp)
-unity_alone(millrace_delivery
-  broker/delivery/jobs/job_runner.cpp
-  broker/delivery/queue/engine_heads.cpp)
-unity_alone(millrace-bench
-  bench/load/works/floor.cpp)
 unity_alone(consensus_unit
   tests/unit/consensus/group_test.cpp
   tests/unit/consensus/members_test.cpp)
@@ -33,10 +29,6 @@ unity_alone(odoo_unit
   tests/unit/odoo/source/sweep_test.cpp
   tests/unit/odoo/tools/field_compare_test.cpp
   tests/unit/odoo/tools/reconcile_test.cpp)
-unity_alone(delivery_model
-  tests/simulation/onlooker.cpp)
-unity_alone(millrace_odoo_sim_lib
-  tests/stand_ins/odoo_sim/rpc.cpp)
 unity_alone(storage_unit
   tests/unit/storage/read_all_test.cpp
   tests/unit/storage/recovery_test.cpp
@@ -45,35 +37,3 @@ unity_alone(client_unit
   tests/unit/client/subscription_test.cpp)
 unity_alone(kill_test
   tests/integration/kill/duplicates_test.cpp)
-unity_alone(millrace_cli_lib
-  client/cli/cluster/cluster_commands.cpp
-  client/cli/commands/group_commands.cpp
-  client/cli/commands/publish_command.cpp
-  client/cli/commands/subscription/subscription_consume.cpp
-  client/cli/commands/subscription/subscription_define.cpp)
-unity_alone(millrace_protocol
-  broker/protocol/group_requests.cpp
-  broker/protocol/jobs/job_messages.cpp
-  broker/protocol/jobs/job_requests.cpp
-  broker/protocol/letter_requests.cpp
-  broker/protocol/subscription_requests.cpp
-  broker/protocol/topic_requests.cpp)
-unity_alone(millrace_odoo_core
-  broker/odoo/answers/fault.cpp
-  broker/odoo/answers/load_answer.cpp
-  broker/odoo/tools/field_compare.cpp
-  broker/odoo/tools/reconcile.cpp
-  broker/odoo/transport/json_rpc.cpp
-  broker/odoo/transport/http_exchange.cpp)
-unity_alone(millrace_http
-  broker/gateways/http/admin/job_routes.cpp
-  broker/gateways/http/admin/letter_routes.cpp
-  broker/gateways/http/admin/subscription_routes.cpp
-  broker/gateways/http/admin/topic_routes.cpp
-  broker/gateways/http/records/publish_routes.cpp
-  broker/gateways/http/records/publisher.cpp
-  broker/gateways/http/records/record_input.cpp
-  broker/gateways/http/records/record_text.cpp
-  broker/gateways/http/routing/body_check.cpp
-  broker/gateways/http/targets/post_exchange.cpp
-  broker/gateways/http/targets/verdict.cpp)

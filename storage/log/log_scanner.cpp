@@ -11,7 +11,7 @@
 namespace millrace::storage {
 namespace {
 
-constexpr std::size_t commit_bytes_max = 2_MiB;
+constexpr std::size_t commit_read_bytes = 2_MiB;
 
 void append_runs(std::span<const std::byte> commit,
                  const CommitHeader& header,
@@ -123,7 +123,7 @@ void LogScanner::scan(ScanCursor from, std::size_t bytes_max, CommitSequence upt
         job->following = next->first;
     }
     job->memory = AlignedBuffer(
-        align_up(std::clamp(bytes_max, commit_bytes_max, 2 * commit_bytes_max), disk_alignment));
+        align_up(std::clamp(bytes_max, commit_read_bytes, 2 * commit_read_bytes), disk_alignment));
     job->done = std::move(done);
     auto& file = *job->segment.file;
     file.read(job->cursor.position, job->memory.span(), [job](std::int32_t bytes) {

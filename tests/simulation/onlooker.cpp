@@ -10,7 +10,7 @@
 namespace millrace::simulation {
 namespace {
 
-const std::string subscription = "onlooker";
+const std::string onlooker_subscription = "onlooker";
 constexpr SessionId session = 1'000'000;  ///< above those of the world's consumers
 constexpr std::uint32_t credit = 64;
 
@@ -35,7 +35,7 @@ Onlooker::Onlooker(broker::testing::ShardFixture& fixture, std::vector<Partition
 
 void Onlooker::create_subscription() const {
     broker::SubscriptionInfo info;
-    info.name = subscription;
+    info.name = onlooker_subscription;
     info.topics = {"a.b"};
     fixture_.shard->catalog().create_subscription(
         info, broker::IfExists::fail, [](const auto& done) {
@@ -51,7 +51,7 @@ void Onlooker::start(broker::delivery::DeliveryShard& delivery) {
     may_be_settled_.merge(asked_);
     asked_.clear();
     consumer_ = std::make_shared<Consumer>(*this);
-    const auto opened = delivery.subscriptions().open({.name = subscription,
+    const auto opened = delivery.subscriptions().open({.name = onlooker_subscription,
                                                        .session = session + life_,
                                                        .consumer = "onlooker",
                                                        .credit = credit,

@@ -67,15 +67,15 @@ class TemporaryFile {
 FloorFigures measure(const TemporaryFile& file,
                      std::size_t bytes,
                      std::chrono::milliseconds duration) {
-    using SteadyClock = std::chrono::steady_clock;
+    using Clock = std::chrono::steady_clock;
     const auto buffer = make_buffer(bytes);
     LatencyHistogram latency;
-    const auto begin = SteadyClock::now();
+    const auto begin = Clock::now();
     std::size_t position = 0;
     auto now = begin;
     while (now - begin < duration) {
         file.write(buffer, bytes, position, RWF_DSYNC);
-        const auto end = SteadyClock::now();
+        const auto end = Clock::now();
         latency.add(static_cast<std::uint64_t>(
             std::chrono::duration_cast<std::chrono::microseconds>(end - now).count()));
         now = end;

@@ -6,7 +6,7 @@ namespace millrace::broker::delivery {
 namespace {
 
 constexpr Duration made_up_for{100'000};  ///< at most so much of what was missed
-constexpr double second_us = 1e6;
+constexpr double pace_second_us = 1e6;
 
 Duration micros(double value) {
     constexpr double longest = 1e15;  // thirty years; a duration has an end
@@ -36,7 +36,7 @@ Duration Pacer::wait_of(UnixMicros append_time_us) {
 
 void Pacer::count() {
     if (next_) {
-        *next_ += micros(second_us / speed_.records_per_second);
+        *next_ += micros(pace_second_us / speed_.records_per_second);
     }
 }
 

@@ -12,7 +12,7 @@ namespace millrace::broker::delivery {
 namespace {
 
 constexpr std::int64_t read_again_us = 1'000'000;
-constexpr std::size_t read_bytes = std::size_t{128} * 1024;
+constexpr std::size_t head_read_bytes = std::size_t{128} * 1024;
 
 }  // namespace
 
@@ -90,7 +90,7 @@ void Engine::read_heads(PartitionId partition) {
         return;
     }
     const auto from = flow.heads.begin()->first;
-    shard_.read({.partition = partition, .from = from, .bytes_max = read_bytes},
+    shard_.read({.partition = partition, .from = from, .bytes_max = head_read_bytes},
                 [this, alive = is_alive_, partition, from, epoch = epoch_of(partition)](
                     const Result<storage::ReadResult>& result) {
                     if (!*alive) {

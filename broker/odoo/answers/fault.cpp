@@ -19,40 +19,40 @@ constexpr unsigned too_many_requests = 429;
 constexpr unsigned first_server_error = 500;
 constexpr unsigned bad_gateway = 502;
 
-struct Rule {
+struct FaultRule {
     std::string_view name;  ///< how the class ends
     Cause cause;
 };
 // docs/odoo.md has the same table for people.
-constexpr std::array rules{
-    Rule{"AccessDenied", Cause::authorization},
-    Rule{"AccessError", Cause::authorization},
-    Rule{"SessionExpiredException", Cause::authorization},
-    Rule{"SerializationFailure", Cause::transient},
-    Rule{"DeadlockDetected", Cause::transient},
-    Rule{"LockNotAvailable", Cause::transient},
-    Rule{"LockError", Cause::transient},
-    Rule{"ConcurrencyError", Cause::transient},
-    Rule{"TransactionRollbackError", Cause::transient},
-    Rule{"InFailedSqlTransaction", Cause::transient},
-    Rule{"QueryCanceled", Cause::transient},
-    Rule{"PoolError", Cause::transient},
-    Rule{"UniqueViolation", Cause::mapping},
-    Rule{"AdminShutdown", Cause::outage},
-    Rule{"CrashShutdown", Cause::outage},
-    Rule{"CannotConnectNow", Cause::outage},
-    Rule{"OperationalError", Cause::outage},
-    Rule{"InterfaceError", Cause::outage},
-    Rule{"MissingError", Cause::mapping},
-    Rule{"NotFound", Cause::mapping},  // of /json/2: the model or the method
-    Rule{"UserError", Cause::mapping},
-    Rule{"ValidationError", Cause::mapping},
-    Rule{"ValueError", Cause::mapping},
-    Rule{"TypeError", Cause::mapping},
-    Rule{"AttributeError", Cause::mapping},
-    Rule{"KeyError", Cause::mapping},
-    Rule{"InvalidTextRepresentation", Cause::mapping},
-    Rule{"NumericValueOutOfRange", Cause::mapping},
+constexpr std::array fault_rules{
+    FaultRule{"AccessDenied", Cause::authorization},
+    FaultRule{"AccessError", Cause::authorization},
+    FaultRule{"SessionExpiredException", Cause::authorization},
+    FaultRule{"SerializationFailure", Cause::transient},
+    FaultRule{"DeadlockDetected", Cause::transient},
+    FaultRule{"LockNotAvailable", Cause::transient},
+    FaultRule{"LockError", Cause::transient},
+    FaultRule{"ConcurrencyError", Cause::transient},
+    FaultRule{"TransactionRollbackError", Cause::transient},
+    FaultRule{"InFailedSqlTransaction", Cause::transient},
+    FaultRule{"QueryCanceled", Cause::transient},
+    FaultRule{"PoolError", Cause::transient},
+    FaultRule{"UniqueViolation", Cause::mapping},
+    FaultRule{"AdminShutdown", Cause::outage},
+    FaultRule{"CrashShutdown", Cause::outage},
+    FaultRule{"CannotConnectNow", Cause::outage},
+    FaultRule{"OperationalError", Cause::outage},
+    FaultRule{"InterfaceError", Cause::outage},
+    FaultRule{"MissingError", Cause::mapping},
+    FaultRule{"NotFound", Cause::mapping},  // of /json/2: the model or the method
+    FaultRule{"UserError", Cause::mapping},
+    FaultRule{"ValidationError", Cause::mapping},
+    FaultRule{"ValueError", Cause::mapping},
+    FaultRule{"TypeError", Cause::mapping},
+    FaultRule{"AttributeError", Cause::mapping},
+    FaultRule{"KeyError", Cause::mapping},
+    FaultRule{"InvalidTextRepresentation", Cause::mapping},
+    FaultRule{"NumericValueOutOfRange", Cause::mapping},
 };
 
 bool contains(std::string_view text, std::string_view part) {
@@ -76,14 +76,15 @@ bool is_caller_missing(std::string_view message) {
     return !id.empty() && contains(rest, "User: " + std::string(id) + ")");
 }
 
-const Rule* rule_of(std::string_view name) {
-    return std::ranges::find_if(rules, [&](const Rule& one) { return name.ends_with(one.name); });
+const FaultRule* rule_of(std::string_view name) {
+    return std::ranges::find_if(fault_rules,
+                                [&](const FaultRule& one) { return name.ends_with(one.name); });
 }
 
 }  // namespace
 
 bool is_known_class(std::string_view name) {
-    return rule_of(name) != rules.end();
+    return rule_of(name) != fault_rules.end();
 }
 
 Fault classify_error(std::string_view name, std::string_view message) {
@@ -91,7 +92,7 @@ Fault classify_error(std::string_view name, std::string_view message) {
                 .error = readable_text(name, response_bytes_max) + ": " +
                          readable_text(message, response_bytes_max),
                 .response = readable_text(message, response_bytes_max)};
-    if (const auto* const rule = rule_of(name); rule != rules.end()) {
+    if (const auto* const rule = rule_of(name); rule != fault_rules.end()) {
         fault.cause = rule->cause;
     }
     if (fault.cause == Cause::outage && contains(message, "does not exist")) {

@@ -11,7 +11,7 @@
 namespace millrace::broker::odoo {
 namespace {
 
-Fault unexpected(std::string_view result) {
+Fault unexpected_load(std::string_view result) {
     return {.cause = Cause::mapping,
             .error = "load answered in a shape that is not known",
             .response = readable_text(result, response_bytes_max)};
@@ -48,15 +48,16 @@ std::pair<std::size_t, std::size_t> rows_of(const nlohmann::json& message) {
 LoadAnswer parse_load_answer(std::string_view result, std::size_t row_count) {
     const auto json = expressions::parse_outside_json(result);
     if (!json.is_object()) {
-        return unexpected(result);
+        return unexpected_load(result);
     }
     const auto ids = json.find("ids");
     if (ids != json.end() && ids->is_array()) {
-        return ids->size() == row_count ? LoadAnswer(LoadWrote{.ids = *ids}) : unexpected(result);
+        return ids->size() == row_count ? LoadAnswer(LoadWrote{.ids = *ids})
+                                        : unexpected_load(result);
     }
     const auto messages = json.find("messages");
     if (messages == json.end() || !messages->is_array()) {
-        return unexpected(result);
+        return unexpected_load(result);
     }
     std::map<std::size_t, RefusedRow> refused;  // the first message of a row explains it best
     Fault whole{.cause = Cause::mapping, .error = "load refused the call without naming a row"};

@@ -42,7 +42,7 @@ bool is_same_number(const Json& wanted, const Json& found) {
     return one && other && std::abs(*one - *other) <= tolerance * std::max(1.0, std::abs(*one));
 }
 
-bool is_yes(const Json& value) {
+bool is_set(const Json& value) {
     return value == true || value == Json("True") || value == Json("true") || value == Json("1");
 }
 
@@ -110,7 +110,7 @@ bool is_same(const WantedField& wanted,
         return is_same_number(wanted.value, found);
     }
     if (type == "boolean") {
-        return is_yes(wanted.value) == is_yes(found);
+        return is_set(wanted.value) == is_set(found);
     }
     if (type == "html") {
         return html_of(wanted.value) == html_of(found);

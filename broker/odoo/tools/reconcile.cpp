@@ -9,7 +9,7 @@
 namespace millrace::broker::odoo {
 namespace {
 
-Errc code_of(Cause cause) {
+Errc errc_of(Cause cause) {
     const bool may_pass =
         cause == Cause::outage || cause == Cause::transient || cause == Cause::outcome_unknown;
     return may_pass ? Errc::unavailable : Errc::configuration;
@@ -88,7 +88,7 @@ Result<Json> Reconcile::ask(const Call& call) {
     const auto reply = ask_(call);
     if (const auto* const fault = std::get_if<Fault>(&reply)) {
         const bool is_own = fault->cause == Cause::mapping || fault->is_access_refused;
-        return fail(is_own ? Errc::invalid_argument : code_of(fault->cause), fault->error);
+        return fail(is_own ? Errc::invalid_argument : errc_of(fault->cause), fault->error);
     }
     return Json::parse(std::get<std::string>(reply), nullptr, false);
 }

@@ -25,7 +25,7 @@ delivery::RedriveSpec from_wire(const wire::RedriveSpecT& spec) {
     return made;
 }
 
-std::unique_ptr<wire::ReplaySpecT> to_wire(const delivery::ReplaySpec& spec) {
+std::unique_ptr<wire::ReplaySpecT> spec_to_wire(const delivery::ReplaySpec& spec) {
     auto made = std::make_unique<wire::ReplaySpecT>();
     wire::copy_replay(spec, *made);
     for (const auto& [key, value] : spec.headers) {
@@ -38,7 +38,7 @@ std::unique_ptr<wire::ReplaySpecT> to_wire(const delivery::ReplaySpec& spec) {
     return made;
 }
 
-std::unique_ptr<wire::RedriveSpecT> to_wire(const delivery::RedriveSpec& spec) {
+std::unique_ptr<wire::RedriveSpecT> spec_to_wire(const delivery::RedriveSpec& spec) {
     auto made = std::make_unique<wire::RedriveSpecT>();
     wire::copy_letter_query(spec.query, *made);
     wire::copy_redrive(spec, *made);
@@ -62,9 +62,9 @@ std::unique_ptr<wire::JobT> to_wire(const Job& job) {
     auto made = std::make_unique<wire::JobT>();
     wire::copy_job(job, *made);
     if (job.kind == JobKind::replay) {
-        made->replay = to_wire(job.replay);
+        made->replay = spec_to_wire(job.replay);
     } else {
-        made->redrive = to_wire(job.redrive);
+        made->redrive = spec_to_wire(job.redrive);
     }
     made->progress = progress_of(job);
     return made;

@@ -43,7 +43,7 @@ void create(const Request& request) {
         answer_job(request));
 }
 
-void list(const Request& request) {
+void list_jobs(const Request& request) {
     if (const auto parsed = wire::parse_message<wire::JobListRequest>(request.table); !parsed) {
         request.refuse(parsed.error());
         return;
@@ -62,7 +62,7 @@ void list(const Request& request) {
         });
 }
 
-void show(const Request& request) {
+void show_job(const Request& request) {
     const auto parsed = wire::parse_message<wire::JobShowRequest>(request.table);
     if (!parsed) {
         request.refuse(parsed.error());
@@ -121,9 +121,9 @@ void handle_jobs(const Request& request) {
         case wire::Api::job_create:
             return create(request);
         case wire::Api::job_list:
-            return list(request);
+            return list_jobs(request);
         case wire::Api::job_show:
-            return show(request);
+            return show_job(request);
         default:
             return control(request);
     }

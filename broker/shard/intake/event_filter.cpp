@@ -7,16 +7,17 @@
 namespace millrace::broker {
 namespace {
 
-constexpr std::string_view key_prefix = "e/";
+constexpr std::string_view event_prefix = "e/";
 
 std::string prefix_of(PartitionId partition) {
-    return std::string(key_prefix) + std::to_string(partition.value) + "/";
+    return std::string(event_prefix) + std::to_string(partition.value) + "/";
 }
 
 Result<PartitionId> partition_of(std::string_view key) {
     PartitionId partition;
     const auto* const end = key.data() + key.size();
-    const auto [stop, code] = std::from_chars(key.data() + key_prefix.size(), end, partition.value);
+    const auto [stop, code] =
+        std::from_chars(key.data() + event_prefix.size(), end, partition.value);
     if (code != std::errc{} || stop == end || *stop != '/') {
         return fail(Errc::corrupt, "event ids: a row with the key " + std::string(key));
     }
@@ -230,7 +231,7 @@ Result<void> EventFilter::restore(const storage::ShardStore& store) {
         return ok();
     };
     MILLRACE_TRY(
-        store.visit_state(key_prefix, "", [&](std::string_view key, std::string_view value) {
+        store.visit_state(event_prefix, "", [&](std::string_view key, std::string_view value) {
             outcome = take(key, value);
             return outcome.has_value();
         }));

@@ -11,7 +11,7 @@ namespace millrace::broker {
 namespace {
 
 /// An entry stays well below a commit, so that several groups fit into one.
-constexpr std::size_t entry_bytes_max = 1_MiB;
+constexpr std::size_t gathered_bytes_max = 1_MiB;
 
 std::uint64_t micros_between(SteadyTime begin, SteadyTime end) {
     return static_cast<std::uint64_t>((end - begin).count());
@@ -53,7 +53,7 @@ void PublishCall::end_one(SteadyTime now) {
 }
 
 std::span<std::byte> PublishQueue::extend(std::size_t bytes, Waiter waiter) {
-    if (!entry_.is_empty() && entry_.size_bytes() + bytes > entry_bytes_max) {
+    if (!entry_.is_empty() && entry_.size_bytes() + bytes > gathered_bytes_max) {
         flush();
     }
     (void)join(number_, std::move(waiter));

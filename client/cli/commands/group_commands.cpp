@@ -11,7 +11,7 @@
 namespace millrace::cli {
 namespace {
 
-struct ListOptions {};
+struct GroupListOptions {};
 struct DescribeOptions {
     std::string group;
 };
@@ -25,7 +25,7 @@ std::uint64_t lag_of(const CommittedOffset& committed) {
     return committed.next_offset - std::min(committed.offset, committed.next_offset);
 }
 
-ExitCode list_groups(Session& session, const ListOptions&) {
+ExitCode list_groups(Session& session, const GroupListOptions&) {
     const auto groups = session.admin().list_groups();
     if (session.is_json()) {
         print_json_list(session, groups);
@@ -139,7 +139,7 @@ void add_group_commands(Registry& registry) {
     Registry inner{family, registry.chosen};
     add_command(inner,
                 {"ls", "List groups", "millrace group ls"},
-                std::make_shared<ListOptions>(),
+                std::make_shared<GroupListOptions>(),
                 list_groups)
         .alias("list");
 

@@ -117,9 +117,9 @@ class Producers {
 };
 
 /// Says when the next record may go.
-class Pace {
+class SendPace {
   public:
-    explicit Pace(const std::string& rate)
+    explicit SendPace(const std::string& rate)
         : per_second_(rate.empty() ? 0 : require_rate(rate, "--rate")),
           begin_(std::chrono::steady_clock::now()) {}
 
@@ -197,7 +197,7 @@ void publish_lines(Session& session,
         return;
     }
     LineSource source(options.file);
-    Pace pace(options.rate);
+    SendPace pace(options.rate);
     Progress progress(session, "published");
     std::string line;
     while (!is_stop_requested() && source.read(line)) {

@@ -24,10 +24,17 @@ constexpr const char* topic_name = "kill.test.event.made";
 constexpr std::uint32_t partition_count = 8;
 constexpr std::size_t writer_count = 4;
 
+// A round takes several times as long where each memory access is checked.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int rounds_fast = 8;
+#else
+constexpr int rounds_fast = 20;
+#endif
+
 int round_count() {
     const char* const profile =
         std::getenv("MILLRACE_TEST_PROFILE");  // NOLINT(concurrency-mt-unsafe)
-    return profile != nullptr && std::string_view(profile) == "long" ? 200 : 20;
+    return profile != nullptr && std::string_view(profile) == "long" ? 200 : rounds_fast;
 }
 
 std::uint64_t test_seed() {

@@ -10,7 +10,7 @@
 namespace millrace::stand_ins {
 namespace {
 
-constexpr std::int64_t administrator_id = 1;
+constexpr std::int64_t superuser_id = 1;
 constexpr int first_with_json2 = 19;
 constexpr std::chrono::milliseconds slow_extra{1'500};
 constexpr std::chrono::milliseconds database_down_busy{15};
@@ -247,7 +247,7 @@ Json Simulator::execute(const Json& arguments, HttpReply& reply) {
                 .method = arguments.at(4).get<std::string>(),
                 .positional = arguments.size() > 5 ? arguments[5] : Json::array(),
                 .keyword = arguments.size() > 6 ? arguments[6] : Json::object(),
-                .is_administrator = user.id == administrator_id,
+                .is_administrator = user.id == superuser_id,
                 .has_email = user.has_email,
                 .utc_offset = user.utc_offset},
                reply);

@@ -7,9 +7,7 @@
 namespace millrace::broker::http {
 namespace {
 
-constexpr ShardId owner{0};
-
-Json to_json(const delivery::ReplaySpec& spec) {
+Json spec_to_json(const delivery::ReplaySpec& spec) {
     Json json{{"topics", spec.topics},
               {"from_us", spec.from_us},
               {"to_us", spec.to_us},
@@ -28,7 +26,7 @@ Json to_json(const delivery::ReplaySpec& spec) {
     return json;
 }
 
-Json to_json(const delivery::RedriveSpec& spec) {
+Json spec_to_json(const delivery::RedriveSpec& spec) {
     return {{"subscription", spec.query.subscription},
             {"cause", spec.query.cause ? Json(name_in(cause_names, *spec.query.cause)) : Json()},
             {"key", spec.query.key},
@@ -76,9 +74,9 @@ Json to_json(const delivery::Job& job) {
               {"created_us", job.created_us},
               {"changed_us", job.changed_us}};
     if (job.kind == delivery::JobKind::replay) {
-        json["replay"] = to_json(job.replay);
+        json["replay"] = spec_to_json(job.replay);
     } else {
-        json["redrive"] = to_json(job.redrive);
+        json["redrive"] = spec_to_json(job.redrive);
     }
     json["progress"] = progress_json(job);
     return json;
@@ -86,7 +84,7 @@ Json to_json(const delivery::Job& job) {
 
 void create_job(const ShardGate& gate, delivery::Job job, const Call& call, unsigned status) {
     gate.ask<delivery::Job>(
-        owner,
+        catalog_shard,
         [job = std::move(job)](const ShardLink& link, const auto& done) {
             link.delivery->jobs().create(job, done);
         },

@@ -13,8 +13,6 @@ namespace {
 using delivery::Job;
 using delivery::JobState;
 
-constexpr ShardId owner{0};
-
 void answer_jobs(const Call& call, const std::vector<Job>& jobs) {
     const auto state = find_named(job_state_names, call.target.param("state").value_or(""));
     const auto kind = find_named(job_kind_names, call.target.param("kind").value_or(""));
@@ -27,9 +25,9 @@ void answer_jobs(const Call& call, const std::vector<Job>& jobs) {
     call.answer({{"jobs", std::move(found)}});
 }
 
-void list(const ShardGate& gate, const Call& call) {
+void list_jobs(const ShardGate& gate, const Call& call) {
     gate.ask<std::vector<Job>>(
-        owner,
+        catalog_shard,
         [](const ShardLink& link, const auto& done) { done(link.delivery->jobs().list()); },
         [call](const Result<std::vector<Job>>& jobs) {
             jobs ? answer_jobs(call, jobs.value()) : call.refuse(jobs.error());
@@ -49,14 +47,14 @@ std::function<void(Result<Job>)> answer_job(const Call& call) {
     };
 }
 
-void show(const ShardGate& gate, const Call& call) {
+void show_job(const ShardGate& gate, const Call& call) {
     const auto id = job_id(call);
     if (!id) {
         call.refuse(id.error());
         return;
     }
     gate.ask<Job>(
-        owner,
+        catalog_shard,
         [id = id.value()](const ShardLink& link, const auto& done) {
             done(link.delivery->jobs().show(id));
         },
@@ -74,7 +72,7 @@ void change(const ShardGate& gate, const Call& call) {
                                    .reason = call.body.value("reason", ""),
                                    .by = call.body.value("by", std::string(default_by))};
     gate.ask<Job>(
-        owner,
+        catalog_shard,
         [id = id.value(), wish](const ShardLink& link, const auto& done) {
             link.delivery->jobs().change(id, wish, done);
         },
@@ -153,12 +151,14 @@ Routes job_routes(const ShardGate& gate) {
          .success = status_accepted},
         {.pattern = "/v1/jobs",
          .summary = "Replay and redrive jobs.",
-         .handle = at(list),
+         .handle = at(list_jobs),
          .query = {{.name = "state",
                     .help = "How they stand.",
                     .one_of = words_of(job_state_names)},
                    {.name = "kind", .help = "What they do.", .one_of = words_of(job_kind_names)}}},
-        {.pattern = "/v1/jobs/{id}", .summary = "One job and how far it is.", .handle = at(show)}};
+        {.pattern = "/v1/jobs/{id}",
+         .summary = "One job and how far it is.",
+         .handle = at(show_job)}};
     const auto action = [&](std::string name, std::string_view summary, auto handle) {
         routes.push_back({.method = Method::post,
                           .pattern = "/v1/jobs/{id}/" + std::move(name),

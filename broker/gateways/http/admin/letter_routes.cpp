@@ -19,7 +19,7 @@ using delivery::LetterSelection;
 
 constexpr std::uint64_t list_max = 1'000;
 
-void list(const ShardGate& gate, const Call& call) {
+void list_letters(const ShardGate& gate, const Call& call) {
     const auto query = letter_query_from(call);
     gate.gather<delivery::LetterPage>(
         [query](const ShardLink& link) { return link.delivery->letters().list(query); },
@@ -105,7 +105,7 @@ Result<std::uint64_t> letter_id(const Call& call) {
     return fail(Errc::unknown_letter, "there is no dead letter \"" + call.path_param("id") + "\"");
 }
 
-void show(const ShardGate& gate, const Call& call) {
+void show_letter(const ShardGate& gate, const Call& call) {
     const auto id = letter_id(call);
     const auto home = id ? delivery::shard_of_letter(id.value(), gate.shard_count()) : std::nullopt;
     if (!home) {
@@ -311,7 +311,7 @@ Routes letter_routes(const ShardGate& gate) {
     Routes routes{
         {.pattern = base,
          .summary = "Dead letters, without their records.",
-         .handle = at(list),
+         .handle = at(list_letters),
          .query =
              with(letter_filter_fields(),
                   {{.name = "after_id", .type = FieldType::integer, .help = "Behind this one."},
@@ -324,7 +324,9 @@ Routes letter_routes(const ShardGate& gate) {
          .handle = at(group),
          .query = with(letter_filter_fields(),
                        {{.name = "by", .help = "What.", .one_of = words_of(letter_group_names)}})},
-        {.pattern = base + "/{id}", .summary = "One letter with its record.", .handle = at(show)}};
+        {.pattern = base + "/{id}",
+         .summary = "One letter with its record.",
+         .handle = at(show_letter)}};
     std::ranges::move(changes(base, at), std::back_inserter(routes));
     return routes;
 }

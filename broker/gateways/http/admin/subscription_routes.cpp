@@ -11,8 +11,6 @@ using delivery::SubscriptionProgress;
 using SubscriptionPtr = std::shared_ptr<const SubscriptionInfo>;
 using ProgressOfAll = std::map<std::string, SubscriptionProgress>;
 
-constexpr ShardId owner{0};
-
 ProgressOfAll progress_of(const std::vector<SubscriptionPtr>& wanted, const ShardLink& link) {
     ProgressOfAll all;
     for (const auto& info : wanted) {
@@ -57,7 +55,7 @@ void look_at(const ShardGate& gate,
         });
 }
 
-void list(const ShardGate& gate, const Call& call) {
+void list_subscriptions(const ShardGate& gate, const Call& call) {
     if (!gate.is_open()) {
         call.refuse(gate.closed());
         return;
@@ -71,7 +69,7 @@ void list(const ShardGate& gate, const Call& call) {
     });
 }
 
-void show(const ShardGate& gate, const Call& call) {
+void show_subscription(const ShardGate& gate, const Call& call) {
     if (!gate.is_open()) {
         call.refuse(gate.closed());
         return;
@@ -95,7 +93,7 @@ std::function<void(Result<SubscriptionPtr>)> answer_subscription(const Call& cal
     };
 }
 
-void create(const ShardGate& gate, const Call& call) {
+void create_subscription(const ShardGate& gate, const Call& call) {
     auto info = subscription_from(call.body);
     if (const auto checked = delivery::check_filter(info.filter); !checked) {
         call.refuse(checked.error());
@@ -108,30 +106,30 @@ void create(const ShardGate& gate, const Call& call) {
     }
     std::tie(info.start, info.start_time_us) = start.value();
     gate.ask<SubscriptionPtr>(
-        owner,
+        catalog_shard,
         [info = std::move(info)](const ShardLink& link, const auto& done) {
             link.shard->catalog().create_subscription(info, IfExists::fail, done);
         },
         answer_subscription(call, status_created));
 }
 
-void alter(const ShardGate& gate, const Call& call) {
+void alter_subscription(const ShardGate& gate, const Call& call) {
     auto change = subscription_alteration_from(call.path_param("subscription"), call.body);
     if (const auto checked = delivery::check_filter(change.filter.value_or("")); !checked) {
         call.refuse(checked.error());
         return;
     }
     gate.ask<SubscriptionPtr>(
-        owner,
+        catalog_shard,
         [change = std::move(change)](const ShardLink& link, const auto& done) {
             link.shard->catalog().alter_subscription(change, done);
         },
         answer_subscription(call));
 }
 
-void remove(const ShardGate& gate, const Call& call) {
+void remove_subscription(const ShardGate& gate, const Call& call) {
     gate.ask<void>(
-        owner,
+        catalog_shard,
         [name = call.path_param("subscription")](const ShardLink& link, const auto& done) {
             link.shard->catalog().delete_subscription(name, done);
         },
@@ -146,7 +144,7 @@ using Stop = void (CatalogService::*)(std::string, std::string, SubscriptionDone
 template <Stop stop>
 void halt(const ShardGate& gate, const Call& call) {
     gate.ask<SubscriptionPtr>(
-        owner,
+        catalog_shard,
         [name = call.path_param("subscription"), reason = call.body.value("reason", "")](
             const ShardLink& link, const auto& done) {
             (link.shard->catalog().*stop)(name, reason, done);
@@ -156,7 +154,7 @@ void halt(const ShardGate& gate, const Call& call) {
 
 void resume(const ShardGate& gate, const Call& call) {
     gate.ask<SubscriptionPtr>(
-        owner,
+        catalog_shard,
         [name = call.path_param("subscription")](const ShardLink& link, const auto& done) {
             link.shard->catalog().resume_subscription(name, done);
         },
@@ -170,7 +168,7 @@ void seek(const ShardGate& gate, const Call& call) {
         return;
     }
     gate.ask<SubscriptionPtr>(
-        owner,
+        catalog_shard,
         [name = call.path_param("subscription"), start = start.value()](const ShardLink& link,
                                                                         const auto& done) {
             link.shard->catalog().seek_subscription(name, start.first, start.second, done);
@@ -196,29 +194,29 @@ Routes subscription_routes(const ShardGate& gate) {
                           .fields = {{.name = "reason", .help = "Shown as long as it lasts."}}};
     Routes routes{{.pattern = "/v1/subscriptions",
                    .summary = "Queue subscriptions and how they stand.",
-                   .handle = at(list)},
+                   .handle = at(list_subscriptions)},
                   {.method = Method::post,
                    .pattern = "/v1/subscriptions",
                    .summary = "Makes a subscription.",
-                   .handle = at(create),
+                   .handle = at(create_subscription),
                    .body = {.need = BodyNeed::required,
                             .content_types = {"application/json"},
                             .fields = subscription_fields()},
                    .success = status_created},
                   {.pattern = "/v1/subscriptions/{subscription}",
                    .summary = "One subscription and how it stands.",
-                   .handle = at(show)},
+                   .handle = at(show_subscription)},
                   {.method = Method::patch,
                    .pattern = "/v1/subscriptions/{subscription}",
                    .summary = "Alters a subscription.",
-                   .handle = at(alter),
+                   .handle = at(alter_subscription),
                    .body = {.need = BodyNeed::required,
                             .content_types = {"application/json"},
                             .fields = alterable_subscription_fields()}},
                   {.method = Method::del,
                    .pattern = "/v1/subscriptions/{subscription}",
                    .summary = "Deletes a subscription with its dead letters.",
-                   .handle = at(remove),
+                   .handle = at(remove_subscription),
                    .success = 204,
                    .success_type = ""}};
     routes.push_back(

@@ -12,8 +12,6 @@ namespace {
 using TopicPtr = std::shared_ptr<const TopicInfo>;
 using BoundsOfPartition = std::unordered_map<PartitionId, storage::PartitionBounds>;
 
-constexpr ShardId owner{0};
-
 std::vector<Field> setting_fields() {
     return {{.name = "partition_count",
              .type = FieldType::integer,
@@ -57,7 +55,7 @@ std::vector<Field> create_fields() {
     return fields;
 }
 
-Json to_json(const TopicInfo& topic, const std::vector<BoundsOfPartition>& shards) {
+Json topic_to_json(const TopicInfo& topic, const std::vector<BoundsOfPartition>& shards) {
     Json json{{"name", topic.name},
               {"partition_count", topic.partitions.size()},
               {"retention_ms", topic.retention_ms},
@@ -120,13 +118,13 @@ void answer_topics(const ShardGate& gate,
             }
             Json list = Json::array();
             for (const auto& topic : *wanted) {
-                list.push_back(to_json(*topic, shards.value()));
+                list.push_back(topic_to_json(*topic, shards.value()));
             }
             done(std::move(list));
         });
 }
 
-void list(const ShardGate& gate, const Call& call) {
+void list_topics(const ShardGate& gate, const Call& call) {
     if (!gate.is_open()) {
         call.refuse(gate.closed());
         return;
@@ -140,7 +138,7 @@ void list(const ShardGate& gate, const Call& call) {
     });
 }
 
-void show(const ShardGate& gate, const Call& call) {
+void show_topic(const ShardGate& gate, const Call& call) {
     if (!gate.is_open()) {
         call.refuse(gate.closed());
         return;
@@ -190,11 +188,11 @@ TopicSpec spec_of(const Json& body) {
 
 std::function<void(Result<TopicPtr>)> answer_topic(const Call& call, unsigned status) {
     return [call, status](const Result<TopicPtr>& topic) {
-        topic ? call.answer(to_json(*topic.value(), {}), status) : call.refuse(topic.error());
+        topic ? call.answer(topic_to_json(*topic.value(), {}), status) : call.refuse(topic.error());
     };
 }
 
-void create(const ShardGate& gate, const Call& call) {
+void create_topic(const ShardGate& gate, const Call& call) {
     auto spec = spec_of(call.body);
     if (is_internal_topic(spec.name)) {
         call.refuse(fail(Errc::invalid_argument,
@@ -203,16 +201,16 @@ void create(const ShardGate& gate, const Call& call) {
         return;
     }
     gate.ask<TopicPtr>(
-        owner,
+        catalog_shard,
         [spec = std::move(spec)](const ShardLink& link, const auto& done) {
             link.shard->catalog().create_topic(spec, IfExists::fail, done);
         },
         answer_topic(call, status_created));
 }
 
-void alter(const ShardGate& gate, const Call& call) {
+void alter_topic(const ShardGate& gate, const Call& call) {
     gate.ask<TopicPtr>(
-        owner,
+        catalog_shard,
         [change = alteration_of(call.path_param("topic"), call.body)](const ShardLink& link,
                                                                       const auto& done) {
             link.shard->catalog().alter_topic(change, done);
@@ -220,9 +218,9 @@ void alter(const ShardGate& gate, const Call& call) {
         answer_topic(call, 200));
 }
 
-void remove(const ShardGate& gate, const Call& call) {
+void remove_topic(const ShardGate& gate, const Call& call) {
     gate.ask<void>(
-        owner,
+        catalog_shard,
         [name = call.path_param("topic")](const ShardLink& link, const auto& done) {
             link.shard->catalog().delete_topic(name, done);
         },
@@ -243,26 +241,26 @@ Routes topic_routes(const ShardGate& gate) {
                             .help = "What is not named stays."};
     return {{.pattern = "/v1/topics",
              .summary = "Topics with their partitions.",
-             .handle = at(list),
+             .handle = at(list_topics),
              .query = {{.name = "pattern", .help = "A name, or a pattern such as plant1.mes.>"}}},
             {.method = Method::post,
              .pattern = "/v1/topics",
              .summary = "Makes a topic.",
-             .handle = at(create),
+             .handle = at(create_topic),
              .body = {.need = BodyNeed::required,
                       .content_types = {"application/json"},
                       .fields = create_fields()},
              .success = status_created},
-            {.pattern = "/v1/topics/{topic}", .summary = "One topic.", .handle = at(show)},
+            {.pattern = "/v1/topics/{topic}", .summary = "One topic.", .handle = at(show_topic)},
             {.method = Method::patch,
              .pattern = "/v1/topics/{topic}",
              .summary = "Alters a topic.",
-             .handle = at(alter),
+             .handle = at(alter_topic),
              .body = settings},
             {.method = Method::del,
              .pattern = "/v1/topics/{topic}",
              .summary = "Deletes a topic with its records.",
-             .handle = at(remove),
+             .handle = at(remove_topic),
              .success = 204,
              .success_type = ""}};
 }

@@ -11,7 +11,7 @@ namespace {
 constexpr unsigned some_published = 207;
 constexpr unsigned unsupported_type = 415;
 
-Json to_json(const RecordOutcome& outcome) {
+Json outcome_to_json(const RecordOutcome& outcome) {
     if (outcome.error) {
         return problem_json(status_of(outcome.error->code), *outcome.error);
     }
@@ -58,7 +58,7 @@ Response answer_of(const std::vector<RecordOutcome>& outcomes) {
     const auto failed = std::ranges::count_if(
         outcomes, [](const RecordOutcome& outcome) { return outcome.error.has_value(); });
     Json list = Json::array();
-    std::ranges::transform(outcomes, std::back_inserter(list), to_json);
+    std::ranges::transform(outcomes, std::back_inserter(list), outcome_to_json);
     const auto total = static_cast<std::ptrdiff_t>(outcomes.size());
     if (failed == total) {
         auto response = problem(*outcomes.front().error);

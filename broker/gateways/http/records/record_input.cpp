@@ -28,7 +28,7 @@ constexpr std::string_view record_header_prefix = "millrace-header-";
 
 using FromJson = Result<IncomingRecord> (*)(const Json&);
 
-Error too_many(std::uint64_t records_max) {
+Error too_many_records(std::uint64_t records_max) {
     return fail(Errc::frame_too_large,
                 "more records than http_request_records_max (" + std::to_string(records_max) +
                     ") in one request");
@@ -36,7 +36,7 @@ Error too_many(std::uint64_t records_max) {
 
 Result<ParsedRecords> from_list(const Json& list, FromJson from, std::uint64_t records_max) {
     if (list.size() > records_max) {
-        return too_many(records_max);
+        return too_many_records(records_max);
     }
     ParsedRecords records;
     records.reserve(list.size());
@@ -72,7 +72,7 @@ Result<ParsedRecords> from_lines(std::string_view body, std::uint64_t records_ma
             continue;
         }
         if (records.size() >= records_max) {
-            return too_many(records_max);
+            return too_many_records(records_max);
         }
         records.push_back(from_line(line));
     }

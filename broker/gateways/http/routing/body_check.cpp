@@ -25,12 +25,12 @@ std::string names_of(const std::vector<Field>& fields) {
     return names.empty() ? "none" : listed(names);
 }
 
-Error refuse(std::string text) {
+Error refuse_body(std::string text) {
     return fail(Errc::invalid_argument, std::move(text));
 }
 
 Error wrong(const Field& field, const std::string& wanted) {
-    return refuse("\"" + std::string(field.name) + "\" takes " + wanted);
+    return refuse_body("\"" + std::string(field.name) + "\" takes " + wanted);
 }
 
 Result<void> check_word(const Field& field, std::string_view word) {
@@ -115,14 +115,14 @@ Result<void> check_query(const Route& route, const Target& target) {
     for (const auto& [name, value] : target.query) {
         const auto* const field = find_field(route.query, name);
         if (field == nullptr) {
-            return refuse("unknown parameter \"" + name +
-                          "\"; known here: " + names_of(route.query));
+            return refuse_body("unknown parameter \"" + name +
+                               "\"; known here: " + names_of(route.query));
         }
         MILLRACE_TRY(check_text(*field, value));
     }
     for (const auto& field : route.query) {
         if (field.is_required && !target.param(field.name)) {
-            return refuse("the parameter \"" + std::string(field.name) + "\" is missing");
+            return refuse_body("the parameter \"" + std::string(field.name) + "\" is missing");
         }
     }
     return ok();
@@ -157,18 +157,19 @@ Result<Json> parse_body(const BodyRule& rule, std::string_view body) {
     }
     MILLRACE_TRY(auto json, parse_json(body));
     if (!json.is_object()) {
-        return refuse("the body is an object with " + names_of(rule.fields));
+        return refuse_body("the body is an object with " + names_of(rule.fields));
     }
     for (const auto& [name, value] : json.items()) {
         const auto* const field = find_field(rule.fields, name);
         if (field == nullptr) {
-            return refuse("unknown member \"" + name + "\"; known here: " + names_of(rule.fields));
+            return refuse_body("unknown member \"" + name +
+                               "\"; known here: " + names_of(rule.fields));
         }
         MILLRACE_TRY(check_value(*field, value));
     }
     for (const auto& field : rule.fields) {
         if (field.is_required && !json.contains(field.name)) {
-            return refuse("\"" + std::string(field.name) + "\" is missing");
+            return refuse_body("\"" + std::string(field.name) + "\" is missing");
         }
     }
     return json;

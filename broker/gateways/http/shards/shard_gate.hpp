@@ -31,6 +31,9 @@ struct ShardLink {
     delivery::FetchWaiters* waiters = nullptr;
 };
 
+/// The shard that answers for the catalog and the jobs.
+inline constexpr ShardId catalog_shard{0};
+
 /// The way from the control thread to the shards and back.
 ///
 /// Promise:  no call waits for a shard; its answer comes later, by a message. What waits for

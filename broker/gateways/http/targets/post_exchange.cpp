@@ -17,11 +17,11 @@ namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace bhttp = beast::http;
 
-constexpr unsigned http_1_1 = 11;
+constexpr unsigned post_http_version = 11;
 constexpr std::uint64_t answer_bytes_max = std::uint64_t{64} * 1024;
 /// The library has no limit of its own for what stands in and behind chunks, and fails on a field
 /// beyond 64 KiB.
-constexpr std::size_t buffer_bytes_max = std::size_t{60} * 1024;
+constexpr std::size_t answer_buffer_bytes_max = std::size_t{60} * 1024;
 constexpr std::chrono::seconds connect_timeout{5};
 
 class Exchange final : public PostExchange, public std::enable_shared_from_this<Exchange> {
@@ -32,7 +32,7 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
     void start(PostRequest post) {
         request_.method(bhttp::verb::post);
         request_.target(target_.path);
-        request_.version(http_1_1);
+        request_.version(post_http_version);
         request_.set(bhttp::field::host, target_.peer.authority());
         request_.set(bhttp::field::user_agent, "millrace");
         request_.set(bhttp::field::connection, "close");
@@ -137,7 +137,7 @@ class Exchange final : public PostExchange, public std::enable_shared_from_this<
     PostDone done_;
     bhttp::request<bhttp::string_body> request_;
     std::optional<bhttp::response_parser<bhttp::string_body>> parser_;
-    beast::flat_buffer buffer_{buffer_bytes_max};
+    beast::flat_buffer buffer_{answer_buffer_bytes_max};
 };
 
 }  // namespace

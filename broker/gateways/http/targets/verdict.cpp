@@ -12,7 +12,7 @@ using delivery::Cause;
 
 /// Nobody waits longer because a target says so.
 constexpr std::chrono::seconds retry_after_max{3600};
-constexpr unsigned bad_request = 400;
+constexpr unsigned status_bad_request = 400;
 
 /// Seconds; a date is as good as nothing, since the backoff comes anyway.
 std::optional<std::chrono::milliseconds> retry_after(const PostAnswer& answer) {
@@ -67,7 +67,7 @@ Verdict judge(const PostAnswer& answer) {
         verdict.nack.cause = cause_of(answer.status);
         verdict.nack.error = "the target answers " + std::to_string(answer.status);
         verdict.nack.response = answer.body.substr(0, response_bytes_max);
-        if (const auto hint = tls_hint(answer.body); hint && answer.status == bad_request) {
+        if (const auto hint = tls_hint(answer.body); hint && answer.status == status_bad_request) {
             verdict.nack.cause = Cause::configuration;
             verdict.nack.error += ": " + std::string(*hint);
         }

@@ -13,7 +13,7 @@ namespace {
 using Milliseconds = std::chrono::milliseconds;
 
 /// What both commands can set; times as they were written.
-struct Settings {
+struct SubscriptionSettings {
     SubscriptionChange change;
     std::string ack_timeout;
     std::string backoff_min;
@@ -22,18 +22,18 @@ struct Settings {
     std::string unknown_backoff_max;
     std::string probe_interval_max;
 };
-struct CreateOptions {
+struct SubscriptionCreateOptions {
     SubscriptionDefinition definition;
-    Settings settings;
+    SubscriptionSettings settings;
     std::string from = "beginning";
     bool if_not_exists = false;
 };
-struct AlterOptions {
+struct SubscriptionAlterOptions {
     std::string name;
-    Settings settings;
+    SubscriptionSettings settings;
 };
 
-SubscriptionChange change_of(const Settings& settings) {
+SubscriptionChange change_of(const SubscriptionSettings& settings) {
     SubscriptionChange change = settings.change;
     const auto read =
         [](std::optional<Milliseconds>& target, const std::string& text, const char* what) {
@@ -50,7 +50,7 @@ SubscriptionChange change_of(const Settings& settings) {
     return change;
 }
 
-SubscriptionDefinition definition_of(const CreateOptions& options) {
+SubscriptionDefinition definition_of(const SubscriptionCreateOptions& options) {
     const auto set = [](auto& field, const auto& value) {
         if (value) {
             field = *value;
@@ -81,7 +81,7 @@ SubscriptionDefinition definition_of(const CreateOptions& options) {
     return definition;
 }
 
-ExitCode create_subscription(Session& session, const CreateOptions& options) {
+ExitCode create_subscription(Session& session, const SubscriptionCreateOptions& options) {
     const SubscriptionDefinition definition = definition_of(options);
     if (options.if_not_exists) {
         session.admin().ensure_subscription(definition);
@@ -118,7 +118,7 @@ bool is_empty(const SubscriptionChange& change) {
     return std::ranges::none_of(given, [](bool is_given) { return is_given; });
 }
 
-ExitCode alter_subscription(Session& session, const AlterOptions& options) {
+ExitCode alter_subscription(Session& session, const SubscriptionAlterOptions& options) {
     const SubscriptionChange change = change_of(options.settings);
     if (is_empty(change)) {
         throw UsageError("nothing to alter; see millrace subscription alter --help");
@@ -131,7 +131,7 @@ ExitCode alter_subscription(Session& session, const AlterOptions& options) {
     return ExitCode::ok;
 }
 
-void add_times(CLI::App& app, Settings& settings) {
+void add_times(CLI::App& app, SubscriptionSettings& settings) {
     struct Time {
         const char* name;
         std::string& text;
@@ -178,7 +178,7 @@ void add_counts(CLI::App& app, SubscriptionChange& change) {
     }
 }
 
-void add_settings(CLI::App& app, Settings& settings) {
+void add_subscription_settings(CLI::App& app, SubscriptionSettings& settings) {
     SubscriptionChange& change = settings.change;
     app.add_option(
            "--filter", change.filter, "A jq program; what it does not want is not delivered")
@@ -199,7 +199,7 @@ void add_settings(CLI::App& app, Settings& settings) {
 }  // namespace
 
 void add_subscription_create_command(Registry& registry) {
-    auto options = std::make_shared<CreateOptions>();
+    auto options = std::make_shared<SubscriptionCreateOptions>();
     SubscriptionDefinition& definition = options->definition;
     CLI::App& app = add_command(
         registry,
@@ -221,12 +221,12 @@ void add_subscription_create_command(Registry& registry) {
     app.add_option("--from", options->from, "beginning, end or @TIME")
         ->type_name("POSITION")
         ->capture_default_str();
-    add_settings(app, options->settings);
+    add_subscription_settings(app, options->settings);
     app.add_flag("--if-not-exists", options->if_not_exists, "An existing one is fine");
 }
 
 void add_subscription_alter_command(Registry& registry) {
-    auto options = std::make_shared<AlterOptions>();
+    auto options = std::make_shared<SubscriptionAlterOptions>();
     CLI::App& app = add_command(registry,
                                 {"alter",
                                  "Change what is given, while it runs",
@@ -234,7 +234,7 @@ void add_subscription_alter_command(Registry& registry) {
                                 options,
                                 alter_subscription);
     app.add_option("NAME", options->name, "The subscription")->required();
-    add_settings(app, options->settings);
+    add_subscription_settings(app, options->settings);
 }
 
 }  // namespace millrace::cli
