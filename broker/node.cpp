@@ -252,7 +252,7 @@ void Node::Impl::serve() {
     }
     start_jobs();
     if (keeper) {
-        keeper->start();
+        keeper->start([this] { desk->give_lead_away(); });
     }
     door->open(shards->links<http::ShardLink>(), next_id);
     takes_clients = true;

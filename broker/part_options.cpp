@@ -97,6 +97,9 @@ protocol::ClusterDoor cluster_door_by(const std::unique_ptr<cluster::ClusterDesk
                             const std::string& address,
                             auto done) { desk->add(node, address, std::move(done)); },
             .remove = [&desk](NodeId node, auto done) { desk->remove(node, std::move(done)); },
+            .drain = [&desk](NodeId node,
+                             bool drained,
+                             auto done) { desk->drain(node, drained, std::move(done)); },
             .natives = [&seat] { return seat ? seat->natives() : std::vector<std::string>(); }};
 }
 
@@ -105,7 +108,10 @@ http::NodeAdmission admission_by(const std::unique_ptr<cluster::ClusterDesk>& de
                            const std::string& address,
                            auto done) { desk->add(NodeId{node}, address, std::move(done)); },
             .remove = [&desk](std::uint64_t node,
-                              auto done) { desk->remove(NodeId{node}, std::move(done)); }};
+                              auto done) { desk->remove(NodeId{node}, std::move(done)); },
+            .drain = [&desk](std::uint64_t node,
+                             bool drained,
+                             auto done) { desk->drain(NodeId{node}, drained, std::move(done)); }};
 }
 
 }  // namespace millrace::broker

@@ -104,6 +104,9 @@ class CatalogService {
                                    StartAt start,
                                    UnixMicros time_us,
                                    SubscriptionDone done) = 0;
+
+    /// Whether a node of the cluster is to lead, and to vote where others can.
+    virtual void drain_node(NodeId node, bool drained, CatalogDone done) = 0;
 };
 
 }  // namespace millrace::broker

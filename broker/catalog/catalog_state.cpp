@@ -15,6 +15,7 @@ using Json = nlohmann::json;
 
 constexpr std::uint32_t partitions_per_topic_max = 10'000;
 constexpr std::string_view topic_prefix = "c/t/";
+constexpr std::string_view node_prefix = "c/n/";
 constexpr std::string_view counters_key = "c/meta";
 
 std::string key_of(std::string_view prefix, const std::string& name) {
@@ -45,6 +46,10 @@ Result<void> check_settings(const TopicInfo& topic) {
 
 CatalogCommand format_found_cluster(const std::string& cluster_id) {
     return Json{{"op", "found_cluster"}, {"cluster_id", cluster_id}}.dump();
+}
+
+CatalogCommand format_drain_node(NodeId node, bool drained) {
+    return Json{{"op", "drain_node"}, {"node", node.value}, {"drained", drained}}.dump();
 }
 
 Result<CatalogCommand> format_create_topic(const TopicSpec& spec,
@@ -92,6 +97,7 @@ void CatalogState::clear() {
     counters_ = {};
     topics_.clear();
     subscriptions_.clear();
+    drained_.clear();
     partitions_on_shard_.clear();
     partition_count_ = 0;
 }
@@ -118,6 +124,8 @@ Result<void> CatalogState::load(std::string_view key, std::string_view value) {
         partition_count_ += static_cast<std::uint32_t>(topic.partitions.size());
         auto name = topic.name;
         topics_[name] = std::make_shared<const TopicInfo>(std::move(topic));
+    } else if (key.starts_with(node_prefix)) {
+        drained_.insert(NodeId{json.value("node", std::uint64_t{0})});
     } else if (key.starts_with(subscription_prefix)) {
         MILLRACE_TRY(auto subscription, subscription_from_json(json));
         auto name = subscription.name;
@@ -149,6 +157,9 @@ Result<CatalogState::Outcome> CatalogState::apply(std::string_view text, const R
         outcome = alter_subscription(command);
     } else if (op == "delete_subscription") {
         outcome = delete_subscription(command);
+    } else if (op == "drain_node") {
+        drain_node(command);
+        outcome = Outcome{};
     } else if (op == "found_cluster") {
         counters_.cluster_id = json.at("cluster_id").get<std::string>();
         outcome = Outcome{};
@@ -163,6 +174,18 @@ Result<CatalogState::Outcome> CatalogState::apply(std::string_view text, const R
                      .dump());
     }
     return outcome;
+}
+
+void CatalogState::drain_node(const Command& command) {
+    const auto node = command.json.at("node").get<std::uint64_t>();
+    const auto key = key_of(node_prefix, std::to_string(node));
+    if (command.json.at("drained").get<bool>()) {
+        drained_.insert(NodeId{node});
+        command.rows.put(key, Json{{"node", node}}.dump());
+    } else {
+        drained_.erase(NodeId{node});
+        command.rows.erase(key);
+    }
 }
 
 CatalogState::Outcome CatalogState::put_topic(const Command& command, TopicInfo topic) {
@@ -271,6 +294,7 @@ CatalogPtr CatalogState::make_view() const {
     view->cluster_id = counters_.cluster_id;
     view->topics = topics_;
     view->subscriptions = subscriptions_;
+    view->drained = drained_;
     view->partitions.reserve(partition_count_);
     for (const auto& [name, topic] : topics_) {
         for (std::uint32_t i = 0; i < topic->partitions.size(); ++i) {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,7 @@ struct CatalogLimits {
 /// of all that format one: invalid_argument, where a text is not UTF-8.
 using CatalogCommand = std::string;
 [[nodiscard]] CatalogCommand format_found_cluster(const std::string& cluster_id);
+[[nodiscard]] CatalogCommand format_drain_node(NodeId node, bool drained);
 [[nodiscard]] Result<CatalogCommand> format_create_topic(const TopicSpec& spec,
                                                          IfExists if_exists,
                                                          UnixMicros now);
@@ -84,6 +86,7 @@ class CatalogState {
         std::string cluster_id;
     };
     struct Command;
+    void drain_node(const Command& command);
     [[nodiscard]] Result<Outcome> create_topic(const Command& command);
     [[nodiscard]] Result<Outcome> alter_topic(const Command& command);
     [[nodiscard]] Result<Outcome> delete_topic(const Command& command);
@@ -100,6 +103,7 @@ class CatalogState {
     Counters counters_;
     std::map<std::string, std::shared_ptr<const TopicInfo>, std::less<>> topics_;
     std::map<std::string, std::shared_ptr<const SubscriptionInfo>, std::less<>> subscriptions_;
+    std::set<NodeId> drained_;
     std::vector<std::uint32_t> partitions_on_shard_;
     std::uint32_t partition_count_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -105,6 +106,7 @@ struct CatalogView {
     std::map<std::string, std::shared_ptr<const TopicInfo>, std::less<>> topics;
     std::map<std::string, std::shared_ptr<const SubscriptionInfo>, std::less<>> subscriptions;
     std::unordered_map<PartitionId, PartitionRef> partitions;
+    std::set<NodeId> drained;  ///< nodes that are not to lead, nor to vote where others can
 
     [[nodiscard]] const PartitionRef* find(PartitionId id) const {
         const auto found = partitions.find(id);

@@ -84,6 +84,23 @@ void ClusterDesk::remove(NodeId node, std::function<void(Result<void>)> done) co
                std::move(done));
 }
 
+void ClusterDesk::drain(NodeId node, bool drained, std::function<void(Result<void>)> done) const {
+    ask_keeper(
+        [node, drained](MemberKeeper& keeper, MemberKeeper::Done asked) {
+            keeper.drain(node, drained, std::move(asked));
+        },
+        std::move(done));
+}
+
+void ClusterDesk::give_lead_away() const {
+    status_.gather([this](const ClusterReport& report) {
+        const auto to = best_successor(report);
+        if (is_open_ && to && !report.drained.contains(*to)) {
+            seat_->hand_over(*to, [](const Result<void>&) {});  // asked again where it fails
+        }
+    });
+}
+
 void ClusterDesk::leave_lead(std::function<void(Result<void>)> done) const {
     const auto timer = std::make_shared<boost::asio::steady_timer>(control_, leave_time_max);
     const auto tell =

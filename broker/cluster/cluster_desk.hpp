@@ -37,6 +37,11 @@ class ClusterDesk {
     /// of MemberKeeper.
     void add(NodeId node, std::string address, std::function<void(Result<void>)> done) const;
     void remove(NodeId node, std::function<void(Result<void>)> done) const;
+    /// Says whether a node is to lead, and to vote where others can. Errors: as `add`.
+    void drain(NodeId node, bool drained, std::function<void(Result<void>)> done) const;
+    /// Hands the lead to a node that may have it, where there is one: this one is drained. Threads:
+    /// the control thread.
+    void give_lead_away() const;
     /// Hands the lead to whoever can take it, before this node ends. Errors: as `transfer`;
     /// unavailable where nobody can. Threads:  the control thread.
     void leave_lead(std::function<void(Result<void>)> done) const;

@@ -71,6 +71,7 @@ Json to_json(const ClusterReport& report, const peers::PeerState& peer) {
             {"http", peer.http},
             {"labels", peer.labels},
             {"member", role ? Json(name_of(*role)) : Json()},
+            {"drained", report.drained.contains(peer.node)},
             {"to_vote", is_to_vote(report, peer.node)}};
 }
 
@@ -94,7 +95,8 @@ ClusterReport merge_reports(NodeId self, const std::vector<ShardReport>& shards)
         .own = shards.front().own,
         .peers = shards.front().peers,
         .groups = {},
-        .wanted = shards.front().wanted};
+        .wanted = shards.front().wanted,
+        .drained = shards.front().drained};
     for (auto& peer : merged.peers) {
         peer.is_linked = std::ranges::all_of(shards, [&peer](const ShardReport& report) {
             const auto found = std::ranges::find(report.peers, peer.node, &peers::PeerState::node);
@@ -122,6 +124,7 @@ std::string format_report(const ClusterReport& report) {
     return Json{{"node", report.self.value},
                 {"labels", report.own ? report.own->labels : peers::NodeLabels{}},
                 {"member", role ? Json(name_of(*role)) : Json()},
+                {"drained", report.drained.contains(report.self)},
                 {"role", report.leads ? "leads" : "follows"},
                 {"leader", report.leader.value},
                 {"nodes", std::move(nodes)},
@@ -129,7 +132,10 @@ std::string format_report(const ClusterReport& report) {
         .dump();
 }
 
-Result<void> check_successor(const ClusterReport& report, NodeId to) {
+namespace {
+
+/// Whether it could lead, drained or not. Errors: as `check_successor`.
+Result<void> check_ability(const ClusterReport& report, NodeId to) {
     const auto found = std::ranges::find(report.peers, to, &peers::PeerState::node);
     if (found == report.peers.end()) {
         return fail(Errc::not_found,
@@ -155,19 +161,30 @@ Result<void> check_successor(const ClusterReport& report, NodeId to) {
     return ok();
 }
 
+}  // namespace
+
+Result<void> check_successor(const ClusterReport& report, NodeId to) {
+    if (report.drained.contains(to)) {
+        return fail(Errc::conflict,
+                    name_of(to) + " is drained; millrace cluster undrain lets it lead again");
+    }
+    return check_ability(report, to);
+}
+
 std::optional<NodeId> best_successor(const ClusterReport& report) {
     std::optional<NodeId> best;
-    std::uint64_t least = UINT64_MAX;
+    std::pair<bool, std::uint64_t> least{true, UINT64_MAX};  // drained, lacks
     for (const auto& peer : report.peers) {
-        if (!check_successor(report, peer.node)) {
+        if (!check_ability(report, peer.node)) {
             continue;
         }
         std::uint64_t lag = 0;
         for (const auto& group : report.groups) {
             lag += lag_of(group, peer.node).value();
         }
-        if (lag < least) {
-            least = lag;
+        const std::pair score{report.drained.contains(peer.node), lag};
+        if (score < least) {
+            least = score;
             best = peer.node;
         }
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct ShardReport {
     std::optional<peers::PeerState> own;  ///< nothing in a node that stands alone
     std::vector<peers::PeerState> peers;
     std::vector<consensus::Member> wanted = {};  ///< as Replica::wanted_members; of the first shard
+    std::set<NodeId> drained = {};               ///< of the first shard
 };
 
 /// What a node knows of its cluster.
@@ -34,6 +36,7 @@ struct ClusterReport {
     std::vector<peers::PeerState> peers;  ///< the others; linked: all shards are
     std::vector<Group> groups;
     std::vector<consensus::Member> wanted;  ///< roles that members are to have, at the leader
+    std::set<NodeId> drained;               ///< nodes that are not to lead
 };
 /// What a node is in the first group; nothing: no member.
 [[nodiscard]] std::optional<consensus::MemberRole> role_of(const ClusterReport& report,
@@ -49,10 +52,11 @@ struct ClusterReport {
 inline constexpr std::uint64_t handover_entries_max = 1'000;
 
 /// Whether the lead can be handed to a node now. Errors: not_leader, not_found for a node that is
-/// none of the cluster; conflict for one that stands by; unavailable where it is not linked, is no
-/// voter yet, or lacks too much.
+/// none of the cluster; conflict for one that stands by or is drained; unavailable where it is not
+/// linked, is no voter yet, or lacks too much.
 [[nodiscard]] Result<void> check_successor(const ClusterReport& report, NodeId to);
-/// The one that lacks least; nothing where none can lead now.
+/// The one that lacks least, drained ones only where there is no other; nothing where none can lead
+/// now.
 [[nodiscard]] std::optional<NodeId> best_successor(const ClusterReport& report);
 
 }  // namespace millrace::broker::cluster

@@ -32,6 +32,7 @@ ShardReport report_of(const ReplicaLink& link) {
         report.peers = link.replica->peers();
         if (link.shard->id().value == 0) {
             report.wanted = link.replica->wanted_members();
+            report.drained = link.replica->drained();
         }
     }
     return report;

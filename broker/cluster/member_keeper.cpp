@@ -30,7 +30,8 @@ MemberKeeper::MemberKeeper(boost::asio::io_context& control,
 
 MemberKeeper::~MemberKeeper() = default;
 
-void MemberKeeper::start() {
+void MemberKeeper::start(std::function<void()> on_drained) {
+    on_drained_ = std::move(on_drained);
     look();
 }
 
@@ -41,10 +42,10 @@ void MemberKeeper::stop() {
 
 void MemberKeeper::look() {
     const auto& first = shards_.front();
-    const auto hear = [this, weak = std::weak_ptr(impl_)](const Members& wanted) {
+    const auto hear = [this, weak = std::weak_ptr(impl_)](const Members& wanted, bool is_drained) {
         // A shard may still hold on to it for a moment after `stop`.
         if (weak.lock() == impl_) {
-            converge(wanted);
+            converge(wanted, is_drained);
         }
     };
     first.runtime->post_from_outside([hear, replica = first.replica, weak = std::weak_ptr(impl_)] {
@@ -53,11 +54,18 @@ void MemberKeeper::look() {
             return;
         }
         boost::asio::post(impl->control,
-                          [hear, wanted = replica->wanted_members()] { hear(wanted); });
+                          [hear,
+                           wanted = replica->wanted_members(),
+                           is_drained = replica->drained().contains(replica->own().node)] {
+                              hear(wanted, is_drained);
+                          });
     });
 }
 
-void MemberKeeper::converge(const Members& wanted) {
+void MemberKeeper::converge(const Members& wanted, bool is_drained) {
+    if (is_drained && !wanted.empty()) {
+        on_drained_();
+    }
     for (const auto& link : shards_) {
         if (wanted.empty()) {
             break;  // this node leads no more
@@ -102,6 +110,14 @@ void MemberKeeper::add(NodeId node, const std::string& address, Done done) const
 void MemberKeeper::remove(NodeId node, Done done) const {
     ask([node](Replica& replica,
                CommandDone asked) { replica.remove_member(node, std::move(asked)); },
+        std::move(done));
+}
+
+void MemberKeeper::drain(NodeId node, bool drained, Done done) const {
+    ask(
+        [node, drained](Replica& replica, CommandDone asked) {
+            replica.drain_member(node, drained, std::move(asked));
+        },
         std::move(done));
 }
 

@@ -16,6 +16,7 @@ namespace millrace::broker::cluster {
 
 /// At the node that leads: gives all groups the members of the first one, and chooses who of them
 /// votes. That is all there is to a change of members, so a new leader ends what another began.
+/// Where this node is drained it also asks, again and again, that the lead goes elsewhere.
 ///
 /// Threads:  the control thread; answers come there.
 class MemberKeeper {
@@ -30,8 +31,8 @@ class MemberKeeper {
     MemberKeeper& operator=(MemberKeeper&&) = delete;
     ~MemberKeeper();
 
-    /// This node leads from now on.
-    void start();
+    /// This node leads from now on. `on_drained`: it is not to.
+    void start(std::function<void()> on_drained);
     /// Nothing is answered after it. Before the shards end.
     void stop();
     using Done = std::function<void(Result<void>)>;
@@ -40,17 +41,20 @@ class MemberKeeper {
     void add(NodeId node, const std::string& address, Done done) const;
     /// Errors: conflict where it is no member, leads, or no majority would be left; not_leader.
     void remove(NodeId node, Done done) const;
+    /// Errors: conflict where it is no member, or no other could lead; not_leader.
+    void drain(NodeId node, bool drained, Done done) const;
 
   private:
     struct Impl;
     using Members = std::vector<consensus::Member>;
     void look();
-    void converge(const Members& wanted);
+    void converge(const Members& wanted, bool is_drained);
     void ask(std::function<void(Replica&, CommandDone)> what, Done done) const;
 
     std::shared_ptr<Impl> impl_;
     std::vector<ReplicaLink> shards_;
     std::uint32_t shard_count_;
+    std::function<void()> on_drained_;
 };
 
 }  // namespace millrace::broker::cluster

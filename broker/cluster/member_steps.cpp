@@ -166,4 +166,23 @@ Result<void> check_removal(const std::vector<Member>& members,
     return ok();
 }
 
+Result<void> check_drain(const consensus::GroupStatus& group,
+                         NodeId node,
+                         const std::set<NodeId>& drained) {
+    const auto name = "node " + std::to_string(node.value);
+    if (!group.role.leads) {
+        return fail(Errc::not_leader, "this node does not lead");
+    }
+    if (find_member(group.members, node) == nullptr) {
+        return fail(Errc::conflict, name + " is no member");
+    }
+    const bool leaves_one = std::ranges::any_of(group.members, [&](const Member& member) {
+        return member.node != node && !drained.contains(member.node);
+    });
+    if (!leaves_one) {
+        return fail(Errc::conflict, "all others are drained: " + name + " has to be able to lead");
+    }
+    return ok();
+}
+
 }  // namespace millrace::broker::cluster

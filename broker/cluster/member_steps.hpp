@@ -40,4 +40,10 @@ struct Heard {
                                          NodeId gone,
                                          const std::set<NodeId>& linked);
 
+/// Whether `node` may be drained. Errors: not_leader where this node does not lead the group;
+/// conflict for one that is no member, and where every other one is drained: somebody has to lead.
+[[nodiscard]] Result<void> check_drain(const consensus::GroupStatus& group,
+                                       NodeId node,
+                                       const std::set<NodeId>& drained);
+
 }  // namespace millrace::broker::cluster

@@ -49,6 +49,7 @@ void tell(GroupId group, const std::string& what, const Result<void>& done) {
 std::vector<PlacementCandidate> candidates_of(const std::vector<consensus::Member>& members,
                                               const peers::PeerState& self,
                                               const std::vector<peers::PeerState>& others,
+                                              const std::set<NodeId>& drained,
                                               const PlacementRules& rules) {
     std::vector<PlacementCandidate> candidates;
     candidates.reserve(members.size());
@@ -63,7 +64,8 @@ std::vector<PlacementCandidate> candidates_of(const std::vector<consensus::Membe
                               .votes = member.role == consensus::MemberRole::voter,
                               .is_linked = known.is_linked,
                               .is_lost = rules.replace_after > Duration(0) && !known.is_linked &&
-                                         known.unlinked_for > rules.replace_after});
+                                         known.unlinked_for > rules.replace_after,
+                              .is_drained = drained.contains(member.node)});
     }
     return candidates;
 }
@@ -166,7 +168,7 @@ std::vector<consensus::Member> Replica::wanted_members() const {
     }
     auto members = group.members;
     const auto voters =
-        choose_voters(candidates_of(members, mesh_.own(), mesh_.peers(), placement_),
+        choose_voters(candidates_of(members, mesh_.own(), mesh_.peers(), drained(), placement_),
                       nodes_.self(),
                       placement_.voters_max);
     for (auto& member : members) {
@@ -174,6 +176,10 @@ std::vector<consensus::Member> Replica::wanted_members() const {
                                                    : consensus::MemberRole::standby;
     }
     return members;
+}
+
+std::set<NodeId> Replica::drained() const {
+    return shard_->catalog().view()->drained;
 }
 
 void Replica::change(const consensus::GroupStatus& group, const consensus::MemberChange& step) {
@@ -227,7 +233,24 @@ void Replica::remove_member(NodeId node, CommandDone done) {
         done(may_go.error());
         return;
     }
-    shard_->change_members(group.group, {.node = node, .role = {}}, std::move(done));
+    // A node that comes back under its number is a new one.
+    const auto forget = [this, node, done = std::move(done)](const Result<void>& removed) {
+        if (removed && drained().contains(node)) {
+            shard_->catalog().drain_node(node, false, done);
+        } else {
+            done(removed);
+        }
+    };
+    shard_->change_members(group.group, {.node = node, .role = {}}, forget);
+}
+
+void Replica::drain_member(NodeId node, bool drained, CommandDone done) {
+    const auto group = shard_->groups().front();
+    if (auto may = check_drain(group, node, this->drained()); drained && !may) {
+        done(std::move(may));
+    } else {
+        shard_->catalog().drain_node(node, drained, std::move(done));
+    }
 }
 
 /// A replica on which nothing was ever agreed founds the cluster with others like it, and asks for

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -48,11 +49,16 @@ class Replica {
     /// The members of the first group, each with the role that it is to have; empty where this
     /// node does not lead it. **Requires** the first shard.
     [[nodiscard]] std::vector<consensus::Member> wanted_members() const;
+    /// Nodes that are drained. **Requires** the first shard.
+    [[nodiscard]] std::set<NodeId> drained() const;
     /// At the leader: one step at most of each group towards these members.
     void converge(const std::vector<consensus::Member>& wanted);
     /// At the leader of the first group, whose members all others are given in time.
     void add_member(NodeId node, std::string address, CommandDone done);
     void remove_member(NodeId node, CommandDone done);
+    /// A drained node hands the lead on, and stands by where another can vote in its place, until
+    /// it is drained no more.
+    void drain_member(NodeId node, bool drained, CommandDone done);
     /// Hands what this node leads to another, which is made a voter first where it is none; 0: to
     /// anybody. Nothing happens where it can't; to be called again until it has.
     void give_lead(NodeId to);

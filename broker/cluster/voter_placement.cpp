@@ -47,19 +47,19 @@ std::set<NodeId> choose_voters(const std::vector<PlacementCandidate>& members,
                                std::size_t voters_max) {
     Choice choice(voters_max == 0 ? members.size() : voters_max);
     Candidates good;
-    Candidates lost;
+    Candidates last;
     Candidates away;
     for (const auto& member : members) {
         if (member.node == leader) {
             choice.take(member);
-        } else if (member.votes) {
-            (member.is_lost ? lost : good).push_back(member);
+        } else if (!member.votes && !member.is_linked) {
+            away.push_back(member);
         } else {
-            (member.is_linked ? good : away).push_back(member);
+            (member.is_lost || member.is_drained ? last : good).push_back(member);
         }
     }
     choice.fill_from(std::move(good));
-    choice.fill_from(std::move(lost));
+    choice.fill_from(std::move(last));
     if (voters_max == 0) {
         choice.fill_from(std::move(away));  // they vote as soon as they can
     }

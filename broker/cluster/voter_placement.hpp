@@ -23,16 +23,18 @@ struct PlacementCandidate {
     std::string place;  ///< the value of the label; empty where it has none, or has not told
     bool votes = false;
     bool is_linked = false;
-    bool is_lost = false;  ///< away for longer than PlacementRules::replace_after
+    bool is_lost = false;     ///< away for longer than PlacementRules::replace_after
+    bool is_drained = false;  ///< by an operator: others vote, where there are others
 };
 
 /// Who is to vote: at most `voters_max`, 0: all.
 ///
 /// The leader does. The others are taken one by one: from the place with the fewest so far; of
 /// these one that votes already; one that is linked; the lowest number. One that is away, and does
-/// not vote, is not taken; one that is lost only where there is nobody else. So voters fall into as
-/// many places as possible, evenly; of all choices that do, it is one that keeps most voters; and
-/// once they all vote the choice stays. **Requires** that `leader` is among the members.
+/// not vote, is not taken; one that is lost or drained only where there is nobody else. So voters
+/// fall into as many places as possible, evenly; of all choices that do, it is one that keeps most
+/// voters; and once they all vote the choice stays. **Requires** that `leader` is among the
+/// members.
 [[nodiscard]] std::set<NodeId> choose_voters(const std::vector<PlacementCandidate>& members,
                                              NodeId leader,
                                              std::size_t voters_max);

@@ -37,6 +37,7 @@ std::unique_ptr<wire::ClusterNodeT> format_node(const cluster::ClusterReport& re
     made->member = member_of(report, peer.node);
     made->voter = made->member == wire::ClusterMember::voter;
     made->to_vote = cluster::is_to_vote(report, peer.node);
+    made->drained = report.drained.contains(peer.node);
     made->labels.reserve(peer.labels.size());
     for (const auto& [name, value] : peer.labels) {
         auto& label = made->labels.emplace_back(std::make_unique<wire::ClusterLabelT>());
@@ -153,6 +154,12 @@ void handle_cluster(const Request& request) {
             change_cluster<wire::ClusterRemoveRequest>(
                 request, [](const ClusterDoor& door, const auto& asked, auto done) {
                     door.remove(NodeId{asked.node}, std::move(done));
+                });
+            return;
+        case wire::Api::cluster_drain:
+            change_cluster<wire::ClusterDrainRequest>(
+                request, [](const ClusterDoor& door, const auto& asked, auto done) {
+                    door.drain(NodeId{asked.node}, asked.drained, std::move(done));
                 });
             return;
         default:

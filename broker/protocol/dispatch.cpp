@@ -17,6 +17,7 @@ Handler handler_of(wire::Api api) {
         case wire::Api::cluster_transfer:
         case wire::Api::cluster_join:
         case wire::Api::cluster_remove:
+        case wire::Api::cluster_drain:
             return handle_cluster;
         case wire::Api::publish:
             return handle_publish;

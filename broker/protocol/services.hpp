@@ -36,6 +36,7 @@ struct ClusterDoor {
     std::function<void(NodeId to, Done)> transfer;
     std::function<void(NodeId node, std::string address, Done)> join;
     std::function<void(NodeId node, Done)> remove;
+    std::function<void(NodeId node, bool drained, Done)> drain;
     /// Where clients of the nodes connect, the leader's first; at once. May be empty.
     std::function<std::vector<std::string>()> natives;
 };

@@ -39,7 +39,8 @@ ClusterNode from_wire(const wire::ClusterNodeT& node) {
                      .http = node.http,
                      .voter = node.voter,
                      .member = from_wire(node.member, node.voter),
-                     .to_vote = node.to_vote};
+                     .to_vote = node.to_vote,
+                     .drained = node.drained};
     for (const auto& label : node.labels) {
         made.labels.emplace(label->name, label->value);
     }
@@ -84,6 +85,13 @@ void Admin::remove_node(std::uint64_t node) {
     wire::ClusterRemoveRequestT request;
     request.node = node;
     (void)impl_->core->call<wire::Done>(Api::cluster_remove, request);
+}
+
+void Admin::drain_node(std::uint64_t node, bool drained) {
+    wire::ClusterDrainRequestT request;
+    request.node = node;
+    request.drained = drained;
+    (void)impl_->core->call<wire::Done>(Api::cluster_drain, request);
 }
 
 }  // namespace millrace

@@ -24,6 +24,8 @@ using Clock = std::chrono::steady_clock;
 /// For the new leader to serve, when nothing else is said.
 constexpr std::chrono::milliseconds transfer_timeout{10'000};
 constexpr std::chrono::milliseconds poll_interval{20};
+/// For another node to lead and to vote, when nothing else is said.
+constexpr std::chrono::milliseconds drain_timeout{30'000};
 /// For a copy, when nothing else is said.
 constexpr std::chrono::minutes join_timeout{10};
 constexpr std::chrono::milliseconds join_poll_interval{200};
@@ -35,6 +37,9 @@ struct JoinOptions {
     bool waits = false;
 };
 struct RemoveOptions {
+    std::uint64_t node = 0;
+};
+struct DrainOptions {
     std::uint64_t node = 0;
 };
 struct TransferOptions {
@@ -174,7 +179,27 @@ ExitCode join_node(Session& session, const JoinOptions& options) {
     return ExitCode::ok;
 }
 
+/// Hands the lead of a node that is to go to another one.
+void leave_lead(const Session& session, const ClusterStatus& before) {
+    const auto to = std::ranges::find_if(before.nodes, [&before](const ClusterNode& node) {
+        const auto lag = lag_of(before, node.node);
+        return node.node != before.leader && node.voter && node.linked && !node.drained && lag &&
+               !lag->is_copying && lag->entries <= late_entries_max;
+    });
+    if (to == before.nodes.end()) {
+        refuse(Errc::conflict,
+               "node " + std::to_string(before.leader) +
+                   " leads, and no other node that votes is up to date");
+    }
+    ask_for_transfer(session, before, to->node);
+    wait_for_leader(session, before, {.to = to->node});
+}
+
 ExitCode remove_node(Session& session, const RemoveOptions& options) {
+    const auto before = look_at_cluster(session);
+    if (before.leads && before.leader == options.node && before.nodes.size() > 1) {
+        leave_lead(session, before);
+    }
     session.client().admin().remove_node(options.node);
     if (session.is_json()) {
         print_json(session, {{"node", options.node}, {"removed", true}});
@@ -182,6 +207,67 @@ ExitCode remove_node(Session& session, const RemoveOptions& options) {
         session.out() << "node " << options.node << " is out; it may be stopped\n";
     }
     return ExitCode::ok;
+}
+
+/// What there is to see of a node that was drained; nothing while something is still to come.
+std::optional<ClusterNode> outcome_of_drain(const ClusterStatus& status, std::uint64_t node) {
+    const auto found = std::ranges::find(status.nodes, node, &ClusterNode::node);
+    const bool is_there = status.leads && status.leader != node && found != status.nodes.end() &&
+                          found->drained && found->voter == found->to_vote;
+    return is_there ? std::optional(*found) : std::nullopt;
+}
+
+ClusterNode wait_for_drain(Session& session, std::uint64_t node) {
+    const auto end = Clock::now() + session.timeout_or(drain_timeout);
+    while (Clock::now() < end) {
+        if (const auto outcome = outcome_of_drain(look_at_cluster(session), node)) {
+            return *outcome;
+        }
+        std::this_thread::sleep_for(join_poll_interval);
+    }
+    refuse(Errc::timed_out,
+           "node " + std::to_string(node) +
+               " is drained and has not handed on what it does; millrace cluster status says what "
+               "is missing");
+}
+
+ExitCode drain_node(Session& session, const DrainOptions& options) {
+    session.client().admin().drain_node(options.node, true);
+    const auto node = wait_for_drain(session, options.node);
+    if (session.is_json()) {
+        print_json(session, {{"node", options.node}, {"drained", true}, {"voter", node.voter}});
+    } else {
+        session.out() << "node " << options.node << " is drained: it leads nothing"
+                      << (node.voter ? ", and votes, as no other stands by to take its place\n"
+                                     : " and does not vote\n");
+    }
+    return ExitCode::ok;
+}
+
+ExitCode undrain_node(Session& session, const DrainOptions& options) {
+    session.client().admin().drain_node(options.node, false);
+    if (session.is_json()) {
+        print_json(session, {{"node", options.node}, {"drained", false}});
+    } else {
+        session.out() << "node " << options.node << " may lead and vote again\n";
+    }
+    return ExitCode::ok;
+}
+
+void add_drain_commands(Registry& registry) {
+    const auto add = [&registry](CommandText text, auto run) {
+        auto options = std::make_shared<DrainOptions>();
+        add_command(registry, std::move(text), options, run)
+            .add_option("--node", options->node, "Its node_id")
+            ->required()
+            ->type_name("NODE");
+    };
+    add({"drain",
+         "Let a node lead no more, nor vote where another can; before work on it, or its removal",
+         "millrace cluster drain --node 1"},
+        drain_node);
+    add({"undrain", "Let a node lead and vote again", "millrace cluster undrain --node 1"},
+        undrain_node);
 }
 
 /// Who belongs to the cluster.
@@ -215,11 +301,11 @@ void add_member_commands(Registry& registry) {
 }  // namespace
 
 void add_cluster_commands(Registry& registry) {
-    CLI::App& family =
-        add_family(registry.app,
-                   {"cluster",
-                    "Look at the nodes of a cluster, hand the lead on, let nodes join and leave",
-                    ""});
+    CLI::App& family = add_family(
+        registry.app,
+        {"cluster",
+         "Look at the nodes of a cluster, hand the lead on, drain nodes, let them join and leave",
+         ""});
     Registry inner{family, registry.chosen};
     add_command(
         inner,
@@ -251,6 +337,7 @@ void add_cluster_commands(Registry& registry) {
         ->required()
         ->type_name("NODE");
     add_member_commands(inner);
+    add_drain_commands(inner);
 }
 
 }  // namespace millrace::cli

@@ -38,6 +38,7 @@ struct Findings {
     std::vector<std::uint64_t> unlinked;
     std::vector<std::string> late;
     std::vector<std::uint64_t> standbys;  ///< that are there
+    std::vector<std::uint64_t> drained;
     std::size_t voters = 0;
     std::size_t linked = 0;  ///< voters
     std::size_t good = 0;    ///< of these, those that do not copy
@@ -53,6 +54,9 @@ Findings look_at_nodes(const ClusterStatus& status) {
         if (node.linked && stands_by(node)) {
             found.standbys.push_back(node.node);
         }
+        if (node.drained) {
+            found.drained.push_back(node.node);
+        }
         if (!node.linked) {
             found.unlinked.push_back(node.node);
         } else if (const auto why = lateness_of(node, lag)) {
@@ -67,6 +71,10 @@ std::string text_of(const Findings& found, std::uint64_t asked) {
     if (!found.standbys.empty()) {
         text = ", " + name_all(found.standbys) +
                (found.standbys.size() == 1 ? " stands by" : " stand by");
+    }
+    if (!found.drained.empty()) {
+        text += ", " + name_all(found.drained) +
+                (found.drained.size() == 1 ? " is drained" : " are drained");
     }
     if (!found.unlinked.empty()) {
         text += ", " + name_all(found.unlinked) + (found.unlinked.size() == 1 ? " is" : " are") +

@@ -13,7 +13,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-const char* role_of(const ClusterStatus& status, const ClusterNode& node) {
+std::string role_of(const ClusterStatus& status, const ClusterNode& node) {
     if (node.node == status.leader) {
         return "leads";
     }
@@ -53,6 +53,7 @@ Json to_json(const ClusterStatus& status, const ClusterNode& node) {
     Json json{{"node", node.node},
               {"role", role_of(status, node)},
               {"member", name_of(cluster_member_names, node.member)},
+              {"drained", node.drained},
               {"linked", node.linked},
               {"address", node.address},
               {"native", node.native},
@@ -164,7 +165,7 @@ void print_nodes(std::ostream& out, const ClusterStatus& status) {
             return text.empty() ? std::string("-") : text;
         };
         table.append({std::to_string(node.node),
-                      role_of(status, node),
+                      role_of(status, node) + (node.drained ? ", drained" : ""),
                       lag_text(status, node),
                       shown(node.address),
                       shown(node.native),

@@ -199,6 +199,7 @@ struct ClusterNode {
     std::map<std::string, std::string> labels = {};  ///< what an operator says of it: rack a
     ClusterMember member = ClusterMember::voter;     ///< of a broker before it: voter or spare
     bool to_vote = false;  ///< whom was asked leads, and has chosen it to vote
+    bool drained = false;  ///< not to lead, nor to vote where another can
 };
 struct ClusterReplica {
     std::uint64_t node = 0;
@@ -245,6 +246,10 @@ class Admin {
     /// Takes a node out of the cluster. Errors: conflict where it leads, is no member, or is needed
     /// for a majority; not_leader.
     void remove_node(std::uint64_t node);
+    /// Says whether a node is drained: not to lead, nor to vote where another can in its place.
+    /// Returns when that is kept; `cluster_status` shows what follows from it. Errors: conflict for
+    /// one that is no member, and where all others are drained; not_leader.
+    void drain_node(std::uint64_t node, bool drained);
 
     TopicDescription create_topic(const TopicDescription& topic);
     /// As `create_topic`, but an existing topic is fine.

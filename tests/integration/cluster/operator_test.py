@@ -213,6 +213,33 @@ class HandingOver(OperatorCase):
         again = self.cluster.millrace("cluster", "transfer", "--to", str(self.cluster.leader().number))
         self.assertIn("leads already", again.stdout)
 
+    def test_a_drained_node_gives_the_lead_away_and_does_not_take_it_until_it_is_undrained(self):
+        self.well()
+        publisher = Publisher(self.cluster)
+        drained, other = self.cluster.leader(), self.cluster.followers()[0]
+        done = self.cluster.ask("cluster", "drain", "--node", str(drained.number))
+        self.assertEqual(done, {"node": drained.number, "drained": True, "voter": True})  # nobody stands by
+        self.assertNotEqual(self.cluster.leader().number, drained.number)
+        self.assertIn(f", node {drained.number} is drained, all up to date", self.well()["health"])
+        refused = self.cluster.millrace("cluster", "transfer", "--to", str(drained.number), check=False)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(f"node {drained.number} is drained", refused.stderr)
+        self.cluster.millrace("cluster", "drain", "--node", str(other.number))
+        third = self.cluster.leader()
+        self.assertNotIn(third.number, (drained.number, other.number))
+        self.assertIn("all others are drained", self.cluster.millrace("cluster", "drain", "--node", str(third.number), check=False).stderr)
+        # Drained is not out: with the third one away one of them leads, and gives the lead back.
+        third.kill()
+        self.assertIn(self.cluster.leader_other_than(third).number, (drained.number, other.number))
+        third.start()
+        self.cluster.eventually(30, lambda: self.cluster.leader().number == third.number, "the one that may leads again")
+        self.cluster.millrace("cluster", "undrain", "--node", str(drained.number))
+        self.well()
+        self.cluster.millrace("cluster", "transfer", "--to", str(drained.number))
+        self.assertEqual([row["drained"] for row in self.cluster.ask("cluster", "nodes")],
+                         [number == other.number for number in self.cluster.nodes])
+        self.assert_published_once(publisher.stop()["published"])
+
     def test_what_can_not_take_the_lead_is_named(self):
         self.well()
         unknown = self.cluster.millrace("cluster", "transfer", "--to", "9", check=False)

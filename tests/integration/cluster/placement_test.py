@@ -46,6 +46,13 @@ class Placement(unittest.TestCase):
         refused = self.cluster.millrace("cluster", "transfer", "--to", str(standby), check=False)
         self.assertEqual(refused.returncode, 1, refused.stderr)
         self.assertIn(f"node {standby} stands by and does not vote", refused.stderr)
+        # A drained one makes room for a standby, and another rack has two while that lasts.
+        drained = self.cluster.leader().number
+        said = self.cluster.ask("cluster", "drain", "--node", str(drained))
+        self.assertEqual(said, {"node": drained, "drained": True, "voter": False})
+        self.assertNotIn(drained, self.wait_for_voters_in(len({RACKS[number] for number in RACKS if number != drained})))
+        self.cluster.millrace("cluster", "undrain", "--node", str(drained))
+        self.wait_for_voters_in(3)
         # One of the voters goes for good, and when it is replaced the one that leads.
         first = self.other_voter()
         first.kill()

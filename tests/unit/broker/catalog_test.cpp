@@ -67,6 +67,28 @@ TEST_F(CatalogTest, TopicIsThereAfterAPowerLossWithAllItsSettings) {
     EXPECT_EQ(again.value()->owner, "logistics");
 }
 
+TEST_F(CatalogTest, NodesStayDrainedAcrossAPowerLossUntilTheyAreNot) {
+    using ::testing::IsEmpty;
+    const auto drain = [this](std::uint64_t node, bool drained) {
+        bool is_done = false;
+        fixture.shard->catalog().drain_node(
+            NodeId{node}, drained, [&](const Result<void>& done) { is_done = done.has_value(); });
+        fixture.runtime->run_until_idle();
+        return is_done;
+    };
+    const auto drained = [this] { return fixture.shard->catalog().view()->drained; };
+    ASSERT_TRUE(drain(2, true) && drain(3, true) && drain(3, true));
+    EXPECT_THAT(drained(), ElementsAre(NodeId{2}, NodeId{3}));
+    ASSERT_TRUE(drain(2, false));
+    fixture.crash();
+    fixture.open();
+    EXPECT_THAT(drained(), ElementsAre(NodeId{3}));
+    ASSERT_TRUE(drain(3, false) && drain(3, false));
+    fixture.crash();
+    fixture.open();
+    EXPECT_THAT(drained(), IsEmpty());
+}
+
 TEST_F(CatalogTest, RowOfABrokerThatKnewNoDurabilityMeansAMajority) {
     TopicInfo topic;
     topic.name = "a.b";

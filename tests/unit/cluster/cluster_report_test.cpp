@@ -49,6 +49,21 @@ TEST_F(ClusterReportTest, ANodeIsLinkedWhenAllItsShardsAre) {
     EXPECT_TRUE(merged().peers[0].is_linked);
 }
 
+TEST_F(ClusterReportTest, ADrainedNodeGetsTheLeadOnlyWhereNobodyElseCan) {
+    ASSERT_EQ(best_successor(merged()), NodeId{3}) << "it lacks nothing";
+    shards[0].drained = {NodeId{3}};
+    EXPECT_EQ(best_successor(merged()), NodeId{2});
+    EXPECT_EQ(refusal(NodeId{3}).code, Errc::conflict);
+    EXPECT_THAT(refusal(NodeId{3}).text, HasSubstr("is drained"));
+    EXPECT_TRUE(check_successor(merged(), NodeId{2}));
+    shards[1].peers[0].is_linked = false;
+    EXPECT_EQ(best_successor(merged()), NodeId{3});
+    const auto json = nlohmann::json::parse(format_report(merged()));
+    EXPECT_FALSE(json.at("drained").get<bool>());
+    EXPECT_FALSE(json.at("nodes").at(0).at("drained").get<bool>());
+    EXPECT_TRUE(json.at("nodes").at(1).at("drained").get<bool>());
+}
+
 TEST_F(ClusterReportTest, ANodeLeadsWhenAllItsShardsDo) {
     EXPECT_TRUE(merged().leads);
     shards[1].standing.leads = false;

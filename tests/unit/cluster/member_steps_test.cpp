@@ -159,6 +159,21 @@ TEST(MemberSteps, WhoIsToLeadIsMadeAVoter) {
     EXPECT_FALSE(step_to_lead(status, leading, NodeId{3}, {.linked = {NodeId{3}}, .filled = {}}));
 }
 
+TEST(MemberSteps, SomebodyIsLeftWhoMayLeadWhenOthersAreDrained) {
+    consensus::GroupStatus status;
+    status.role.leads = true;
+    status.members = {member(1), member(2), member(3)};
+    EXPECT_TRUE(check_drain(status, leading, {}));
+    EXPECT_TRUE(check_drain(status, NodeId{2}, {NodeId{2}, NodeId{3}})) << "again";
+    const auto all = check_drain(status, leading, {NodeId{2}, NodeId{3}});
+    ASSERT_FALSE(all);
+    EXPECT_EQ(all.error().code, Errc::conflict);
+    EXPECT_THAT(all.error().text, HasSubstr("all others are drained"));
+    EXPECT_THAT(check_drain(status, NodeId{9}, {}).error().text, HasSubstr("no member"));
+    status.role.leads = false;
+    EXPECT_EQ(check_drain(status, NodeId{2}, {}).error().code, Errc::not_leader);
+}
+
 TEST(MemberSteps, NobodyIsRemovedWhoIsNeededForAMajority) {
     const std::vector members{member(1), member(2), member(3)};
     EXPECT_TRUE(check_removal(members, leading, NodeId{3}, {NodeId{2}}));

@@ -16,14 +16,24 @@ namespace {
 using ::testing::ElementsAre;
 using Candidates = std::vector<PlacementCandidate>;
 
-enum class Is : std::uint8_t { voter, standby, away_voter, away_standby, lost_voter };
+enum class Is : std::uint8_t {
+    voter,
+    standby,
+    away_voter,
+    away_standby,
+    lost_voter,
+    drained_voter,
+    drained_standby,
+    count
+};
 
 PlacementCandidate candidate(std::uint64_t node, const std::string& place, Is is) {
     return {.node = NodeId{node},
             .place = place,
-            .votes = is != Is::standby && is != Is::away_standby,
-            .is_linked = is == Is::voter || is == Is::standby,
-            .is_lost = is == Is::lost_voter};
+            .votes = is != Is::standby && is != Is::away_standby && is != Is::drained_standby,
+            .is_linked = is != Is::away_voter && is != Is::away_standby && is != Is::lost_voter,
+            .is_lost = is == Is::lost_voter,
+            .is_drained = is == Is::drained_voter || is == Is::drained_standby};
 }
 
 std::vector<std::uint64_t> chosen(const Candidates& members,
@@ -110,6 +120,20 @@ TEST(VoterPlacement, OneThatCameBackStandsByWhereItsPlaceIsTaken) {
     EXPECT_THAT(chosen(members, 1, 3), ElementsAre(1, 2, 4));
 }
 
+TEST(VoterPlacement, OneThatIsDrainedVotesOnlyWhereThereIsNobodyElse) {
+    Candidates members{candidate(1, "a", Is::voter),
+                       candidate(2, "b", Is::voter),
+                       candidate(3, "c", Is::drained_voter),
+                       candidate(4, "c", Is::standby)};
+    EXPECT_THAT(chosen(members, 1, 3), ElementsAre(1, 2, 4));
+    EXPECT_THAT(chosen(members, 3, 3), ElementsAre(1, 2, 3)) << "as long as it leads";
+    EXPECT_THAT(chosen(members, 1, 0), ElementsAre(1, 2, 3, 4)) << "where all vote it does";
+    members[3] = candidate(4, "c", Is::away_standby);
+    EXPECT_THAT(chosen(members, 1, 3), ElementsAre(1, 2, 3));
+    members[3] = candidate(4, "c", Is::drained_standby);
+    EXPECT_THAT(chosen(members, 1, 3), ElementsAre(1, 2, 3)) << "the one that votes already";
+}
+
 /// How good a choice is; less is better.
 using Score = std::tuple<std::size_t, std::size_t>;
 
@@ -121,7 +145,7 @@ Score score_of(const Candidates& members, const std::set<NodeId>& voters) {
         if (voters.contains(member.node)) {
             ++count_in[member.place];
         } else {
-            dropped += member.votes && !member.is_lost ? 1U : 0U;
+            dropped += member.votes && !member.is_lost && !member.is_drained ? 1U : 0U;
         }
     }
     std::size_t squares = 0;
@@ -132,7 +156,8 @@ Score score_of(const Candidates& members, const std::set<NodeId>& voters) {
 }
 
 bool is_good(const PlacementCandidate& member, NodeId leader) {
-    return member.node == leader || (member.votes ? !member.is_lost : member.is_linked);
+    return member.node == leader ||
+           (!member.is_drained && (member.votes ? !member.is_lost : member.is_linked));
 }
 
 /// Of all choices of so many good ones with the leader the best score.
@@ -157,9 +182,10 @@ Candidates some_members(Random& random) {
     Candidates members{candidate(1, std::string(1, 'a'), Is::voter)};
     const auto count = 2 + random.below(7);
     for (std::uint64_t node = 2; node <= count; ++node) {
-        members.push_back(candidate(node,
-                                    std::string(1, static_cast<char>('a' + random.below(4))),
-                                    static_cast<Is>(random.below(5))));
+        members.push_back(
+            candidate(node,
+                      std::string(1, static_cast<char>('a' + random.below(4))),
+                      static_cast<Is>(random.below(static_cast<std::uint64_t>(Is::count)))));
     }
     return members;
 }

@@ -21,6 +21,35 @@ bool is_alone(const NodeAdmission& admission, const Call& call) {
     return !admission.add;
 }
 
+/// The node that the path names; nothing where it was refused.
+std::optional<std::uint64_t> node_of(const NodeAdmission& admission, const Call& call) {
+    if (is_alone(admission, call)) {
+        return std::nullopt;
+    }
+    const auto node = call.path_number("node");
+    if (!node) {
+        call.refuse(fail(Errc::not_found, "there is no node \"" + call.path_param("node") + "\""));
+    }
+    return node;
+}
+
+/// Whether a node is to lead.
+Route drain_route(const NodeAdmission& admission,
+                  const std::string& verb,
+                  std::string_view summary,
+                  bool drained) {
+    return {.method = Method::post,
+            .pattern = "/v1/cluster/nodes/{node}/" + verb,
+            .summary = summary,
+            .handle =
+                [&admission, drained](const Call& call) {
+                    if (const auto node = node_of(admission, call)) {
+                        admission.drain(*node, drained, answer_accepted(call));
+                    }
+                },
+            .success = status_accepted};
+}
+
 }  // namespace
 
 Routes node_routes(const NodeAdmission& admission) {
@@ -55,18 +84,17 @@ Routes node_routes(const NodeAdmission& admission) {
                         "At the node that leads, which can't go itself.",
              .handle =
                  [&admission](const Call& call) {
-                     if (is_alone(admission, call)) {
-                         return;
+                     if (const auto node = node_of(admission, call)) {
+                         admission.remove(*node, answer_accepted(call));
                      }
-                     const auto node = call.path_number("node");
-                     if (!node) {
-                         call.refuse(fail(Errc::not_found,
-                                          "there is no node \"" + call.path_param("node") + "\""));
-                         return;
-                     }
-                     admission.remove(*node, answer_accepted(call));
                  },
-             .success = status_accepted}};
+             .success = status_accepted},
+            drain_route(admission,
+                        "drain",
+                        "Lets a node lead no more, nor vote where another can in its place. At the "
+                        "node that leads; /v1/cluster shows how far it is.",
+                        true),
+            drain_route(admission, "undrain", "Lets a node lead and vote again.", false)};
 }
 
 }  // namespace millrace::broker::http

@@ -15,6 +15,7 @@ struct NodeAdmission {
     using Done = std::function<void(Result<void>)>;
     std::function<void(std::uint64_t node, const std::string& address, Done done)> add;
     std::function<void(std::uint64_t node, Done done)> remove;
+    std::function<void(std::uint64_t node, bool drained, Done done)> drain;
 };
 
 /// /v1/cluster/nodes. What is given must outlive the routes.
