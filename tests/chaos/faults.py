@@ -1,17 +1,22 @@
 """What goes wrong, in an order that a seed decides; never a majority for longer than it takes to start again."""
 import collections
 import dataclasses
+import os
 import random
+import threading
 import time
 
 from cluster import ChaosCluster, Watcher, wait_until_well
-from nodes import Node
+from nodes import Node, send
 
 WAIT_SECONDS = 60
 ELECTION_SECONDS = 0.6
 HTTP_ACCEPTED = 202
 HTTP_CONFLICT = 409
 LEADER_LOST_SHARE = 0.5
+DISK_WRITERS = 8
+DISK_WRITE_BYTES = 256 << 10
+DISK_FILE_WRITES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +37,8 @@ KINDS = (
     Kind("mute", 2, (0.5, 5)),  # is heard by nobody
     Kind("cut", 2, (0.5, 5)),  # between two nodes only
     Kind("slow", 2, (1, 5)),  # what it sends and gets is late
+    Kind("disk", 2, (1, 5)),  # others write and sync on the disk of all of them
+    Kind("drain", 2, (0.5, 5)),  # it is not to lead
     Kind("reset", 2, (0, 0)),  # its connections to others end
     Kind("blackout", 1, (0, 0.5)),  # all are killed at once
 )
@@ -66,7 +73,7 @@ class Faults:
             time.sleep(self.random.choice((0, 0.3, self.random.uniform(0, 4))))
 
     def choose(self, kind: Kind) -> list[Node]:
-        if kind.name == "blackout":
+        if kind.name in ("blackout", "disk"):
             return list(self.cluster.nodes.values())
         role, number = self.random.choice(("leader", "leader", "follower", "any")), self.random.randint(0, len(self.cluster.nodes))
         if kind.name == "replace":
@@ -173,6 +180,37 @@ class Faults:
                 self.cluster.links.slow(node.number, other.number, late)
                 self.cluster.links.slow(other.number, node.number, late)
         self.heal_after(lasts)
+
+    def disk(self, _victims: list[Node], lasts: float):
+        end = time.monotonic() + lasts
+
+        def write(number: int):
+            path = self.cluster.directory / f"other-{number}"
+            file = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_DSYNC, 0o600)
+            written = 0
+            while time.monotonic() < end:
+                os.pwrite(file, bytes(DISK_WRITE_BYTES), written % DISK_FILE_WRITES * DISK_WRITE_BYTES)
+                written += 1
+            os.close(file)
+            path.unlink()
+        writers = [threading.Thread(target=write, args=(number,)) for number in range(DISK_WRITERS)]
+        for writer in writers:
+            writer.start()
+        for writer in writers:
+            writer.join()
+
+    def drain(self, victims: list[Node], lasts: float):
+        node = victims[0]
+        self.cluster.eventually(WAIT_SECONDS, lambda: self.set_drained(node, "drain"), f"node {node.number} is drained")
+        time.sleep(lasts)
+        self.cluster.eventually(WAIT_SECONDS, lambda: self.set_drained(node, "undrain"), f"node {node.number} is drained no more")
+
+    def set_drained(self, node: Node, verb: str) -> bool:
+        leader = self.cluster.find_leader()
+        try:
+            return leader is not None and send(leader.http, "POST", f"/v1/cluster/nodes/{node.number}/{verb}")[0] == HTTP_ACCEPTED
+        except (OSError, ValueError):
+            return False
 
     def heal_after(self, lasts: float):
         time.sleep(lasts)
