@@ -86,7 +86,11 @@ void MemberKeeper::ask(std::function<void(Replica&, CommandDone)> what, Done don
     const auto answer = [done = std::move(done),
                          weak = std::weak_ptr(impl_)](const Result<void>& outcome) {
         if (const auto impl = weak.lock()) {
-            boost::asio::post(impl->control, std::bind_front(done, outcome));
+            boost::asio::post(impl->control, [weak, done, outcome] {
+                if (!weak.expired()) {
+                    done(outcome);
+                }
+            });
         }
     };
     first.runtime->post_from_outside(

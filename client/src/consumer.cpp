@@ -134,10 +134,18 @@ void Consumer::Impl::fetch(std::uint32_t shard) {
         });
 }
 
-void Consumer::Impl::fetch_later(std::uint32_t shard) {
+void Consumer::Impl::fetch_later(std::uint32_t shard, std::uint64_t epoch) {
     auto timer = std::make_shared<boost::asio::steady_timer>(core_->context(), retry_delay);
-    timer->async_wait(
-        [self = shared_from_this(), shard, timer](const auto&) { self->fetch(shard); });
+    timer->async_wait([self = shared_from_this(), shard, epoch, timer](const auto&) {
+        if (self->ends_fetch(shard, epoch)) {
+            self->fetch(shard);
+        }
+    });
+}
+
+bool Consumer::Impl::ends_fetch(std::uint32_t shard, std::uint64_t epoch) {
+    const std::lock_guard lock(mutex_);
+    return epoch == epoch_ && fetching_.erase(shard) > 0;
 }
 
 void Consumer::Impl::fetched(std::uint32_t shard,
@@ -145,28 +153,29 @@ void Consumer::Impl::fetched(std::uint32_t shard,
                              const Result<const wire::FrameView*>& answer) {
     const auto parsed = answer ? wire::parse_message<wire::FetchAnswer>(answer.value()->table)
                                : Result<wire::FetchAnswerT>(answer.error());
+    bool goes_on = false;
     {
         const std::lock_guard lock(mutex_);
         if (epoch != epoch_ || is_closed_) {
             return;
         }
-        fetching_.erase(shard);
         if (parsed && !parsed.value().error) {
-            take(parsed.value(), answer.value()->raw);
+            goes_on = take(parsed.value(), answer.value()->raw);
         } else if (parsed && !parsed.value().error->retryable) {
             failure_ = client::from_wire(*parsed.value().error);
         }
+        if (goes_on) {
+            fetching_.erase(shard);  // else it counts as under way until the pause is over
+        }
         arrived_.notify_all();
     }
-    if (parsed && !parsed.value().error) {
-        fetch(shard);
-    } else {
-        fetch_later(shard);
-    }
+    goes_on ? fetch(shard) : fetch_later(shard, epoch);
 }
 
-void Consumer::Impl::take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw) {
+bool Consumer::Impl::take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw) {
     Chunk chunk;
+    bool has_moved = false;
+    bool has_refused = false;
     for (const auto& part : answer.partitions) {
         const auto runs = raw.first(std::min<std::size_t>(part->run_bytes, raw.size()));
         raw = raw.subspan(runs.size());
@@ -175,6 +184,7 @@ void Consumer::Impl::take(const wire::FetchAnswerT& answer, std::span<const std:
             continue;
         }
         auto& position = found->second;
+        const auto before = position.fetch;
         const auto read = client::visit_run(
             runs, names_, Offset{position.fetch}, [&](const BatchHeader& header, Record record) {
                 position.fetch = header.last_offset().value + 1;
@@ -185,12 +195,15 @@ void Consumer::Impl::take(const wire::FetchAnswerT& answer, std::span<const std:
         }
         if (part->error) {
             take_error(*part);
+            has_refused |= part->error->retryable;
         }
+        has_moved |= position.fetch != before;
         chunk.next[part->partition_id] = position.fetch;
     }
     if (!chunk.next.empty()) {
         ready_.push_back(std::move(chunk));
     }
+    return has_moved || !has_refused;
 }
 
 void Consumer::Impl::take_error(const wire::FetchedPartitionT& part) {

@@ -69,9 +69,13 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     void fetched(std::uint32_t shard,
                  std::uint64_t epoch,
                  const Result<const wire::FrameView*>& answer);
-    void take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw);
+    /// Whether to ask on at once: false where partitions were refused for now, and no other had
+    /// anything.
+    bool take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw);
     void take_error(const wire::FetchedPartitionT& part);
-    void fetch_later(std::uint32_t shard);
+    void fetch_later(std::uint32_t shard, std::uint64_t epoch);
+    /// Nothing of the shard is under way any more; false where it was begun anew meanwhile.
+    bool ends_fetch(std::uint32_t shard, std::uint64_t epoch);
     [[nodiscard]] bool commits_by_itself() const;
     void commit_if_due();
     /// Commits what `poll` has given. Where the group has a new generation it stays uncommitted.

@@ -258,6 +258,26 @@ TEST_F(ConsumerOfANode, AHeartbeatOfBeforeTheLastJoinDoesNotMakeItJoinAgain) {
     }
 }
 
+TEST_F(ConsumerOfANode, APartitionThatIsRefusedForNowIsAskedAgainAfterAPause) {
+    consume([](Consumer& consumer) {
+        const auto records = poll_some(consumer);
+        EXPECT_EQ(records.at(0).offset, 7U);
+    });
+    admit(1, 7);
+    auto part = std::make_unique<wire::FetchedPartitionT>();
+    part->partition_id = partition;
+    part->error = std::make_unique<wire::ErrorT>();
+    part->error->code = static_cast<std::uint16_t>(Errc::io);
+    part->error->retryable = true;
+    wire::FetchAnswerT answer;
+    answer.partitions.push_back(std::move(part));
+    const auto refused = std::chrono::steady_clock::now();
+    node.answer(node.next(Api::fetch), answer);
+    hand_out(7);
+    EXPECT_GE(std::chrono::steady_clock::now() - refused, 50ms);
+    leave();
+}
+
 TEST_F(ConsumerOfANode, AnAnswerWithoutItsPartIsRefused) {
     run([](Client& client) {
         EXPECT_EQ(refusal_of([&] { (void)client.admin().describe_group("g"); }), "malformed");
