@@ -77,6 +77,8 @@ class Disk {
     /// A file, in place of one that is there; or a directory with all that is in it, where none is.
     [[nodiscard]] virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
     [[nodiscard]] virtual Result<void> remove(const std::string& path) = 0;
+    /// Cuts a file off behind its first `bytes`. **Requires** that it has more.
+    [[nodiscard]] virtual Result<void> truncate(const std::string& path, std::uint64_t bytes) = 0;
     /// With all that is in it; nothing is done where there is none. A crash leaves any part of it.
     [[nodiscard]] virtual Result<void> remove_directory(const std::string& path) = 0;
     /// Whether a file or a directory is there. One that is empty may not count.

@@ -194,6 +194,13 @@ Result<bool> PosixDisk::exists(const std::string& path) {
     return is_there;
 }
 
+Result<void> PosixDisk::truncate(const std::string& path, std::uint64_t bytes) {
+    if (::truncate(path.c_str(), static_cast<off_t>(bytes)) != 0) {
+        return failed("cut off", path, errno);
+    }
+    return ok();
+}
+
 Result<void> PosixDisk::sync_directory(const std::string& directory) {
     const int descriptor = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor < 0) {

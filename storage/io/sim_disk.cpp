@@ -22,6 +22,10 @@ struct SimDisk::Content {
         written.resize(std::max<std::size_t>(written.size(), at + bytes.size()));
         std::ranges::copy(bytes, written.begin() + static_cast<std::ptrdiff_t>(at));
     }
+    void cut(std::uint64_t bytes) {
+        written.resize(std::min<std::size_t>(written.size(), bytes));
+        durable.resize(std::min<std::size_t>(durable.size(), bytes));
+    }
     void make_durable(std::uint64_t at, std::size_t bytes) {
         durable.resize(written.size());
         const auto begin = written.begin() + static_cast<std::ptrdiff_t>(at);
@@ -158,6 +162,15 @@ Result<void> SimDisk::remove(const std::string& path) {
     if (files_.erase(path) == 0) {
         return fail(Errc::not_found, "no such file: " + path, ENOENT);
     }
+    return ok();
+}
+
+Result<void> SimDisk::truncate(const std::string& path, std::uint64_t bytes) {
+    const auto found = files_.find(path);
+    if (found == files_.end()) {
+        return fail(Errc::not_found, "no such file: " + path, ENOENT);
+    }
+    found->second->cut(bytes);
     return ok();
 }
 

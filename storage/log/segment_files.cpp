@@ -59,7 +59,8 @@ SegmentFiles::SegmentFiles(Disk& disk,
       options_(options),
       log_directory_(options.directory + "/log"),
       free_directory_(log_directory_ + "/free"),
-      maker_(disk, clock, options, background) {}
+      maker_(disk, clock, options, background),
+      remover_(disk, clock, background, log_directory_) {}
 
 std::string SegmentFiles::path_of(SegmentSequence sequence, std::uint32_t generation) const {
     return log_directory_ + "/" +
@@ -155,7 +156,7 @@ Result<void> SegmentFiles::open_free() {
 }
 
 std::uint64_t SegmentFiles::bytes() const {
-    std::uint64_t total = free_.size() * options_.segment_bytes;
+    std::uint64_t total = free_.size() * options_.segment_bytes + remover_.bytes();
     for (const auto& [sequence, segment] : segments_) {
         total += segment.file_bytes;
     }
@@ -248,18 +249,15 @@ void SegmentFiles::settle_replaced() {
 }
 
 void SegmentFiles::give_back(const Segment& segment) {
-    Result<void> done = ok();
-    if (segment.file_bytes == options_.segment_bytes && free_.size() < options_.free_segments_max) {
-        auto name = std::to_string(free_number_++) + std::string(suffix);
-        done = disk_.rename(segment.path, free_directory_ + "/" + name);
-        if (done) {
-            free_.push_back(std::move(name));
-        }
+    auto name = std::to_string(free_number_++) + std::string(suffix);
+    const auto path = free_directory_ + "/" + name;
+    if (const auto moved = disk_.rename(segment.path, path); !moved) {
+        log_warning("storage", "segment is not recycled: " + moved.error().text);
+    } else if (segment.file_bytes == options_.segment_bytes &&
+               free_.size() < options_.free_segments_max) {
+        free_.push_back(std::move(name));
     } else {
-        done = disk_.remove(segment.path);
-    }
-    if (!done) {
-        log_warning("storage", "segment is not recycled: " + done.error().text);
+        remover_.add(path, segment.file_bytes);
     }
 }
 

@@ -17,6 +17,7 @@
 #include "storage/io/disk.hpp"
 #include "storage/log/background.hpp"
 #include "storage/log/segment_maker.hpp"
+#include "storage/log/segment_remover.hpp"
 
 namespace millrace::storage {
 
@@ -55,8 +56,12 @@ class SegmentFiles {
     void set_epoch(std::uint64_t epoch) { epoch_ = epoch; }
     /// Begins to make the next segment, if none is ready or being made.
     void prepare_next();
-    /// Goes on making it, a step at a time; once a turn. `used` bytes of the open one are written.
-    void go_on(std::size_t used) { maker_.go_on(used); }
+    /// Goes on making it, and removing others, a step at a time; once a turn. `used` bytes of the
+    /// open one are written.
+    void go_on(std::size_t used) {
+        maker_.go_on(used);
+        remover_.go_on();
+    }
     /// The next segment, waiting for it where it is still being made. Errors: out_of_space, io.
     [[nodiscard]] Result<const Segment*> take_next();
     /// Where the next generation of a segment goes.
@@ -112,6 +117,7 @@ class SegmentFiles {
     std::uint64_t epoch_ = 0;
     SegmentSequence last_taken_;
     SegmentMaker maker_;
+    SegmentRemover remover_;
 };
 
 }  // namespace millrace::storage

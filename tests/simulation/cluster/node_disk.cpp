@@ -103,6 +103,11 @@ Result<void> NodeDisk::remove(const std::string& path) {
     return disk_.remove(path);
 }
 
+Result<void> NodeDisk::truncate(const std::string& path, std::uint64_t bytes) {
+    MILLRACE_TRY(check());
+    return disk_.truncate(path, bytes);
+}
+
 Result<void> NodeDisk::remove_directory(const std::string& path) {
     MILLRACE_TRY(check());
     return disk_.remove_directory(path);

@@ -107,6 +107,13 @@ Result<void> PowerCut::remove(const std::string& path) {
     return disk_.remove(path);
 }
 
+Result<void> PowerCut::truncate(const std::string& path, std::uint64_t bytes) {
+    if (spend() != Power::on) {
+        return power_is_off();
+    }
+    return disk_.truncate(path, bytes);
+}
+
 Result<void> PowerCut::remove_directory(const std::string& path) {
     const auto power = spend();
     if (power == Power::on) {

@@ -25,6 +25,7 @@ class PowerCut final : public Disk {
     [[nodiscard]] Result<std::vector<std::string>> list(const std::string& directory) override;
     [[nodiscard]] Result<void> rename(const std::string& from, const std::string& to) override;
     [[nodiscard]] Result<void> remove(const std::string& path) override;
+    [[nodiscard]] Result<void> truncate(const std::string& path, std::uint64_t bytes) override;
     [[nodiscard]] Result<void> remove_directory(const std::string& path) override;
     [[nodiscard]] Result<bool> exists(const std::string& path) override;
     [[nodiscard]] Result<void> sync_directory(const std::string& directory) override;

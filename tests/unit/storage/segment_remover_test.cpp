@@ -1,0 +1,82 @@
+#include "storage/log/segment_remover.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "storage/base/units.hpp"
+#include "storage/io/sim_disk.hpp"
+
+namespace millrace::storage {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr std::uint64_t file_bytes = 10_MiB;
+
+/// A remover whose steps run at once, so that one call is one step.
+class SegmentRemoverTest : public ::testing::Test {
+  protected:
+    void add(const std::string& path, std::uint64_t bytes = file_bytes) {
+        const auto file = disk_.open(path, OpenMode::create);
+        ASSERT_TRUE(file &&
+                    file.value()->write_now(Position{bytes - 1}, std::vector(1, std::byte{1})));
+        remover_.add(path, bytes);
+    }
+    void step() {
+        remover_.go_on();
+        background_.run_endings();
+    }
+    void rest_and_step() {
+        clock_.advance(std::chrono::milliseconds(10));
+        step();
+    }
+
+    SimDisk disk_{1};
+    ManualClock clock_;
+    Background background_{Background::Mode::inline_in_owner};
+    SegmentRemover remover_{disk_, clock_, background_, "log"};
+};
+
+TEST_F(SegmentRemoverTest, SpaceComesBackPieceByPieceWithRestsBetween) {
+    add("log/free/1.seg");
+    step();
+    const auto left = disk_.contents("log/free/1.seg").size();
+    EXPECT_LT(left, file_bytes);
+    EXPECT_GT(left, file_bytes / 2);
+    EXPECT_EQ(remover_.bytes(), left);
+    step();
+    EXPECT_EQ(disk_.contents("log/free/1.seg").size(), left) << "it rests";
+    rest_and_step();
+    EXPECT_LT(disk_.contents("log/free/1.seg").size(), left);
+    rest_and_step();
+    EXPECT_THAT(disk_.paths(), IsEmpty());
+    EXPECT_EQ(remover_.bytes(), 0U);
+}
+
+TEST_F(SegmentRemoverTest, FilesGoOneAfterAnotherAndSmallOnesAtOnce) {
+    add("log/free/1.seg", 4096);
+    add("log/free/2.seg");
+    step();
+    EXPECT_THAT(disk_.paths(), ElementsAre("log/free/2.seg"));
+    EXPECT_EQ(remover_.bytes(), file_bytes);
+    for (int i = 0; i < 3; ++i) {
+        rest_and_step();
+    }
+    EXPECT_THAT(disk_.paths(), IsEmpty());
+    rest_and_step();  // nothing is left to do
+    EXPECT_EQ(remover_.bytes(), 0U);
+}
+
+TEST_F(SegmentRemoverTest, OneThatCannotBeRemovedDoesNotHoldUpTheNext) {
+    add("log/free/1.seg");
+    add("log/free/2.seg", 4096);
+    ASSERT_TRUE(disk_.remove("log/free/1.seg"));
+    step();
+    EXPECT_EQ(remover_.bytes(), 4096U);
+    rest_and_step();
+    EXPECT_THAT(disk_.paths(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace millrace::storage
