@@ -18,7 +18,7 @@ Result<void> Store::open_index() {
     checkpointed_ = opened.marks.checkpoint;
     sealed_upto_ = opened.marks.sealed_upto;
     state_ = std::make_unique<StateMap>(*rows_);
-    index_ = std::make_unique<BatchIndex>(*rows_);
+    index_ = std::make_unique<BatchIndex>(*rows_, chunk_cache_);
     reader_.open(*index_);
     return index_->load();
 }

@@ -52,6 +52,7 @@ class Store final : public ShardStore {
               files_, writer_, [this](SegmentSequence segment) { return used_bytes_of(segment); }),
           segment_reader_(
               files_, writer_, [this](SegmentSequence segment) { return used_bytes_of(segment); }),
+          chunk_cache_(options_.shard, metrics),
           frames_(files_),
           scrubber_(
               options_,
@@ -201,6 +202,7 @@ class Store final : public ShardStore {
     PartitionReader reader_;
     LogScanner scanner_;
     SegmentReader segment_reader_;
+    ChunkCache chunk_cache_;
     FrameReader frames_;
     Scrubber scrubber_;
     StateMover mover_;

@@ -59,7 +59,7 @@ class IndexOver {
   public:
     explicit IndexOver(std::uint32_t partitions)
         : rows_(KeyValueStore::open("/index", KeyValueStore::Place::memory).value()),
-          index(*rows_),
+          index(*rows_, cache_),
           partitions_(partitions) {}
 
     void add_one() {
@@ -79,6 +79,8 @@ class IndexOver {
 
   private:
     std::unique_ptr<KeyValueStore> rows_;
+    MetricsRegistry metrics_;
+    ChunkCache cache_{ShardId{0}, metrics_};
     SegmentSequence segment_{1};
 
   public:
@@ -138,6 +140,26 @@ void index_seek_sealed(benchmark::State& state) {
     state.SetItemsProcessed(state.iterations());
 }
 BENCHMARK(index_seek_sealed)->Arg(100'000)->Arg(2'000'000);
+
+/// Readers of so many partitions, each of which goes on by a batch, in turns.
+void index_read_on(benchmark::State& state) {
+    constexpr std::uint64_t batches_per_partition = 100;
+    const auto partitions = static_cast<std::uint64_t>(state.range(0));
+    IndexOver over(static_cast<std::uint32_t>(partitions));
+    for (std::uint64_t i = 0; i < partitions * batches_per_partition; ++i) {
+        over.add_one();
+    }
+    over.seal();
+    std::uint64_t at = 0;
+    for ([[maybe_unused]] const auto _ : state) {
+        const PartitionId partition{static_cast<std::uint32_t>(at % partitions)};
+        const Offset offset{at / partitions % batches_per_partition};
+        benchmark::DoNotOptimize(over.index.find(partition, offset, 300).has_value());
+        ++at;
+    }
+    state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(index_read_on)->Arg(100)->Arg(10'000);
 
 void index_seek_time(benchmark::State& state) {
     const auto batches = static_cast<std::uint64_t>(state.range(0));

@@ -24,41 +24,10 @@ void for_each_chunk(SegmentSequence segment, std::span<const BatchEntry> entries
     }
 }
 
-/// The first batch that was appended not before the time. **Requires** that there is one.
-Offset first_from(const std::vector<BatchEntry>& entries, UnixMicros time_us) {
-    return std::ranges::lower_bound(entries, time_us, {}, &BatchEntry::append_time_us)->base_offset;
-}
-
 }  // namespace
 
-/// What a search for batches has found so far.
-struct BatchIndex::Search {
-    Offset from;
-    std::size_t bytes_max = 0;
-    std::vector<BatchPlace> found = {};
-    std::size_t bytes = 0;
-
-    /// Adds entries from the one that holds `from` until enough has been found; returns whether
-    /// more is wanted.
-    bool collect(SegmentSequence segment, const std::vector<BatchEntry>& entries) {
-        auto at = std::ranges::upper_bound(
-            entries, from, {}, [](const BatchEntry& entry) { return entry.end() - 1; });
-        // upper_bound looks for the last offset above `from`; step back where it is exactly that.
-        if (at != entries.begin() && std::prev(at)->end() > from) {
-            --at;
-        }
-        for (; at != entries.end(); ++at) {
-            if (!found.empty() && bytes + at->run_bytes > bytes_max) {
-                return false;
-            }
-            bytes += at->run_bytes;
-            found.push_back({.segment = segment, .entry = *at});
-        }
-        return bytes < bytes_max;
-    }
-};
-
 Result<void> BatchIndex::load() {
+    cache_.clear();
     std::optional<Error> broken;
     MILLRACE_TRY(
         store_.visit(partition_prefix, "", [&](std::string_view key, std::string_view value) {
@@ -253,99 +222,6 @@ std::vector<PartitionId> BatchIndex::partitions() const {
     return all;
 }
 
-Result<bool> BatchIndex::collect_sealed(PartitionId partition, Search& search) const {
-    std::optional<Error> broken;
-    bool wants_more = true;
-    MILLRACE_TRY(store_.visit_around(chunk_prefix(partition),
-                                     chunk_key(partition, search.from),
-                                     [&](std::string_view, std::string_view value) {
-                                         const auto chunk = parse_chunk(value);
-                                         if (!chunk) {
-                                             broken = chunk.error();
-                                             return false;
-                                         }
-                                         // A chunk that is on disk already while its segment still
-                                         // counts as unsealed is left to memory.
-                                         if (unsealed_.contains(chunk.value().segment)) {
-                                             return false;
-                                         }
-                                         wants_more = search.collect(chunk.value().segment,
-                                                                     chunk.value().entries);
-                                         return wants_more;
-                                     }));
-    if (broken) {
-        return *broken;
-    }
-    return wants_more;
-}
-
-void BatchIndex::collect_unsealed(PartitionId partition, Search& search) const {
-    for (const auto& [segment, batches] : unsealed_) {
-        const auto entries = batches->find(partition);
-        if (entries != batches->end() && !search.collect(segment, entries->second)) {
-            return;
-        }
-    }
-}
-
-Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition,
-                                                 Offset from,
-                                                 std::size_t bytes_max) const {
-    Search search{.from = from, .bytes_max = bytes_max};
-    // Readers at the tail are the common case: memory first, RocksDB only for what lies before it.
-    for (const auto& [segment, batches] : unsealed_) {
-        const auto entries = batches->find(partition);
-        if (entries == batches->end()) {
-            continue;
-        }
-        if (entries->second.front().base_offset <= from) {
-            collect_unsealed(partition, search);
-            return std::move(search.found);
-        }
-        break;
-    }
-    MILLRACE_TRY(const bool wants_more, collect_sealed(partition, search));
-    if (wants_more) {
-        collect_unsealed(partition, search);
-    }
-    return std::move(search.found);
-}
-
-Result<std::optional<Chunk>> BatchIndex::chunk_at_or_before(PartitionId partition,
-                                                            Offset offset) const {
-    const auto key = chunk_key(partition, offset);
-    Result<std::optional<Chunk>> found = std::optional<Chunk>{};
-    MILLRACE_TRY(store_.visit_around(
-        chunk_prefix(partition), key, [&](std::string_view at, std::string_view value) {
-            if (at <= key) {
-                auto chunk = parse_chunk(value);
-                found =
-                    chunk ? Result<std::optional<Chunk>>(std::move(chunk).value()) : chunk.error();
-            }
-            return false;
-        }));
-    return found;
-}
-
-/// Append times of a partition never go down, so halving its offsets finds the chunk.
-Result<std::optional<Offset>> BatchIndex::sealed_offset_at(PartitionId partition,
-                                                           UnixMicros time_us) const {
-    const auto limits = bounds(partition);
-    std::optional<Offset> answer;
-    auto low = limits.first;
-    for (auto high = limits.next; low < high;) {
-        const auto middle = low + (high.value - low.value) / 2;
-        MILLRACE_TRY(const auto chunk, chunk_at_or_before(partition, middle));
-        if (!chunk || chunk->entries.back().append_time_us < time_us) {
-            low = std::max(middle + 1, chunk ? chunk->end() : middle);
-            continue;
-        }
-        answer = first_from(chunk->entries, time_us);
-        high = chunk->entries.front().base_offset;
-    }
-    return answer;
-}
-
 UnixMicros BatchIndex::last_time_of_unsealed(SegmentSequence segment) const {
     UnixMicros last = 0;
     if (const auto found = unsealed_.find(segment); found != unsealed_.end()) {
@@ -354,18 +230,6 @@ UnixMicros BatchIndex::last_time_of_unsealed(SegmentSequence segment) const {
         }
     }
     return last;
-}
-
-Result<Offset> BatchIndex::offset_at(PartitionId partition, UnixMicros time_us) const {
-    const auto limits = bounds(partition);
-    MILLRACE_TRY(auto answer, sealed_offset_at(partition, time_us));
-    for (auto at = unsealed_.begin(); !answer && at != unsealed_.end(); ++at) {
-        const auto found = at->second->find(partition);
-        if (found != at->second->end() && found->second.back().append_time_us >= time_us) {
-            answer = first_from(found->second, time_us);
-        }
-    }
-    return std::max(answer.value_or(limits.next), limits.first);
 }
 
 }  // namespace millrace::storage

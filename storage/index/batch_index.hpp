@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/index/chunk_cache.hpp"
 #include "storage/index/index_rows.hpp"
 #include "storage/index/key_value.hpp"
 #include "storage/shard_store.hpp"
@@ -40,7 +41,7 @@ struct SealJob {
 /// Threads:  the shard's.
 class BatchIndex {
   public:
-    explicit BatchIndex(KeyValueStore& store) : store_(store) {}
+    BatchIndex(KeyValueStore& store, ChunkCache& cache) : store_(store), cache_(cache) {}
 
     /// Reads the partition and segment rows.
     [[nodiscard]] Result<void> load();
@@ -119,7 +120,8 @@ class BatchIndex {
     [[nodiscard]] PartitionRow sealed_row(PartitionId partition) const;
     void set_partition_row(KeyValueBatch& batch, PartitionId partition) const;
     struct Search;
-    /// Returns whether more is wanted.
+    /// Both return whether more is wanted.
+    [[nodiscard]] Result<bool> collect_held(ChunkCache::Held& row, Search& search) const;
     [[nodiscard]] Result<bool> collect_sealed(PartitionId partition, Search& search) const;
     void collect_unsealed(PartitionId partition, Search& search) const;
     [[nodiscard]] Result<std::optional<Chunk>> chunk_at_or_before(PartitionId partition,
@@ -128,6 +130,7 @@ class BatchIndex {
                                                                  UnixMicros time_us) const;
 
     KeyValueStore& store_;
+    ChunkCache& cache_;  ///< of rows of sealed segments, which a truncation leaves alone
     std::unordered_map<PartitionId, PartitionRow> partitions_;
     std::map<SegmentSequence, std::shared_ptr<SegmentBatches>> unsealed_;
     std::map<SegmentSequence, SegmentRow> sealed_;

@@ -46,6 +46,7 @@ Result<void> BatchIndex::drop_front(PartitionId partition,
     if (!changed) {
         return ok();
     }
+    cache_.drop(partition);
     set_partition_row(batch, partition);
     return store_.write(std::move(batch), Durability::later);
 }
@@ -80,6 +81,7 @@ void BatchIndex::take_back_run(SegmentSequence segment,
 }
 
 Result<void> BatchIndex::drop_partition(PartitionId partition) {
+    cache_.drop(partition);
     MILLRACE_TRY(drop_front(partition, [](const ChunkAge&) { return true; }));
     if (const auto found = partitions_.find(partition); found != partitions_.end()) {
         live_bytes_ -= std::min(found->second.live_bytes, live_bytes_);
@@ -113,6 +115,7 @@ Result<void> BatchIndex::move_batches(SegmentSequence segment,
         }
     }
     batch.put(segment_key(segment), format_segment_row(row));
+    cache_.drop_segment(segment);
     MILLRACE_TRY(store_.write(std::move(batch), Durability::later));
     sealed_[segment] = row;
     return ok();
@@ -120,6 +123,7 @@ Result<void> BatchIndex::move_batches(SegmentSequence segment,
 
 void BatchIndex::forget_segment(KeyValueBatch& batch, SegmentSequence segment) {
     batch.erase(segment_key(segment));
+    cache_.drop_segment(segment);
     sealed_.erase(segment);
 }
 

@@ -4,7 +4,6 @@
 #include <span>
 
 #include "storage/base/endian.hpp"
-#include "storage/format/numbers.hpp"
 
 namespace millrace::storage {
 namespace {
@@ -48,31 +47,49 @@ std::string format_chunk(const Chunk& chunk) {
     return out;
 }
 
+ChunkReader::ChunkReader(std::string_view row) : in_(row) {
+    segment_ = SegmentSequence{in_.next()};
+    live_bytes_ = in_.next();
+    rest_count_ = in_.next();
+    if (in_.failed() || rest_count_ == 0 || rest_count_ > in_.rest_bytes()) {
+        is_corrupt_ = true;
+        rest_count_ = 0;
+    }
+}
+
+std::optional<BatchEntry> ChunkReader::next() {
+    if (rest_count_ == 0) {
+        return std::nullopt;
+    }
+    BatchEntry entry;
+    entry.base_offset = last_.end() + in_.next();
+    entry.record_count = static_cast<std::uint32_t>(in_.next());
+    entry.run_bytes = static_cast<std::uint32_t>(in_.next());
+    entry.position = last_.position + in_.next();
+    entry.append_time_us = last_.append_time_us + static_cast<UnixMicros>(in_.next());
+    --rest_count_;
+    if (in_.failed() || (rest_count_ == 0 && !in_.is_at_end())) {
+        is_corrupt_ = true;
+        rest_count_ = 0;
+        return std::nullopt;
+    }
+    last_ = entry;
+    return entry;
+}
+
+Error bad_chunk() {
+    return bad_row("batch");
+}
+
 Result<Chunk> parse_chunk(std::string_view value) {
-    NumberReader in(value);
-    Chunk chunk;
-    chunk.segment = SegmentSequence{in.next()};
-    chunk.live_bytes = in.next();
-    const auto count = in.next();
-    if (count == 0 || count > in.rest_bytes()) {
-        return bad_row("batch");
+    ChunkReader reader(value);
+    Chunk chunk{.segment = reader.segment(), .live_bytes = reader.live_bytes(), .entries = {}};
+    chunk.entries.reserve(reader.rest_count());
+    while (const auto entry = reader.next()) {
+        chunk.entries.push_back(*entry);
     }
-    chunk.entries.reserve(count);
-    BatchEntry last;
-    Offset expected;
-    for (std::uint64_t i = 0; i < count; ++i) {
-        BatchEntry entry;
-        entry.base_offset = expected + in.next();
-        entry.record_count = static_cast<std::uint32_t>(in.next());
-        entry.run_bytes = static_cast<std::uint32_t>(in.next());
-        entry.position = last.position + in.next();
-        entry.append_time_us = last.append_time_us + static_cast<UnixMicros>(in.next());
-        expected = entry.end();
-        last = entry;
-        chunk.entries.push_back(entry);
-    }
-    if (!in.is_good_end()) {
-        return bad_row("batch");
+    if (reader.is_corrupt()) {
+        return bad_chunk();
     }
     return chunk;
 }
@@ -152,6 +169,10 @@ std::string segment_key(SegmentSequence segment) {
 
 PartitionId partition_of_key(std::string_view key) {
     return PartitionId{key.size() < 5 ? 0 : number_at<std::uint32_t>(key, 1)};
+}
+
+Offset offset_of_key(std::string_view key) {
+    return Offset{key.size() < 13 ? 0 : number_at<std::uint64_t>(key, 5)};
 }
 
 SegmentSequence segment_of_key(std::string_view key) {

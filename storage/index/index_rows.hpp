@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "storage/base/clock.hpp"
 #include "storage/base/ids.hpp"
 #include "storage/base/result.hpp"
+#include "storage/format/numbers.hpp"
 
 namespace millrace::storage {
 
@@ -30,6 +32,32 @@ struct Chunk {
     [[nodiscard]] Offset end() const { return entries.back().end(); }
 };
 [[nodiscard]] std::string format_chunk(const Chunk& chunk);
+
+/// The batches of a chunk's row one after another, so that a read parses no more than it wants. A
+/// copy goes on from where it was made.
+///
+/// **Requires** a row that stays.
+class ChunkReader {
+  public:
+    explicit ChunkReader(std::string_view row);
+    [[nodiscard]] SegmentSequence segment() const { return segment_; }
+    [[nodiscard]] std::uint64_t live_bytes() const { return live_bytes_; }
+    /// Batches not read yet.
+    [[nodiscard]] std::size_t rest_count() const { return rest_count_; }
+    /// Nothing at the end, and where the row does not parse.
+    [[nodiscard]] std::optional<BatchEntry> next();
+    [[nodiscard]] bool is_corrupt() const { return is_corrupt_; }
+
+  private:
+    NumberReader in_;
+    SegmentSequence segment_;
+    std::uint64_t live_bytes_ = 0;
+    std::size_t rest_count_ = 0;
+    BatchEntry last_;
+    bool is_corrupt_ = false;
+};
+/// What is said of a chunk's row that does not parse.
+[[nodiscard]] Error bad_chunk();
 /// Errors: corrupt.
 [[nodiscard]] Result<Chunk> parse_chunk(std::string_view value);
 
@@ -60,6 +88,7 @@ struct SegmentRow {
 [[nodiscard]] std::string partition_key(PartitionId partition);
 [[nodiscard]] std::string segment_key(SegmentSequence segment);
 /// The opposites; 0 where the key is too short.
+[[nodiscard]] Offset offset_of_key(std::string_view key);
 [[nodiscard]] PartitionId partition_of_key(std::string_view key);
 [[nodiscard]] SegmentSequence segment_of_key(std::string_view key);
 inline constexpr std::string_view partition_prefix = "p";

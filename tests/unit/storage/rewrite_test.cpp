@@ -194,6 +194,32 @@ TEST_F(RewriteTest, WhatMemoryHasOfTheOldLayoutIsNotTakenForTheNewOne) {
     expect_all();
 }
 
+TEST_F(RewriteTest, ReaderThatHasBegunGoesOnInTheNewLayout) {
+    publish(400);
+    std::vector<std::string> values;
+    Offset next;
+    const auto read_some = [&] {
+        fixture.store->read({.partition = kept, .from = next, .bytes_max = 2'000},
+                            [&](const Result<ReadResult>& result) {
+                                StoreFixture::ReadAll all;
+                                next = all.take(result.value());
+                                values.insert(values.end(), all.values.begin(), all.values.end());
+                                EXPECT_TRUE(all.damaged.empty());
+                            });
+        fixture.disk.drain();
+    };
+    for (int i = 0; i < 20; ++i) {
+        read_some();
+    }
+    ASSERT_THAT(values.size(), AllOf(Gt(10U), Lt(fixture.acked[kept].size() / 2)));
+    ask_clustered();
+    ASSERT_THAT(rewritten(), Gt(10U));
+    while (next < fixture.store->bounds(kept).next) {
+        read_some();
+    }
+    EXPECT_EQ(values, fixture.acked[kept]);
+}
+
 TEST_F(RewriteTest, SegmentMayDieWhileItIsRewritten) {
     for (int turns = 0; turns < 24; ++turns) {
         StoreFixture other;

@@ -1,62 +1,10 @@
-#include "storage/index/batch_index.hpp"
+#include "tests/unit/storage/index/index_fixture.hpp"
 
-#include <gtest/gtest.h>
-
-#include "storage/base/random.hpp"
-
-namespace millrace::storage {
+namespace millrace::storage::testing {
 namespace {
 
-constexpr PartitionId partition{7};
-constexpr PartitionId other{8};
-
-/// An index of several segments, the last of which is not sealed, and beside it what it was given.
-class BatchIndexTest : public ::testing::Test {
+class BatchIndexTest : public IndexFixture {
   protected:
-    BatchIndexTest() {
-        store = KeyValueStore::open("/index", KeyValueStore::Place::memory).value();
-        index = std::make_unique<BatchIndex>(*store);
-    }
-    void add(PartitionId to, std::uint32_t records, UnixMicros at) {
-        const BatchHeader header{.partition = to,
-                                 .record_count = records,
-                                 .base_offset = index->bounds(to).next,
-                                 .append_time_us = at,
-                                 .batch_bytes = 100};
-        index->add(segment, header, position);
-        position += header.run_bytes();
-        if (to == partition) {
-            given.push_back({.base_offset = header.base_offset,
-                             .record_count = records,
-                             .run_bytes = static_cast<std::uint32_t>(header.run_bytes()),
-                             .position = {},
-                             .append_time_us = at});
-        }
-    }
-    void seal() {
-        const auto job = index->begin_seal(segment, {});
-        KeyValueBatch batch;
-        job.add_to(batch);
-        ASSERT_TRUE(store->write(std::move(batch), Durability::later));
-        ASSERT_TRUE(index->end_seal(job));
-        segment = SegmentSequence{segment.value + 1};
-        position = Position{0};
-    }
-    /// Batches of 1 to 3 records whose times stand still now and then.
-    void add_many(std::size_t batches) {
-        for (std::size_t i = 0; i < batches; ++i) {
-            time_us += static_cast<UnixMicros>(random.below(3));
-            add(partition, 1 + static_cast<std::uint32_t>(random.below(3)), time_us);
-            add(other, 1, time_us);
-        }
-    }
-    void fill() {
-        for (int i = 0; i < 3; ++i) {
-            add_many(600);
-            seal();
-        }
-        add_many(300);
-    }
     Offset expected_at(UnixMicros at) const {
         const auto first = index->bounds(partition).first;
         for (const auto& entry : given) {
@@ -71,15 +19,6 @@ class BatchIndexTest : public ::testing::Test {
             ASSERT_EQ(index->offset_at(partition, at).value(), expected_at(at)) << at;
         }
     }
-
-    static constexpr UnixMicros begin_us = 1'000;
-    Random random{5};
-    std::unique_ptr<KeyValueStore> store;
-    std::unique_ptr<BatchIndex> index;
-    SegmentSequence segment{1};
-    Position position{0};
-    UnixMicros time_us = begin_us;
-    std::vector<BatchEntry> given;
 };
 
 TEST_F(BatchIndexTest, FindsEveryOffsetWhereverItLies) {
@@ -122,8 +61,7 @@ TEST_F(BatchIndexTest, ReadsItsRowsAgain) {
     fill();
     seal();
     const auto bounds = index->bounds(partition);
-    index = std::make_unique<BatchIndex>(*store);
-    ASSERT_TRUE(index->load());
+    open();
     EXPECT_EQ(index->bounds(partition).next, bounds.next);
     EXPECT_EQ(index->bounds(partition).live_bytes, bounds.live_bytes);
     EXPECT_EQ(index->last_time_us(), time_us);
@@ -149,4 +87,4 @@ TEST_F(BatchIndexTest, APartitionThatIsDroppedWhileItsSegmentIsSealedLeavesNoChu
 }
 
 }  // namespace
-}  // namespace millrace::storage
+}  // namespace millrace::storage::testing
