@@ -19,7 +19,11 @@ struct FetchJoin {
     std::size_t shards_left = 0;
 
     void add(std::vector<Fetched> part) {
-        std::ranges::move(part, std::back_inserter(found));
+        if (found.empty()) {
+            found = std::move(part);
+        } else {
+            std::ranges::move(part, std::back_inserter(found));
+        }
         if (--shards_left == 0) {
             answer();
         }
@@ -27,6 +31,8 @@ struct FetchJoin {
     void answer() const {
         wire::FetchAnswerT message;
         std::vector<std::span<const std::byte>> raw;
+        message.partitions.reserve(found.size());
+        raw.reserve(found.size());
         for (const auto& part : found) {
             auto partition = std::make_unique<wire::FetchedPartitionT>();
             partition->partition_id = part.partition.value;
@@ -48,10 +54,14 @@ std::map<ShardId, FetchPlan> plans_of(const wire::FetchRequest& request,
                                       ShardId here,
                                       std::size_t frame_bytes_max) {
     std::map<ShardId, FetchPlan> plans;
+    const std::size_t count = request.partitions()->size();
     for (const auto* const wanted : *request.partitions()) {
         const PartitionId id{wanted->partition_id()};
         const auto* const ref = view.find(id);
         auto& plan = plans[ref == nullptr ? here : ref->info().shard];
+        if (plan.wanted.empty()) {
+            plan.wanted.reserve(count);
+        }
         plan.wanted.push_back({.partition = id,
                                .offset = Offset{wanted->offset()},
                                .bytes_max = wanted->bytes_max()});

@@ -235,7 +235,7 @@ void ShardImpl::apply_records(const consensus::Entry& entry) {
             acceptor_.note_recovered(*header,
                                      rest.subspan(BatchHeader::bytes, header->batch_bytes));
         }
-        advanced_.insert(header->partition);
+        advanced_.push_back(header->partition);
         rest = rest.subspan(header->run_bytes());
     }
 }
@@ -313,7 +313,11 @@ void ShardImpl::propose(std::vector<std::byte> command, CommandDone done) {
 }
 
 void ShardImpl::tell_advances() {
-    for (const auto partition : std::exchange(advanced_, {})) {
+    auto advanced = std::exchange(advanced_, {});
+    std::ranges::sort(advanced);
+    const auto rest = std::ranges::unique(advanced);
+    advanced.erase(rest.begin(), rest.end());
+    for (const auto partition : advanced) {
         const auto next = store_->bounds(partition).next;
         for (const auto& listener : advance_listeners_) {
             listener(partition, next);

@@ -4,7 +4,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -144,7 +143,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     std::function<void()> tell_members_;
     std::vector<AdvanceListener> advance_listeners_;
     std::vector<CatalogListener> catalog_listeners_;
-    std::unordered_set<PartitionId> advanced_;
+    std::vector<PartitionId> advanced_;  ///< some more than once
     CommitSequence durable_;
     SteadyTime last_turn_{};
     SteadyTime suspect_until_{};

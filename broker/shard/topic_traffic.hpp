@@ -27,6 +27,13 @@ class TopicTraffic {
     /// Returns where the time from the publish to its answer is noted; null for a partition that
     /// does not exist any more.
     Histogram* count_in(const CatalogView& catalog, PartitionId partition, Volume volume);
+    /// The same with one look less once the handle, which belongs to the partition, is known.
+    /// **Requires** that it goes when the partition is forgotten.
+    class Handle;
+    Histogram* count_in(const CatalogView& catalog,
+                        PartitionId partition,
+                        Handle& handle,
+                        Volume volume);
     /// Records that were there already: of batches that came again, and of events by their ids.
     void count_repeats(const CatalogView& catalog, PartitionId partition, std::uint64_t records);
     /// By fetches; deliveries have the numbers of their subscription.
@@ -42,6 +49,7 @@ class TopicTraffic {
         Counter& repeats;
         Histogram& latency_us;
     };
+    static Histogram* add(const Counters* counters, Volume volume);
     /// Nothing for a partition that does not exist any more.
     [[nodiscard]] const Counters* of(const CatalogView& catalog, PartitionId partition);
     [[nodiscard]] Counters make(const std::string& topic);
@@ -50,6 +58,11 @@ class TopicTraffic {
     LabelledNames topics_{topics_counted_max};
     LabelledNames timed_{topics_timed_max};
     std::unordered_map<PartitionId, Counters> counters_;
+};
+
+class TopicTraffic::Handle {
+    friend TopicTraffic;
+    const Counters* counters_ = nullptr;
 };
 
 }  // namespace millrace::broker

@@ -37,7 +37,9 @@ Result<void> BatchIndex::load() {
                 return false;
             }
             live_bytes_ += row.value().live_bytes;
-            partitions_[partition_of_key(key)] = row.value();
+            auto& known = partitions_[partition_of_key(key)];
+            static_cast<PartitionRow&>(known) = row.value();
+            known.sealed_end = known.next;
             return true;
         }));
     MILLRACE_TRY(
@@ -60,24 +62,41 @@ Result<void> BatchIndex::load() {
 void BatchIndex::add(SegmentSequence segment, const BatchHeader& header, Position position) {
     last_time_us_ = std::max(last_time_us_, header.append_time_us);
     const auto [found, is_first] = partitions_.try_emplace(header.partition);
-    auto& row = found->second;
-    if (header.base_offset < row.next) {
+    auto& known = found->second;
+    if (header.base_offset < known.next) {
         return;
     }
-    row.first = is_first ? header.base_offset : row.first;
+    known.first = is_first ? header.base_offset : known.first;
     const BatchEntry entry{.base_offset = header.base_offset,
                            .record_count = header.record_count,
                            .run_bytes = static_cast<std::uint32_t>(header.run_bytes()),
                            .position = position.value,
                            .append_time_us = header.append_time_us};
+    open_entries(segment, header.partition, known).push_back(entry);
+    ++known.open_count;
+    known.next = entry.end();
+    known.live_bytes += entry.run_bytes;
+    live_bytes_ += entry.run_bytes;
+}
+
+std::vector<BatchEntry>& BatchIndex::open_entries(SegmentSequence segment,
+                                                  PartitionId partition,
+                                                  Known& known) {
+    if (known.open_entries != nullptr && known.open == segment) {
+        return *known.open_entries;
+    }
     auto& batches = unsealed_[segment];
     if (!batches) {
         batches = std::make_shared<SegmentBatches>();
     }
-    (*batches)[header.partition].push_back(entry);
-    row.next = entry.end();
-    row.live_bytes += entry.run_bytes;
-    live_bytes_ += entry.run_bytes;
+    auto& entries = (*batches)[partition];
+    // About as many as in the segment before: thousands of vectors that grow step by step cost more
+    // than what they hold.
+    const auto count = known.open == segment ? 0 : std::exchange(known.open_count, 0);
+    entries.reserve(std::min(count, chunk_entries_max));
+    known.open = segment;
+    known.open_entries = &entries;
+    return entries;
 }
 
 void BatchIndex::add_run(SegmentSequence segment,
@@ -106,7 +125,7 @@ void BatchIndex::add_bare_partitions(KeyValueBatch& batch) const {
 
 /// What lies in segments that are not sealed is added again from the log on the next start.
 PartitionRow BatchIndex::sealed_row(PartitionId partition) const {
-    auto row = partitions_.at(partition);
+    PartitionRow row = partitions_.at(partition);
     bool is_first = true;
     for (const auto& [segment, batches] : unsealed_) {
         const auto found = batches->find(partition);
@@ -133,7 +152,7 @@ PartitionRow BatchIndex::row_at_end_of(SegmentSequence segment,
                                        PartitionId partition,
                                        const std::vector<BatchEntry>& entries) const {
     // What later segments added is added again from the log on the next start.
-    auto row = partitions_.at(partition);
+    PartitionRow row = partitions_.at(partition);
     bool is_last = true;
     for (auto later = unsealed_.upper_bound(segment); later != unsealed_.end(); ++later) {
         const auto found = later->second->find(partition);
@@ -186,7 +205,11 @@ Result<void> BatchIndex::end_seal(const SealJob& job) {
     KeyValueBatch batch;
     bool changed = false;
     for (const auto& [partition, entries] : *job.batches) {
-        if (partitions_.contains(partition)) {
+        if (const auto known = partitions_.find(partition); known != partitions_.end()) {
+            known->second.sealed_end = entries.back().end();
+            if (known->second.open == job.segment) {
+                known->second.open_entries = nullptr;
+            }
             continue;
         }
         for_each_chunk(job.segment, entries, [&, of = partition](const Chunk& chunk) {

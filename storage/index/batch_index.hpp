@@ -114,6 +114,19 @@ class BatchIndex {
     [[nodiscard]] std::uint64_t live_bytes() const { return live_bytes_; }
 
   private:
+    /// What is known of a partition, in one place.
+    struct Known : PartitionRow {
+        /// Before it everything lies in sealed segments.
+        Offset sealed_end;
+        /// The last segment that it has batches in, with how many, and, while that is not sealed,
+        /// with which.
+        SegmentSequence open;
+        std::size_t open_count = 0;
+        std::vector<BatchEntry>* open_entries = nullptr;
+    };
+    [[nodiscard]] std::vector<BatchEntry>& open_entries(SegmentSequence segment,
+                                                        PartitionId partition,
+                                                        Known& known);
     [[nodiscard]] PartitionRow row_at_end_of(SegmentSequence segment,
                                              PartitionId partition,
                                              const std::vector<BatchEntry>& entries) const;
@@ -123,6 +136,7 @@ class BatchIndex {
     /// Both return whether more is wanted.
     [[nodiscard]] Result<bool> collect_held(ChunkCache::Held& row, Search& search) const;
     [[nodiscard]] Result<bool> collect_sealed(PartitionId partition, Search& search) const;
+    [[nodiscard]] bool is_at_tail(PartitionId partition, const Known& known, Offset from) const;
     void collect_unsealed(PartitionId partition, Search& search) const;
     [[nodiscard]] Result<std::optional<Chunk>> chunk_at_or_before(PartitionId partition,
                                                                   Offset offset) const;
@@ -131,7 +145,7 @@ class BatchIndex {
 
     KeyValueStore& store_;
     ChunkCache& cache_;  ///< of rows of sealed segments, which a truncation leaves alone
-    std::unordered_map<PartitionId, PartitionRow> partitions_;
+    std::unordered_map<PartitionId, Known> partitions_;
     std::map<SegmentSequence, std::shared_ptr<SegmentBatches>> unsealed_;
     std::map<SegmentSequence, SegmentRow> sealed_;
     std::uint64_t live_bytes_ = 0;

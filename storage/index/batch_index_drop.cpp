@@ -73,9 +73,13 @@ void BatchIndex::take_back_run(SegmentSequence segment,
         }
         const auto entry = batches->second.back();
         batches->second.pop_back();
-        auto& row = partitions_[partition];
-        row.next = entry.base_offset;
-        row.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, row.live_bytes);
+        auto& known = partitions_[partition];
+        if (batches->second.empty()) {
+            lies_in->second->erase(batches);
+            known.open_entries = nullptr;
+        }
+        known.next = entry.base_offset;
+        known.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, known.live_bytes);
         live_bytes_ -= std::min<std::uint64_t>(entry.run_bytes, live_bytes_);
     }
 }
@@ -91,6 +95,9 @@ Result<void> BatchIndex::drop_partition(PartitionId partition) {
         if (batches.use_count() > 1) {
             // A seal job reads this one.
             batches = std::make_shared<SegmentBatches>(*batches);
+            for (auto& [other, known] : partitions_) {
+                known.open_entries = nullptr;
+            }
         }
         batches->erase(partition);
     }

@@ -121,23 +121,33 @@ Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition,
                                                  Offset from,
                                                  std::size_t bytes_max) const {
     Search search{.from = from, .bytes_max = bytes_max};
-    // Readers at the tail are the common case: memory first, RocksDB only for what lies before it.
-    for (const auto& [segment, batches] : unsealed_) {
-        const auto entries = batches->find(partition);
-        if (entries == batches->end()) {
-            continue;
-        }
-        if (entries->second.front().base_offset <= from) {
-            collect_unsealed(partition, search);
-            return std::move(search.found);
-        }
-        break;
+    const auto known = partitions_.find(partition);
+    if (known == partitions_.end()) {
+        return std::move(search.found);
+    }
+    if (is_at_tail(partition, known->second, from)) {
+        collect_unsealed(partition, search);
+        return std::move(search.found);
     }
     MILLRACE_TRY(const bool wants_more, collect_sealed(partition, search));
     if (wants_more) {
         collect_unsealed(partition, search);
     }
     return std::move(search.found);
+}
+
+/// Readers at the tail are the common case: memory first, RocksDB only for what lies before it.
+bool BatchIndex::is_at_tail(PartitionId partition, const Known& known, Offset from) const {
+    if (from < known.sealed_end) {
+        return false;
+    }
+    for (const auto& [segment, batches] : unsealed_) {
+        const auto entries = batches->find(partition);
+        if (entries != batches->end()) {
+            return entries->second.front().base_offset <= from;
+        }
+    }
+    return false;
 }
 
 Result<std::optional<Chunk>> BatchIndex::chunk_at_or_before(PartitionId partition,

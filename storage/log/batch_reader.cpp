@@ -72,6 +72,13 @@ struct Job : std::enable_shared_from_this<Job> {
 };
 
 void Job::list_pieces() {
+    results.reserve(parts.size());
+    std::size_t count = 0;
+    for (const auto& part : parts) {
+        count += part.places.size();
+    }
+    pieces.reserve(count);
+    from_disk.reserve(count);
     for (std::size_t part = 0; part < parts.size(); ++part) {
         std::size_t bytes = 0;
         for (const auto& place : parts[part].places) {

@@ -13,8 +13,23 @@ struct Open {
     BatchReader::Part part;
 };
 
+std::size_t run_bytes_of(const Open& open) {
+    std::size_t bytes = 0;
+    for (const auto& place : open.part.places) {
+        bytes += place.entry.run_bytes;
+    }
+    return bytes;
+}
+
 /// Leaves to each as many of its places as fit, those first whose next batch is oldest.
 void fit(std::vector<Open>& open, std::size_t runs_bytes_max) {
+    std::size_t all_bytes = 0;
+    for (const auto& one : open) {
+        all_bytes += run_bytes_of(one);
+    }
+    if (all_bytes <= runs_bytes_max) {
+        return;
+    }
     std::ranges::sort(open, {}, [](const Open& one) {
         const auto& first = one.part.places.front();
         return std::pair(first.segment, first.entry.position);
@@ -67,7 +82,9 @@ void PartitionReader::read(const std::vector<ReadRequest>& requests,
                            std::size_t runs_bytes_max,
                            ReadAllDone done) {
     auto results = std::make_shared<std::vector<Result<ReadResult>>>();
+    results->reserve(requests.size());
     std::vector<Open> open;
+    open.reserve(requests.size());
     for (const auto& request : requests) {
         auto found = find(request);
         if (!found) {
@@ -89,6 +106,8 @@ void PartitionReader::read(const std::vector<ReadRequest>& requests,
     fit(open, runs_bytes_max);
     std::vector<std::size_t> targets;
     std::vector<BatchReader::Part> parts;
+    targets.reserve(open.size());
+    parts.reserve(open.size());
     for (auto& [request, part] : open) {
         targets.push_back(request);
         parts.push_back(std::move(part));

@@ -50,6 +50,8 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
     /// what one of them alone would.
     void read() {
         std::vector<storage::ReadRequest> requests;
+        requests.reserve(plan_.wanted.size());
+        found_.reserve(plan_.wanted.size());
         for (const auto& wanted : plan_.wanted) {
             if (needs_reading(wanted)) {
                 requests.push_back({.partition = wanted.partition,

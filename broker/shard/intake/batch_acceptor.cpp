@@ -173,7 +173,7 @@ ProducerTable& BatchAcceptor::producers_of(PartitionId id, Partition& partition)
         dirty_.push_back(id);
     }
     if (!partition.producers) {
-        partition.producers = std::make_unique<ProducerTable>(options_.producers_per_partition_max);
+        partition.producers.emplace(options_.producers_per_partition_max);
     }
     return *partition.producers;
 }
@@ -271,6 +271,7 @@ Result<void> BatchAcceptor::append(const Candidate& candidate, EventFilter::Judg
          .criticality = candidate.criticality,
          .latency_us = traffic_.count_in(candidate.catalog,
                                          candidate.id,
+                                         candidate.partition.traffic,
                                          {.records = header.record_count, .bytes = bytes.size()})},
         candidate.waiter);
     const auto proposal = queues_.batches.current_proposal();

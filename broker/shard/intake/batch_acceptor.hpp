@@ -1,7 +1,7 @@
 #pragma once
 
 #include <functional>
-#include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -62,7 +62,8 @@ class BatchAcceptor {
   private:
     struct Partition {
         std::optional<Offset> next;  ///< of the next batch, behind what is under way
-        std::unique_ptr<ProducerTable> producers;
+        std::optional<ProducerTable> producers;
+        TopicTraffic::Handle traffic;
         bool is_dirty = false;  ///< it is in `dirty_`
     };
     /// A batch on its way through the checks.

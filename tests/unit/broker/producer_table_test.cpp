@@ -80,5 +80,37 @@ TEST(ProducerTable, TheLongestSilentProducerIsForgottenAtTheLimit) {
     EXPECT_EQ(table.judge(first).verdict, ProducerTable::Verdict::fresh);
 }
 
+TEST(ProducerTable, WhoPublishesInTurnsAndOneAtATimeIsKnownAlike) {
+    ProducerTable table(2);
+    const auto batch_of = [](std::int64_t id, std::int32_t sequence) {
+        return ProducerBatch{
+            .producer_id = id, .epoch = 0, .base_sequence = sequence, .record_count = 1};
+    };
+    for (const std::int64_t id : {1, 2, 1, 1, 2, 2}) {
+        table.add(batch_of(id, id == 1 ? 5 : 9), {});
+        EXPECT_EQ(table.judge(batch_of(1, 5)).verdict, ProducerTable::Verdict::duplicate);
+    }
+    EXPECT_EQ(table.judge(batch_of(2, 10)).verdict, ProducerTable::Verdict::fresh);
+    // The longest silent one goes, although it was found without a look into the tables before.
+    table.add(batch_of(1, 6), {});
+    table.add(batch_of(3, 0), {});
+    EXPECT_EQ(table.judge(batch_of(2, 9)).verdict, ProducerTable::Verdict::fresh);
+    EXPECT_EQ(table.judge(batch_of(1, 6)).verdict, ProducerTable::Verdict::duplicate);
+    EXPECT_EQ(table.size(), 2U);
+}
+
+TEST(ProducerTable, LostProposalOfWhoPublishedLastIsForgotten) {
+    auto table = table_with(1);
+    table.add(batch_number(1), {.base_offset = Offset{10}, .proposal = 42});
+    table.drop_proposal(42);
+    EXPECT_EQ(table.judge(batch_number(1)).verdict, ProducerTable::Verdict::fresh);
+    EXPECT_EQ(table.judge(batch_number(0)).verdict, ProducerTable::Verdict::duplicate);
+    table.drop_proposal(0);
+    EXPECT_EQ(table.size(), 0U);
+    EXPECT_EQ(table.judge(batch_number(7)).verdict, ProducerTable::Verdict::fresh);
+    table.add(batch_number(7), {});
+    EXPECT_EQ(table.judge(batch_number(8)).verdict, ProducerTable::Verdict::fresh);
+}
+
 }  // namespace
 }  // namespace millrace::broker

@@ -56,5 +56,18 @@ TEST(TopicTraffic, TimesTopicsBeyondItsLimitTogether) {
     EXPECT_EQ(traffic.count_in(CatalogView{}, PartitionId{99'999}, {}), nullptr);
 }
 
+TEST(TopicTraffic, HandleCountsForTheTopicOfItsPartition) {
+    MetricsRegistry metrics;
+    TopicTraffic traffic(metrics);
+    const PartitionId partition{7};
+    TopicTraffic::Handle handle;
+    EXPECT_EQ(traffic.count_in(CatalogView{}, partition, handle, {}), nullptr);
+    auto* const latency =
+        traffic.count_in(view_of(partition, "t"), partition, handle, {.records = 2});
+    ASSERT_NE(latency, nullptr);
+    EXPECT_EQ(traffic.count_in(CatalogView{}, partition, handle, {.records = 3}), latency);
+    EXPECT_EQ(metrics.counter("millrace_topic_records_in_total", "", {{"topic", "t"}}).value(), 5U);
+}
+
 }  // namespace
 }  // namespace millrace::broker

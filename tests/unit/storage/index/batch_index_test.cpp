@@ -86,5 +86,14 @@ TEST_F(BatchIndexTest, APartitionThatIsDroppedWhileItsSegmentIsSealedLeavesNoChu
     EXPECT_EQ(index->find(other, Offset{0}, SIZE_MAX).value().size(), 600U);
 }
 
+TEST_F(BatchIndexTest, OthersGoOnInASegmentThatIsSealedWhileAPartitionIsDropped) {
+    add_many(50);
+    const auto job = index->begin_seal(segment, {});
+    ASSERT_TRUE(index->drop_partition(partition));
+    add(other, 1, time_us);
+    EXPECT_EQ(index->find(other, Offset{0}, SIZE_MAX).value().size(), 51U);
+    EXPECT_EQ(job.batches->at(other).size(), 50U) << "what the other thread reads stays";
+}
+
 }  // namespace
 }  // namespace millrace::storage::testing
