@@ -312,19 +312,6 @@ void ShardImpl::propose(std::vector<std::byte> command, CommandDone done) {
     commands_.add(command, std::move(done));
 }
 
-void ShardImpl::tell_advances() {
-    auto advanced = std::exchange(advanced_, {});
-    std::ranges::sort(advanced);
-    const auto rest = std::ranges::unique(advanced);
-    advanced.erase(rest.begin(), rest.end());
-    for (const auto partition : advanced) {
-        const auto next = store_->bounds(partition).next;
-        for (const auto& listener : advance_listeners_) {
-            listener(partition, next);
-        }
-    }
-}
-
 void ShardImpl::end_turn() {
     last_turn_ = runtime_.clock().steady_now();
     if (has_started_) {

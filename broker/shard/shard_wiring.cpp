@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -69,6 +70,19 @@ ShardCatalog::Wiring ShardImpl::catalog_wiring() {
                 groups_.catalog().propose(entry_type_catalog, 0, std::move(entry), std::move(done));
             },
         .on_view = [this](const CatalogPtr& view) { see_catalog(view); }};
+}
+
+void ShardImpl::tell_advances() {
+    auto advanced = std::exchange(advanced_, {});
+    std::ranges::sort(advanced);
+    const auto rest = std::ranges::unique(advanced);
+    advanced.erase(rest.begin(), rest.end());
+    for (const auto partition : advanced) {
+        const auto next = store_->bounds(partition).next;
+        for (const auto& listener : advance_listeners_) {
+            listener(partition, next);
+        }
+    }
 }
 
 }  // namespace millrace::broker
