@@ -123,6 +123,7 @@ class BatchIndex {
         SegmentSequence open;
         std::size_t open_count = 0;
         std::vector<BatchEntry>* open_entries = nullptr;
+        mutable ChunkCache::Rows held;  ///< of the index on disk
     };
     [[nodiscard]] std::vector<BatchEntry>& open_entries(SegmentSequence segment,
                                                         PartitionId partition,
@@ -135,7 +136,9 @@ class BatchIndex {
     struct Search;
     /// Both return whether more is wanted.
     [[nodiscard]] Result<bool> collect_held(ChunkCache::Held& row, Search& search) const;
-    [[nodiscard]] Result<bool> collect_sealed(PartitionId partition, Search& search) const;
+    [[nodiscard]] Result<bool> collect_sealed(PartitionId partition,
+                                              const Known& known,
+                                              Search& search) const;
     [[nodiscard]] bool is_at_tail(PartitionId partition, const Known& known, Offset from) const;
     void collect_unsealed(PartitionId partition, Search& search) const;
     [[nodiscard]] Result<std::optional<Chunk>> chunk_at_or_before(PartitionId partition,

@@ -46,7 +46,7 @@ Result<void> BatchIndex::drop_front(PartitionId partition,
     if (!changed) {
         return ok();
     }
-    cache_.drop(partition);
+    cache_.drop(found->second.held);
     set_partition_row(batch, partition);
     return store_.write(std::move(batch), Durability::later);
 }
@@ -85,10 +85,10 @@ void BatchIndex::take_back_run(SegmentSequence segment,
 }
 
 Result<void> BatchIndex::drop_partition(PartitionId partition) {
-    cache_.drop(partition);
     MILLRACE_TRY(drop_front(partition, [](const ChunkAge&) { return true; }));
     if (const auto found = partitions_.find(partition); found != partitions_.end()) {
         live_bytes_ -= std::min(found->second.live_bytes, live_bytes_);
+        cache_.drop(found->second.held);
         partitions_.erase(found);
     }
     for (auto& [segment, batches] : unsealed_) {

@@ -75,7 +75,9 @@ Result<bool> BatchIndex::collect_held(ChunkCache::Held& row, Search& search) con
     return wants_more;
 }
 
-Result<bool> BatchIndex::collect_sealed(PartitionId partition, Search& search) const {
+Result<bool> BatchIndex::collect_sealed(PartitionId partition,
+                                        const Known& known,
+                                        Search& search) const {
     const auto prefix = chunk_prefix(partition);
     Result<bool> wants_more = true;
     const auto visit = [&](std::string_view key, std::string_view value) {
@@ -87,11 +89,11 @@ Result<bool> BatchIndex::collect_sealed(PartitionId partition, Search& search) c
         }
         wants_more = search.collect(reader);
         if (wants_more && !wants_more.value()) {
-            cache_.add(partition, offset_of_key(key), value);
+            cache_.add(known.held, offset_of_key(key), value);
         }
         return wants_more && wants_more.value();
     };
-    auto* const held = cache_.find(partition, search.from);
+    auto* const held = cache_.find(known.held, search.from);
     if (held == nullptr) {
         cache_.count_seek();
         MILLRACE_TRY(store_.visit_around(prefix, chunk_key(partition, search.from), visit));
@@ -129,7 +131,7 @@ Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition,
         collect_unsealed(partition, search);
         return std::move(search.found);
     }
-    MILLRACE_TRY(const bool wants_more, collect_sealed(partition, search));
+    MILLRACE_TRY(const bool wants_more, collect_sealed(partition, known->second, search));
     if (wants_more) {
         collect_unsealed(partition, search);
     }

@@ -2,17 +2,20 @@
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 namespace millrace::storage {
 namespace {
 
-/// A row counts as used lately for so many looks, by the number of rows.
+/// A row counts as in use for so many looks, by the number of rows.
 constexpr std::uint64_t looks_per_row = 4;
+/// So many are looked at before a new one is turned away.
+constexpr std::size_t looked_at_max = 8;
 
-/// With its place in the list and among those of its partition, about.
+/// With its places, about.
 std::size_t bytes_of(std::string_view row) {
-    constexpr std::size_t places = 6 * sizeof(void*);
-    return sizeof(ChunkCache::Held) + row.size() + places;
+    return sizeof(ChunkCache::Held) + row.size() + sizeof(void*) +
+           2 * sizeof(ChunkCache::Rows::Place);
 }
 
 }  // namespace
@@ -29,91 +32,74 @@ ChunkCache::ChunkCache(ShardId shard, MetricsRegistry& metrics, std::size_t byte
                                 "Memory for rows of the index that reads go on in.",
                                 shard_label(shard))) {}
 
-ChunkCache::Held* ChunkCache::find(PartitionId partition, Offset offset) {
+ChunkCache::Held* ChunkCache::find(const Rows& rows, Offset offset) {
     ++looks_;
-    const auto found = by_partition_.find(partition);
-    if (found == by_partition_.end()) {
-        return nullptr;
-    }
-    const auto behind = std::ranges::upper_bound(
-        found->second, offset, {}, [](const auto& row) { return row->first; });
-    if (behind == found->second.begin()) {
-        return nullptr;
-    }
-    return &**std::prev(behind);
+    const auto behind = std::ranges::upper_bound(rows.places, offset, {}, &Rows::Place::first);
+    return behind == rows.places.begin() ? nullptr : std::prev(behind)->row;
 }
 
-void ChunkCache::note_use(Held& row) {
-    row.used_at = looks_;
-    rows_.splice(rows_.end(), rows_, row.place);
-}
-
-void ChunkCache::add(PartitionId partition, Offset first, std::string_view row) {
-    const auto known = by_partition_.find(partition);
-    if (known != by_partition_.end()) {
-        const auto same =
-            std::ranges::find(known->second, first, [](const auto& other) { return other->first; });
-        if (same != known->second.end()) {
-            erase(*same);
-        }
+void ChunkCache::add(Rows& rows, Offset first, std::string_view row) {
+    const auto same = std::ranges::find(rows.places, first, &Rows::Place::first);
+    if (same != rows.places.end()) {
+        erase(*same->row);
     }
     if (!make_room(bytes_of(row))) {
         return;
     }
-    const auto added = rows_.emplace(rows_.end(), partition, first, row);
-    added->used_at = looks_;
-    added->place = added;
-    auto& own = by_partition_[partition];
-    own.insert(
-        std::ranges::upper_bound(own, first, {}, [](const auto& other) { return other->first; }),
-        added);
+    auto& added = *all_.emplace_back(std::make_unique<Held>(rows, row, first));
+    added.used_at = looks_;
+    added.number = all_.size() - 1;
+    const auto behind = std::ranges::upper_bound(rows.places, first, {}, &Rows::Place::first);
+    rows.places.insert(behind, {.first = first, .row = &added});
     bytes_ += bytes_of(row);
     held_bytes_.set(static_cast<std::int64_t>(bytes_));
 }
 
+bool ChunkCache::is_in_use(const Held& row) const {
+    return looks_ - row.used_at < looks_per_row * all_.size();
+}
+
 bool ChunkCache::make_room(std::size_t bytes) {
-    while (bytes_ + bytes > bytes_max_) {
-        if (rows_.empty() || looks_ - rows_.front().used_at < looks_per_row * rows_.size()) {
+    for (std::size_t count = 0; count < looked_at_max && bytes_ + bytes > bytes_max_; ++count) {
+        if (all_.empty()) {
             return false;
         }
-        erase(rows_.begin());
-    }
-    return true;
-}
-
-void ChunkCache::erase(Rows::iterator row) {
-    const auto found = by_partition_.find(row->partition);
-    std::erase(found->second, row);
-    if (found->second.empty()) {
-        by_partition_.erase(found);
-    }
-    bytes_ -= bytes_of(row->row);
-    held_bytes_.set(static_cast<std::int64_t>(bytes_));
-    rows_.erase(row);
-}
-
-void ChunkCache::drop(PartitionId partition) {
-    while (true) {
-        const auto found = by_partition_.find(partition);
-        if (found == by_partition_.end()) {
-            return;
+        hand_ = hand_ < all_.size() ? hand_ : 0;
+        if (is_in_use(*all_[hand_])) {
+            ++hand_;
+        } else {
+            erase(*all_[hand_]);
         }
-        erase(found->second.back());
+    }
+    return bytes_ + bytes <= bytes_max_;
+}
+
+void ChunkCache::erase(Held& row) {
+    std::erase_if(row.rows.places, [&row](const Rows::Place& place) { return place.row == &row; });
+    bytes_ -= bytes_of(row.row);
+    held_bytes_.set(static_cast<std::int64_t>(bytes_));
+    const auto number = row.number;
+    std::swap(all_[number], all_.back());
+    all_[number]->number = number;
+    all_.pop_back();
+}
+
+void ChunkCache::drop(Rows& rows) {
+    while (!rows.places.empty()) {
+        erase(*rows.places.back().row);
     }
 }
 
 void ChunkCache::drop_segment(SegmentSequence segment) {
-    for (auto at = rows_.begin(); at != rows_.end();) {
-        const auto row = at++;
-        if (row->at.segment() == segment) {
+    for (auto number = all_.size(); number > 0; --number) {
+        if (auto& row = *all_[number - 1]; row.at.segment() == segment) {
             erase(row);
         }
     }
 }
 
 void ChunkCache::clear() {
-    rows_.clear();
-    by_partition_.clear();
+    all_.clear();
     bytes_ = 0;
     held_bytes_.set(0);
 }

@@ -2,10 +2,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "storage/base/ids.hpp"
@@ -27,23 +26,33 @@ class ChunkCache {
     static constexpr std::size_t bytes_max_default = 16_MiB;
     ChunkCache(ShardId shard, MetricsRegistry& metrics, std::size_t bytes_max = bytes_max_default);
 
+    struct Held;
+    /// What is held of a partition, by offset; lies with what else is known of it. **Requires**
+    /// that it stays where it is, and is dropped before it goes.
+    struct Rows {
+        struct Place {
+            Offset first;
+            Held* row = nullptr;
+        };
+        std::vector<Place> places;
+    };
     struct Held {
-        Held(PartitionId of, Offset from, std::string_view text)
-            : partition(of), first(from), row(text), at(row), at_offset(from) {}
+        Held(Rows& of, std::string_view text, Offset from)
+            : rows(of), row(text), at(row), first(from), at_offset(from) {}
         Held(const Held&) = delete;
         Held& operator=(const Held&) = delete;
         Held(Held&&) = delete;
         Held& operator=(Held&&) = delete;
         ~Held() = default;
 
-        PartitionId partition;
-        Offset first;
+        Rows& rows;
         std::string row;
         /// Before the first batch that ends behind `at_offset`.
         ChunkReader at;
+        Offset first;
         Offset at_offset;
         std::uint64_t used_at = 0;  ///< by the count of looks
-        std::list<Held>::iterator place;
+        std::size_t number = 0;     ///< among all
 
         /// Where to look for an offset: at the row's first batch, or nearer.
         [[nodiscard]] ChunkReader reader_for(Offset offset) const {
@@ -51,34 +60,36 @@ class ChunkCache {
         }
     };
     /// The last row of the partition that begins not behind `offset`: it has the batch with that
-    /// offset, or the index does behind it. Null where there is none. Valid until the next call.
-    [[nodiscard]] Held* find(PartitionId partition, Offset offset);
+    /// offset, or the index does behind it. Null where there is none. Valid until the next `add`
+    /// or drop.
+    [[nodiscard]] Held* find(const Rows& rows, Offset offset);
     /// A read found batches in it.
-    void note_use(Held& row);
+    void note_use(Held& row) const { row.used_at = looks_; }
     /// Keeps a row that begins at `first`, in the place of an older one.
-    void add(PartitionId partition, Offset first, std::string_view row);
+    void add(Rows& rows, Offset first, std::string_view row);
     /// Its rows are no longer what the index on disk has.
-    void drop(PartitionId partition);
+    void drop(Rows& rows);
     void drop_segment(SegmentSequence segment);
+    /// Forgets all, also of partitions that are gone.
     void clear();
 
     /// A read that had to ask the index on disk, and one that did not.
     void count_seek() { seeks_.add(); }
     void count_spared() { spared_.add(); }
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
-    [[nodiscard]] std::size_t size() const { return rows_.size(); }
+    [[nodiscard]] std::size_t size() const { return all_.size(); }
 
   private:
-    using Rows = std::list<Held>;
-    void erase(Rows::iterator row);
-    /// False where all rows that are there were used lately.
+    void erase(Held& row);
+    /// False where the rows that it looks at were all used lately.
     [[nodiscard]] bool make_room(std::size_t bytes);
+    [[nodiscard]] bool is_in_use(const Held& row) const;
 
     std::size_t bytes_max_;
     std::size_t bytes_ = 0;
     std::uint64_t looks_ = 0;
-    Rows rows_;  ///< longest unused first
-    std::unordered_map<PartitionId, std::vector<Rows::iterator>> by_partition_;  ///< by `first`
+    std::vector<std::unique_ptr<Held>> all_;
+    std::size_t hand_ = 0;  ///< the next that may have to go
     Counter& seeks_;
     Counter& spared_;
     Gauge& held_bytes_;

@@ -1,6 +1,7 @@
 #include "storage/index/chunk_cache.hpp"
 
 #include <algorithm>
+#include <map>
 
 #include <gtest/gtest.h>
 
@@ -25,13 +26,13 @@ class ChunkCacheTest : public ::testing::Test {
   protected:
     static constexpr std::size_t limit = 64_KiB;
     void add(std::uint32_t partition, Offset first = {}, std::uint64_t segment = 1) {
-        cache.add(PartitionId{partition}, first, row_of(SegmentSequence{segment}, first));
+        cache.add(rows[partition], first, row_of(SegmentSequence{segment}, first));
     }
     /// A read of each partition in turn; returns how many found their row.
     std::size_t read_all(std::uint32_t partitions) {
         std::size_t hits = 0;
         for (std::uint32_t i = 0; i < partitions; ++i) {
-            auto* const row = cache.find(PartitionId{i}, Offset{5});
+            auto* const row = cache.find(rows[i], Offset{5});
             if (row != nullptr) {
                 cache.note_use(*row);
                 ++hits;
@@ -42,21 +43,22 @@ class ChunkCacheTest : public ::testing::Test {
         return hits;
     }
     bool has(std::uint32_t partition, Offset offset = {}) {
-        return cache.find(PartitionId{partition}, offset) != nullptr;
+        return cache.find(rows[partition], offset) != nullptr;
     }
 
     MetricsRegistry metrics;
+    std::map<std::uint32_t, ChunkCache::Rows> rows;  ///< by partition
     ChunkCache cache{ShardId{0}, metrics, limit};
 };
 
 TEST_F(ChunkCacheTest, FindsTheLastRowThatBeginsNotBehindTheOffset) {
     add(1, Offset{200});
     add(1, Offset{100});
-    EXPECT_EQ(cache.find(PartitionId{1}, Offset{99}), nullptr);
-    EXPECT_EQ(cache.find(PartitionId{1}, Offset{100})->first, Offset{100});
-    EXPECT_EQ(cache.find(PartitionId{1}, Offset{199})->first, Offset{100});
-    EXPECT_EQ(cache.find(PartitionId{1}, Offset{5'000})->first, Offset{200});
-    EXPECT_EQ(cache.find(PartitionId{2}, Offset{100}), nullptr);
+    EXPECT_EQ(cache.find(rows[1], Offset{99}), nullptr);
+    EXPECT_EQ(cache.find(rows[1], Offset{100})->first, Offset{100});
+    EXPECT_EQ(cache.find(rows[1], Offset{199})->first, Offset{100});
+    EXPECT_EQ(cache.find(rows[1], Offset{5'000})->first, Offset{200});
+    EXPECT_EQ(cache.find(rows[2], Offset{100}), nullptr);
 }
 
 TEST_F(ChunkCacheTest, RowTakesThePlaceOfAnOlderOne) {
@@ -65,7 +67,7 @@ TEST_F(ChunkCacheTest, RowTakesThePlaceOfAnOlderOne) {
     add(1, Offset{100}, 2);
     EXPECT_EQ(cache.size(), 1U);
     EXPECT_EQ(cache.bytes(), bytes);
-    EXPECT_EQ(cache.find(PartitionId{1}, Offset{100})->at.segment(), SegmentSequence{2});
+    EXPECT_EQ(cache.find(rows[1], Offset{100})->at.segment(), SegmentSequence{2});
 }
 
 TEST_F(ChunkCacheTest, KeepsToItsLimitAndSaysHowMuchItHolds) {
@@ -85,20 +87,20 @@ TEST_F(ChunkCacheTest, KeepsToItsLimitAndSaysHowMuchItHolds) {
 
 TEST_F(ChunkCacheTest, AtTheLimitSomeRowsStayWhileMorePartitionsAreReadInTurns) {
     (void)read_all(200);
-    const auto rows = cache.size();
-    ASSERT_LT(rows, 100U);
+    const auto held = cache.size();
+    ASSERT_LT(held, 100U);
     for (int round = 0; round < 10; ++round) {
-        EXPECT_EQ(read_all(200), rows) << round;
+        EXPECT_EQ(read_all(200), held) << round;
     }
 }
 
 TEST_F(ChunkCacheTest, RowsThatAreNotUsedAnyMoreMakeRoom) {
     (void)read_all(200);
-    const auto rows = static_cast<std::uint32_t>(cache.size());
+    const auto held = static_cast<std::uint32_t>(cache.size());
     EXPECT_TRUE(has(0, Offset{5}));
-    for (std::uint32_t i = 0; i < 20 * rows; ++i) {
+    for (std::uint32_t i = 0; i < 20 * held; ++i) {
         const auto partition = 1'000 + i % 10;
-        if (auto* const row = cache.find(PartitionId{partition}, Offset{5})) {
+        if (auto* const row = cache.find(rows[partition], Offset{5})) {
             cache.note_use(*row);
         } else {
             add(partition);
@@ -111,7 +113,7 @@ TEST_F(ChunkCacheTest, RowsThatAreNotUsedAnyMoreMakeRoom) {
 
 TEST_F(ChunkCacheTest, RowThatIsLargerThanTheLimitIsNotKept) {
     ChunkCache tiny(ShardId{1}, metrics, 100);
-    tiny.add(PartitionId{1}, Offset{0}, row_of(SegmentSequence{1}, Offset{0}));
+    tiny.add(rows[1], Offset{0}, row_of(SegmentSequence{1}, Offset{0}));
     EXPECT_EQ(tiny.size(), 0U);
     EXPECT_EQ(tiny.bytes(), 0U);
 }
@@ -124,17 +126,17 @@ TEST_F(ChunkCacheTest, DropsAPartitionOrASegmentAndNothingElse) {
     cache.drop_segment(SegmentSequence{2});
     EXPECT_TRUE(has(1) && has(3));
     EXPECT_FALSE(has(2));
-    EXPECT_EQ(cache.find(PartitionId{1}, Offset{150})->first, Offset{0});
-    cache.drop(PartitionId{1});
+    EXPECT_EQ(cache.find(rows[1], Offset{150})->first, Offset{0});
+    cache.drop(rows[1]);
     EXPECT_FALSE(has(1));
     EXPECT_TRUE(has(3));
-    cache.drop(PartitionId{3});
+    cache.drop(rows[3]);
     EXPECT_EQ(cache.bytes(), 0U);
 }
 
 TEST_F(ChunkCacheTest, RowRemembersHowFarItWasRead) {
     add(1, Offset{100});
-    auto& row = *cache.find(PartitionId{1}, Offset{150});
+    auto& row = *cache.find(rows[1], Offset{150});
     for (int i = 0; i < 50; ++i) {
         ASSERT_TRUE(row.at.next());
     }
