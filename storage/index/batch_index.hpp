@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "storage/index/chunk_cache.hpp"
 #include "storage/index/index_rows.hpp"
 #include "storage/index/key_value.hpp"
@@ -22,6 +24,9 @@ struct BatchPlace {
     SegmentSequence segment;
     BatchEntry entry;
 };
+
+/// A fetch of many partitions takes a batch or two of each.
+using BatchPlaces = boost::container::small_vector<BatchPlace, 2>;
 
 using SegmentBatches = std::unordered_map<PartitionId, std::vector<BatchEntry>>;
 
@@ -67,9 +72,9 @@ class BatchIndex {
     [[nodiscard]] std::vector<PartitionId> partitions() const;
     /// Batches from the one that contains `from` (or the next one behind it) until `bytes_max` is
     /// reached, at least one.
-    [[nodiscard]] Result<std::vector<BatchPlace>> find(PartitionId partition,
-                                                       Offset from,
-                                                       std::size_t bytes_max) const;
+    [[nodiscard]] Result<BatchPlaces> find(PartitionId partition,
+                                           Offset from,
+                                           std::size_t bytes_max) const;
     [[nodiscard]] Result<Offset> offset_at(PartitionId partition, UnixMicros time_us) const;
     /// No batch was appended later, by the clock of its time.
     [[nodiscard]] UnixMicros last_time_us() const { return last_time_us_; }

@@ -19,7 +19,7 @@ Offset first_from(const std::vector<BatchEntry>& entries, UnixMicros time_us) {
 struct BatchIndex::Search {
     Offset from;
     std::size_t bytes_max = 0;
-    std::vector<BatchPlace> found = {};
+    BatchPlaces found = {};
     std::size_t bytes = 0;
 
     /// Adds one that ends behind `from`; returns whether more is wanted.
@@ -119,9 +119,9 @@ void BatchIndex::collect_unsealed(PartitionId partition, Search& search) const {
     }
 }
 
-Result<std::vector<BatchPlace>> BatchIndex::find(PartitionId partition,
-                                                 Offset from,
-                                                 std::size_t bytes_max) const {
+Result<BatchPlaces> BatchIndex::find(PartitionId partition,
+                                     Offset from,
+                                     std::size_t bytes_max) const {
     Search search{.from = from, .bytes_max = bytes_max};
     const auto known = partitions_.find(partition);
     if (known == partitions_.end()) {

@@ -26,7 +26,7 @@ class BatchReader {
     struct Part {
         PartitionId partition;
         Offset from;
-        std::vector<BatchPlace> places;
+        BatchPlaces places;
     };
 
     BatchReader(SegmentFiles& files, const CommitWriter& writer) : files_(files), writer_(writer) {}

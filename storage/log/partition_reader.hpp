@@ -24,7 +24,7 @@ class PartitionReader {
               ReadAllDone done);
 
   private:
-    using Found = std::variant<ReadResult, std::vector<BatchPlace>>;
+    using Found = std::variant<ReadResult, BatchPlaces>;
     [[nodiscard]] Result<Found> find(const ReadRequest& request) const;
 
     BatchReader batches_;
