@@ -94,19 +94,20 @@ Result<bool> BatchIndex::collect_sealed(PartitionId partition,
         return wants_more && wants_more.value();
     };
     auto* const held = cache_.find(known.held, search.from);
-    if (held == nullptr) {
-        cache_.count_seek();
-        MILLRACE_TRY(store_.visit_around(prefix, chunk_key(partition, search.from), visit));
-        return wants_more;
+    if (held != nullptr) {
+        MILLRACE_TRY(wants_more, collect_held(*held, search));
     }
-    MILLRACE_TRY(wants_more, collect_held(*held, search));
     if (!wants_more.value()) {
         cache_.count_spared();
         return false;
     }
     cache_.count_seek();
-    // Straight to what lies behind: from a row before it, RocksDB would have to turn round.
-    MILLRACE_TRY(store_.visit(prefix, chunk_key(partition, held->first + 1), visit));
+    if (search.found.empty()) {
+        MILLRACE_TRY(store_.visit_around(prefix, chunk_key(partition, search.from), visit));
+    } else {
+        // Straight to what lies behind: from a row before it, RocksDB would have to turn round.
+        MILLRACE_TRY(store_.visit(prefix, chunk_key(partition, held->first + 1), visit));
+    }
     return wants_more;
 }
 

@@ -84,6 +84,15 @@ TEST_F(HeldRowsTest, ReadThatIsAskedAgainOrGoesBackFindsTheSame) {
     }
 }
 
+TEST_F(HeldRowsTest, ReadThatGoesFarAheadDoesNotPassThroughWhatLiesBetween) {
+    fill();
+    expect_found(Offset{0});
+    KeyValueBatch batch;
+    batch.put(chunk_key(partition, given[256].base_offset), "does not parse");
+    ASSERT_TRUE(store->write(std::move(batch), Durability::later));
+    expect_found(given[1'500].base_offset);
+}
+
 TEST_F(HeldRowsTest, RetentionTakesTheRowsOfWhatItDrops) {
     fill();
     expect_found(Offset{0});
