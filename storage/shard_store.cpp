@@ -268,6 +268,7 @@ void Store::tick() {
     recycler_.step(*index_, *rows_);
     rewriter_.step(*index_, *rows_);
     scrubber_.tick();
+    finder_.tick();
     if (is_checkpoint_due()) {
         start_checkpoint();
     }
@@ -289,6 +290,54 @@ void Store::check_segment(SegmentSequence segment, std::uint64_t hash_seed) {
     const auto* const found = files_.find(segment);
     if (found != nullptr && found->header.hash_seed == hash_seed) {
         scrubber_.check(*found, segment_reader_.durable_bytes(segment));
+    }
+}
+
+void Store::take_damage(SegmentSequence segment, const Error& damage) {
+    (void)repairs_.add(segment);
+    events_.on_damage(damage);
+}
+
+void Store::note_damaged(const std::vector<SegmentSequence>& segments) {
+    for (const auto segment : segments) {
+        if (files_.find(segment) != nullptr && repairs_.add(segment)) {
+            events_.on_damage(fail(Errc::corrupt,
+                                   "segment " + std::to_string(segment.value) +
+                                       " does not verify, as was found before"));
+        }
+    }
+}
+
+Result<std::shared_ptr<const RepairTask>> Store::begin_repair() {
+    for (const auto sequence : repairs_.segments()) {
+        const auto* const segment = files_.find(sequence);
+        if (segment == nullptr) {
+            repairs_.drop(sequence);  // recycled meanwhile
+            continue;
+        }
+        const auto* const row = index_->find_sealed(sequence);
+        if (row == nullptr || !repairs_.is_open(sequence)) {
+            return fail(Errc::corrupt,
+                        "segment " + std::to_string(sequence.value) +
+                            (row == nullptr ? " is damaged and not sealed yet"
+                                            : " is damaged and can't be repaired"));
+        }
+        return std::make_shared<const RepairTask>(RepairTask{
+            .segment = *segment, .used_bytes = row->used_bytes, .directory = files_.directory()});
+    }
+    events_.on_repaired();
+    return std::shared_ptr<const RepairTask>();
+}
+
+void Store::end_repair(const RepairTask& task, const Result<RepairOutcome>& outcome) {
+    const auto sequence = task.segment.header.sequence;
+    repairs_.end(sequence, outcome);
+    if (outcome && outcome.value().file) {
+        files_.exchange_file(sequence, outcome.value().file);
+        damaged_since_.clear();
+    }
+    if (repairs_.is_empty()) {
+        events_.on_repaired();
     }
 }
 

@@ -94,6 +94,8 @@ class StoreEvents {
     virtual void on_checkpoint(StateWriter& state) = 0;
     /// Something that was durable does not verify any more. Reads of it answer "corrupt".
     virtual void on_damage(const Error& /*damage*/) {}
+    /// Nothing of what was told of is damaged any more.
+    virtual void on_repaired() {}
 };
 
 struct StoreOptions {
@@ -183,6 +185,19 @@ struct SegmentRead {
 };
 inline constexpr std::size_t segment_read_bytes_max = 4_MiB;
 using SegmentReadDone = std::function<void(Result<std::vector<std::byte>>)>;
+
+/// An entry of a consensus group.
+struct EntryRequest {
+    GroupId group;
+    RaftIndex index;
+    RaftTerm term;  ///< 0: of whichever term it is
+    auto operator<=>(const EntryRequest&) const = default;
+};
+/// The entry as storage/repair/entry_image has it.
+using FindEntryDone = std::function<void(Result<std::vector<std::byte>>)>;
+
+struct RepairTask;
+struct RepairOutcome;
 
 struct RetentionRule {
     std::optional<std::chrono::milliseconds> age_max;
@@ -337,6 +352,20 @@ class ShardStore {
     /// Reads a segment through soon, in the background, because what somebody read of it does not
     /// verify; `on_damage` tells if that is so. Nothing happens where the hash seed is another.
     virtual void check_segment(SegmentSequence segment, std::uint64_t hash_seed) = 0;
+    /// The frame of an entry, for a replica that can't read its own. Reads the log in the
+    /// background, at the pace of the scrub. **Requires** that the entry is committed: of one that
+    /// is not another may be found. Errors: not_found; limit_reached while many are looked for; io.
+    virtual void find_entry(const EntryRequest& request, FindEntryDone done) = 0;
+    /// Where damage was found that is not repaired.
+    [[nodiscard]] virtual std::vector<SegmentSequence> damaged_segments() const = 0;
+    /// What an earlier life has found, told of as if it were found now.
+    virtual void note_damaged(const std::vector<SegmentSequence>& segments) = 0;
+    /// The next damaged segment, for `repair_segment` (storage/repair); null where there is none.
+    /// Errors: corrupt, where one can't be repaired: it is not sealed, or that was tried.
+    [[nodiscard]] virtual Result<std::shared_ptr<const RepairTask>> begin_repair() = 0;
+    /// What has become of it: the segment is read in its new file from now on, or counts as one
+    /// that can't be repaired when there is no use in another try.
+    virtual void end_repair(const RepairTask& task, const Result<RepairOutcome>& outcome) = 0;
 
     [[nodiscard]] virtual StoreStats stats() const = 0;
 };

@@ -25,6 +25,8 @@
 #include "storage/log/state_dump.hpp"
 #include "storage/log/state_mover.hpp"
 #include "storage/recycler.hpp"
+#include "storage/repair/entry_finder.hpp"
+#include "storage/repair/repair_list.hpp"
 #include "storage/rewrite/rewriter.hpp"
 #include "storage/shard_store.hpp"
 #include "storage/space_watch.hpp"
@@ -58,8 +60,15 @@ class Store final : public ShardStore {
               options_,
               clock,
               files_,
-              [this](const Error& damage) { events_.on_damage(damage); },
+              [this](SegmentSequence segment, const Error& damage) {
+                  take_damage(segment, damage);
+              },
               metrics),
+          finder_(
+              options_,
+              files_,
+              [this](SegmentSequence segment) { return segment_reader_.durable_bytes(segment); }),
+          repairs_(options_.shard, metrics),
           mover_(
               options_,
               clock,
@@ -170,6 +179,13 @@ class Store final : public ShardStore {
         segment_reader_.read(request, std::move(done));
     }
     void check_segment(SegmentSequence segment, std::uint64_t hash_seed) override;
+    void find_entry(const EntryRequest& request, FindEntryDone done) override {
+        finder_.find(request, std::move(done));
+    }
+    std::vector<SegmentSequence> damaged_segments() const override { return repairs_.segments(); }
+    void note_damaged(const std::vector<SegmentSequence>& segments) override;
+    Result<std::shared_ptr<const RepairTask>> begin_repair() override;
+    void end_repair(const RepairTask& task, const Result<RepairOutcome>& outcome) override;
     StoreStats stats() const override;
 
   private:
@@ -178,6 +194,7 @@ class Store final : public ShardStore {
     /// False where nothing was ever written to it.
     Result<bool> recover_segment(const Segment& segment, const Segment* following);
     [[nodiscard]] std::uint64_t used_bytes_of(SegmentSequence segment) const;
+    void take_damage(SegmentSequence segment, const Error& damage);
     void look_at_damage(PartitionId partition, Result<ReadResult>& result);
     void recover_frame(const FrameView& frame, FramePlace place);
     void take_back(const FrameView& truncation);
@@ -205,6 +222,8 @@ class Store final : public ShardStore {
     ChunkCache chunk_cache_;
     FrameReader frames_;
     Scrubber scrubber_;
+    EntryFinder finder_;
+    RepairList repairs_;
     StateMover mover_;
     Recycler recycler_;
     Rewriter rewriter_;

@@ -127,26 +127,31 @@ std::optional<std::size_t> claimed_frame_bytes(std::span<const std::byte> bytes)
     return total <= bytes.size() ? std::optional(total) : std::nullopt;
 }
 
+FrameView claimed_frame(std::span<const std::byte> bytes) {
+    MILLRACE_ASSERT(bytes.size() >= frame_header_bytes);
+    return {.kind = static_cast<FrameKind>(bytes[12]),
+            .flags = std::to_integer<std::uint8_t>(bytes[13]),
+            .entry_type = load_le<std::uint16_t>(bytes.subspan(14)),
+            .group = GroupId{load_le<std::uint32_t>(bytes.subspan(16))},
+            .batch_count = load_le<std::uint32_t>(bytes.subspan(20)),
+            .index = RaftIndex{load_le<std::uint64_t>(bytes.subspan(24))},
+            .term = RaftTerm{load_le<std::uint64_t>(bytes.subspan(32))},
+            .payload = {}};
+}
+
 std::optional<FrameView> load_frame(std::span<const std::byte> bytes, std::uint64_t seed) {
     if (!claimed_frame_bytes(bytes)) {
         return std::nullopt;
     }
     const std::size_t payload_bytes = load_le<std::uint32_t>(bytes.subspan(8));
-    const auto kind = std::to_integer<std::uint8_t>(bytes[12]);
+    auto frame = claimed_frame(bytes);
     if (load_le<std::uint64_t>(bytes) !=
             hash(bytes.subspan(8, frame_header_bytes - 8 + payload_bytes), seed) ||
-        kind < static_cast<std::uint8_t>(FrameKind::entry) ||
-        kind > static_cast<std::uint8_t>(FrameKind::checkpoint)) {
+        frame.kind < FrameKind::entry || frame.kind > FrameKind::checkpoint) {
         return std::nullopt;
     }
-    return FrameView{.kind = static_cast<FrameKind>(kind),
-                     .flags = std::to_integer<std::uint8_t>(bytes[13]),
-                     .entry_type = load_le<std::uint16_t>(bytes.subspan(14)),
-                     .group = GroupId{load_le<std::uint32_t>(bytes.subspan(16))},
-                     .batch_count = load_le<std::uint32_t>(bytes.subspan(20)),
-                     .index = RaftIndex{load_le<std::uint64_t>(bytes.subspan(24))},
-                     .term = RaftTerm{load_le<std::uint64_t>(bytes.subspan(32))},
-                     .payload = bytes.subspan(frame_header_bytes, payload_bytes)};
+    frame.payload = bytes.subspan(frame_header_bytes, payload_bytes);
+    return frame;
 }
 
 }  // namespace millrace::storage

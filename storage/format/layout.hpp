@@ -97,6 +97,8 @@ void store_frame(std::span<std::byte> out, const FrameView& frame, std::uint64_t
 /// What a frame that is not valid says its whole length is, where that is possible within `bytes`;
 /// to go on behind it.
 [[nodiscard]] std::optional<std::size_t> claimed_frame_bytes(std::span<const std::byte> bytes);
+/// What the header of a frame says, valid or not; without a payload. **Requires** a whole header.
+[[nodiscard]] FrameView claimed_frame(std::span<const std::byte> bytes);
 
 [[nodiscard]] constexpr std::uint64_t seed_of(std::uint64_t hash_seed, CommitSequence commit) {
     return hash_seed + commit.value;

@@ -131,7 +131,7 @@ void Scrubber::end(const Task& task, const Outcome& outcome) {
         damage_total_.add();
         ++damage_found_;
         if (task.is_doubted) {
-            on_damage_(*outcome.error);  // for the second time
+            on_damage_(task.sequence, *outcome.error);  // for the second time
         } else if (const auto* const segment = files_.find(task.sequence)) {
             check(*segment, task.used_bytes);
         }
@@ -140,7 +140,8 @@ void Scrubber::end(const Task& task, const Outcome& outcome) {
     damage_total_.add(outcome.damaged);
     damage_found_ += outcome.damaged;
     if (outcome.damaged > 0) {
-        on_damage_(fail(Errc::corrupt,
+        on_damage_(task.sequence,
+                   fail(Errc::corrupt,
                         "segment " + std::to_string(task.sequence.value) + " does not verify"));
     }
 }

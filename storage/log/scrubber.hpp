@@ -20,7 +20,7 @@ namespace millrace::storage {
 /// Threads:  the shard's.
 class Scrubber {
   public:
-    using OnDamage = std::function<void(const Error&)>;
+    using OnDamage = std::function<void(SegmentSequence segment, const Error& damage)>;
 
     Scrubber(const StoreOptions& options,
              const Clock& clock,

@@ -16,6 +16,14 @@ constexpr std::size_t name_digits = 16;
 constexpr char generation_mark = '-';
 constexpr std::string_view new_suffix = ".new";
 
+bool is_half_repaired(std::string_view name) {
+    if (!name.ends_with(repair_suffix)) {
+        return false;
+    }
+    name.remove_suffix(repair_suffix.size());
+    return parse_segment_name(name).has_value();
+}
+
 bool is_half_rewritten(std::string_view name) {
     if (!name.ends_with(new_suffix)) {
         return false;
@@ -79,7 +87,7 @@ Result<void> SegmentFiles::open_all(const KnownGeneration& known,
     for (const auto& name : names) {
         if (const auto parsed = parse_segment_name(name)) {
             found[parsed->sequence].push_back(parsed->generation);
-        } else if (is_half_rewritten(name)) {
+        } else if (is_half_rewritten(name) || is_half_repaired(name)) {
             MILLRACE_TRY(disk_.remove(log_directory_ + "/" + name));
         }
     }
@@ -224,6 +232,12 @@ bool SegmentFiles::release(SegmentSequence sequence) {
 void SegmentFiles::replace(Segment rewritten) {
     auto& segment = segments_.at(rewritten.header.sequence);
     replaced_.push_back({.segment = std::exchange(segment, std::move(rewritten))});
+}
+
+void SegmentFiles::exchange_file(SegmentSequence sequence, std::shared_ptr<File> file) {
+    if (const auto found = segments_.find(sequence); found != segments_.end()) {
+        found->second.file = std::move(file);
+    }
 }
 
 void SegmentFiles::release_replaced() {

@@ -21,6 +21,9 @@
 
 namespace millrace::storage {
 
+/// What a file bears behind its name until it takes the place of one that is damaged.
+inline constexpr std::string_view repair_suffix = ".repair";
+
 /// What a file's name says: `<sequence>.seg`, or `<sequence>-<generation>.seg` of one that was
 /// rewritten.
 struct SegmentName {
@@ -70,6 +73,8 @@ class SegmentFiles {
     /// From now on the segment is read in its new generation. **Requires** that the index knows its
     /// new places.
     void replace(Segment rewritten);
+    /// The segment has another file under its name, with the same in the same places.
+    void exchange_file(SegmentSequence sequence, std::shared_ptr<File> file);
     /// A segment without live bytes: kept for recycling, or deleted, also when it is of another
     /// size than segments are now. False while someone still reads it.
     [[nodiscard]] bool release(SegmentSequence sequence);
