@@ -4,7 +4,6 @@
 #include <atomic>
 #include <csignal>
 #include <optional>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -14,7 +13,6 @@
 #include <boost/asio/signal_set.hpp>
 
 #include "broker/cluster/cluster_desk.hpp"
-#include "broker/cluster/cluster_seat.hpp"
 #include "broker/cluster/member_keeper.hpp"
 #include "broker/data_directory.hpp"
 #include "broker/delivery/jobs/job_runner.hpp"
@@ -34,9 +32,6 @@ namespace millrace::broker {
 namespace {
 
 constexpr const char* program_version = "0.1.0";
-
-/// What it counts happens when a node loses the lead, and so begins anew: the next one counts on.
-constexpr std::string_view kept_counter = "millrace_shard_leader_acks_unconfirmed_total";
 
 }  // namespace
 
@@ -72,6 +67,7 @@ struct Node::Impl {
 
     Result<void> prepare();
     Result<void> copy_shards();
+    void forget_damage(const std::vector<ShardId>& copied);
     Result<void> start_shards();
     void note_ready();
     void make_desk();
@@ -119,12 +115,16 @@ Result<void> Node::Impl::prepare() {
     return copy_shards();
 }
 
+void Node::Impl::forget_damage(const std::vector<ShardId>& copied) {
+    std::erase_if(left.damaged, [&copied](const cluster::DamagedShard& damaged) {
+        return std::ranges::find(copied, damaged.shard) != copied.end();
+    });
+}
+
 /// Signals are heard meanwhile.
 Result<void> Node::Impl::copy_shards() {
     Result<void> outcome = ok();
-    std::erase_if(left.damaged, [this](ShardId shard) {
-        return std::ranges::find(left.pulled, shard) != left.pulled.end();
-    });
+    forget_damage(left.pulled);
     copies->prepare(std::exchange(left.pulled, {}), [this, &outcome](Result<void> done) {
         outcome = std::move(done);
         control.stop();
@@ -161,7 +161,7 @@ Result<void> Node::Impl::start_shards() {
     if (!started && copies && started.error().code == Errc::corrupt) {
         log_error("node", started.error().text + "; the shard is copied from its leader");
         MILLRACE_TRY(copies->ask_for(shards->failed_shard()));
-        std::erase(left.damaged, shards->failed_shard());
+        forget_damage({shards->failed_shard()});
         ending = Ending::restart;
         return ok();
     }
@@ -349,9 +349,7 @@ Node::~Node() {
 
 Node::Left Node::left() const {
     auto left = impl_->left;
-    left.counters = impl_->metrics.samples();
-    std::erase_if(left.counters,
-                  [](const MetricSample& sample) { return sample.name != kept_counter; });
+    left.counters = kept_counters(impl_->metrics);
     return left;
 }
 

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "broker/cluster/cluster_seat.hpp"
 #include "broker/config/config.hpp"
 #include "storage/base/ids.hpp"
 #include "storage/base/metrics.hpp"
@@ -25,8 +26,8 @@ class Node {
     };
     /// Of its shards, for the node that begins in its place.
     struct Left {
-        std::vector<ShardId> pulled;         ///< have whole copies, to be put in their places
-        std::vector<ShardId> damaged;        ///< have logs that do not verify
+        std::vector<ShardId> pulled;  ///< have whole copies, to be put in their places
+        std::vector<cluster::DamagedShard> damaged;
         std::vector<MetricSample> counters;  ///< that are to count on
     };
     explicit Node(Config config, Left left = {});

@@ -1,8 +1,11 @@
 #include "broker/node_control.hpp"
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <exception>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -19,7 +22,21 @@ void end_at_once(const boost::system::error_code& error, int /*signal*/) {
     }
 }
 
+constexpr std::array<std::string_view, 4> counters_kept{
+    "millrace_shard_leader_acks_unconfirmed_total",
+    "millrace_storage_repair_failures_total",
+    "millrace_storage_repaired_frames_total",
+    "millrace_storage_repaired_segments_total"};
+
 }  // namespace
+
+std::vector<MetricSample> kept_counters(const MetricsRegistry& metrics) {
+    auto kept = metrics.samples();
+    std::erase_if(kept, [](const MetricSample& sample) {
+        return std::ranges::find(counters_kept, sample.name) == counters_kept.end();
+    });
+    return kept;
+}
 
 void run_control(boost::asio::io_context& control, MetricsRegistry& metrics) {
     auto& exceptions =

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include <boost/asio/signal_set.hpp>
 
@@ -19,6 +20,9 @@ void run_control(boost::asio::io_context& control, MetricsRegistry& metrics);
 /// Calls `stop` on the control thread when the first of `signals` has come; a second one ends the
 /// process at once.
 void hear_stop(boost::asio::signal_set& signals, std::function<void()> stop);
+
+/// Of what happens when a node begins anew, or just before: the next one counts on.
+[[nodiscard]] std::vector<MetricSample> kept_counters(const MetricsRegistry& metrics);
 
 /// Notices SIGTERM and SIGINT for as long as it lives, also while no node does: without it one that
 /// comes between two nodes would end the process at once.

@@ -58,14 +58,18 @@ void NodeCopies::pull(Shard& shard,
                       const cluster::ReplicaMark& mark,
                       std::function<void()> done,
                       std::function<void()> failed) {
-    boost::asio::post(
-        control_, [this, &shard, mark, done = std::move(done), failed = std::move(failed)] {
-            if (is_stopping_) {
-                return;
-            }
-            thread_ = std::jthread(
-                [this, &shard, mark, done, failed] { pull_now(shard, mark, done, failed); });
-        });
+    start_thread([this, &shard, mark, done = std::move(done), failed = std::move(failed)] {
+        pull_now(shard, mark, done, failed);
+    });
+}
+
+/// The one before has nothing left to do but to end.
+void NodeCopies::start_thread(std::function<void()> work) {
+    boost::asio::post(control_, [this, work = std::move(work)] {
+        if (!is_stopping_) {
+            thread_ = std::jthread(work);
+        }
+    });
 }
 
 void NodeCopies::pull_now(Shard& shard,
@@ -117,6 +121,16 @@ void NodeCopies::renew(Shard& shard) {
         return;
     }
     shard.runtime().post_from_outside([this, &shard] {
+        auto task = shard.store().begin_repair();
+        if (task && task.value()) {
+            repair(shard, std::move(task).value());
+            return;
+        }
+        if (task) {
+            is_pulling_ = false;  // it was recycled, or is repaired
+            return;
+        }
+        log_warning(name_of(shard), task.error().text + "; all of the shard is copied");
         pull(
             shard,
             cluster::mark_of(shard),
@@ -125,6 +139,22 @@ void NodeCopies::renew(Shard& shard) {
                 std::this_thread::sleep_for(renew_rest);
                 is_pulling_ = false;
             });
+    });
+}
+
+void NodeCopies::repair(Shard& shard, std::shared_ptr<const storage::RepairTask> task) {
+    start_thread([this, &shard, task = std::move(task)] { repair_now(shard, task); });
+}
+
+void NodeCopies::repair_now(Shard& shard, const std::shared_ptr<const storage::RepairTask>& task) {
+    storage::PosixDisk disk;
+    const auto outcome = copies_.repair(disk, shard.id(), *task, is_stopping_);
+    if (!outcome) {
+        std::this_thread::sleep_for(renew_rest);
+    }
+    shard.runtime().post_from_outside([this, &shard, task, outcome] {
+        shard.store().end_repair(*task, outcome);
+        is_pulling_ = false;
     });
 }
 

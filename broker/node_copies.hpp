@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
 #include <vector>
 
@@ -36,7 +37,8 @@ class NodeCopies {
     void wait();
     /// A shard lacks what its leader has forgotten; it tells again until it has been copied.
     void copy(Shard& shard);
-    /// A shard that another node leads has a log that does not verify. Threads: the control thread.
+    /// A shard that another node leads has a log that does not verify: repairs what can be, a
+    /// segment at a time, else has the shard copied. Threads: the control thread.
     void renew(Shard& shard);
     /// As ShardCopies::ask_for.
     [[nodiscard]] Result<void> ask_for(ShardId shard) const { return copies_.ask_for(shard); }
@@ -50,6 +52,11 @@ class NodeCopies {
     /// On the thread of the copy.
     void install_later(Shard& shard, const cluster::ReplicaMark& mark);
     void renew_at_rest(Shard& shard);
+    /// On the shard's thread; beside its work.
+    void repair(Shard& shard, std::shared_ptr<const storage::RepairTask> task);
+    /// On the thread of copies.
+    void repair_now(Shard& shard, const std::shared_ptr<const storage::RepairTask>& task);
+    void start_thread(std::function<void()> work);
     /// `done` on the shard's thread; `failed` on that of the copy.
     void pull(Shard& shard,
               const cluster::ReplicaMark& mark,

@@ -294,8 +294,9 @@ void Store::check_segment(SegmentSequence segment, std::uint64_t hash_seed) {
 }
 
 void Store::take_damage(SegmentSequence segment, const Error& damage) {
-    (void)repairs_.add(segment);
-    events_.on_damage(damage);
+    if (repairs_.add(segment)) {
+        events_.on_damage(damage);
+    }
 }
 
 void Store::note_damaged(const std::vector<SegmentSequence>& segments) {

@@ -49,15 +49,17 @@ ClusterSeat::ClusterSeat(boost::asio::io_context& control, NodeId self)
 ClusterSeat::~ClusterSeat() = default;
 
 void ClusterSeat::watch(std::vector<ReplicaLink> shards,
-                        const std::vector<ShardId>& damaged,
+                        const std::vector<DamagedShard>& damaged,
                         Events events) {
     shards_ = std::move(shards);
-    is_damaged_.resize(shards_.size());
-    for (const auto shard : damaged) {
-        is_damaged_[shard.value] = true;
-    }
     events_ = std::move(events);
     standings_.resize(shards_.size());
+    for (const auto& [shard, segments] : damaged) {
+        standings_[shard.value].is_damaged = true;
+        standings_[shard.value].damaged_segments = segments;
+        shards_[shard.value].runtime->post_from_outside(
+            [link = shards_[shard.value], segments] { link.shard->note_damaged(segments); });
+    }
     for (std::size_t i = 0; i < shards_.size(); ++i) {
         watch_one(i);
     }
@@ -126,12 +128,11 @@ void ClusterSeat::stop() {
 void ClusterSeat::report(std::size_t shard,
                          ShardStanding standing,
                          std::vector<peers::PeerState> peers) {
-    standings_[shard] = standing;
+    standings_[shard] = std::move(standing);
     if (shard == 0) {
         const std::lock_guard lock(leader_mutex_);
         peers_ = std::move(peers);
     }
-    is_damaged_[shard] = is_damaged_[shard] || standing.is_damaged;
     look();
 }
 
@@ -245,11 +246,12 @@ void ClusterSeat::give_up_the_rest() {
     }
 }
 
-std::vector<ShardId> ClusterSeat::damaged() const {
-    std::vector<ShardId> found;
-    for (std::size_t i = 0; i < shards_.size(); ++i) {
-        if (is_damaged_[i]) {
-            found.push_back(ShardId{static_cast<std::uint32_t>(i)});
+std::vector<DamagedShard> ClusterSeat::damaged() const {
+    std::vector<DamagedShard> found;
+    for (std::size_t i = 0; i < standings_.size(); ++i) {
+        if (standings_[i].is_damaged) {
+            found.push_back({.shard = ShardId{static_cast<std::uint32_t>(i)},
+                             .segments = standings_[i].damaged_segments});
         }
     }
     return found;
@@ -258,10 +260,10 @@ std::vector<ShardId> ClusterSeat::damaged() const {
 void ClusterSeat::look_at_damaged() {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
         const auto& standing = standings_[i];
-        if (is_damaged_[i] && standing.leads_some) {
+        if (standing.is_damaged && standing.leads_some) {
             shards_[i].runtime->post_from_outside(
                 std::bind_front(&Shard::hand_over, shards_[i].shard));
-        } else if (is_damaged_[i] && standing.leader.value != 0 && standing.leader != self_) {
+        } else if (standing.is_damaged && standing.leader.value != 0 && standing.leader != self_) {
             events_.on_damaged(*shards_[i].shard);
         }
     }

@@ -17,6 +17,12 @@ class io_context;
 
 namespace millrace::broker::cluster {
 
+/// A shard whose log does not verify, and where.
+struct DamagedShard {
+    ShardId shard;
+    std::vector<SegmentSequence> segments;
+};
+
 /// What this node is in its cluster: hears how its shards stand, brings the lead of all groups to
 /// the node that leads the first, and says when this node may serve and when it must not any more.
 /// What it leads with a log that does not verify it hands to a node that has all of it: nobody
@@ -30,7 +36,7 @@ class ClusterSeat {
         /// After `on_lead`, or when a shard takes part no more; once, and the last.
         std::function<void()> on_lost;
         /// The shard's log does not verify, and another node leads it; again and again until it is
-        /// copied.
+        /// repaired or copied.
         std::function<void(Shard&)> on_damaged;
     };
     ClusterSeat(boost::asio::io_context& control, NodeId self);
@@ -41,7 +47,9 @@ class ClusterSeat {
     ~ClusterSeat();
 
     /// Begins to watch; the shards are open. `damaged`: as the life before has found.
-    void watch(std::vector<ReplicaLink> shards, const std::vector<ShardId>& damaged, Events events);
+    void watch(std::vector<ReplicaLink> shards,
+               const std::vector<DamagedShard>& damaged,
+               Events events);
     /// A shard of this node is behind the one of `leader`, 0 where that is not known: hands over
     /// what it leads, or nobody would lead all, which is where it can be copied from.
     void give_way(NodeId leader);
@@ -64,7 +72,7 @@ class ClusterSeat {
     [[nodiscard]] std::vector<std::string> natives() const;
     [[nodiscard]] bool leads() const { return leads_; }
     /// Whose logs do not verify.
-    [[nodiscard]] std::vector<ShardId> damaged() const;
+    [[nodiscard]] std::vector<DamagedShard> damaged() const;
 
   private:
     struct Impl;
@@ -89,7 +97,6 @@ class ClusterSeat {
     NodeId self_;
     std::vector<ReplicaLink> shards_;
     std::vector<ShardStanding> standings_;
-    std::vector<bool> is_damaged_;  ///< the log of a shard does not verify
     Events events_;
     bool leads_ = false;
     bool is_stopped_ = false;

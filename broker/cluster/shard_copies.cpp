@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "broker/peers/copy_source.hpp"
+#include "broker/peers/entry_fetcher.hpp"
 #include "storage/base/logging.hpp"
 #include "storage/copy/copy_install.hpp"
 #include "storage/copy/shard_copy.hpp"
@@ -53,23 +54,42 @@ Result<void> ShardCopies::ask_for(ShardId shard) const {
     return out ? Result<void>(ok()) : Result<void>(fail(Errc::io, "cannot write " + path));
 }
 
+peers::PeerHello ShardCopies::hello_of(ShardId shard) const {
+    return {.node = nodes.self(),
+            .shard = shard.value,
+            .shard_count = shard_count,
+            .cluster_id = record.id(),
+            .founders = {},
+            .native = {}};
+}
+
+std::vector<Endpoint> ShardCopies::others_of(ShardId shard) const {
+    auto known = nodes;
+    known.add(record.members());
+    return known.others_of(shard);
+}
+
+Result<storage::RepairOutcome> ShardCopies::repair(storage::Disk& disk,
+                                                   ShardId shard,
+                                                   const storage::RepairTask& task,
+                                                   const std::atomic<bool>& is_stopping) const {
+    log_info(name_of(shard),
+             "segment " + std::to_string(task.segment.header.sequence.value) +
+                 " is damaged; what it lacks is fetched from the other nodes");
+    peers::EntryFetcher source({.hello = hello_of(shard), .others = others_of(shard)}, is_stopping);
+    return storage::repair_segment(
+        disk, task, source, {.bytes_per_second = bytes_per_second, .is_stopping = is_stopping});
+}
+
 Result<void> ShardCopies::pull_from(storage::Disk& disk,
                                     ShardId shard,
                                     const std::map<std::uint32_t, std::uint64_t>& terms,
                                     bool has_forgotten,
                                     const std::atomic<bool>& is_stopping) const {
-    auto known = nodes;
-    known.add(record.members());
-    peers::CopySource source({.hello = {.node = nodes.self(),
-                                        .shard = shard.value,
-                                        .shard_count = shard_count,
-                                        .cluster_id = record.id(),
-                                        .founders = {},
-                                        .is_new = has_forgotten,
-                                        .native = {}},
-                              .others = known.others_of(shard),
-                              .terms = terms},
-                             is_stopping);
+    auto hello = hello_of(shard);
+    hello.is_new = has_forgotten;
+    peers::CopySource source(
+        {.hello = std::move(hello), .others = others_of(shard), .terms = terms}, is_stopping);
     auto told_at = std::chrono::steady_clock::now();
     return storage::copy_shard(
         disk,

@@ -8,8 +8,10 @@
 
 #include "broker/cluster/cluster_nodes.hpp"
 #include "broker/cluster/cluster_record.hpp"
+#include "broker/peers/peer_wire.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/io/disk.hpp"
+#include "storage/repair/segment_repair.hpp"
 
 namespace millrace::broker::cluster {
 
@@ -48,8 +50,16 @@ struct ShardCopies {
                                     ShardId shard,
                                     const std::map<std::uint32_t, std::uint64_t>& terms,
                                     const std::atomic<bool>& is_stopping) const;
+    /// Repairs a segment of a shard that is open, with entries of any of the other nodes. Blocks;
+    /// any thread. Errors: as repair_segment's.
+    [[nodiscard]] Result<storage::RepairOutcome> repair(storage::Disk& disk,
+                                                        ShardId shard,
+                                                        const storage::RepairTask& task,
+                                                        const std::atomic<bool>& is_stopping) const;
 
   private:
+    [[nodiscard]] peers::PeerHello hello_of(ShardId shard) const;
+    [[nodiscard]] std::vector<Endpoint> others_of(ShardId shard) const;
     [[nodiscard]] std::string directory_of(ShardId shard) const;
     [[nodiscard]] Result<void> pull_from(storage::Disk& disk,
                                          ShardId shard,

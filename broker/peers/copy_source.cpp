@@ -1,118 +1,10 @@
 #include "broker/peers/copy_source.hpp"
 
-#include <array>
-#include <optional>
 #include <utility>
 
-#include <boost/asio/connect.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/read.hpp>
-#include <boost/asio/write.hpp>
+#include "broker/peers/peer_stream.hpp"
 
 namespace millrace::broker::peers {
-namespace {
-
-namespace asio = boost::asio;
-using Tcp = asio::ip::tcp;
-
-constexpr std::chrono::seconds answer_timeout{10};
-constexpr std::chrono::milliseconds slice{100};
-constexpr std::size_t receive_bytes = std::size_t{256} * 1024;
-
-}  // namespace
-
-/// One connection; requests one at a time.
-class CopySource::Stream {
-  public:
-    Stream(const Endpoint& endpoint, const std::atomic<bool>& is_stopping)
-        : endpoint_(endpoint.address + ":" + std::to_string(endpoint.port)),
-          target_(asio::ip::make_address_v4(endpoint.address), endpoint.port),
-          is_stopping_(is_stopping) {}
-
-    Result<void> open(const PeerHello& hello) {
-        MILLRACE_TRY(wait([this](auto done) { socket_.async_connect(target_, done); }));
-        const auto frame = format_hello(hello);
-        MILLRACE_TRY(send(frame));
-        MILLRACE_TRY(receive(0));
-        return ok();
-    }
-
-    /// The bytes of the answer. Errors: what was refused; connection_lost, timed_out.
-    Result<std::vector<std::byte>> ask(const std::vector<std::byte>& frame,
-                                       std::uint32_t correlation) {
-        MILLRACE_TRY(send(frame));
-        return receive(correlation);
-    }
-
-    Result<void> send(const std::vector<std::byte>& frame) {
-        return wait([&](auto done) {
-            asio::async_write(socket_, asio::buffer(frame), [done](const auto& error, std::size_t) {
-                done(error);
-            });
-        });
-    }
-
-  private:
-    Result<std::vector<std::byte>> receive(std::uint32_t correlation) {
-        std::optional<Result<std::vector<std::byte>>> answer;
-        const auto take = [&](const wire::FrameView& frame) {
-            if (static_cast<PeerApi>(frame.header.api) == PeerApi::refusal) {
-                answer = parse_refusal(frame.raw);
-            } else if (frame.header.correlation == correlation) {
-                answer = std::vector<std::byte>(frame.raw.begin(), frame.raw.end());
-            }
-            return !answer;
-        };
-        while (!answer) {
-            MILLRACE_TRY(const auto bytes, read_some());
-            MILLRACE_TRY(reader_.feed(std::span(buffer_).first(bytes), take));
-        }
-        return std::move(*answer);
-    }
-
-    Result<std::size_t> read_some() {
-        std::size_t bytes = 0;
-        MILLRACE_TRY(wait([&](auto done) {
-            socket_.async_read_some(asio::buffer(buffer_),
-                                    [&bytes, done](const auto& error, std::size_t count) {
-                                        bytes = count;
-                                        done(error);
-                                    });
-        }));
-        return bytes;
-    }
-
-    /// Runs one operation to its end, in slices that notice a stop.
-    template <class Start>
-    Result<void> wait(Start start) {
-        std::optional<boost::system::error_code> outcome;
-        start([&outcome](const boost::system::error_code& error) { outcome = error; });
-        const auto deadline = std::chrono::steady_clock::now() + answer_timeout;
-        context_.restart();
-        while (!outcome && !is_stopping_ && std::chrono::steady_clock::now() < deadline) {
-            context_.run_for(slice);
-        }
-        if (outcome) {
-            return *outcome ? Result<void>(fail(Errc::connection_lost,
-                                                endpoint_ + ": " + outcome->message()))
-                            : Result<void>(ok());
-        }
-        boost::system::error_code ignored;
-        socket_.close(ignored);
-        context_.run();
-        return is_stopping_ ? fail(Errc::shutting_down, "the broker is stopping")
-                            : fail(Errc::timed_out, endpoint_ + " does not answer");
-    }
-
-    std::string endpoint_;
-    Tcp::endpoint target_;
-    const std::atomic<bool>& is_stopping_;
-    asio::io_context context_{1};
-    Tcp::socket socket_{context_};
-    wire::FrameReader reader_{peer_frame_bytes_max};
-    std::vector<std::byte> buffer_ = std::vector<std::byte>(receive_bytes);
-};
 
 CopySource::CopySource(Options options, const std::atomic<bool>& is_stopping)
     : options_(std::move(options)), is_stopping_(is_stopping) {
@@ -122,7 +14,7 @@ CopySource::CopySource(Options options, const std::atomic<bool>& is_stopping)
 CopySource::~CopySource() = default;
 
 Result<std::vector<storage::SegmentExtent>> CopySource::list_of(const Endpoint& endpoint) {
-    auto stream = std::make_unique<Stream>(endpoint, is_stopping_);
+    auto stream = std::make_unique<PeerStream>(endpoint, is_stopping_);
     MILLRACE_TRY(stream->open(options_.hello));
     const auto correlation = ++last_correlation_;
     MILLRACE_TRY(const auto text, stream->ask(format_list_request(correlation), correlation));

@@ -12,6 +12,8 @@
 
 namespace millrace::broker::peers {
 
+class PeerStream;
+
 /// The segments of a shard on the node that leads it: finds that node among the others, and asks
 /// the next one when it is gone or leads no more.
 ///
@@ -37,12 +39,11 @@ class CopySource final : public storage::SegmentSource {
     void doubt(const storage::SegmentExtent& extent) override;
 
   private:
-    class Stream;
     [[nodiscard]] Result<std::vector<storage::SegmentExtent>> list_of(const Endpoint& endpoint);
 
     Options options_;
     const std::atomic<bool>& is_stopping_;
-    std::unique_ptr<Stream> stream_;  ///< to the one that answered a list
+    std::unique_ptr<PeerStream> stream_;  ///< to the one that answered a list
     std::uint32_t last_correlation_ = 0;
 };
 

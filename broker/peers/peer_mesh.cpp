@@ -284,6 +284,9 @@ void PeerMesh::handle(PeerLink& link, const wire::FrameView& frame) {
         case PeerApi::read:
             answer_read(link, frame);
             return;
+        case PeerApi::entry:
+            answer_entry(link, frame);
+            return;
         case PeerApi::doubt:
             take_doubt(link, frame);
             return;
@@ -311,15 +314,29 @@ void PeerMesh::answer_read(PeerLink& link, const wire::FrameView& frame) {
         link.send(format_refusal(correlation, read.error()));
         return;
     }
-    // The link may be gone when the disk answers.
-    handlers_.read(read.value(),
-                   [this, to = &link, correlation, alive = is_alive_](
-                       const Result<std::vector<std::byte>>& bytes) {
-                       if (*alive && links_.contains(to)) {
-                           to->send(bytes ? format_bytes(PeerApi::read, correlation, bytes.value())
-                                          : format_refusal(correlation, bytes.error()));
-                       }
-                   });
+    handlers_.read(read.value(), answer_with(link, PeerApi::read, correlation));
+}
+
+void PeerMesh::answer_entry(PeerLink& link, const wire::FrameView& frame) {
+    const auto correlation = frame.header.correlation;
+    const auto request = parse_entry_request(frame.raw);
+    if (!request) {
+        link.send(format_refusal(correlation, request.error()));
+        return;
+    }
+    handlers_.find_entry(request.value(), answer_with(link, PeerApi::entry, correlation));
+}
+
+storage::SegmentReadDone PeerMesh::answer_with(PeerLink& link,
+                                               PeerApi api,
+                                               std::uint32_t correlation) {
+    return [this, to = &link, api, correlation, alive = is_alive_](
+               const Result<std::vector<std::byte>>& bytes) {
+        if (*alive && links_.contains(to)) {
+            to->send(bytes ? format_bytes(api, correlation, bytes.value())
+                           : format_refusal(correlation, bytes.error()));
+        }
+    };
 }
 
 void PeerMesh::take_doubt(PeerLink& link, const wire::FrameView& frame) const {

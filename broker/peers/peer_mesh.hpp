@@ -63,6 +63,9 @@ class PeerMesh final : public consensus::PeerLinks {
         /// Errors: not_leader, and those of the store.
         std::function<void(bool has_forgotten, ListDone done)> list;
         std::function<void(const storage::SegmentRead& read, storage::SegmentReadDone done)> read;
+        /// An entry that is committed. Errors: not_found, and those of the store.
+        std::function<void(const storage::EntryRequest& request, storage::FindEntryDone done)>
+            find_entry;
         /// What another node read of this segment does not verify.
         std::function<void(const storage::SegmentExtent& extent)> on_doubt;
     };
@@ -106,6 +109,11 @@ class PeerMesh final : public consensus::PeerLinks {
     void handle(PeerLink& link, const wire::FrameView& frame);
     void answer_list(PeerLink& link, std::uint32_t correlation);
     void answer_read(PeerLink& link, const wire::FrameView& frame);
+    void answer_entry(PeerLink& link, const wire::FrameView& frame);
+    /// Sends the bytes or why there are none, if the link is still there when the disk answers.
+    [[nodiscard]] storage::SegmentReadDone answer_with(PeerLink& link,
+                                                       PeerApi api,
+                                                       std::uint32_t correlation);
     void take_doubt(PeerLink& link, const wire::FrameView& frame) const;
     void forget(PeerLink& link, std::optional<NodeId> dialled, const Error& reason);
     void complain(const PeerLink& link, std::optional<NodeId> dialled, const Error& reason);

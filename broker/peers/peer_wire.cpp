@@ -209,6 +209,24 @@ Result<storage::SegmentExtent> parse_doubt(std::span<const std::byte> text) {
                                              });
 }
 
+std::vector<std::byte> format_entry_request(std::uint32_t correlation,
+                                            const storage::EntryRequest& request) {
+    return format_json(PeerApi::entry,
+                       correlation,
+                       {{"group", request.group.value},
+                        {"index", request.index.value},
+                        {"term", request.term.value}});
+}
+
+Result<storage::EntryRequest> parse_entry_request(std::span<const std::byte> text) {
+    return read_json<storage::EntryRequest>(text,
+                                            [](const Json& json, storage::EntryRequest& request) {
+                                                read_number(json.at("group"), request.group.value);
+                                                read_number(json.at("index"), request.index.value);
+                                                read_number(json.at("term"), request.term.value);
+                                            });
+}
+
 std::vector<std::byte> format_refusal(std::uint32_t correlation, const Error& error) {
     return format_json(PeerApi::refusal,
                        correlation,

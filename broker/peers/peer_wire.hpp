@@ -21,8 +21,9 @@ enum class PeerApi : std::uint16_t {
     message = 2,  ///< of consensus; the correlation is the group
     list = 3,     ///< the segments of this shard: what a copy begins with
     read = 4,     ///< bytes of a segment
-    refusal = 5,  ///< why a hello, a list or a read has no other answer
+    refusal = 5,  ///< why a hello, a list, a read or an entry has no other answer
     doubt = 6,    ///< what was read of a segment does not verify
+    entry = 7,    ///< one entry of a group, from the log
 };
 
 /// The largest frame: all that a leader keeps in memory may go out at once.
@@ -68,6 +69,11 @@ struct ShardListing {
 [[nodiscard]] std::vector<std::byte> format_doubt(const storage::SegmentExtent& extent);
 /// The segment and its hash seed.
 [[nodiscard]] Result<storage::SegmentExtent> parse_doubt(std::span<const std::byte> text);
+
+/// The answer is the entry as storage/repair/entry_image has it.
+[[nodiscard]] std::vector<std::byte> format_entry_request(std::uint32_t correlation,
+                                                          const storage::EntryRequest& request);
+[[nodiscard]] Result<storage::EntryRequest> parse_entry_request(std::span<const std::byte> text);
 
 [[nodiscard]] std::vector<std::byte> format_refusal(std::uint32_t correlation, const Error& error);
 [[nodiscard]] Error parse_refusal(std::span<const std::byte> text);

@@ -198,18 +198,6 @@ void ShardImpl::on_checkpoint(storage::StateWriter& state) {
     }
 }
 
-/// Others have the same records; a node alone can only say what is gone.
-void ShardImpl::on_damage(const Error& damage) {
-    if (!options_.cluster || std::exchange(is_damaged_, true)) {
-        return;
-    }
-    log_warning("shard " + std::to_string(options_.id.value),
-                damage.text + "; it is copied from another node");
-    if (tell_standing_) {
-        tell_standing_();
-    }
-}
-
 void ShardImpl::apply(const consensus::Entry& entry) {
     if (entry.type == storage::entry_type_records) {
         apply_records(entry);

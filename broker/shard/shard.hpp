@@ -56,8 +56,9 @@ struct ShardStanding {
     bool leads_some = false;  ///< at least one
     bool leads_all = false;   ///< but what earlier terms left may not be applied
     bool has_failed = false;  ///< it takes part no more
-    bool is_damaged = false;  ///< its log does not verify: it has to be copied from another
-    NodeId leader;            ///< of the first group; 0 while nobody is known to lead
+    bool is_damaged = false;  ///< its log does not verify: it has to be repaired or copied
+    std::vector<SegmentSequence> damaged_segments = {};  ///< where that is
+    NodeId leader;  ///< of the first group; 0 while nobody is known to lead
 };
 
 struct ShardOptions {
@@ -187,7 +188,9 @@ class Shard {
     /// What another node's shard of the same number sent.
     virtual void receive(NodeId from, GroupId group, std::span<const std::byte> message) = 0;
     [[nodiscard]] virtual ShardStanding standing() const = 0;
-    /// Called when that changed.
+    /// What a shard before this one has found in the same log, and left as it was.
+    virtual void note_damaged(const std::vector<SegmentSequence>& segments) = 0;
+    /// Called when the standing changed.
     virtual void on_standing(std::function<void()> listener) = 0;
     /// Called when this replica lacks what its leader no longer has in memory.
     virtual void on_behind(std::function<void(NodeId leader)> listener) = 0;

@@ -44,8 +44,12 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
         auto standing = groups_.standing();
         standing.has_failed = failure_.has_value();
         standing.is_damaged = is_damaged_;
+        if (is_damaged_) {
+            standing.damaged_segments = store_->damaged_segments();
+        }
         return standing;
     }
+    void note_damaged(const std::vector<SegmentSequence>& segments) override;
     void on_standing(std::function<void()> listener) override {
         tell_standing_ = std::move(listener);
     }
@@ -94,6 +98,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void on_failed(const Error& error) override;
     void on_checkpoint(storage::StateWriter& state) override;
     void on_damage(const Error& damage) override;
+    void on_repaired() override;
     void apply(const consensus::Entry& entry) override;
     void find_again(storage::FramePlace place, std::span<const std::byte> payload) override {
         store_pointer_->index_batches(place, payload);

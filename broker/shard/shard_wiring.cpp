@@ -85,4 +85,27 @@ void ShardImpl::tell_advances() {
     }
 }
 
+/// Others have the same records; a node alone can only say what is gone.
+void ShardImpl::on_damage(const Error& damage) {
+    if (!options_.cluster) {
+        return;
+    }
+    is_damaged_ = true;
+    log_warning("shard " + std::to_string(options_.id.value),
+                damage.text + "; what it lacks comes from another node");
+    if (tell_standing_) {
+        tell_standing_();
+    }
+}
+
+void ShardImpl::on_repaired() {
+    if (std::exchange(is_damaged_, false) && tell_standing_) {
+        tell_standing_();
+    }
+}
+
+void ShardImpl::note_damaged(const std::vector<SegmentSequence>& segments) {
+    store_->note_damaged(segments);
+}
+
 }  // namespace millrace::broker

@@ -1,7 +1,9 @@
-"""Nodes that can't catch up from their leader's memory, or whose log is damaged, copy whole shards."""
+"""Nodes that can't catch up from their leader's memory copy whole shards; one whose log is damaged repairs what it can."""
 import hashlib
 import json
+import re
 import unittest
+import urllib.request
 
 from nodes import Cluster, Node
 
@@ -52,22 +54,47 @@ class Copies(unittest.TestCase):
         self.cluster.settle()
         self.check_that_it_can_lead(node, self.digest())
 
-    def test_a_leader_whose_log_is_damaged_hands_over_and_is_copied(self):
-        self.publish(60, VALUE_BYTES, "before")
-        expected = self.digest()
-        damaged = self.cluster.leader()
-        segment = sorted((damaged.data / "shard-00" / "log").glob("*.seg"))[1]
+    @staticmethod
+    def damage(node: Node):
+        """One bit of a record in a sealed segment."""
+        segment = sorted((node.data / "shard-00" / "log").glob("*.seg"))[1]
         with segment.open("r+b") as file:
             file.seek(8 * 1024 * 1024 + 5000)
             byte = file.read(1)[0]
             file.seek(-1, 1)
             file.write(bytes([byte ^ 4]))
+
+    @staticmethod
+    def repaired_segments(node: Node) -> int:
+        with urllib.request.urlopen(f"http://{node.http}/metrics", timeout=10) as answer:
+            found = re.findall(r"^millrace_storage_repaired_segments_total\S* (\d+)", answer.read().decode(), re.MULTILINE)
+        return sum(map(int, found))
+
+    def check_that_it_is_repaired(self, node: Node, expected: tuple[int, str]):
+        self.cluster.eventually(60, lambda: node.has_logged("is repaired: 1 entries in 1 commits came from another node"), "it is repaired")
+        self.cluster.settle()
+        self.assertEqual(self.repaired_segments(node), 1)
+        self.assertFalse(node.has_logged("is copied"), node.log_tail())
+        self.cluster.bring_lead_to(node)
+        self.assertEqual(self.digest(), expected)
+
+    def test_a_leader_whose_log_is_damaged_hands_over_and_is_repaired(self):
+        self.publish(60, VALUE_BYTES, "before")
+        expected = self.digest()
+        damaged = self.cluster.leader()
+        self.damage(damaged)
         self.assertEqual(self.digest(), expected, "the damaged record came from another node")
         self.cluster.leader_other_than(damaged)
-        self.assertTrue(damaged.has_logged("does not verify; it is copied from another node"), damaged.log_tail())
-        self.cluster.eventually(60, lambda: damaged.has_logged("] is copied\n"), "it has a copy")
-        self.cluster.settle()
-        self.check_that_it_can_lead(damaged, expected)
+        self.check_that_it_is_repaired(damaged, expected)
+
+    def test_a_follower_that_finds_damage_after_a_start_is_repaired(self):
+        self.publish(60, VALUE_BYTES, "before")
+        expected = self.digest()
+        damaged = self.cluster.followers()[0]
+        damaged.stop()
+        self.damage(damaged)
+        damaged.start()
+        self.check_that_it_is_repaired(damaged, expected)
 
 
 if __name__ == "__main__":

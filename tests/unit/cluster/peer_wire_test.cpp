@@ -21,6 +21,17 @@ TEST(PeerWire, ListingIsReadAsItWasWritten) {
     EXPECT_EQ(listing.value().segments.front().file_bytes, 8192U);
 }
 
+TEST(PeerWire, EntryRequestWithoutATermIsMalformed) {
+    constexpr std::string_view whole = R"({"group":1,"index":42,"term":3})";
+    const auto request = parse_entry_request(bytes_of(whole));
+    ASSERT_TRUE(request);
+    EXPECT_EQ(
+        request.value(),
+        (storage::EntryRequest{.group = GroupId{1}, .index = RaftIndex{42}, .term = RaftTerm{3}}));
+    constexpr std::string_view part = R"({"group":1,"index":42})";
+    EXPECT_FALSE(parse_entry_request(bytes_of(part)));
+}
+
 TEST(PeerWire, NumberThatDoesNotFitIsMalformed) {
     for (const char* const term : {"[1, 1e300]", "[1, 2.5]", "[1, -1]", "[4294967296, 1]"}) {
         SCOPED_TRACE(term);
