@@ -20,6 +20,7 @@
 namespace millrace::storage {
 
 class Disk;
+class KeyValueMemory;
 
 /// What a frame is for the store; the store itself only understands the records in `entry` frames
 /// of type `entry_type_records`, because it indexes them.
@@ -121,6 +122,8 @@ struct StoreOptions {
     bool is_replicated = false;
     bool rebuild_index = false;    ///< also without it where the index is lost or half built
     bool index_in_memory = false;  ///< RocksDB on its in-memory environment, for simulated disks
+    /// Keeps the index in memory from one opening to the next; without, each begins with none.
+    std::shared_ptr<KeyValueMemory> index_memory = {};
     bool background_inline =
         false;  ///< background work runs in `tick` and `submit`, for simulated disks
     std::size_t commit_backlog_bytes_max =

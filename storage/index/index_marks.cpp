@@ -14,9 +14,10 @@ constexpr std::string_view checkpoint_key = "mcheckpoint";
 constexpr std::string_view sealed_key = "msealed";
 constexpr std::string_view building_key = "mbuilding";  ///< 1 until the first checkpoint
 
-Result<OpenedIndex> open_rows(const std::string& directory, KeyValueStore::Place place) {
+Result<OpenedIndex> open_rows(const std::string& directory,
+                              const std::shared_ptr<KeyValueMemory>& memory) {
     OpenedIndex index;
-    MILLRACE_TRY(index.rows, KeyValueStore::open(directory, place));
+    MILLRACE_TRY(index.rows, KeyValueStore::open(directory, memory));
     MILLRACE_TRY(index.marks.epoch, load_number(*index.rows, epoch_key));
     MILLRACE_TRY(index.marks.checkpoint.value, load_number(*index.rows, checkpoint_key));
     MILLRACE_TRY(index.marks.sealed_upto.value, load_number(*index.rows, sealed_key));
@@ -28,19 +29,20 @@ Result<OpenedIndex> open_rows(const std::string& directory, KeyValueStore::Place
 
 Result<OpenedIndex> open_index(const StoreOptions& options) {
     const auto directory = options.directory + "/index";
-    if (options.index_in_memory) {
-        return open_rows(directory, KeyValueStore::Place::memory);
+    auto memory = options.index_memory;
+    if (options.index_in_memory && memory == nullptr) {
+        memory = std::make_shared<KeyValueMemory>();
     }
     if (!options.rebuild_index) {
-        MILLRACE_TRY(auto index, open_rows(directory, KeyValueStore::Place::disk));
+        MILLRACE_TRY(auto index, open_rows(directory, memory));
         MILLRACE_TRY(const auto building, load_number(*index.rows, building_key));
         if (building == 0) {
             return index;
         }
         log_warning("storage", directory + ": was not built to the end, and is built anew");
     }
-    MILLRACE_TRY(KeyValueStore::destroy(directory));
-    return open_rows(directory, KeyValueStore::Place::disk);
+    MILLRACE_TRY(KeyValueStore::destroy(directory, memory.get()));
+    return open_rows(directory, memory);
 }
 
 void mark_opened(KeyValueBatch& batch, std::uint64_t epoch, bool is_empty) {

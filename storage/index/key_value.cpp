@@ -1,5 +1,8 @@
 #include "storage/index/key_value.hpp"
 
+#include <cstdarg>
+#include <memory>
+
 #include <rocksdb/cache.h>
 #include <rocksdb/db.h>
 #include <rocksdb/env.h>
@@ -50,6 +53,22 @@ rocksdb::Options make_options() {
     table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(bloom_bits));
     options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
     return options;
+}
+
+/// RocksDB tells of all its options whenever it opens.
+class SilentLogger final : public rocksdb::Logger {
+  public:
+    SilentLogger() : rocksdb::Logger(rocksdb::InfoLogLevel::FATAL_LEVEL) {}
+    using rocksdb::Logger::Logv;
+    void Logv(const char* /*format*/, va_list /*values*/) override {}
+};
+
+/// Of rows in memory nobody reads what RocksDB logs, or its statistics.
+void spare_effort(rocksdb::Options& options) {
+    options.info_log = std::make_shared<SilentLogger>();
+    options.stats_dump_period_sec = 0;
+    options.stats_persist_period_sec = 0;
+    options.avoid_flush_during_shutdown = true;
 }
 
 Result<void> visit_rows(rocksdb::Iterator& at,
@@ -103,8 +122,14 @@ Result<std::optional<KeyValueCursor::Row>> KeyValueCursor::next() {
     return std::optional(Row{.key = text(at.key()), .value = text(at.value())});
 }
 
+struct KeyValueMemory::Impl {
+    std::unique_ptr<rocksdb::Env> files{rocksdb::NewMemEnv(rocksdb::Env::Default())};
+};
+KeyValueMemory::KeyValueMemory() : impl_(std::make_unique<Impl>()) {}
+KeyValueMemory::~KeyValueMemory() = default;
+
 struct KeyValueStore::Impl {
-    std::unique_ptr<rocksdb::Env> memory;  ///< outlives the database
+    std::shared_ptr<KeyValueMemory> memory;  ///< outlives the database
     std::unique_ptr<rocksdb::DB> database;
 };
 KeyValueStore::KeyValueStore() : impl_(std::make_unique<Impl>()) {}
@@ -112,20 +137,30 @@ KeyValueStore::~KeyValueStore() = default;
 
 Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& directory,
                                                            Place place) {
+    return open(directory, place == Place::memory ? std::make_shared<KeyValueMemory>() : nullptr);
+}
+
+Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& directory,
+                                                           std::shared_ptr<KeyValueMemory> memory) {
     std::unique_ptr<KeyValueStore> store(new KeyValueStore());
     auto options = make_options();
-    if (place == Place::memory) {
-        store->impl_->memory.reset(rocksdb::NewMemEnv(rocksdb::Env::Default()));
-        options.env = store->impl_->memory.get();
+    if (memory != nullptr) {
+        options.env = memory->impl_->files.get();
+        spare_effort(options);
     }
+    store->impl_->memory = std::move(memory);
     rocksdb::DB* opened = nullptr;
     MILLRACE_TRY(checked(rocksdb::DB::Open(options, directory, &opened), "open " + directory));
     store->impl_->database.reset(opened);
     return store;
 }
 
-Result<void> KeyValueStore::destroy(const std::string& directory) {
-    return checked(rocksdb::DestroyDB(directory, rocksdb::Options()), "remove " + directory);
+Result<void> KeyValueStore::destroy(const std::string& directory, const KeyValueMemory* memory) {
+    rocksdb::Options options;
+    if (memory != nullptr) {
+        options.env = memory->impl_->files.get();
+    }
+    return checked(rocksdb::DestroyDB(directory, options), "remove " + directory);
 }
 
 Result<void> KeyValueStore::write(KeyValueBatch batch, Durability durability) {

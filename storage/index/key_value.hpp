@@ -56,6 +56,23 @@ class KeyValueCursor {
     std::unique_ptr<Impl> impl_;
 };
 
+/// Where stores lie in memory, for simulated disks: what is written stays there from one opening to
+/// the next. Threads: any.
+class KeyValueMemory {
+  public:
+    KeyValueMemory();
+    KeyValueMemory(const KeyValueMemory&) = delete;
+    KeyValueMemory& operator=(const KeyValueMemory&) = delete;
+    KeyValueMemory(KeyValueMemory&&) = delete;
+    KeyValueMemory& operator=(KeyValueMemory&&) = delete;
+    ~KeyValueMemory();
+
+  private:
+    friend class KeyValueStore;
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
 /// The door to RocksDB: an ordered map of bytes. Index and state lie in it under one-letter
 /// prefixes (docs/storage-format.md); one column family, so that what a crash leaves is always a
 /// prefix of the writes.
@@ -67,8 +84,12 @@ class KeyValueStore {
     enum class Place : std::uint8_t { disk, memory };
     [[nodiscard]] static Result<std::unique_ptr<KeyValueStore>> open(const std::string& directory,
                                                                      Place place);
+    /// In `memory`; on disk without.
+    [[nodiscard]] static Result<std::unique_ptr<KeyValueStore>> open(
+        const std::string& directory, std::shared_ptr<KeyValueMemory> memory);
     /// Removes everything in `directory`.
-    [[nodiscard]] static Result<void> destroy(const std::string& directory);
+    [[nodiscard]] static Result<void> destroy(const std::string& directory,
+                                              const KeyValueMemory* memory = nullptr);
 
     KeyValueStore(const KeyValueStore&) = delete;
     KeyValueStore& operator=(const KeyValueStore&) = delete;

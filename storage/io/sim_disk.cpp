@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "storage/base/assert.hpp"
+#include "storage/io/sim_pages.hpp"
 
 namespace millrace::storage {
 namespace {
@@ -15,23 +15,64 @@ constexpr std::size_t sector_bytes = 512;
 }  // namespace
 
 struct SimDisk::Content {
-    std::vector<std::byte> written;
-    std::vector<std::byte> durable;
+    SimPages written;
+    SimPages durable;
+    /// Outside of it both are the same, and zero where durable has not grown yet.
+    std::size_t unsynced_begin = SIZE_MAX;
+    std::size_t unsynced_end = 0;
 
     void write(std::uint64_t at, std::span<const std::byte> bytes) {
-        written.resize(std::max<std::size_t>(written.size(), at + bytes.size()));
-        std::ranges::copy(bytes, written.begin() + static_cast<std::ptrdiff_t>(at));
+        written.write(at, bytes);
+        if (!bytes.empty()) {
+            unsynced_begin = std::min<std::size_t>(unsynced_begin, at);
+            unsynced_end = std::max<std::size_t>(unsynced_end, at + bytes.size());
+        }
     }
     void cut(std::uint64_t bytes) {
-        written.resize(std::min<std::size_t>(written.size(), bytes));
-        durable.resize(std::min<std::size_t>(durable.size(), bytes));
+        written.cut(bytes);
+        durable.cut(bytes);
+        unsynced_end = std::min<std::size_t>(unsynced_end, bytes);
+        if (unsynced_begin >= unsynced_end) {
+            all_is_synced();
+        }
     }
     void make_durable(std::uint64_t at, std::size_t bytes) {
-        durable.resize(written.size());
-        const auto begin = written.begin() + static_cast<std::ptrdiff_t>(at);
-        std::copy(begin,
-                  begin + static_cast<std::ptrdiff_t>(bytes),
-                  durable.begin() + static_cast<std::ptrdiff_t>(at));
+        durable.grow(written.size());
+        const auto begin = std::max<std::size_t>(at, unsynced_begin);
+        const auto end = std::min<std::size_t>(at + bytes, unsynced_end);
+        if (begin >= end) {
+            return;
+        }
+        durable.take(written, begin, end);
+        if (begin == unsynced_begin) {
+            unsynced_begin = end;
+        } else if (end == unsynced_end) {
+            unsynced_end = begin;
+        }
+        if (unsynced_begin >= unsynced_end) {
+            all_is_synced();
+        }
+    }
+    /// As a power loss leaves it: what differs is kept or lost by chance.
+    void lose(Random& random) {
+        durable.grow(written.size());
+        for (auto at = unsynced_begin / sector_bytes * sector_bytes; at < unsynced_end;
+             at += sector_bytes) {
+            const auto end = std::min(at + sector_bytes, written.size());
+            if (!written.differs(durable, at, end - at)) {
+                continue;
+            }
+            if (random.chance(0.5)) {
+                durable.take(written, at, end);
+            } else {
+                written.take(durable, at, end);
+            }
+        }
+        all_is_synced();
+    }
+    void all_is_synced() {
+        unsynced_begin = SIZE_MAX;
+        unsynced_end = 0;
     }
 };
 
@@ -72,7 +113,7 @@ class SimFile final : public File {
             return std::size_t{0};
         }
         const auto bytes = std::min<std::size_t>(out.size(), content_->written.size() - at.value);
-        std::memcpy(out.data(), &content_->written[at.value], bytes);
+        content_->written.read(at.value, out.first(bytes));
         return bytes;
     }
     Result<void> write_now(Position at, std::span<const std::byte> bytes) override {
@@ -206,10 +247,10 @@ std::int32_t SimDisk::end_write(const Operation& operation) {
 }
 
 std::int32_t SimDisk::end_read(const Operation& operation) {
-    const std::span<const std::byte> written(operation.content->written);
-    const auto found = written.subspan(std::min<std::size_t>(operation.at, written.size()));
-    const auto bytes = std::min(operation.target.size(), found.size());
-    std::ranges::copy(found.first(bytes), operation.target.begin());
+    const auto& written = operation.content->written;
+    const auto found = written.size() - std::min<std::size_t>(operation.at, written.size());
+    const auto bytes = std::min(operation.target.size(), found);
+    written.read(operation.at, operation.target.first(bytes));
     return static_cast<std::int32_t>(bytes);
 }
 
@@ -240,18 +281,8 @@ void SimDisk::drain() {
 void SimDisk::crash() {
     operations_.clear();
     for (auto& [path, content] : files_) {
-        auto& durable = content->durable;
-        const auto& written = content->written;
-        durable.resize(written.size());
-        for (std::size_t at = 0; at < written.size(); at += sector_bytes) {
-            const auto bytes = std::min(sector_bytes, written.size() - at);
-            const bool differs = std::memcmp(&durable[at], &written[at], bytes) != 0;
-            const bool survives = differs && random_.chance(0.5);
-            std::memcpy(&durable[at], &written[at], survives ? bytes : 0);
-        }
-        auto survivor = std::make_shared<Content>();
-        survivor->written = durable;
-        survivor->durable = std::move(durable);
+        auto survivor = std::make_shared<Content>(*content);
+        survivor->lose(random_);
         content = std::move(survivor);
     }
 }
@@ -282,7 +313,10 @@ void SimDisk::flip_bit(const std::string& path, Position byte, unsigned bit) {
     const auto& content = files_.at(path);
     for (auto* bytes : {&content->written, &content->durable}) {
         MILLRACE_ASSERT(byte.value < bytes->size());
-        (*bytes)[byte.value] ^= static_cast<std::byte>(1U << bit);
+        std::byte flipped{};
+        bytes->read(byte.value, {&flipped, 1});
+        flipped ^= static_cast<std::byte>(1U << bit);
+        bytes->write(byte.value, {&flipped, 1});
     }
 }
 
@@ -305,11 +339,11 @@ std::vector<std::string> SimDisk::paths() const {
 }
 
 std::vector<std::byte> SimDisk::contents(const std::string& path) const {
-    return files_.at(path)->written;
+    return files_.at(path)->written.all();
 }
 
-std::span<const std::byte> SimDisk::durable_contents(const std::string& path) const {
-    return files_.at(path)->durable;
+std::vector<std::byte> SimDisk::durable_contents(const std::string& path) const {
+    return files_.at(path)->durable.all();
 }
 
 }  // namespace millrace::storage

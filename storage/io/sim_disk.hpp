@@ -64,7 +64,7 @@ class SimDisk final : public Disk {
     [[nodiscard]] std::vector<std::string> paths() const;
     [[nodiscard]] std::vector<std::byte> contents(const std::string& path) const;
     /// What of it would survive a power loss at this moment, whatever chance does.
-    [[nodiscard]] std::span<const std::byte> durable_contents(const std::string& path) const;
+    [[nodiscard]] std::vector<std::byte> durable_contents(const std::string& path) const;
 
   private:
     friend class SimFile;

@@ -1,11 +1,10 @@
-#include <cstdlib>
-#include <map>
 #include <set>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "tests/simulation/cluster/cluster_world.hpp"
+#include "tests/simulation/seeds.hpp"
 
 // Five nodes in three racks, of which three vote.
 namespace millrace::simulation::cluster {
@@ -16,17 +15,20 @@ using broker::consensus::MemberRole;
 const std::vector<std::string> racks{"a", "a", "b", "b", "c"};
 constexpr Duration second{1'000'000};
 constexpr Duration for_good{std::chrono::hours(24)};
+constexpr SeedCounts placement_seeds{.fast = 4, .in_long = 2'000};
 
-class PlacementWorld : public ::testing::TestWithParam<std::uint64_t> {
-  protected:
-    PlacementWorld()
-        : world(GetParam(), {.node_count = racks.size(), .places = racks, .voters_max = 3}) {
-        // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-        if (std::getenv("MILLRACE_STORY") != nullptr) {
+class PlacementRun {
+  public:
+    explicit PlacementRun(std::uint64_t seed)
+        : world(seed, {.node_count = racks.size(), .places = racks, .voters_max = 3}) {
+        if (setting("MILLRACE_STORY") != nullptr) {
             world.stage().tell_at_once();
         }
     }
+    void replace_voters();
+    void disturb();
 
+  private:
     /// Of every group, as the node that leads knows them; empty where none leads, or they differ.
     [[nodiscard]] std::set<NodeId> voters() const {
         auto* const leader = world.leader();
@@ -92,7 +94,7 @@ class PlacementWorld : public ::testing::TestWithParam<std::uint64_t> {
     ClusterWorld world;
 };
 
-TEST_P(PlacementWorld, VotersStandInThreeRacksAndThoseThatAreGoneAreReplaced) {
+void PlacementRun::replace_voters() {
     world.start();
     expect_placed("voters do not stand in three racks");
     expect_service("the first placement");
@@ -112,13 +114,25 @@ TEST_P(PlacementWorld, VotersStandInThreeRacksAndThoseThatAreGoneAreReplaced) {
     expect_no_violation();
 }
 
-TEST_P(PlacementWorld, RandomFaultsKeepEveryPromiseWhileVotersAreReplaced) {
+void PlacementRun::disturb() {
     world.run();
     expect_no_violation();
     EXPECT_GT(world.totals().batches_acked, 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, PlacementWorld, ::testing::Range(1UL, 5UL));
+TEST(PlacementWorld, VotersStandInThreeRacksAndThoseThatAreGoneAreReplaced) {
+    for_each_seed(placement_seeds, [](std::uint64_t seed) {
+        SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(seed));
+        PlacementRun(seed).replace_voters();
+    });
+}
+
+TEST(PlacementWorld, RandomFaultsKeepEveryPromiseWhileVotersAreReplaced) {
+    for_each_seed(placement_seeds, [](std::uint64_t seed) {
+        SCOPED_TRACE("MILLRACE_SEED=" + std::to_string(seed));
+        PlacementRun(seed).disturb();
+    });
+}
 
 }  // namespace
 }  // namespace millrace::simulation::cluster

@@ -1,9 +1,6 @@
 #include "tests/simulation/cluster/cluster_world.hpp"
 
 #include <algorithm>
-#include <filesystem>
-
-#include <unistd.h>
 
 #include "broker/catalog/catalog_service.hpp"
 #include "storage/base/units.hpp"
@@ -42,17 +39,19 @@ ClusterWorld::ClusterWorld(std::uint64_t seed, Shape shape)
         .network = *network_,
         .may_damage =
             [this](const SimNode& node) {
-                const auto others = damaged_.size() - damaged_.count(node.id());
+                // What was down while the others founded has no more to give than a damaged one.
+                const auto others = std::ranges::count_if(nodes_, [&](const auto& other) {
+                    return other.get() != &node &&
+                           (other->is_empty() || damaged_.contains(other->id()));
+                });
                 const auto voters = shape_.voters_max > 0 ? shape_.voters_max : nodes_.size();
-                return others + 1 <= (voters - 1) / 2;
+                return static_cast<std::size_t>(others) + 1 <= (voters - 1) / 2;
             },
         .note_damage = [this](const SimNode& node) { damaged_[node.id()] = node.copies(); }});
 }
 
 ClusterWorld::~ClusterWorld() {
-    nodes_.clear();
-    std::error_code ignored;
-    std::filesystem::remove_all(root_, ignored);
+    nodes_.clear();  // before those whom they answer
 }
 
 void ClusterWorld::make_nodes(std::uint64_t seed) {
@@ -81,14 +80,12 @@ void ClusterWorld::make_nodes(std::uint64_t seed) {
         places[NodeId{id}] = shape_.places.empty() ? "" : shape_.places.at(id - 1);
     }
     network_ = std::make_unique<SimNetwork>(stage_, ids);
-    root_ = std::filesystem::temp_directory_path() /
-            ("millrace-cluster-" + std::to_string(::getpid()) + "-" + std::to_string(seed));
     for (const auto id : ids) {
         nodes_.push_back(std::make_unique<SimNode>(
             SimNode::Options{
                 .id = id,
                 .voters = voters,
-                .directory = (root_ / ("node-" + std::to_string(id.value)) / "shard-00").string(),
+                .directory = "node-" + std::to_string(id.value) + "/shard-00",
                 .keeps_index = keeps_index,
                 .segment_bytes = segment_bytes,
                 .memory_bytes = memory_bytes,

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
@@ -88,7 +87,6 @@ class ClusterWorld {
 
     Stage stage_;
     Shape shape_;
-    std::filesystem::path root_;  ///< of what lies on a real disk
     std::unique_ptr<SimNetwork> network_;
     Nodes nodes_;
     RecordHistory history_{stage_};

@@ -13,6 +13,7 @@ namespace {
 constexpr Duration look_min{50'000};
 constexpr Duration look_max{300'000};
 constexpr std::size_t read_bytes = 128_KiB;
+constexpr std::size_t again_bytes = 16_KiB;  ///< of what is known
 constexpr Duration read_step{1'000};
 constexpr int read_steps_max = 20'000;
 
@@ -58,17 +59,17 @@ void LogWatch::look_at(SimNode& node, PartitionId partition, Offset& next) {
     }
     // What is known is read again now and then.
     const auto random = limits->first + around_.stage.below(end.value - limits->first.value);
-    const auto from = next < end ? std::max(next, limits->first) : random;
-    read(node, partition, from, [&next](Offset reached) { next = std::max(next, reached); });
+    const bool has_more = next < end;
+    const ReadFrom from{.partition = partition,
+                        .offset = has_more ? std::max(next, limits->first) : random,
+                        .bytes_max = has_more ? read_bytes : again_bytes};
+    read(node, from, [&next](Offset reached) { next = std::max(next, reached); });
 }
 
-void LogWatch::read(SimNode& node,
-                    PartitionId partition,
-                    Offset from,
-                    std::function<void(Offset)> done) {
+void LogWatch::read(SimNode& node, const ReadFrom& request, std::function<void(Offset)> done) {
     node.shard().read(
-        {.partition = partition, .from = from, .bytes_max = read_bytes},
-        [this, &node, partition, from, done = std::move(done)](
+        {.partition = request.partition, .from = request.offset, .bytes_max = request.bytes_max},
+        [this, &node, partition = request.partition, from = request.offset, done = std::move(done)](
             const Result<storage::ReadResult>& result) {
             if (!result) {
                 around_.stage.tell(node.name() + " gives no records: " + result.error().text);
@@ -108,7 +109,8 @@ bool LogWatch::read_whole(SimNode& node, PartitionId partition) {
         node.post([this, &node, partition, at, take, first] {
             // Retention may have gone on.
             *first = node.shard().bounds(partition)->first;
-            read(node, partition, std::max(at, *first), take);
+            const auto from = std::max(at, *first);
+            read(node, {.partition = partition, .offset = from, .bytes_max = read_bytes}, take);
         });
         for (int step = 0; step < read_steps_max && !*reached && node.life() == life; ++step) {
             around_.run_for(read_step);

@@ -35,7 +35,12 @@ class LogWatch {
     void look_around();
     void look(SimNode& node);
     void look_at(SimNode& node, PartitionId partition, Offset& next);
-    void read(SimNode& node, PartitionId partition, Offset from, std::function<void(Offset)> done);
+    struct ReadFrom {
+        PartitionId partition;
+        Offset offset;
+        std::size_t bytes_max = 0;
+    };
+    void read(SimNode& node, const ReadFrom& request, std::function<void(Offset)> done);
     [[nodiscard]] bool read_whole(SimNode& node, PartitionId partition);
 
     Surroundings around_;

@@ -84,7 +84,8 @@ void SimNode::pause(Duration length) {
 /// What the daemon does once the shard is open.
 void SimNode::follow() {
     auto& shard = *parts_->shard;
-    is_founded_ = !shard.is_new();
+    is_empty_ = shard.is_new();
+    is_founded_ = !is_empty_;
     shard.on_behind([this](NodeId leader) {
         ask_for_copy();
         later(stage().between(Duration(0), report_delay_max), [this, leader] { give_way(leader); });
@@ -386,6 +387,7 @@ void SimNode::found_or_copy() {
         if (const auto founded = parts_->shard->found(); !founded) {
             tell("cannot found: " + founded.error().text);
         }
+        is_empty_ = parts_->shard->is_new();
     } else if (has_elder) {
         ask_for_copy();
     }

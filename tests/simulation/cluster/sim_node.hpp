@@ -52,8 +52,7 @@ class SimNode final : public NetworkPeer {
     struct Options {
         NodeId id;
         std::vector<broker::consensus::Voter> voters;
-        std::string
-            directory;  ///< of the shard, on the simulated disk; of its index, on a real one
+        std::string directory;     ///< of the shard, on the simulated disk
         bool keeps_index = false;  ///< else each start rebuilds it from the log
         std::size_t segment_bytes = 0;
         std::size_t memory_bytes = 0;  ///< of entries that others may have missed; 0: next to none
@@ -115,6 +114,8 @@ class SimNode final : public NetworkPeer {
     [[nodiscard]] const std::string& directory() const { return options_.directory; }
     /// It knows of damage in its log, and has no copy yet.
     [[nodiscard]] bool is_damaged() const { return is_damaged_; }
+    /// It has neither founded nor taken a copy since its disk was empty.
+    [[nodiscard]] bool is_empty() const { return is_empty_; }
     /// How many whole copies it took.
     [[nodiscard]] std::uint64_t copies() const { return copies_; }
 
@@ -166,7 +167,7 @@ class SimNode final : public NetworkPeer {
     void renew_at_rest();
     [[nodiscard]] ReplicaMark mark() const;
     [[nodiscard]] Result<void> install();
-    void drop_index() const;
+    void drop_index();
     void end(End how);
     void end_soon(Duration within, End how);
     void start_after(Duration delay);
@@ -188,6 +189,7 @@ class SimNode final : public NetworkPeer {
     Surroundings around_;
     storage::SimDisk sim_disk_;
     NodeDisk::Pace pace_;
+    std::shared_ptr<storage::KeyValueMemory> index_;  ///< no fault loses any of it
     ManualClock clock_;
     NodeClock node_clock_{clock_};
     SteadyTime synced_at_{};  ///< of the world, when the clock was set after it
@@ -203,6 +205,7 @@ class SimNode final : public NetworkPeer {
     bool is_pulling_ = false;  ///< a copy, while it is open
     bool is_pulled_ = false;   ///< one is whole and takes the shard's place at the next start
     bool is_damaged_ = false;  ///< its log does not verify, as it knows
+    bool is_empty_ = true;
     std::uint64_t copies_ = 0;
     NodeId leader_;
     broker::ShardStanding standing_;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <filesystem>
 #include <utility>
 
 #include "tests/simulation/cluster/node_copy.hpp"
@@ -9,6 +8,7 @@
 #include "storage/copy/copy_install.hpp"
 #include "storage/copy/copy_paths.hpp"
 #include "storage/copy/shard_copy.hpp"
+#include "storage/index/key_value.hpp"
 
 // How a life of a node begins and ends.
 
@@ -32,24 +32,17 @@ SimNode::SimNode(Options options, Surroundings surroundings)
     : options_(std::move(options)),
       around_(std::move(surroundings)),
       sim_disk_(options_.disk_seed, capacity_bytes) {
-    if (options_.keeps_index) {
-        std::filesystem::create_directories(options_.directory);
-    }
+    drop_index();
 }
 
 SimNode::~SimNode() {
     if (phase_ != Phase::down) {
         end(End::killed);
     }
-    if (options_.keeps_index) {
-        std::filesystem::remove_all(options_.directory);
-    }
 }
 
-void SimNode::drop_index() const {
-    if (options_.keeps_index) {
-        std::filesystem::remove_all(options_.directory + "/index");
-    }
+void SimNode::drop_index() {
+    index_ = options_.keeps_index ? std::make_shared<storage::KeyValueMemory>() : nullptr;
 }
 
 void SimNode::start() {
@@ -138,7 +131,8 @@ broker::ShardOptions SimNode::shard_options() {
     options.store.commit_bytes_max = 256_KiB;
     options.store.tail_cache_bytes_max = 512_KiB;
     options.store.disk_reserve_bytes = 64_KiB;
-    options.store.index_in_memory = !options_.keeps_index;
+    options.store.index_in_memory = true;
+    options.store.index_memory = index_;
     options.store.background_inline = true;
     options.store.is_replicated = true;
     options.cluster = broker::ShardCluster{.voters = options_.voters,
@@ -249,6 +243,7 @@ void SimNode::lose_disk(Duration down_for) {
     }
     drop_index();
     is_wanted_ = false;
+    is_empty_ = true;
     start_after(down_for);
 }
 
