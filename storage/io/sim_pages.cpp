@@ -6,7 +6,7 @@
 namespace millrace::storage {
 namespace {
 
-constexpr std::array<std::byte, SimPages::page_bytes> zeros{};
+constexpr std::array<std::byte, SimPages::page_bytes> zero_page{};
 
 /// Up to the end of the page that `at` lies in.
 std::size_t bytes_in_page(std::size_t at, std::size_t bytes) {
@@ -16,7 +16,7 @@ std::size_t bytes_in_page(std::size_t at, std::size_t bytes) {
 }  // namespace
 
 const std::byte* SimPages::shown(std::size_t page) const {
-    return pages_[page] ? pages_[page]->data() : zeros.data();
+    return pages_[page] ? pages_[page]->data() : zero_page.data();
 }
 
 std::byte* SimPages::own(std::size_t page) {
@@ -59,7 +59,7 @@ void SimPages::write(std::size_t at, std::span<const std::byte> bytes) {
 
 void SimPages::write_in_page(std::size_t at, std::span<const std::byte> bytes) {
     const auto page = at / page_bytes;
-    if (!pages_[page] && std::memcmp(bytes.data(), zeros.data(), bytes.size()) == 0) {
+    if (!pages_[page] && std::memcmp(bytes.data(), zero_page.data(), bytes.size()) == 0) {
         return;
     }
     std::memcpy(own(page) + at % page_bytes, bytes.data(), bytes.size());
@@ -78,13 +78,12 @@ void SimPages::take(const SimPages& from, std::size_t begin, std::size_t end) {
     for (auto at = begin; at < end; at += bytes_in_page(at, end - at)) {
         const auto page = at / page_bytes;
         const auto bytes = bytes_in_page(at, end - at);
-        const bool is_whole = at % page_bytes == 0 &&
-                              (bytes == page_bytes || (end == size_ && end == from.size_));
+        const bool is_whole =
+            at % page_bytes == 0 && (bytes == page_bytes || (end == size_ && end == from.size_));
         if (is_whole) {
             pages_[page] = from.pages_[page];
         } else if (pages_[page] != from.pages_[page]) {
-            std::memcpy(
-                own(page) + at % page_bytes, from.shown(page) + at % page_bytes, bytes);
+            std::memcpy(own(page) + at % page_bytes, from.shown(page) + at % page_bytes, bytes);
         }
     }
 }

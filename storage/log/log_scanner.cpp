@@ -56,7 +56,7 @@ Taken take_commits(std::span<const std::byte> window,
 }
 
 /// One window under way.
-struct Job {
+struct ScanJob {
     Segment segment;
     ScanCursor cursor;
     std::uint64_t end = 0;  ///< what lies behind it in the segment does not count
@@ -110,7 +110,7 @@ void LogScanner::scan(ScanCursor from, std::size_t bytes_max, CommitSequence upt
                       std::move(done));
         return;
     }
-    auto job = std::make_shared<Job>();
+    auto job = std::make_shared<ScanJob>();
     job->segment = at->second;
     job->cursor = at->first == from.segment
                       ? from
