@@ -14,7 +14,7 @@
 #include "storage/index/segment_times.hpp"
 #include "storage/index/state_map.hpp"
 #include "storage/index/unsealed_segments.hpp"
-#include "storage/log/background.hpp"
+#include "storage/io/background.hpp"
 #include "storage/log/commit_writer.hpp"
 #include "storage/log/frame_reader.hpp"
 #include "storage/log/log_scanner.hpp"

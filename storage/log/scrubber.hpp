@@ -6,7 +6,7 @@
 
 #include "storage/base/clock.hpp"
 #include "storage/base/metrics.hpp"
-#include "storage/log/background.hpp"
+#include "storage/io/background.hpp"
 #include "storage/log/segment_files.hpp"
 
 namespace millrace::storage {

@@ -14,8 +14,8 @@
 #include "storage/base/random.hpp"
 #include "storage/base/result.hpp"
 #include "storage/format/layout.hpp"
+#include "storage/io/background.hpp"
 #include "storage/io/disk.hpp"
-#include "storage/log/background.hpp"
 #include "storage/log/segment_maker.hpp"
 #include "storage/log/segment_remover.hpp"
 

@@ -7,8 +7,8 @@
 #include "storage/base/clock.hpp"
 #include "storage/base/result.hpp"
 #include "storage/format/layout.hpp"
+#include "storage/io/background.hpp"
 #include "storage/io/disk.hpp"
-#include "storage/log/background.hpp"
 
 namespace millrace::storage {
 

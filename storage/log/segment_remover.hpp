@@ -6,8 +6,8 @@
 
 #include "storage/base/clock.hpp"
 #include "storage/base/result.hpp"
+#include "storage/io/background.hpp"
 #include "storage/io/disk.hpp"
-#include "storage/log/background.hpp"
 
 namespace millrace::storage {
 

@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
+#include "storage/io/background.hpp"
 #include "storage/io/pace.hpp"
-#include "storage/log/background.hpp"
 #include "storage/log/segment_files.hpp"
 
 namespace millrace::storage {

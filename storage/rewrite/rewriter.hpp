@@ -10,7 +10,7 @@
 #include "storage/base/metrics.hpp"
 #include "storage/index/batch_index.hpp"
 #include "storage/index/key_value.hpp"
-#include "storage/log/background.hpp"
+#include "storage/io/background.hpp"
 #include "storage/log/segment_files.hpp"
 #include "storage/log/state_mover.hpp"
 #include "storage/rewrite/segment_rewrite.hpp"

@@ -7,8 +7,8 @@
 #include "tests/fuzz/fuzz_check.hpp"
 #include "tests/fuzz/segment_image.hpp"
 
+#include "storage/io/background.hpp"
 #include "storage/io/sim_disk.hpp"
-#include "storage/log/background.hpp"
 #include "storage/log/log_scanner.hpp"
 #include "storage/log/recovery.hpp"
 

@@ -1,4 +1,4 @@
-#include "storage/log/background.hpp"
+#include "storage/io/background.hpp"
 
 #include <utility>
 
