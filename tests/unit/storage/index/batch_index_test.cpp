@@ -95,5 +95,16 @@ TEST_F(BatchIndexTest, OthersGoOnInASegmentThatIsSealedWhileAPartitionIsDropped)
     EXPECT_EQ(job.batches->at(other).size(), 50U) << "what the other thread reads stays";
 }
 
+TEST(KeyValueMemory, KeepsRowsFromOneOpeningToTheNext) {
+    const auto memory = std::make_shared<KeyValueMemory>();
+    const auto open = [&memory] { return KeyValueStore::open("/index", memory).value(); };
+    KeyValueBatch batch;
+    batch.put("key", "value");
+    ASSERT_TRUE(open()->write(std::move(batch), Durability::later));
+    EXPECT_EQ(open()->load("key").value(), "value");
+    ASSERT_TRUE(KeyValueStore::destroy("/index", memory.get()));
+    EXPECT_EQ(open()->load("key").value(), std::nullopt);
+}
+
 }  // namespace
 }  // namespace millrace::storage::testing
