@@ -179,14 +179,15 @@ void Group::propose(std::uint16_t type,
         return;
     }
     auto proposal = std::make_unique<Impl::Proposal>();
+    const auto number = ++self.last_proposal;
     proposal->owner = &self;
+    proposal->number = number;
     proposal->done = std::move(done);
     proposal->request.data = proposal.get();
     entry.set_prefix({.type = type, .batch_count = batch_count});
     const raft_buffer buffer{.base = entry.data_, .len = sizeof(EntryBuffer::Prefix) + entry.size_};
     auto* const request = &proposal->request;
-    auto* const key = proposal.get();
-    self.proposals.emplace(key, std::move(proposal));
+    self.proposals.emplace(number, std::move(proposal));
     const int code = raft_apply(&self.instance, request, &buffer, 1, &Impl::on_applied);
     if (code == 0) {
         (void)entry.release();  // libraft's now
@@ -198,7 +199,7 @@ void Group::propose(std::uint16_t type,
         self.adapt_snapshots();
         return;
     }
-    auto node = self.proposals.extract(key);
+    auto node = self.proposals.extract(number);
     const bool is_fatal = !self.io.failure().empty();
     auto error = fail(is_fatal ? Errc::shard_failed : Errc::not_leader,
                       self.io.failure().empty() ? raft_strerror(code) : self.io.failure());

@@ -18,6 +18,7 @@ struct Group::Impl {
     struct Proposal {
         struct raft_apply request {};
         Impl* owner = nullptr;
+        std::uint64_t number = 0;
         ProposeDone done;
     };
 
@@ -59,8 +60,9 @@ struct Group::Impl {
     bool is_initialised = false;
     bool has_started = false;
     RaftIndex last_command;  ///< libraft raises its last_applied only after the callback
-    std::map<Proposal*, std::unique_ptr<Proposal>> proposals;
-    std::deque<Storing> storing;  ///< of the proposals, in order
+    std::uint64_t last_proposal = 0;
+    std::map<std::uint64_t, std::unique_ptr<Proposal>> proposals;  ///< by number: in order
+    std::deque<Storing> storing;                                   ///< of the proposals, in order
     std::optional<Error> failure;
     bool is_unreadable = false;  ///< an entry of the log; what follows it can't be applied
 

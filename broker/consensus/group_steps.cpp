@@ -182,15 +182,15 @@ void Group::Impl::tell_stored() {
     }
 }
 
-/// Answers all that is under way. The requests stay: libraft holds pointers to them until it is
-/// closed.
+/// Answers all that is under way, in order of asking. The requests stay: libraft holds pointers to
+/// them until it is closed.
 void Group::Impl::end_all(const Error& error) {
     if (auto done = std::exchange(member_change_done, nullptr)) {
         done(error);
     }
     storing.clear();
     std::vector<ProposeDone> waiting;
-    for (auto& [key, proposal] : proposals) {
+    for (auto& [number, proposal] : proposals) {
         if (auto done = std::exchange(proposal->done, nullptr)) {
             waiting.push_back(std::move(done));
         }
@@ -219,7 +219,7 @@ void Group::Impl::fail_for_good(const Error& error) {
 void Group::Impl::on_applied(struct raft_apply* request, int status, void* /*result*/) noexcept {
     auto* const found = static_cast<Proposal*>(request->data);
     auto& owner = *found->owner;
-    const auto node = owner.proposals.extract(found);
+    const auto node = owner.proposals.extract(found->number);
     if (node.empty() || !node.mapped()->done) {
         return;
     }

@@ -10,7 +10,7 @@
 namespace millrace::simulation::cluster {
 namespace {
 
-constexpr SeedCounts model_seeds{.fast = 8, .in_long = 100'000};
+constexpr SeedCounts model_seeds{.fast = 12, .in_long = 100'000};
 
 /// The end of what happened, and what was wrong with it.
 std::string report(const Stage& stage, std::uint64_t seed) {

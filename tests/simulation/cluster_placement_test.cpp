@@ -15,7 +15,7 @@ using broker::consensus::MemberRole;
 const std::vector<std::string> racks{"a", "a", "b", "b", "c"};
 constexpr Duration second{1'000'000};
 constexpr Duration for_good{std::chrono::hours(24)};
-constexpr SeedCounts placement_seeds{.fast = 4, .in_long = 2'000};
+constexpr SeedCounts placement_seeds{.fast = 6, .in_long = 2'000};
 
 class PlacementRun {
   public:

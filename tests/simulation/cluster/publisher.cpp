@@ -142,7 +142,6 @@ void Publisher::send() {
         .node = target_, .life = around_.nodes[target_]->life(), .batches = std::move(batches)};
     auto& due = last_due_[target_];
     due = std::max(due, stage.now() + stage.between(latency_min, latency_max));
-    // The chance of the answer is taken here: answers of a failed shard come in no fixed order.
     const auto answer_latency = stage.between(latency_min, latency_max);
     stage.after(due - stage.now(),
                 [this, number, answer_latency] { arrive(number, answer_latency); });

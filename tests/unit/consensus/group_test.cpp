@@ -1,6 +1,8 @@
 #include "broker/consensus/group.hpp"
 
+#include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -277,6 +279,26 @@ TEST_F(GroupTest, StopEndsWhatIsUnderWay) {
     EXPECT_THAT(answers, ElementsAre(Errc::shutting_down));
     disk.drain();
     EXPECT_THAT(answers, ElementsAre(Errc::shutting_down));
+}
+
+TEST_F(GroupTest, StopAnswersInTheOrderOfAsking) {
+    constexpr std::size_t count = 50;
+    for (std::size_t i = 0; i < count; ++i) {
+        propose("leaves its memory to those that come");
+    }
+    (void)store->sync();
+    ASSERT_THAT(answers, SizeIs(count));
+    std::vector<std::size_t> answered;
+    for (std::size_t i = 0; i < count; ++i) {
+        EntryBuffer entry;
+        std::ranges::copy(bytes_of("one"), entry.extend(3).begin());
+        group->propose(some_type, 0, std::move(entry), [&answered, i](const auto& /*result*/) {
+            answered.push_back(i);
+        });
+    }
+    group->stop();
+    EXPECT_THAT(answered, SizeIs(count));
+    EXPECT_TRUE(std::ranges::is_sorted(answered));
 }
 
 }  // namespace
