@@ -104,7 +104,10 @@ class Faults:
     def replace(self, victims: list[Node], lasts: float):
         node = victims[0]
         rest = [other.number for other in self.cluster.others(node)]
-        answer = self.cluster.remove(node)
+        try:
+            answer = self.cluster.remove(node)
+        except OSError as error:
+            raise AssertionError(f"node {node.number} was to leave: {error}\n{self.cluster.log_tails()}") from error
         if answer[0] != HTTP_ACCEPTED:
             print(f"         refused: {answer}", flush=True)
             return
