@@ -44,12 +44,20 @@ std::int32_t ProducerBatch::last_sequence() const {
     return advance(base_sequence, record_count - 1);
 }
 
+const ProducerTable::Producer* ProducerTable::find(std::int64_t id) const {
+    if (latest_.producer != nullptr && latest_.id == id) {
+        return latest_.producer;
+    }
+    const auto found = producers_.find(id);
+    return found == producers_.end() ? nullptr : &found->second;
+}
+
 ProducerTable::Judgement ProducerTable::judge(const ProducerBatch& batch) const {
-    const auto found = producers_.find(batch.producer_id);
-    if (found == producers_.end()) {
+    const auto* const found = find(batch.producer_id);
+    if (found == nullptr) {
         return {};
     }
-    const auto& producer = found->second;
+    const auto& producer = *found;
     if (producer.epoch < batch.epoch) {
         // An epoch begins with its first batch: a later one must not get ahead of it.
         return {.verdict = batch.base_sequence == 0 ? Verdict::fresh : Verdict::gap};
@@ -78,18 +86,27 @@ void ProducerTable::remember(Producer& producer, const AcceptedBatch& batch) {
     producer.batches[producer.count++] = batch;
 }
 
-void ProducerTable::add(const ProducerBatch& batch, AcceptedBatch accepted) {
-    auto [found, is_new] = producers_.try_emplace(batch.producer_id);
-    auto& producer = found->second;
-    if (is_new) {
-        producer.age = by_age_.insert(by_age_.end(), batch.producer_id);
-        if (producers_.size() > producers_max_) {
-            producers_.erase(by_age_.front());
-            by_age_.pop_front();
-        }
-    } else {
-        by_age_.splice(by_age_.end(), by_age_, producer.age);
+ProducerTable::Producer& ProducerTable::make_latest(std::int64_t id) {
+    if (latest_.producer != nullptr && latest_.id == id) {
+        return *latest_.producer;
     }
+    auto [found, is_new] = producers_.try_emplace(id);
+    auto& producer = found->second;
+    latest_ = {.id = id, .producer = &producer};
+    if (!is_new) {
+        by_age_.splice(by_age_.end(), by_age_, producer.age);
+        return producer;
+    }
+    producer.age = by_age_.insert(by_age_.end(), id);
+    if (producers_.size() > producers_max_) {
+        producers_.erase(by_age_.front());
+        by_age_.pop_front();
+    }
+    return producer;
+}
+
+void ProducerTable::add(const ProducerBatch& batch, AcceptedBatch accepted) {
+    auto& producer = make_latest(batch.producer_id);
     if (producer.epoch != batch.epoch) {
         producer.epoch = batch.epoch;
         producer.count = 0;
@@ -100,6 +117,7 @@ void ProducerTable::add(const ProducerBatch& batch, AcceptedBatch accepted) {
 }
 
 void ProducerTable::drop_proposal(std::uint64_t proposal) {
+    latest_ = {};
     for (auto& [id, producer] : producers_) {
         const auto begin = producer.batches.begin();
         const auto end = std::remove_if(

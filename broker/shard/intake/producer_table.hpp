@@ -72,10 +72,20 @@ class ProducerTable {
         std::size_t count = 0;
         std::list<std::int64_t>::iterator age;
     };
+    /// Null where nothing is known of it.
+    [[nodiscard]] const Producer* find(std::int64_t id) const;
+    [[nodiscard]] Producer& make_latest(std::int64_t id);
     static void remember(Producer& producer, const AcceptedBatch& batch);
     void append_rows(std::string& text, std::int64_t id, const IsKept& is_kept) const;
 
+    /// Who published last, most often who publishes next: found without a look into the tables.
+    struct Latest {
+        std::int64_t id = -1;
+        Producer* producer = nullptr;
+    };
+
     std::size_t producers_max_;
+    Latest latest_;
     std::unordered_map<std::int64_t, Producer> producers_;
     std::list<std::int64_t> by_age_;  ///< longest silent first
 };
