@@ -45,8 +45,7 @@ class Store final : public ShardStore {
           clock_(clock),
           disk_(disk),
           events_(events),
-          background_(options_.background_inline ? Background::Mode::inline_in_owner
-                                                 : Background::Mode::thread),
+          background_(Background::mode_of(options_.background_inline)),
           files_(disk, clock, options_, background_),
           writer_(options_, clock, disk, files_, metrics),
           reader_(files_, writer_),

@@ -4,13 +4,7 @@
 
 namespace millrace::storage {
 
-Background::Background(Mode mode) : mode_(mode) {
-    if (mode == Mode::thread) {
-        thread_ = std::thread([this] { run(); });
-    }
-}
-
-Background::~Background() {
+void Background::end_thread() {
     {
         const std::lock_guard lock(mutex_);
         is_stopping_ = true;
@@ -19,6 +13,13 @@ Background::~Background() {
     changed_.notify_all();
     if (thread_.joinable()) {
         thread_.join();
+    }
+}
+
+void Background::rest() {
+    if (thread_.joinable()) {
+        end_thread();
+        is_stopping_ = false;
     }
 }
 
@@ -33,6 +34,9 @@ void Background::start(Job job) {
         jobs_.push_back(std::move(job));
     }
     changed_.notify_all();
+    if (!thread_.joinable()) {
+        thread_ = std::thread([this] { run(); });
+    }
 }
 
 void Background::run() {

@@ -9,7 +9,8 @@
 
 namespace millrace::storage {
 
-/// Runs jobs one after another on a thread of its own and hands their endings back to the owner.
+/// Runs jobs one after another on a thread of its own, which is there from the first job until the
+/// owner lets it rest, and hands their endings back to the owner.
 ///
 /// Promise:  endings run on the owner's thread, from `run_endings`, in order. The destructor waits
 /// for the job that runs; others are dropped. Threads:  the owner's.
@@ -20,20 +21,27 @@ class Background {
     using Job =
         std::function<Ending()>;  ///< runs on the thread; gives what the owner is to do afterwards
 
-    explicit Background(Mode mode);
+    explicit Background(Mode mode) : mode_(mode) {}
     Background(const Background&) = delete;
     Background& operator=(const Background&) = delete;
     Background(Background&&) = delete;
     Background& operator=(Background&&) = delete;
-    ~Background();
+    ~Background() { end_thread(); }
+
+    [[nodiscard]] static constexpr Mode mode_of(bool is_inline) {
+        return is_inline ? Mode::inline_in_owner : Mode::thread;
+    }
 
     void start(Job job);
     void run_endings();
     /// Waits until every job has ended and has run the endings.
     void finish();
+    /// The thread is not needed for now. **Requires** that no job is left.
+    void rest();
 
   private:
     void run();
+    void end_thread();
 
     std::mutex mutex_;
     std::condition_variable changed_;

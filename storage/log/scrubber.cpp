@@ -56,14 +56,12 @@ std::optional<Scrubber::Task> Scrubber::next_task(SteadyTime now) {
 }
 
 void Scrubber::tick() {
-    if (background_) {
-        background_->run_endings();
-    }
+    background_.run_endings();
     if (is_reading_) {
         return;
     }
     if (waiting_.empty()) {
-        background_.reset();  // the thread is not needed any more
+        background_.rest();
         return;
     }
     const auto now = clock_.steady_now();
@@ -79,15 +77,11 @@ void Scrubber::tick() {
         next_at_ = now + Duration(task->used_bytes * 1'000'000 / options_.scrub_bytes_per_second);
     }
     is_reading_ = true;
-    if (!background_) {
-        background_.emplace(options_.background_inline ? Background::Mode::inline_in_owner
-                                                       : Background::Mode::thread);
-    }
-    background_->start([this, segment = *segment, task = *task]() -> Background::Ending {
+    background_.start([this, segment = *segment, task = *task]() -> Background::Ending {
         const auto outcome = scrub(segment, task.used_bytes);
         return [this, task, outcome] { end(task, outcome); };
     });
-    background_->run_endings();
+    background_.run_endings();
 }
 
 Result<bool> Scrubber::is_header_sound(const Segment& segment) {

@@ -63,7 +63,8 @@ class Scrubber {
     SteadyTime next_at_{};
     bool is_reading_ = false;
     std::uint64_t damage_found_ = 0;
-    std::optional<Background> background_;  ///< last: its job reads what is above
+    Background background_{
+        Background::mode_of(options_.background_inline)};  ///< last: its job reads what is above
 };
 
 }  // namespace millrace::storage

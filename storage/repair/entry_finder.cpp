@@ -168,25 +168,19 @@ std::vector<DurableSegment> EntryFinder::segments() const {
 }
 
 void EntryFinder::tick() {
-    if (background_) {
-        background_->run_endings();
-    }
+    background_.run_endings();
     if (is_reading_) {
         return;
     }
     if (waiting_.empty()) {
-        background_.reset();  // the thread is not needed any more
+        background_.rest();
         return;
-    }
-    if (!background_) {
-        background_.emplace(options_.background_inline ? Background::Mode::inline_in_owner
-                                                       : Background::Mode::thread);
     }
     auto search = std::make_shared<Search>(std::move(waiting_.front()));
     waiting_.pop_front();
     is_reading_ = true;
     const auto bytes_per_second = options_.background_inline ? 0 : options_.scrub_bytes_per_second;
-    background_->start(
+    background_.start(
         [this, search, bytes_per_second, segments = segments()]() -> Background::Ending {
             Pace pace(bytes_per_second, is_stopping_);
             auto found = std::make_shared<Result<std::vector<std::byte>>>(
@@ -196,7 +190,7 @@ void EntryFinder::tick() {
                 search->done(std::move(*found));
             };
         });
-    background_->run_endings();
+    background_.run_endings();
 }
 
 }  // namespace millrace::storage

@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <optional>
 #include <vector>
 
 #include "storage/io/background.hpp"
@@ -62,7 +61,8 @@ class EntryFinder {
     std::deque<Search> waiting_;
     bool is_reading_ = false;
     std::atomic<bool> is_stopping_{false};
-    std::optional<Background> background_;  ///< last: its job reads what is above
+    Background background_{
+        Background::mode_of(options_.background_inline)};  ///< last: its job reads what is above
 };
 
 }  // namespace millrace::storage

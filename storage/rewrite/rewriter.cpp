@@ -60,9 +60,7 @@ void Rewriter::set_clustered(PartitionId partition, bool is_clustered) {
 }
 
 void Rewriter::step(BatchIndex& index, const KeyValueStore& rows) {
-    if (background_) {
-        background_->run_endings();
-    }
+    background_.run_endings();
     if (done_) {
         auto done = std::exchange(done_, std::nullopt);
         const auto changed = *done ? change_over(std::move(*done).value(), index) : done->error();
@@ -79,7 +77,7 @@ void Rewriter::step(BatchIndex& index, const KeyValueStore& rows) {
     if (next) {
         begin(*next, index.sealed_segments().at(*next), rows);
     } else {
-        background_.reset();  // the thread is not needed any more
+        background_.rest();
     }
 }
 
@@ -183,10 +181,6 @@ void Rewriter::begin(SegmentSequence segment, const SegmentRow& row, const KeyVa
         return;
     }
     under_way_ = *source;
-    if (!background_) {
-        background_.emplace(options_.background_inline ? Background::Mode::inline_in_owner
-                                                       : Background::Mode::thread);
-    }
     const RewriteTask task{.segment = *source,
                            .used_bytes = row.used_bytes,
                            .path = files_.path_of(segment, source->generation + 1),
@@ -195,7 +189,7 @@ void Rewriter::begin(SegmentSequence segment, const SegmentRow& row, const KeyVa
                            .memory_bytes_max = options_.rewrite_memory_bytes_max};
     const auto bytes_per_second =
         options_.background_inline ? 0 : options_.rewrite_bytes_per_second;
-    background_->start([this, task, &rows, bytes_per_second]() -> Background::Ending {
+    background_.start([this, task, &rows, bytes_per_second]() -> Background::Ending {
         Pace pace(bytes_per_second, is_stopping_);
         auto rewritten =
             std::make_shared<Result<RewrittenSegment>>(rewrite_segment(disk_, rows, task, pace));

@@ -82,7 +82,8 @@ class Rewriter {
     Counter& freed_bytes_total_;
     Counter& failures_total_;
     std::atomic<bool> is_stopping_{false};
-    std::optional<Background> background_;  ///< last: its job reads what is above
+    Background background_{
+        Background::mode_of(options_.background_inline)};  ///< last: its job reads what is above
 };
 
 }  // namespace millrace::storage
