@@ -74,6 +74,25 @@ ExitCode print_cluster_nodes(Session& session, const LookOptions&) {
     throw ClientError(static_cast<std::uint16_t>(code), std::string(name_of(code)), text);
 }
 
+struct Polling {
+    std::chrono::milliseconds interval;
+    std::chrono::milliseconds time_max;
+    std::string otherwise;  ///< what is said when the time is over
+};
+
+/// What `look` gives once that is something. Throws ClientError, timed_out.
+template <class Look>
+auto poll(const Polling& polling, Look look) {
+    const auto end = Clock::now() + polling.time_max;
+    while (Clock::now() < end) {
+        if (auto found = look()) {
+            return found;
+        }
+        std::this_thread::sleep_for(polling.interval);
+    }
+    refuse(Errc::timed_out, polling.otherwise);
+}
+
 /// The connection may end with the lead before the answer has come.
 void ask_for_transfer(const Session& session, const ClusterStatus& leader, std::uint64_t to) {
     ClientOptions options;
@@ -104,18 +123,13 @@ bool is_leader(const Session& session, const std::string& brokers, std::uint64_t
 void wait_for_leader(const Session& session,
                      const ClusterStatus& before,
                      const TransferOptions& options) {
-    const auto end = Clock::now() + session.timeout_or(transfer_timeout);
     const auto native = native_of(before, options.to);
     const auto brokers = native.empty() ? session.globals().brokers : native;
-    while (Clock::now() < end) {
-        if (is_leader(session, brokers, options.to)) {
-            return;
-        }
-        std::this_thread::sleep_for(poll_interval);
-    }
-    refuse(Errc::timed_out,
-           "node " + std::to_string(options.to) +
-               " does not lead; millrace cluster status says who does");
+    poll({.interval = poll_interval,
+          .time_max = session.timeout_or(transfer_timeout),
+          .otherwise = "node " + std::to_string(options.to) +
+                       " does not lead; millrace cluster status says who does"},
+         [&] { return is_leader(session, brokers, options.to); });
 }
 
 ExitCode transfer_lead(Session& session, const TransferOptions& options) {
@@ -143,8 +157,7 @@ ExitCode transfer_lead(Session& session, const TransferOptions& options) {
 /// What it is once it has what there is, and is what it is to stay.
 std::optional<ClusterMember> outcome_of_join(const ClusterStatus& status, std::uint64_t node) {
     const auto found = std::ranges::find(status.nodes, node, &ClusterNode::node);
-    const auto lag = lag_of(status, node);
-    const bool has_all = lag && !lag->is_copying && lag->entries <= late_entries_max;
+    const bool has_all = is_up_to_date(lag_of(status, node));
     if (found == status.nodes.end() || !(found->voter || (stands_by(*found) && has_all))) {
         return std::nullopt;
     }
@@ -152,16 +165,13 @@ std::optional<ClusterMember> outcome_of_join(const ClusterStatus& status, std::u
 }
 
 ClusterMember wait_for_join(Session& session, std::uint64_t node) {
-    const auto end = Clock::now() + session.timeout_or(join_timeout);
-    while (Clock::now() < end) {
-        if (const auto outcome = outcome_of_join(look_at_cluster(session), node)) {
-            return *outcome;
-        }
-        std::this_thread::sleep_for(join_poll_interval);
-    }
-    refuse(Errc::timed_out,
-           "node " + std::to_string(node) +
-               " is a member and does not vote yet; millrace cluster nodes says when it does");
+    return *poll(
+        {.interval = join_poll_interval,
+         .time_max = session.timeout_or(join_timeout),
+         .otherwise = "node " + std::to_string(node) +
+                      " is a member and does not vote yet; millrace cluster nodes says when it "
+                      "does"},
+        [&] { return outcome_of_join(look_at_cluster(session), node); });
 }
 
 ExitCode join_node(Session& session, const JoinOptions& options) {
@@ -182,9 +192,8 @@ ExitCode join_node(Session& session, const JoinOptions& options) {
 /// Hands the lead of a node that is to go to another one.
 void leave_lead(const Session& session, const ClusterStatus& before) {
     const auto to = std::ranges::find_if(before.nodes, [&before](const ClusterNode& node) {
-        const auto lag = lag_of(before, node.node);
-        return node.node != before.leader && node.voter && node.linked && !node.drained && lag &&
-               !lag->is_copying && lag->entries <= late_entries_max;
+        return node.node != before.leader && node.voter && node.linked && !node.drained &&
+               is_up_to_date(lag_of(before, node.node));
     });
     if (to == before.nodes.end()) {
         refuse(Errc::conflict,
@@ -218,17 +227,13 @@ std::optional<ClusterNode> outcome_of_drain(const ClusterStatus& status, std::ui
 }
 
 ClusterNode wait_for_drain(Session& session, std::uint64_t node) {
-    const auto end = Clock::now() + session.timeout_or(drain_timeout);
-    while (Clock::now() < end) {
-        if (const auto outcome = outcome_of_drain(look_at_cluster(session), node)) {
-            return *outcome;
-        }
-        std::this_thread::sleep_for(join_poll_interval);
-    }
-    refuse(Errc::timed_out,
-           "node " + std::to_string(node) +
-               " is drained and has not handed on what it does; millrace cluster status says what "
-               "is missing");
+    return *poll(
+        {.interval = join_poll_interval,
+         .time_max = session.timeout_or(drain_timeout),
+         .otherwise = "node " + std::to_string(node) +
+                      " is drained and has not handed on what it does; millrace cluster status "
+                      "says what is missing"},
+        [&] { return outcome_of_drain(look_at_cluster(session), node); });
 }
 
 ExitCode drain_node(Session& session, const DrainOptions& options) {

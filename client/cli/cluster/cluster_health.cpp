@@ -105,6 +105,10 @@ std::optional<ReplicaLag> lag_of(const ClusterStatus& status, std::uint64_t node
     return most;
 }
 
+bool is_up_to_date(const std::optional<ReplicaLag>& lag) {
+    return lag && !lag->is_copying && lag->entries <= late_entries_max;
+}
+
 bool stands_by(const ClusterNode& node) {
     return node.member == ClusterMember::standby && !node.to_vote;
 }

@@ -22,6 +22,8 @@ struct ReplicaLag {
 
 /// Up to here a replica counts as up to date: some entries are always on their way.
 inline constexpr std::uint64_t late_entries_max = 100;
+/// False where that is not known.
+[[nodiscard]] bool is_up_to_date(const std::optional<ReplicaLag>& lag);
 
 struct ClusterHealth {
     std::string sentence;
