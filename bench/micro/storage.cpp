@@ -58,7 +58,7 @@ BatchHeader batch_of(std::uint32_t partition, std::uint64_t offset) {
 class IndexOver {
   public:
     explicit IndexOver(std::uint32_t partitions)
-        : rows_(KeyValueStore::open("/index", KeyValueStore::Place::memory).value()),
+        : rows_(KeyValueStore::open("/index", std::make_shared<KeyValueMemory>()).value()),
           index(*rows_, cache_),
           partitions_(partitions) {}
 

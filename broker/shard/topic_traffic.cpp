@@ -29,21 +29,6 @@ const TopicTraffic::Counters* TopicTraffic::of(const CatalogView& catalog, Parti
                           : &counters_.emplace(partition, make(ref->topic->name)).first->second;
 }
 
-Histogram* TopicTraffic::add(const Counters* counters, Volume volume) {
-    if (counters == nullptr) {
-        return nullptr;
-    }
-    counters->records_in.add(volume.records);
-    counters->bytes_in.add(volume.bytes);
-    return &counters->latency_us;
-}
-
-Histogram* TopicTraffic::count_in(const CatalogView& catalog,
-                                  PartitionId partition,
-                                  Volume volume) {
-    return add(of(catalog, partition), volume);
-}
-
 Histogram* TopicTraffic::count_in(const CatalogView& catalog,
                                   PartitionId partition,
                                   Handle& handle,
@@ -51,7 +36,12 @@ Histogram* TopicTraffic::count_in(const CatalogView& catalog,
     if (handle.counters_ == nullptr) {
         handle.counters_ = of(catalog, partition);
     }
-    return add(handle.counters_, volume);
+    if (handle.counters_ == nullptr) {
+        return nullptr;
+    }
+    handle.counters_->records_in.add(volume.records);
+    handle.counters_->bytes_in.add(volume.bytes);
+    return &handle.counters_->latency_us;
 }
 
 void TopicTraffic::count_repeats(const CatalogView& catalog,

@@ -25,10 +25,8 @@ class TopicTraffic {
     explicit TopicTraffic(MetricsRegistry& metrics) : metrics_(metrics) {}
 
     /// Returns where the time from the publish to its answer is noted; null for a partition that
-    /// does not exist any more.
-    Histogram* count_in(const CatalogView& catalog, PartitionId partition, Volume volume);
-    /// The same with one look less once the handle, which belongs to the partition, is known.
-    /// **Requires** that it goes when the partition is forgotten.
+    /// does not exist any more. The handle belongs to the partition and spares a look once it is
+    /// known. **Requires** that it goes when the partition is forgotten.
     class Handle;
     Histogram* count_in(const CatalogView& catalog,
                         PartitionId partition,
@@ -49,7 +47,6 @@ class TopicTraffic {
         Counter& repeats;
         Histogram& latency_us;
     };
-    static Histogram* add(const Counters* counters, Volume volume);
     /// Nothing for a partition that does not exist any more.
     [[nodiscard]] const Counters* of(const CatalogView& catalog, PartitionId partition);
     [[nodiscard]] Counters make(const std::string& topic);

@@ -136,11 +136,6 @@ KeyValueStore::KeyValueStore() : impl_(std::make_unique<Impl>()) {}
 KeyValueStore::~KeyValueStore() = default;
 
 Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& directory,
-                                                           Place place) {
-    return open(directory, place == Place::memory ? std::make_shared<KeyValueMemory>() : nullptr);
-}
-
-Result<std::unique_ptr<KeyValueStore>> KeyValueStore::open(const std::string& directory,
                                                            std::shared_ptr<KeyValueMemory> memory) {
     std::unique_ptr<KeyValueStore> store(new KeyValueStore());
     auto options = make_options();

@@ -81,9 +81,6 @@ class KeyValueMemory {
 /// Errors:   io with RocksDB's words.
 class KeyValueStore {
   public:
-    enum class Place : std::uint8_t { disk, memory };
-    [[nodiscard]] static Result<std::unique_ptr<KeyValueStore>> open(const std::string& directory,
-                                                                     Place place);
     /// In `memory`; on disk without.
     [[nodiscard]] static Result<std::unique_ptr<KeyValueStore>> open(
         const std::string& directory, std::shared_ptr<KeyValueMemory> memory);

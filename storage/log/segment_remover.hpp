@@ -15,9 +15,8 @@ namespace millrace::storage {
 /// holds up every commit beside it for tens of milliseconds.
 ///
 /// Threads:  the shard's; steps run on the background thread.
-/// On disk:  a file that is not gone yet is shorter than a segment, under a name that recovery
-/// takes
-///           for a spare one: it removes those of another size.
+/// On disk:  a file that is not gone yet is shorter than a segment, under the name of a spare one;
+///           recovery removes those of another size.
 class SegmentRemover {
   public:
     /// `directory`: which the files were moved out of.

@@ -1,22 +1,17 @@
-#include <cstdlib>
-#include <string_view>
+#include <algorithm>
+#include <string>
 
 #include <gtest/gtest.h>
 
 #include "tests/simulation/delivery_world.hpp"
-
-#include "storage/base/logging.hpp"
+#include "tests/simulation/seeds.hpp"
 
 namespace millrace::simulation {
 namespace {
 
 constexpr int steps = 120;
 
-std::uint64_t seed_count() {
-    const auto* const profile =
-        std::getenv("MILLRACE_TEST_PROFILE");  // NOLINT(concurrency-mt-unsafe): one thread
-    return profile != nullptr && std::string_view(profile) == "long" ? 20'000 : 150;
-}
+constexpr SeedCounts delivery_seeds{.fast = 150, .in_long = 20'000};
 
 /// The end of what happened, and what was wrong with it.
 std::string report(const DeliveryWorld& world, std::uint64_t seed) {
@@ -46,19 +41,13 @@ std::uint64_t run(std::uint64_t seed) {
 }
 
 TEST(DeliveryModel, RandomOperationsKeepEveryPromise) {
-    set_log_level(LogLevel::error);  // jobs begin and end by the thousand
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): one thread
-    if (const auto* const one = std::getenv("MILLRACE_SEED")) {
-        // A world may be paused for most of its life and deliver nothing.
-        RecordProperty("deliveries", std::to_string(run(std::strtoull(one, nullptr, 10))));
-        return;
-    }
     std::uint64_t deliveries = 0;
-    for (std::uint64_t seed = 1; seed <= seed_count() && !HasFailure(); ++seed) {
-        deliveries += run(seed);
-    }
+    const auto count = for_each_seed(
+        delivery_seeds, [&deliveries](std::uint64_t seed) { deliveries += run(seed); });
     RecordProperty("deliveries", std::to_string(deliveries));
-    EXPECT_GT(deliveries, seed_count() * 20);
+    if (setting("MILLRACE_SEED") == nullptr) {
+        EXPECT_GT(deliveries, count * 20);  // one world may be paused for most of its life
+    }
 }
 
 }  // namespace

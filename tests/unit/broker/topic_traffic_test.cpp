@@ -20,8 +20,9 @@ TEST(TopicTraffic, CountsTopicsBeyondItsLimitTogether) {
     TopicTraffic traffic(metrics);
     const auto count = [&](std::uint32_t number) {
         const PartitionId partition{number};
+        TopicTraffic::Handle handle;
         traffic.count_in(
-            view_of(partition, "t" + std::to_string(number)), partition, {.records = 1});
+            view_of(partition, "t" + std::to_string(number)), partition, handle, {.records = 1});
         traffic.forget(partition);
     };
     constexpr auto beyond = 3U;
@@ -42,8 +43,9 @@ TEST(TopicTraffic, TimesTopicsBeyondItsLimitTogether) {
     TopicTraffic traffic(metrics);
     for (std::uint32_t number = 0; number < TopicTraffic::topics_timed_max + 2; ++number) {
         const PartitionId partition{number};
-        auto* const latency =
-            traffic.count_in(view_of(partition, "t" + std::to_string(number)), partition, {});
+        TopicTraffic::Handle handle;
+        auto* const latency = traffic.count_in(
+            view_of(partition, "t" + std::to_string(number)), partition, handle, {});
         ASSERT_NE(latency, nullptr);
         latency->observe(1);
     }
@@ -53,7 +55,8 @@ TEST(TopicTraffic, TimesTopicsBeyondItsLimitTogether) {
     };
     EXPECT_EQ(timed("t0"), 1U);
     EXPECT_EQ(timed("(others)"), 2U);
-    EXPECT_EQ(traffic.count_in(CatalogView{}, PartitionId{99'999}, {}), nullptr);
+    TopicTraffic::Handle unknown;
+    EXPECT_EQ(traffic.count_in(CatalogView{}, PartitionId{99'999}, unknown, {}), nullptr);
 }
 
 TEST(TopicTraffic, HandleCountsForTheTopicOfItsPartition) {

@@ -31,7 +31,7 @@ using Ends = StateDumpReader::Ends;
 std::vector<Frame> frames_of(const std::map<std::string, std::string>& rows,
                              std::size_t bytes,
                              const Ends& ends = {}) {
-    const auto store = KeyValueStore::open("/index", KeyValueStore::Place::memory).value();
+    const auto store = KeyValueStore::open("/index", std::make_shared<KeyValueMemory>()).value();
     KeyValueBatch batch;
     for (const auto& [key, value] : rows) {
         batch.put("s" + key, value);

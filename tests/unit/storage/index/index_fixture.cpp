@@ -3,7 +3,7 @@
 namespace millrace::storage::testing {
 
 IndexFixture::IndexFixture() {
-    store = KeyValueStore::open("/index", KeyValueStore::Place::memory).value();
+    store = KeyValueStore::open("/index", std::make_shared<KeyValueMemory>()).value();
     open();
 }
 
