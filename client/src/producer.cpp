@@ -151,6 +151,7 @@ void Producer::Impl::seal(std::size_t index) {
     partition.next_sequence = wire::advance_sequence(partition.next_sequence, count);
     batch->callbacks = std::exchange(partition.callbacks, {});
     batch->partition = index;
+    batch->number = partition.next_number++;
     batch->payload_bytes = std::exchange(partition.payload_bytes, 0);
     batch->deadline = Clock::now() + options_.delivery_timeout;
     batch->is_behind_gap = partition.has_gap;
@@ -162,6 +163,12 @@ std::size_t Producer::Impl::in_flight_max(const Partition& partition) const {
     const bool is_there =
         partition.is_confirmed && (!partition.is_at_risk || core_->connection().is_ready());
     return is_there ? wire::producer_batches_in_flight_max : 1;
+}
+
+/// The broker knows a batch that comes again among the latest it took. One that was answered while
+/// an older one was not makes no room, or it would forget the older one.
+std::uint64_t Producer::Impl::end_of_window(const Partition& partition) {
+    return partition.unacked.front()->number + wire::producer_batches_in_flight_max;
 }
 
 bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches& taken) {
@@ -176,7 +183,8 @@ bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches
             has_waiting = true;
             continue;
         }
-        if (bytes >= request_bytes_max || in_flight >= in_flight_max(partition)) {
+        if (bytes >= request_bytes_max || in_flight >= in_flight_max(partition) ||
+            batch->number >= end_of_window(partition)) {
             return true;
         }
         batch->is_in_flight = true;

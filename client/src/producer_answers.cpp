@@ -211,6 +211,7 @@ void Producer::Impl::begin_epoch_if_due(Partition& partition) {
     partition.next_sequence = 0;
     for (const auto& batch : partition.unacked) {
         batch->is_behind_gap = false;
+        batch->number = partition.next_number++;
         wire::set_producer(batch->bytes,
                            {.id = producer_id_,
                             .epoch = partition.epoch,

@@ -48,6 +48,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
         std::vector<std::byte> bytes;
         std::vector<DeliveryCallback> callbacks;
         std::size_t partition = 0;
+        std::uint64_t number = 0;  ///< counts the batches of its partition
         std::size_t payload_bytes = 0;
         Clock::time_point deadline;
         bool is_in_flight = false;
@@ -59,6 +60,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
         wire::RecordBatchBuilder builder;
         std::vector<DeliveryCallback> callbacks;  ///< of the records in the builder
         std::size_t payload_bytes = 0;
+        std::uint64_t next_number = 0;  ///< of a batch
         std::int32_t next_sequence = 0;
         std::int16_t epoch = 0;
         std::deque<std::shared_ptr<Batch>> unacked;
@@ -87,6 +89,8 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     /// them.
     bool take_from(Partition& partition, std::size_t& bytes, Batches& taken);
     [[nodiscard]] std::size_t in_flight_max(const Partition& partition) const;
+    /// The number of the first batch that may not go out yet. **Requires** a batch without an ack.
+    [[nodiscard]] static std::uint64_t end_of_window(const Partition& partition);
     [[nodiscard]] Batches take_batches();
     /// What a request that may go out now takes along; nothing when none may.
     [[nodiscard]] Batches begin_request();

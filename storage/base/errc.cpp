@@ -32,6 +32,7 @@ constexpr std::array entries{
     Entry{Errc::stale_delivery, "stale_delivery"},
     Entry{Errc::not_found, "not_found"},
     Entry{Errc::configuration, "configuration"},
+    Entry{Errc::sequence_too_old, "sequence_too_old"},
     Entry{Errc::not_leader, "not_leader"},
     Entry{Errc::shutting_down, "shutting_down"},
     Entry{Errc::timed_out, "timed_out"},

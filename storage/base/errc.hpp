@@ -31,6 +31,7 @@ enum class Errc : std::uint16_t {
     stale_delivery = 17,  ///< settle of a delivery that timed out or was never made
     not_found = 18,
     configuration = 19,
+    sequence_too_old = 20,  ///< the broker has gone on behind it, and knows no more what it was
 
     // Nothing is wrong with the request: the same request may succeed later.
     not_leader = 40,

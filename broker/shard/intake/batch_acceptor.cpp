@@ -204,12 +204,16 @@ Result<bool> BatchAcceptor::settle_resent(const Candidate& candidate) {
             wait_for(judgement.first.proposal, candidate.waiter);
             return true;
         }
-        default:
-            return fail(Errc::sequence_out_of_order,
-                        "producer " + std::to_string(candidate.producer.producer_id) +
-                            ": sequence " + std::to_string(candidate.producer.base_sequence) +
-                            ", expected " + std::to_string(judgement.expected_sequence));
+        case ProducerTable::Verdict::gap:
+        case ProducerTable::Verdict::too_old:
+            break;
     }
+    // A producer may begin an epoch behind a gap, but not behind what may be in the log already.
+    const bool is_gap = judgement.verdict == ProducerTable::Verdict::gap;
+    return fail(is_gap ? Errc::sequence_out_of_order : Errc::sequence_too_old,
+                "producer " + std::to_string(candidate.producer.producer_id) + ": sequence " +
+                    std::to_string(candidate.producer.base_sequence) + ", expected " +
+                    std::to_string(judgement.expected_sequence));
 }
 
 /// Nothing of the batch goes to the log, so the log must be told that the producer counts on.

@@ -119,7 +119,16 @@ bool is_leader(const Session& session, const std::string& brokers, std::uint64_t
     }
 }
 
-/// When the node serves.
+/// One try more, whose end is for the caller to see.
+void ask_again_for_transfer(const Session& session, const ClusterStatus& leader, std::uint64_t to) {
+    try {
+        ask_for_transfer(session, leader, to);
+    } catch (const ClientError&) {
+        return;  // it is not up to date any more, or did not take over in time
+    }
+}
+
+/// Returns when the node serves.
 void wait_for_leader(const Session& session,
                      const ClusterStatus& before,
                      const TransferOptions& options) {
@@ -129,7 +138,17 @@ void wait_for_leader(const Session& session,
           .time_max = session.timeout_or(transfer_timeout),
           .otherwise = "node " + std::to_string(options.to) +
                        " does not lead; millrace cluster status says who does"},
-         [&] { return is_leader(session, brokers, options.to); });
+         [&] {
+             if (is_leader(session, brokers, options.to)) {
+                 return true;
+             }
+             // A third one may have been elected in between.
+             const auto now = look_at_cluster(session);
+             if (now.leads && now.leader != options.to) {
+                 ask_again_for_transfer(session, now, options.to);
+             }
+             return false;
+         });
 }
 
 ExitCode transfer_lead(Session& session, const TransferOptions& options) {
@@ -189,25 +208,38 @@ ExitCode join_node(Session& session, const JoinOptions& options) {
     return ExitCode::ok;
 }
 
-/// Hands the lead of a node that is to go to another one.
-void leave_lead(const Session& session, const ClusterStatus& before) {
-    const auto to = std::ranges::find_if(before.nodes, [&before](const ClusterNode& node) {
-        return node.node != before.leader && node.voter && node.linked && !node.drained &&
-               is_up_to_date(lag_of(before, node.node));
+/// One that votes and has all that the leader has.
+std::optional<std::uint64_t> successor_of(const ClusterStatus& status) {
+    const auto found = std::ranges::find_if(status.nodes, [&status](const ClusterNode& node) {
+        return node.node != status.leader && node.voter && node.linked && !node.drained &&
+               is_up_to_date(lag_of(status, node.node));
     });
-    if (to == before.nodes.end()) {
-        refuse(Errc::conflict,
-               "node " + std::to_string(before.leader) +
-                   " leads, and no other node that votes is up to date");
-    }
-    ask_for_transfer(session, before, to->node);
-    wait_for_leader(session, before, {.to = to->node});
+    return found == status.nodes.end() ? std::nullopt : std::optional(found->node);
+}
+
+/// Waits until another node leads than the one that is to go.
+void leave_lead(const Session& session, std::uint64_t node) {
+    poll({.interval = join_poll_interval,
+          .time_max = session.timeout_or(drain_timeout),
+          .otherwise = "node " + std::to_string(node) +
+                       " leads, and no other that votes took over; millrace cluster status says "
+                       "how far each is"},
+         [&session, node] {
+             const auto status = look_at_cluster(session);
+             if (!status.leads || status.leader != node) {
+                 return status.leads;
+             }
+             if (const auto to = successor_of(status)) {
+                 ask_again_for_transfer(session, status, *to);
+             }
+             return false;
+         });
 }
 
 ExitCode remove_node(Session& session, const RemoveOptions& options) {
     const auto before = look_at_cluster(session);
     if (before.leads && before.leader == options.node && before.nodes.size() > 1) {
-        leave_lead(session, before);
+        leave_lead(session, options.node);
     }
     session.client().admin().remove_node(options.node);
     if (session.is_json()) {

@@ -17,7 +17,8 @@ constexpr Duration request_timeout{1'200'000};
 constexpr std::size_t requests_max = 2;
 /// All that comes in one turn of a node becomes one entry, which has to fit into a small commit.
 constexpr std::size_t request_bytes_max = 30'000;
-constexpr std::size_t unacked_max = 8;
+/// From the oldest one on: the broker knows that many when one comes again.
+constexpr std::uint64_t unacked_max = wire::producer_batches_in_flight_max;
 constexpr std::uint64_t records_max = 3;
 constexpr std::uint64_t key_count = 3;
 
@@ -62,11 +63,13 @@ void Publisher::make_batch() {
     auto& stage = around_.stage;
     const auto chosen = static_cast<std::ptrdiff_t>(stage.below(partitions_.size()));
     auto& [id, partition] = *std::next(partitions_.begin(), chosen);
-    if (partition.unacked.size() >= unacked_max) {
+    const auto& unacked = partition.unacked;
+    if (!unacked.empty() && partition.next_batch - unacked.front()->number >= unacked_max) {
         return;
     }
     auto batch = std::make_shared<Batch>();
     batch->partition = id;
+    batch->number = partition.next_batch++;
     batch->base_sequence = partition.next_sequence;
     batch->is_behind_gap = partition.has_gap;
     wire::RecordBatchBuilder builder;
@@ -289,6 +292,7 @@ void Publisher::begin_epoch_if_due(Partition& partition) const {
     partition.next_sequence = 0;
     for (const auto& batch : partition.unacked) {
         batch->is_behind_gap = false;
+        batch->number = partition.next_batch++;
         batch->base_sequence = partition.next_sequence;
         wire::set_producer(
             batch->bytes,

@@ -48,6 +48,7 @@ class Publisher {
   private:
     struct Batch {
         PartitionId partition;
+        std::uint64_t number = 0;  ///< counts the batches of its partition
         std::int32_t base_sequence = 0;
         std::vector<std::string> values;
         std::vector<std::byte> bytes;
@@ -58,6 +59,7 @@ class Publisher {
     using BatchPtr = std::shared_ptr<Batch>;
     struct Partition {
         std::uint64_t next_number = 0;  ///< of a value
+        std::uint64_t next_batch = 0;
         std::int32_t next_sequence = 0;
         std::int16_t epoch = 0;
         broker::Durability durability = broker::Durability::majority;

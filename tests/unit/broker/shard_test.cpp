@@ -201,6 +201,19 @@ TEST_F(ShardTest, SequenceWithAGapIsRefused) {
     EXPECT_THAT(fixture.values(partition), ElementsAre("one", "two"));
 }
 
+TEST_F(ShardTest, WhatMayBeInTheLogUnderAForgottenSequenceIsNoGap) {
+    constexpr std::int32_t batch_count = wire::producer_batches_in_flight_max + 1;
+    for (std::int32_t sequence = 0; sequence < batch_count; ++sequence) {
+        (void)fixture.publish_now(partition, ShardFixture::batch_of("x", 7, sequence));
+    }
+    const auto forgotten = fixture.publish_now(partition, ShardFixture::batch_of("x", 7, 0));
+    EXPECT_EQ(forgotten.outcome.code, Errc::sequence_too_old);
+    EXPECT_THAT(forgotten.text, HasSubstr("sequence 0, expected 9"));
+    const auto known = fixture.publish_now(partition, ShardFixture::batch_of("x", 7, 1));
+    EXPECT_TRUE(known.outcome.duplicate);
+    EXPECT_EQ(fixture.values(partition).size(), static_cast<std::size_t>(batch_count));
+}
+
 TEST_F(ShardTest, ReadsUnderWayAreAnsweredBeforeItHasStopped) {
     fixture.publish_now(partition, ShardFixture::batch_of("old"));
     fixture.finish_segment(fixture.make_topic("filler").front());  // and out of the tail's cache

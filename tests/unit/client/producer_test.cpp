@@ -92,6 +92,46 @@ std::size_t serve(ScriptedBroker& broker,
     return most;
 }
 
+TEST(Producer, WhatIsAckedBeforeAnOlderBatchMakesNoRoomForYoungerOnes) {
+    constexpr std::size_t window = wire::producer_batches_in_flight_max;
+    constexpr std::size_t record_count = 1 + 2 * window;
+    ScriptedBroker broker;
+    std::atomic<std::size_t> acked{0};
+    std::promise<void> may_look;
+    std::thread sender([&] {
+        Client client{{.brokers = broker.address()}};
+        auto producer = client.producer(
+            "test.event", {.batch_bytes_max = batch_bytes, .requests_in_flight_max = 1000});
+        introduce(producer, acked);
+        send_records(producer, record_count - 1, acked);
+        may_look.get_future().wait();
+        (void)client.admin().list_topics({});  // what was answered before is known now
+        (void)client.admin().list_topics({});  // and what would be sent for it, was
+        producer.flush();
+    });
+    broker.serve_until_publish();
+    broker.answer_oldest();
+    while (broker.batches().size() < 1 + window) {
+        broker.receive_publish();
+    }
+    while (broker.unanswered_requests() > 1) {
+        broker.answer(1, Errc::ok);
+    }
+    may_look.set_value();
+    broker.receive_metadata();
+    broker.receive_metadata();
+    EXPECT_EQ(broker.batches().size(), 1 + window);
+    while (broker.answered_batches() < record_count) {
+        if (broker.has_unanswered()) {
+            broker.answer_oldest();
+        } else {
+            broker.receive_publish();
+        }
+    }
+    sender.join();
+    EXPECT_EQ(acked, record_count);
+}
+
 TEST(Producer, KeepsToTheCreditOfTheLastAnswer) {
     constexpr std::size_t record_count = 64;
     ScriptedBroker broker;

@@ -60,6 +60,7 @@ unsigned status_of(Errc code) noexcept {
         case Errc::already_exists:
         case Errc::conflict:
         case Errc::sequence_out_of_order:
+        case Errc::sequence_too_old:
         case Errc::stale_delivery:
             return conflict;
         case Errc::offset_out_of_range:
