@@ -11,6 +11,7 @@ namespace millrace::simulation::cluster {
 namespace {
 
 constexpr SeedCounts model_seeds{.fast = 12, .in_long = 100'000};
+constexpr SeedCounts damage_seeds{.fast = 4, .in_long = 5'000};
 
 /// The end of what happened, and what was wrong with it.
 std::string report(const Stage& stage, std::uint64_t seed) {
@@ -31,13 +32,13 @@ std::string format(const ClusterWorld::Totals& totals) {
            std::to_string(totals.records) + ", acked by a leader alone and lost " +
            std::to_string(totals.lost) + ", deliveries " + std::to_string(totals.deliveries) +
            ", terms led " + std::to_string(totals.terms) + ", copies " +
-           std::to_string(totals.copies) + ", refused by former leaders " +
-           std::to_string(totals.refused_by_former) + ", records damaged " +
-           std::to_string(totals.damaged);
+           std::to_string(totals.copies) + ", repairs " + std::to_string(totals.repairs) +
+           ", refused by former leaders " + std::to_string(totals.refused_by_former) +
+           ", records damaged " + std::to_string(totals.damaged);
 }
 
-ClusterWorld::Totals run(std::uint64_t seed) {
-    ClusterWorld world(seed);
+ClusterWorld::Totals run(std::uint64_t seed, const ClusterWorld::Shape& shape = {}) {
+    ClusterWorld world(seed, shape);
     if (setting("MILLRACE_STORY") != nullptr) {
         world.stage().tell_at_once();
     }
@@ -46,21 +47,32 @@ ClusterWorld::Totals run(std::uint64_t seed) {
     return world.totals();
 }
 
+void add(ClusterWorld::Totals& all, const ClusterWorld::Totals& totals) {
+    all.batches_acked += totals.batches_acked;
+    all.records += totals.records;
+    all.lost += totals.lost;
+    all.deliveries += totals.deliveries;
+    all.terms += totals.terms;
+    all.copies += totals.copies;
+    all.repairs += totals.repairs;
+    all.refused_by_former += totals.refused_by_former;
+    all.damaged += totals.damaged;
+}
+
 TEST(ClusterModel, RandomFaultsKeepEveryPromise) {
     ClusterWorld::Totals all;
-    const auto count = for_each_seed(model_seeds, [&all](std::uint64_t seed) {
-        const auto totals = run(seed);
-        all.batches_acked += totals.batches_acked;
-        all.records += totals.records;
-        all.lost += totals.lost;
-        all.deliveries += totals.deliveries;
-        all.terms += totals.terms;
-        all.copies += totals.copies;
-        all.refused_by_former += totals.refused_by_former;
-        all.damaged += totals.damaged;
-    });
+    const auto count =
+        for_each_seed(model_seeds, [&all](std::uint64_t seed) { add(all, run(seed)); });
     (void)std::puts(format(all).c_str());
     EXPECT_GT(all.batches_acked, count);
+}
+
+TEST(DamagedWorld, WhatNodesRepairIsWhatTheyHad) {
+    ClusterWorld::Totals all;
+    const auto count = for_each_seed(
+        damage_seeds, [&all](std::uint64_t seed) { add(all, run(seed, {.damages_often = true})); });
+    (void)std::puts(format(all).c_str());
+    EXPECT_TRUE(all.repairs > 0 || count == 1) << "of one seed alone it is not said";
 }
 
 }  // namespace

@@ -51,6 +51,9 @@ Chaos::Chaos(Surroundings around) : around_(std::move(around)) {
     if (faults_.empty()) {
         faults_.push_back(all.front());
     }
+    if (around_.damages_often) {
+        faults_.push_back({20, &Chaos::flip_bit});
+    }
 }
 
 void Chaos::start() {
@@ -247,6 +250,10 @@ void Chaos::flip_bit() {
         around_.note_damage(node);
         node.disk().flip_bit(path, Position{at}, static_cast<unsigned>(around_.stage.below(8)));
         ++flips_;
+        if (around_.damages_often) {  // what is sealed is read through after a start
+            constexpr Duration soon{500'000};
+            around_.stage.after(some_time(soon), [this, &node] { node.restart(some_time(soon)); });
+        }
         return;
     }
 }

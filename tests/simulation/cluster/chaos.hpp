@@ -23,6 +23,7 @@ class Chaos {
         /// it has caught up again.
         std::function<bool(const SimNode&)> may_damage;
         std::function<void(const SimNode&)> note_damage;
+        bool damages_often = false;
     };
     explicit Chaos(Surroundings around);
 

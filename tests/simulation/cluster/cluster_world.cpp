@@ -47,7 +47,8 @@ ClusterWorld::ClusterWorld(std::uint64_t seed, Shape shape)
                 const auto voters = shape_.voters_max > 0 ? shape_.voters_max : nodes_.size();
                 return static_cast<std::size_t>(others) + 1 <= (voters - 1) / 2;
             },
-        .note_damage = [this](const SimNode& node) { damaged_[node.id()] = node.copies(); }});
+        .note_damage = [this](const SimNode& node) { damaged_[node.id()] = node.mends(); },
+        .damages_often = shape_.damages_often});
 }
 
 ClusterWorld::~ClusterWorld() {
@@ -61,8 +62,9 @@ void ClusterWorld::make_nodes(std::uint64_t seed) {
         shape_.places = {"a", "a", "b", "b", "c"};
         shape_.voters_max = 3;
     }
-    const bool keeps_index = stage_.chance(0.5);
-    const auto segment_bytes = stage_.chance(0.5) ? 1_MiB : 512_KiB;
+    // What is rebuilt finds all damage at once, and in a segment that is not sealed.
+    const bool keeps_index = stage_.chance(0.5) || shape_.damages_often;
+    const auto segment_bytes = stage_.chance(0.5) && !shape_.damages_often ? 1_MiB : 512_KiB;
     // Nobody waits for a standby: with less it would lack more after each copy than before.
     const bool forgets = stage_.chance(0.4) && shape_.voters_max == 0;
     const auto memory_bytes = forgets ? 1_KiB : 64_MiB;
@@ -107,14 +109,16 @@ void ClusterWorld::make_clients() {
     if (stage_.chance(0.5)) {
         wanted_topics_[telemetry_topic] = 1;
     }
-    const auto value_bytes_max = stage_.chance(0.3) ? std::size_t{5'000} : std::size_t{500};
+    const bool are_large = stage_.chance(0.3) || shape_.damages_often;
+    const auto value_bytes_max = are_large ? std::size_t{5'000} : std::size_t{500};
+    const Duration pause_max = shape_.damages_often ? Duration(30'000) : Duration(150'000);
     const auto newest = [this](const SimNode& node) { return is_newest(node); };
     for (std::int64_t id = 1 + static_cast<std::int64_t>(stage_.below(3)); id > 0; --id) {
         publishers_.push_back(std::make_unique<Publisher>(
             Publisher::Options{.id = id,
                                .batches_in_flight_max = 1 + stage_.below(4),
                                .value_bytes_max = value_bytes_max,
-                               .pause_max = stage_.between(Duration(10'000), Duration(150'000))},
+                               .pause_max = stage_.between(Duration(10'000), pause_max)},
             Publisher::Surroundings{
                 .stage = stage_, .nodes = nodes_, .history = history_, .is_newest = newest}));
     }
@@ -280,11 +284,11 @@ bool ClusterWorld::has_caught_up(SimNode& node) const {
     return true;
 }
 
-/// A node that took a copy since, and has what the leader has, may lose it again.
+/// A node that was repaired or copied since, and has what the leader has, may lose it again.
 void ClusterWorld::look_at_damaged() {
     std::erase_if(damaged_, [this](const auto& row) {
         auto& node = *nodes_[row.first.value - 1];
-        return node.copies() > row.second && has_caught_up(node);
+        return node.mends() > row.second && has_caught_up(node);
     });
 }
 
@@ -357,7 +361,7 @@ void ClusterWorld::finish() {
     }
 }
 
-/// What turns out to be damaged is copied.
+/// What turns out to be damaged is repaired or copied.
 void ClusterWorld::read_whole(const std::function<SimNode*()>& choose) {
     constexpr int reads_max = 8;
     constexpr Duration rest{500'000};
@@ -407,6 +411,7 @@ ClusterWorld::Totals ClusterWorld::totals() const {
     }
     for (const auto& node : nodes_) {
         totals.copies += node->copies();
+        totals.repairs += node->repairs();
     }
     return totals;
 }

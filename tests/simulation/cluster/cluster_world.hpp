@@ -30,6 +30,7 @@ class ClusterWorld {
         std::vector<std::string> places = {};  ///< of the nodes; empty: all vote, unless the seed
                                                ///< makes five, of which it may let three vote
         std::size_t voters_max = 0;
+        bool damages_often = false;  ///< logs of many small segments, in which bits flip
     };
     explicit ClusterWorld(std::uint64_t seed) : ClusterWorld(seed, Shape{}) {}
     ClusterWorld(std::uint64_t seed, Shape shape);
@@ -60,6 +61,7 @@ class ClusterWorld {
         std::uint64_t deliveries = 0;
         std::uint64_t terms = 0;  ///< in which a node led
         std::uint64_t copies = 0;
+        std::uint64_t repairs = 0;  ///< segments written anew
         std::uint64_t refused_by_former = 0;
         std::uint64_t damaged = 0;  ///< reads that a flipped bit spoilt
     };
@@ -101,7 +103,7 @@ class ClusterWorld {
     bool has_subscription_ = false;
     std::map<std::pair<GroupId, RaftTerm>, NodeId> leaders_;
     std::map<NodeId, std::uint64_t>
-        damaged_;  ///< nodes, with the copies that they had taken before
+        damaged_;  ///< nodes, with how often they had been mended before
 };
 
 }  // namespace millrace::simulation::cluster

@@ -15,17 +15,14 @@ constexpr int answer_steps_max = 500;
 
 }  // namespace
 
-LeaderSource::LeaderSource(SimNode::Surroundings& around, NodeId self, Options options)
-    : around_(around), self_(self), options_(std::move(options)) {}
-
-void LeaderSource::pass_time() {
+void Asking::pass_time() {
     auto& stage = around_.stage;
     around_.run_for(
         stage.between(Duration(100), stage.chance(long_wait_share) ? long_wait : short_wait));
 }
 
-/// The copying node itself is not attached: only the other end and the ways count.
-SimNode* LeaderSource::reach(NodeId node) const {
+/// The asking node itself is not attached: only the other end and the ways count.
+SimNode* Asking::reach(NodeId node) const {
     auto* const found = around_.find(node);
     const bool is_there = found->is_open() && !found->is_paused();
     return is_there && around_.network.hears(self_, node) ? found : nullptr;
@@ -33,7 +30,7 @@ SimNode* LeaderSource::reach(NodeId node) const {
 
 /// Lets the world go on until the node has answered what `ask` is to ask it in its turn.
 template <class Answer>
-Result<Answer> LeaderSource::ask(
+Result<Answer> Asking::answer_of(
     SimNode& node, const std::function<void(std::function<void(const Result<Answer>&)>)>& ask) {
     const auto answer = std::make_shared<std::optional<Result<Answer>>>();
     node.post([ask, answer] { ask([answer](const Result<Answer>& given) { *answer = given; }); });
@@ -44,11 +41,14 @@ Result<Answer> LeaderSource::ask(
                    : Result<Answer>(fail(Errc::timed_out, node.name() + " does not answer"));
 }
 
+LeaderSource::LeaderSource(SimNode::Surroundings& around, NodeId self, Options options)
+    : asking_(around, self), options_(std::move(options)) {}
+
 Result<std::vector<storage::SegmentExtent>> LeaderSource::list_of(SimNode& node) {
     const auto life = node.life();
-    MILLRACE_TRY(auto listing, ask<SimNode::Listing>(node, [this, &node](const auto& done) {
-                     node.list(options_.asker, done);
-                 }));
+    MILLRACE_TRY(auto listing,
+                 asking_.answer_of<SimNode::Listing>(
+                     node, [this, &node](const auto& done) { node.list(options_.asker, done); }));
     if (node.life() != life) {
         return fail(Errc::connection_lost, node.name() + " is gone");
     }
@@ -64,8 +64,8 @@ Result<std::vector<storage::SegmentExtent>> LeaderSource::list_of(SimNode& node)
 
 Result<std::vector<storage::SegmentExtent>> LeaderSource::list() {
     for (const auto other : options_.others) {
-        pass_time();
-        auto* const node = reach(other);
+        asking_.pass_time();
+        auto* const node = asking_.reach(other);
         if (node == nullptr) {
             continue;
         }
@@ -77,7 +77,7 @@ Result<std::vector<storage::SegmentExtent>> LeaderSource::list() {
 }
 
 void LeaderSource::doubt(const storage::SegmentExtent& extent) {
-    auto* const node = reach(from_);
+    auto* const node = asking_.reach(from_);
     if (node != nullptr && node->life() == life_) {
         node->post([node, extent] {
             node->shard().store().check_segment(extent.segment, extent.hash_seed);
@@ -86,14 +86,35 @@ void LeaderSource::doubt(const storage::SegmentExtent& extent) {
 }
 
 Result<std::vector<std::byte>> LeaderSource::read(const storage::SegmentRead& request) {
-    pass_time();
-    auto* const node = reach(from_);
+    asking_.pass_time();
+    auto* const node = asking_.reach(from_);
     if (node == nullptr || node->life() != life_) {
         return fail(Errc::connection_lost, "the leader is gone");
     }
-    return ask<std::vector<std::byte>>(*node, [node, request](const auto& done) {
+    return asking_.answer_of<std::vector<std::byte>>(*node, [node, request](const auto& done) {
         node->shard().store().read_segment(request, done);
     });
+}
+
+Result<std::vector<std::byte>> EntriesOfOthers::fetch(const storage::EntryRequest& request) {
+    auto missing = fail(Errc::not_found, "there is no other node");
+    bool is_complete = true;
+    for (const auto other : others_) {
+        asking_.pass_time();
+        auto* const node = asking_.reach(other);
+        if (node == nullptr) {
+            is_complete = false;
+            continue;
+        }
+        auto image = asking_.answer_of<std::vector<std::byte>>(
+            *node, [node, request](const auto& done) { node->find_entry(request, done); });
+        if (image) {
+            return image;
+        }
+        is_complete = is_complete && image.error().code == Errc::not_found;
+        missing = image.error();
+    }
+    return is_complete ? missing : fail(Errc::unavailable, "a node can't be asked now");
 }
 
 }  // namespace millrace::simulation::cluster

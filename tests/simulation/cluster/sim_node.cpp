@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/simulation/cluster/node_copy.hpp"
+
 #include "broker/catalog/catalog_service.hpp"
+#include "storage/repair/segment_repair.hpp"
 
 // A node that is open: what it does with its shard.
 
@@ -93,6 +96,7 @@ void SimNode::follow() {
     around_.network.attach(options_.id, *this);
     parts_->runtime.post([this, &shard] {
         shard.on_standing([this] { hear(); });
+        shard.note_damaged(std::exchange(damaged_, {}));
         hear();
     });
     bring_lead_together();
@@ -118,8 +122,10 @@ void SimNode::hear() {
 void SimNode::report(broker::ShardStanding standing) {
     standing_ = standing;
     leader_ = standing.leader;
-    if (standing.is_damaged && !std::exchange(is_damaged_, true)) {
-        tell("finds that its log is damaged");
+    damaged_ = standing.damaged_segments;
+    if (const auto was = std::exchange(is_damaged_, standing.is_damaged); was != is_damaged_) {
+        tell(is_damaged_ ? "finds that its log is damaged" : "has no damage any more");
+        mends_ += is_damaged_ ? 0U : 1U;
     }
     if (is_ending_) {
         return;
@@ -318,11 +324,46 @@ void SimNode::renew() {
     if (std::exchange(is_pulling_, true)) {
         return;
     }
-    later(stage().between(Duration(0), report_delay_max), [this] { pull_damaged(); });
+    parts_->runtime.post([this] { begin_repair(); });
+}
+
+void SimNode::begin_repair() {
+    auto task = parts_->shard->store().begin_repair();
+    const auto delay = stage().between(Duration(0), report_delay_max);
+    if (!task) {
+        tell(task.error().text);
+        later(delay, [this] { pull_damaged(); });
+    } else if (task.value()) {
+        later(delay, [this, found = task.value()] { repair(found); });
+    } else {
+        is_pulling_ = false;  // it was recycled, or is repaired
+    }
+}
+
+void SimNode::repair(const std::shared_ptr<const storage::RepairTask>& task) {
+    // The life may end before the repair does.
+    const auto life = life_;
+    const auto disk = disk_;
+    const auto is_over = is_over_;
+    EntriesOfOthers source(around_, options_.id, others());
+    const auto outcome = storage::repair_segment(
+        *disk, *task, source, {.bytes_per_second = 0, .is_stopping = *is_over});
+    if (life != life_) {
+        return;
+    }
+    tell(outcome ? "repairs a segment, " + std::to_string(outcome.value().frames) + " frames"
+                 : "does not repair a segment: " + outcome.error().text);
+    repairs_ += outcome && outcome.value().file ? 1U : 0U;
+    later(outcome ? Duration(0) : renew_rest, [this, task, outcome] {
+        parts_->runtime.post([this, task, outcome] {
+            parts_->shard->store().end_repair(*task, outcome);
+            is_pulling_ = false;
+        });
+    });
 }
 
 void SimNode::pull_damaged() {
-    tell("is damaged, and is copied");
+    tell("is copied, as damage is left");
     const auto life = life_;
     const auto copied = pull(Asker::knows, mark().terms);
     if (life != life_) {
@@ -405,6 +446,17 @@ void SimNode::list(Asker asker, const ListDone& done) {
     parts_->shard->confirm_lead([this, done](const Result<void>& confirmed) {
         done(confirmed ? listing() : Result<Listing>(confirmed.error()));
     });
+}
+
+void SimNode::find_entry(const storage::EntryRequest& request, storage::FindEntryDone done) {
+    const auto groups = parts_->shard->groups();
+    const auto group =
+        std::ranges::find(groups, request.group, &broker::consensus::GroupStatus::group);
+    if (group == groups.end() || request.index > group->applied) {
+        done(fail(Errc::not_found, "it is not committed at " + name()));
+        return;
+    }
+    parts_->shard->store().find_entry(request, std::move(done));
 }
 
 Result<SimNode::Listing> SimNode::listing() {

@@ -112,12 +112,16 @@ class SimNode final : public NetworkPeer {
     [[nodiscard]] storage::SimDisk& disk() { return sim_disk_; }
     [[nodiscard]] NodeDisk::Pace& pace() { return pace_; }
     [[nodiscard]] const std::string& directory() const { return options_.directory; }
-    /// It knows of damage in its log, and has no copy yet.
+    /// It knows of damage in its log that is neither repaired nor copied away yet.
     [[nodiscard]] bool is_damaged() const { return is_damaged_; }
     /// It has neither founded nor taken a copy since its disk was empty.
     [[nodiscard]] bool is_empty() const { return is_empty_; }
     /// How many whole copies it took.
     [[nodiscard]] std::uint64_t copies() const { return copies_; }
+    /// Segments that it wrote anew with entries of others.
+    [[nodiscard]] std::uint64_t repairs() const { return repairs_; }
+    /// How often all that it knew to be damaged was repaired, copied, or gone.
+    [[nodiscard]] std::uint64_t mends() const { return mends_; }
 
     struct Listing {
         Terms terms;
@@ -128,6 +132,8 @@ class SimNode final : public NetworkPeer {
     enum class Asker : std::uint8_t { knows, has_forgotten };
     using ListDone = std::function<void(const Result<Listing>&)>;
     void list(Asker asker, const ListDone& done);
+    /// One that is committed, as broker/cluster/replica. Errors: not_found, and those of the store.
+    void find_entry(const storage::EntryRequest& request, storage::FindEntryDone done);
 
     void take_message(NodeId from, GroupId group, std::vector<std::byte> message) override;
     void see_links() override;
@@ -157,12 +163,15 @@ class SimNode final : public NetworkPeer {
     void open();
     void follow();
     void hear();
+    [[nodiscard]] std::vector<NodeId> others() const;
     [[nodiscard]] Result<void> pull(Asker self, const Terms& terms);
     void copy();
     void copy_beside();
     void install_later(const ReplicaMark& before);
     void look_at_damage();
     void renew();
+    void begin_repair();
+    void repair(const std::shared_ptr<const storage::RepairTask>& task);
     void pull_damaged();
     void renew_at_rest();
     [[nodiscard]] ReplicaMark mark() const;
@@ -206,7 +215,10 @@ class SimNode final : public NetworkPeer {
     bool is_pulled_ = false;   ///< one is whole and takes the shard's place at the next start
     bool is_damaged_ = false;  ///< its log does not verify, as it knows
     bool is_empty_ = true;
+    std::vector<SegmentSequence> damaged_;  ///< segments that it is told of at the next start
     std::uint64_t copies_ = 0;
+    std::uint64_t repairs_ = 0;
+    std::uint64_t mends_ = 0;
     NodeId leader_;
     broker::ShardStanding standing_;
     bool has_led_ = false;

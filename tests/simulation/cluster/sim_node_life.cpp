@@ -71,17 +71,22 @@ void SimNode::start() {
     }
 }
 
-Result<void> SimNode::pull(Asker self, const Terms& terms) {
+std::vector<NodeId> SimNode::others() const {
     std::vector<NodeId> others;
+    others.reserve(options_.voters.size());
     for (const auto& voter : options_.voters) {
         if (voter.node != options_.id) {
             others.push_back(voter.node);
         }
     }
+    return others;
+}
+
+Result<void> SimNode::pull(Asker self, const Terms& terms) {
     // The life may end before the copy does.
     const auto disk = disk_;
     const auto is_over = is_over_;
-    LeaderSource source(around_, options_.id, {.others = others, .asker = self, .terms = terms});
+    LeaderSource source(around_, options_.id, {.others = others(), .asker = self, .terms = terms});
     return storage::copy_shard(*disk,
                                source,
                                {.directory = options_.directory,
@@ -118,7 +123,9 @@ Result<void> SimNode::install() {
     MILLRACE_TRY(storage::install_copy(*disk_, options_.directory));
     tell("is copied");
     is_damaged_ = false;
+    damaged_.clear();
     ++copies_;
+    ++mends_;
     return ok();
 }
 
@@ -180,6 +187,7 @@ void SimNode::end(End how) {
     // Only the process knows.
     is_pulled_ = is_pulled_ && how == End::graceful;
     is_damaged_ = is_damaged_ && how == End::graceful;
+    damaged_ = is_damaged_ ? std::move(damaged_) : std::vector<SegmentSequence>();
     takes_clients_ = false;
     has_led_ = false;
     leader_ = {};
