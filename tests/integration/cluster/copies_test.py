@@ -1,6 +1,7 @@
 """Nodes that can't catch up from their leader's memory copy whole shards; one whose log is damaged repairs what it can."""
 import hashlib
 import json
+import pathlib
 import re
 import unittest
 import urllib.request
@@ -55,14 +56,22 @@ class Copies(unittest.TestCase):
         self.check_that_it_can_lead(node, self.digest())
 
     @staticmethod
-    def damage(node: Node):
+    def sealed_segment(node: Node) -> pathlib.Path:
+        return sorted((node.data / "shard-00" / "log").glob("*.seg"))[1]
+
+    def damage(self, node: Node):
         """One bit of a record in a sealed segment."""
-        segment = sorted((node.data / "shard-00" / "log").glob("*.seg"))[1]
-        with segment.open("r+b") as file:
+        with self.sealed_segment(node).open("r+b") as file:
             file.seek(8 * 1024 * 1024 + 5000)
             byte = file.read(1)[0]
             file.seek(-1, 1)
             file.write(bytes([byte ^ 4]))
+
+    def wreck(self, node: Node):
+        """So many commits of it that nobody could say where one ends."""
+        with self.sealed_segment(node).open("r+b") as file:
+            file.seek(6 * 1024 * 1024)
+            file.write(bytes(4 * 1024 * 1024))
 
     @staticmethod
     def repaired_segments(node: Node) -> int:
@@ -95,6 +104,19 @@ class Copies(unittest.TestCase):
         self.damage(damaged)
         damaged.start()
         self.check_that_it_is_repaired(damaged, expected)
+
+    def test_a_shard_that_can_not_be_repaired_is_copied(self):
+        self.publish(60, VALUE_BYTES, "before")
+        expected = self.digest()
+        damaged = self.cluster.followers()[0]
+        damaged.stop()
+        self.wreck(damaged)
+        damaged.start()
+        self.cluster.eventually(60, lambda: damaged.has_logged("can't be repaired"), "the repair is given up")
+        self.cluster.eventually(60, lambda: damaged.has_logged("is copied from the node that leads it"), "it is copied")
+        self.cluster.settle()
+        self.assertEqual(self.repaired_segments(damaged), 0)
+        self.check_that_it_can_lead(damaged, expected)
 
 
 if __name__ == "__main__":
