@@ -174,7 +174,7 @@ class GroupIo {
     void end_gets(int status);
     void answer_install(NodeId from, const raft_install_snapshot& install);
     [[nodiscard]] bool has_entry(raft_index index, raft_term term) const;
-    [[nodiscard]] bool is_of_no_use_yet(const raft_message& message) const;
+    void limit_early_answer(raft_message& message) const;
     [[nodiscard]] raft_message checked_answer(const raft_message& message);
     void skip_what_is_applied(raft_append_entries& append) const;
     [[nodiscard]] bool is_leader() const;

@@ -27,9 +27,9 @@ class LentVote {
             if (server.id == instance.id && server.role == RAFT_STANDBY) {
                 server.role = RAFT_VOTER;
                 server_ = &server;
-                forget_silent_leader(instance);
             }
         }
+        forget_silent_leader(instance);
     }
     LentVote(const LentVote&) = delete;
     LentVote& operator=(const LentVote&) = delete;
@@ -42,7 +42,10 @@ class LentVote {
     }
 
   private:
-    /// As a voter does before it stands for election; who knows a leader gives no vote.
+    /// Who knows a leader gives no vote. libraft 0.15 forgets one only when its own time has come,
+    /// which is drawn, so that who stands for election first would be refused by all that wait a
+    /// little longer. Nothing is heard of a leader for as long as an election waits at least: that
+    /// is silence enough for everybody.
     static void forget_silent_leader(raft& instance) {
         const auto silence = instance.io->time(instance.io) - instance.election_timer_start;
         if (instance.state == RAFT_FOLLOWER && silence >= instance.election_timeout) {
@@ -155,9 +158,6 @@ Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
         drop_message(message);
         return ok();
     }
-    if (is_of_no_use_yet(message)) {
-        return ok();
-    }
     if (message.type == RAFT_IO_APPEND_ENTRIES) {
         auto& append = message.append_entries;
         if (const auto conflict = conflict_with_members(append)) {
@@ -172,6 +172,7 @@ Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
     }
     message.server_id = from.value;
     message.server_address = "";
+    limit_early_answer(message);
     if (message.type == RAFT_IO_REQUEST_VOTE) {
         const LentVote vote(*static_cast<raft*>(io_.data));
         receive_(&io_, &message);
@@ -184,12 +185,16 @@ Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
 }
 
 /// libraft 0.15 commits what earlier terms left as soon as it counts a majority for it, which may
-/// still be lost. An entry of this term behind it makes it safe: nobody counts before that is
-/// stored.
-bool GroupIo::is_of_no_use_yet(const raft_message& message) const {
+/// still be lost. An entry of this term behind it makes it safe: before that is stored, an answer
+/// counts for nothing that is not committed. It is not left out: libraft, which begins a term with
+/// a probe of each log, would wait for a heartbeat before it sent that entry.
+void GroupIo::limit_early_answer(raft_message& message) const {
     const auto* const instance = static_cast<const raft*>(io_.data);
-    return message.type == RAFT_IO_APPEND_ENTRIES_RESULT && instance->state == RAFT_LEADER &&
-           stored_term_ != instance->current_term;
+    if (message.type == RAFT_IO_APPEND_ENTRIES_RESULT && instance->state == RAFT_LEADER &&
+        stored_term_ != instance->current_term) {
+        auto& last = message.append_entries_result.last_log_index;
+        last = std::min(last, instance->commit_index);
+    }
 }
 
 /// libraft 0.15 answers with all that is stored, also where only what comes before was compared:
