@@ -178,6 +178,10 @@ void Group::propose(std::uint16_t type,
         done(*self.failure);
         return;
     }
+    if (has_lost_lead()) {
+        done(fail(Errc::not_leader, "this node has lost the lead, and begins anew"));
+        return;
+    }
     auto proposal = std::make_unique<Impl::Proposal>();
     const auto number = ++self.last_proposal;
     proposal->owner = &self;
@@ -232,6 +236,15 @@ void Group::confirm(ConfirmDone done) {
     } else {
         confirmation->done(refusal);
     }
+}
+
+void Group::serve() {
+    impl_->served_term = impl_->instance.current_term;
+}
+
+bool Group::has_lost_lead() const {
+    const auto& self = *impl_;
+    return self.served_term > 0 && (self.served_term != self.instance.current_term || !is_leader());
 }
 
 bool Group::is_leader() const {

@@ -194,6 +194,11 @@ class Group {
     [[nodiscard]] bool is_transferring() const;
     [[nodiscard]] Role role() const;
     [[nodiscard]] GroupStatus status() const;
+    /// From now on this node proposes in the term that is now, and in no other: what it remembers
+    /// of what it proposed may be wrong once another has led.
+    void serve();
+    /// Since `serve`. True for good, also where this node leads again.
+    [[nodiscard]] bool has_lost_lead() const;
     /// `done` runs after the entry was applied, or with why it may never be: another leads, which
     /// may have it or not. `stored` runs before that, at most once, where this node leads and has
     /// the entry on its disk before it is applied; never in a group of one voter.

@@ -53,7 +53,8 @@ struct Group::Impl {
     struct raft_change member_change {};
     std::function<void(Result<void>)> member_change_done;  ///< empty: none is under way
     raft_term barrier_term = 0;                            ///< for which a barrier was asked for
-    raft_term ready_term = 0;  ///< in which all of earlier terms is applied
+    raft_term ready_term = 0;   ///< in which all of earlier terms is applied
+    raft_term served_term = 0;  ///< 0: it does not serve
     Role told;
     std::uint64_t told_members = 0;
     bool is_loaded = false;

@@ -103,7 +103,7 @@ Result<void> ShardImpl::lead_alone() {
         found_cluster([](const auto&) {});
         MILLRACE_TRY(store_->sync());
     }
-    is_serving_ = true;
+    begin_serving();
     return ok();
 }
 
@@ -114,14 +114,19 @@ void ShardImpl::found_cluster(consensus::ProposeDone done) {
     groups_.catalog().propose(entry_type_catalog, 0, std::move(entry), std::move(done));
 }
 
+void ShardImpl::begin_serving() {
+    groups_.serve();
+    is_serving_ = true;
+}
+
 void ShardImpl::serve() {
     // Behind all views that were sent before: those may lag behind the partitions they tell of.
     for (ShardId shard{1}; shard.value < options_.shard_count; ++shard) {
         runtime_.post_to(shard, [this, shard] {
-            static_cast<ShardImpl*>(table_.shards[shard.value])->is_serving_ = true;
+            static_cast<ShardImpl*>(table_.shards[shard.value])->begin_serving();
         });
     }
-    is_serving_ = true;
+    begin_serving();
     last_turn_ = runtime_.clock().steady_now();
     // What goes on alone is another cluster: former members with their old data are no part of it.
     if (catalog_.has_cluster() && !options_.cluster->goes_on_alone) {
@@ -261,6 +266,9 @@ std::optional<Error> ShardImpl::refusal() {
     }
     if (groups_.is_transferring()) {
         return fail(Errc::not_leader, "this node hands the lead to another");
+    }
+    if (groups_.has_lost_lead()) {
+        return fail(Errc::not_leader, "this node has lost the lead");
     }
     if (options_.cluster && is_serving_) {
         const auto now = runtime_.clock().steady_now();

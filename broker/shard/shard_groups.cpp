@@ -113,6 +113,9 @@ ShardStanding ShardGroups::standing() const {
         standing.leads_some = standing.leads_some || group->is_leader();
         standing.leads_all = standing.leads_all && group->is_leader();
     }
+    // Who leads again begins anew all the same.
+    standing.leads = standing.leads && !has_lost_lead();
+    standing.leads_all = standing.leads_all && !has_lost_lead();
     return standing;
 }
 
@@ -120,6 +123,16 @@ void ShardGroups::transfer(NodeId to) {
     for (const auto& group : groups_) {
         group->transfer(to);
     }
+}
+
+void ShardGroups::serve() {
+    for (const auto& group : groups_) {
+        group->serve();
+    }
+}
+
+bool ShardGroups::has_lost_lead() const {
+    return std::ranges::any_of(groups_, [](const auto& group) { return group->has_lost_lead(); });
 }
 
 bool ShardGroups::is_transferring() const {

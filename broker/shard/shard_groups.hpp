@@ -45,6 +45,9 @@ class ShardGroups {
     /// Hands `to` the lead of those that this node leads.
     void transfer(NodeId to);
     [[nodiscard]] bool is_transferring() const;
+    void serve();
+    /// Of any group, as consensus::Group has it.
+    [[nodiscard]] bool has_lost_lead() const;
     /// As Shard::confirm_lead.
     void confirm(const consensus::ConfirmDone& done);
     /// As Shard::hand_over.

@@ -112,6 +112,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     [[nodiscard]] ShardCatalog::Wiring catalog_wiring();
     [[nodiscard]] ShardGroups::Wiring group_wiring();
     [[nodiscard]] Result<void> lead_alone();
+    void begin_serving();
     [[nodiscard]] Result<void> end_well();
     void found_cluster(consensus::ProposeDone done);
     void note_applied();

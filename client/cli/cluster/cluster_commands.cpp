@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <ostream>
 #include <thread>
@@ -93,7 +94,18 @@ auto poll(const Polling& polling, Look look) {
     refuse(Errc::timed_out, polling.otherwise);
 }
 
-/// The connection may end with the lead before the answer has come.
+/// The connection may end with the lead before the answer has come: whoever asks looks for what has
+/// become of it.
+void ask_and_look(const std::function<void()>& ask) {
+    try {
+        ask();
+    } catch (const ClientError& error) {
+        if (error.code() != static_cast<std::uint16_t>(Errc::connection_lost)) {
+            throw;
+        }
+    }
+}
+
 void ask_for_transfer(const Session& session, const ClusterStatus& leader, std::uint64_t to) {
     ClientOptions options;
     const auto native = native_of(leader, leader.node_id);
@@ -101,13 +113,7 @@ void ask_for_transfer(const Session& session, const ClusterStatus& leader, std::
     options.client_name = "millrace-cli";
     options.request_timeout = session.timeout_or(transfer_timeout);
     options.connect_timeout = std::min(options.connect_timeout, options.request_timeout);
-    try {
-        Client(options).admin().transfer_lead(to);
-    } catch (const ClientError& error) {
-        if (error.code() != static_cast<std::uint16_t>(Errc::connection_lost)) {
-            throw;
-        }
-    }
+    ask_and_look([&] { Client(options).admin().transfer_lead(to); });
 }
 
 bool is_leader(const Session& session, const std::string& brokers, std::uint64_t node) {
@@ -250,7 +256,7 @@ ExitCode remove_node(Session& session, const RemoveOptions& options) {
     return ExitCode::ok;
 }
 
-/// What there is to see of a node that was drained; nothing while something is still to come.
+/// What there is to see of a node that is to be drained; nothing while something is still to come.
 std::optional<ClusterNode> outcome_of_drain(const ClusterStatus& status, std::uint64_t node) {
     const auto found = std::ranges::find(status.nodes, node, &ClusterNode::node);
     const bool is_there = status.leads && status.leader != node && found != status.nodes.end() &&
@@ -263,13 +269,13 @@ ClusterNode wait_for_drain(Session& session, std::uint64_t node) {
         {.interval = join_poll_interval,
          .time_max = session.timeout_or(drain_timeout),
          .otherwise = "node " + std::to_string(node) +
-                      " is drained and has not handed on what it does; millrace cluster status "
-                      "says what is missing"},
+                      " has not handed on what it does; millrace cluster status says what is "
+                      "missing"},
         [&] { return outcome_of_drain(look_at_cluster(session), node); });
 }
 
 ExitCode drain_node(Session& session, const DrainOptions& options) {
-    session.client().admin().drain_node(options.node, true);
+    ask_and_look([&] { session.client().admin().drain_node(options.node, true); });
     const auto node = wait_for_drain(session, options.node);
     if (session.is_json()) {
         print_json(session, {{"node", options.node}, {"drained", true}, {"voter", node.voter}});

@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration rest_min{50'000};
 constexpr Duration rest_max{2'500'000};
+constexpr Duration back_max{4'000'000};
 constexpr Duration down_max{4'000'000};
 constexpr Duration cut_max{5'000'000};
 constexpr Duration pause_max{4'000'000};
@@ -271,12 +272,25 @@ void Chaos::set_clock() {
 void Chaos::transfer() {
     const auto to = any_node().id();
     for (const auto& node : around_.nodes) {
-        if (!node->takes_clients()) {
+        if (!node->takes_clients() || node->id() == to) {
             continue;
         }
-        around_.stage.tell(node->name() + " is to hand the lead to node " +
-                           std::to_string(to.value));
-        node->post([at = node.get(), to] { at->shard().transfer(to); });
+        node->hand_over(to);
+        if (around_.stage.chance(0.5)) {
+            for (auto left = around_.stage.below(100); left > 0; --left) {
+                around_.stage.after(some_time(back_max),
+                                    [this, from = node->id()] { ask_back(from); });
+            }
+        }
+    }
+}
+
+/// A node may have the lead again before it has noticed that it was gone.
+void Chaos::ask_back(NodeId from) {
+    for (const auto& node : around_.nodes) {
+        if (node->is_open() && node->id() != from) {
+            node->post([at = node.get(), from] { at->shard().transfer(from); });
+        }
     }
 }
 

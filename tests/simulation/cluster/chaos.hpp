@@ -59,6 +59,7 @@ class Chaos {
     void flip_bit();
     void set_clock();
     void transfer();
+    void ask_back(NodeId from);
 
     void set_way(NodeId from, NodeId to, SimNetwork::Way way, Duration length);
     [[nodiscard]] SimNetwork::Way some_way();

@@ -17,6 +17,8 @@ constexpr Duration turn_min{10};
 constexpr Duration turn_max{100};
 constexpr Duration report_delay_max{8'000};  ///< until the daemon's control thread has heard
 constexpr Duration together_interval{200'000};
+constexpr Duration handover_interval{20'000};
+constexpr Duration handover_time_max{3'000'000};
 constexpr Duration keep_interval{300'000};
 constexpr Duration stop_delay_max{50'000};
 constexpr Duration renew_rest{500'000};
@@ -130,16 +132,43 @@ void SimNode::report(broker::ShardStanding standing) {
     if (is_ending_) {
         return;
     }
-    if (standing.leads && !std::exchange(has_led_, has_led_ || standing.leads)) {
+    if (handover_) {
+        if (standing.leads_some) {
+            return;
+        }
+        handover_.reset();
+    }
+    if (standing.leads && !std::exchange(has_led_, true)) {
         tell("leads");
         parts_->runtime.post([this] { parts_->shard->serve(); });
-    } else if (!standing.leads && has_led_) {
+    } else if (!standing.leads_all && has_led_) {
         tell("leads no more");
         end_soon(stop_delay_max, End::graceful);
     }
 }
 
 /// Hands over what it leads, so that one node leads all.
+void SimNode::hand_over(NodeId to) {
+    if (has_led_ && !is_ending_ && !handover_) {
+        tell("hands the lead to node " + std::to_string(to.value));
+        handover_ = Handover{.to = to, .deadline = stage().now() + handover_time_max};
+        look_at_handover();
+    }
+}
+
+void SimNode::look_at_handover() {
+    if (!handover_ || is_ending_) {
+        return;
+    }
+    if (stage().now() >= handover_->deadline) {
+        handover_.reset();
+        report(standing_);
+        return;
+    }
+    give_way(handover_->to);
+    later(handover_interval, [this] { look_at_handover(); });
+}
+
 void SimNode::give_way(NodeId leader) {
     if (leader.value != 0 && leader != options_.id && standing_.leads_some && !is_ending_) {
         parts_->runtime.post([this, leader] {
@@ -229,7 +258,9 @@ void SimNode::place_voters() {
 }
 
 void SimNode::bring_lead_together() {
-    give_way(leader_);
+    if (!handover_) {
+        give_way(leader_);
+    }
     look_at_damage();
     later(together_interval, [this] { bring_lead_together(); });
 }

@@ -86,6 +86,9 @@ class SimNode final : public NetworkPeer {
     /// Loses power and disk.
     void lose_disk(Duration down_for);
     void shift_wall_clock(Duration by) { node_clock_.shift(by); }
+    /// Asks for it until nothing is led here, or it takes too long; does nothing where it does not
+    /// serve.
+    void hand_over(NodeId to);
     /// What is slow or stopped goes on, what is down starts soon.
     void heal();
 
@@ -185,6 +188,7 @@ class SimNode final : public NetworkPeer {
     void found_or_copy();
     [[nodiscard]] Result<Listing> listing();
     void report(broker::ShardStanding standing);
+    void look_at_handover();
     void give_way(NodeId leader);
     void bring_lead_together();
     void keep_voters();
@@ -221,6 +225,11 @@ class SimNode final : public NetworkPeer {
     std::uint64_t mends_ = 0;
     NodeId leader_;
     broker::ShardStanding standing_;
+    struct Handover {
+        NodeId to;
+        SteadyTime deadline;
+    };
+    std::optional<Handover> handover_;
     bool has_led_ = false;
     bool takes_clients_ = false;
     bool is_founded_ = false;

@@ -189,6 +189,7 @@ void SimNode::end(End how) {
     is_damaged_ = is_damaged_ && how == End::graceful;
     damaged_ = is_damaged_ ? std::move(damaged_) : std::vector<SegmentSequence>();
     takes_clients_ = false;
+    handover_.reset();
     has_led_ = false;
     leader_ = {};
     standing_ = {};

@@ -110,6 +110,42 @@ TEST_F(ReplicaTest, LeadGoesToWhomItIsHanded) {
     EXPECT_EQ(now->node, to);
 }
 
+TEST_F(ReplicaTest, TheFirstWhoStandsForElectionIsElected) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    const auto term = first->group->role().term;
+    first->crash();
+    // Those that are left wait 600 ms, and some more by their rank; ticks are 100 ms apart.
+    run(Duration{850'000});
+    auto* const now = leader();
+    ASSERT_NE(now, nullptr);
+    EXPECT_EQ(now->node, NodeId{first->node == NodeId{1} ? 2U : 1U}) << "who waits least";
+    EXPECT_EQ(now->group->role().term, RaftTerm{term.value + 1});
+}
+
+TEST_F(ReplicaTest, WhoServedAndLeadsAgainProposesNothingMore) {
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    first->group->serve();
+    first->propose("before");
+    run(second);
+    EXPECT_THAT(first->answers, ElementsAre(Errc::ok));
+    EXPECT_FALSE(first->group->has_lost_lead());
+    auto& other = follower();
+    first->group->transfer(other.node);
+    run(2 * second);
+    ASSERT_TRUE(other.group->role().leads);
+    EXPECT_TRUE(first->group->has_lost_lead());
+    other.group->transfer(first->node);
+    run(2 * second);
+    ASSERT_TRUE(first->group->role().leads);
+    EXPECT_TRUE(first->group->has_lost_lead());
+    first->propose("after");
+    run(second);
+    EXPECT_THAT(first->answers, ElementsAre(Errc::ok, Errc::not_leader));
+    EXPECT_THAT(other.applied, ElementsAre("before"));
+}
+
 TEST_F(ReplicaTest, LeadGoesToWhoHasMostWhereNobodyIsNamed) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
