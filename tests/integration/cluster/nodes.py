@@ -201,19 +201,20 @@ class Cluster:
         self.eventually(wait_seconds, self.is_settled, "all nodes have the same entries")
 
     def bring_lead_to(self, node: Node):
-        """A minority of the others misses an entry, and so can't lead when the one that leads is gone. Of more than three nodes
-        some are left that could: then once more."""
-        others = [other for other in self.nodes.values() if other is not node]
+        """The third one misses an entry, and so can't lead when the one that leads is gone. Of more than three nodes others could:
+        there the lead is handed over."""
+        if len(self.nodes) > 3:
+            self.settle()
+            self.millrace("cluster", "transfer", "--to", str(node.number))
+            return
         while (leader := self.leader()) is not node:
             self.settle()
-            minority = [other for other in others if other is not leader][:len(others) // 2]
-            for other in minority:
-                other.stop()
+            third = next(other for other in self.nodes.values() if other not in (node, leader))
+            third.stop()
             self.leads_brought += 1
             self.millrace("topic", "create", f"lead.brought.{self.leads_brought}")
             leader.stop()
-            for other in minority:
-                other.start()
+            third.start()
             self.leader()
             leader.start()
 
