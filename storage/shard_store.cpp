@@ -120,6 +120,7 @@ Result<void> Store::recover() {
     for (auto at = segments.begin(); at != segments.end(); ++at) {
         const auto& [sequence, segment] = *at;
         if (const auto* const row = index_->find_sealed(sequence)) {
+            files_.trim(sequence, row->used_bytes);
             scrubber_.add(segment, row->used_bytes);
             continue;
         }
@@ -253,6 +254,7 @@ void Store::end_checkpoint(const Result<void>& written,
             log_error("storage", ended.error().text);
         }
         unsealed_.forget(seal.segment);
+        files_.trim(seal.segment, seal.row.used_bytes);
         sealed_upto_ = seal.segment;
     }
 }

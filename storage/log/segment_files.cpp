@@ -15,6 +15,10 @@ constexpr std::string_view suffix = ".seg";
 constexpr std::size_t name_digits = 16;
 constexpr char generation_mark = '-';
 constexpr std::string_view new_suffix = ".new";
+/// Less at the end of a file is not worth the work: a full segment ends less than a commit before
+/// its file does.
+constexpr std::uint64_t trimmed_bytes_min = 4_MiB;
+constexpr std::uint64_t trimmed_share_min = 8;  ///< the same of small segments: one in so many
 
 bool is_half_repaired(std::string_view name) {
     if (!name.ends_with(repair_suffix)) {
@@ -215,6 +219,19 @@ Result<const Segment*> SegmentFiles::take_next() {
     return &segment;
 }
 
+/// One that was rewritten has its append order behind its commits, and is as long as it has to be.
+void SegmentFiles::trim(SegmentSequence sequence, std::uint64_t used_bytes) {
+    const auto found = segments_.find(sequence);
+    const auto end = align_up(used_bytes, disk_alignment);
+    const auto worth = std::min(trimmed_bytes_min, options_.segment_bytes / trimmed_share_min);
+    if (found == segments_.end() || found->second.generation > 0 || end == 0 ||
+        found->second.file_bytes < end + worth) {
+        return;
+    }
+    remover_.trim(found->second.path, found->second.file_bytes, end);
+    found->second.file_bytes = end;
+}
+
 bool SegmentFiles::release(SegmentSequence sequence) {
     const auto found = segments_.find(sequence);
     if (found == segments_.end()) {
@@ -265,13 +282,14 @@ void SegmentFiles::settle_replaced() {
 void SegmentFiles::give_back(const Segment& segment) {
     auto name = std::to_string(free_number_++) + std::string(suffix);
     const auto path = free_directory_ + "/" + name;
+    remover_.forget(segment.path);
     if (const auto moved = disk_.rename(segment.path, path); !moved) {
         log_warning("storage", "segment is not recycled: " + moved.error().text);
     } else if (segment.file_bytes == options_.segment_bytes &&
                free_.size() < options_.free_segments_max) {
         free_.push_back(std::move(name));
     } else {
-        remover_.add(path, segment.file_bytes);
+        remover_.add(path, segment.file_bytes);  // of which a part may be on its way back
     }
 }
 

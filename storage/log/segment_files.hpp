@@ -75,6 +75,10 @@ class SegmentFiles {
     void replace(Segment rewritten);
     /// The segment has another file under its name, with the same in the same places.
     void exchange_file(SegmentSequence sequence, std::shared_ptr<File> file);
+    /// Gives back the zeros behind the commits of a segment, where they are many: what was open
+    /// when its process ended is never written to again. **Requires** that the index knows the
+    /// segment.
+    void trim(SegmentSequence sequence, std::uint64_t used_bytes);
     /// A segment without live bytes: kept for recycling, or deleted, also when it is of another
     /// size than segments are now. False while someone still reads it.
     [[nodiscard]] bool release(SegmentSequence sequence);

@@ -5,6 +5,7 @@
 
 #include "storage/base/logging.hpp"
 #include "storage/base/units.hpp"
+#include "storage/io/aligned_buffer.hpp"
 
 namespace millrace::storage {
 namespace {
@@ -14,9 +15,22 @@ constexpr Duration piece_pause{8'000};
 
 }  // namespace
 
-void SegmentRemover::add(std::string path, std::uint64_t bytes) {
-    files_.push_back({.path = std::move(path), .bytes = bytes});
-    bytes_ += bytes;
+void SegmentRemover::add(Leaving file) {
+    bytes_ += file.bytes - file.kept;
+    files_.push_back(std::move(file));
+}
+
+void SegmentRemover::forget(const std::string& path) {
+    for (auto file = files_.begin(); file != files_.end();) {
+        if (file->path != path) {
+            ++file;
+        } else if (is_stepping_ && file == files_.begin()) {
+            (file++)->is_forgotten = true;
+        } else {
+            bytes_ -= file->bytes - file->kept;
+            file = files_.erase(file);
+        }
+    }
 }
 
 void SegmentRemover::go_on() {
@@ -29,7 +43,32 @@ void SegmentRemover::go_on() {
     });
 }
 
+Result<bool> SegmentRemover::is_clear(const std::string& path,
+                                      std::uint64_t begin,
+                                      std::uint64_t end) const {
+    AlignedBuffer memory(static_cast<std::size_t>(end - begin));
+    MILLRACE_TRY(const auto file, disk_.open(path, OpenMode::direct_write));
+    MILLRACE_TRY(const auto bytes, file->read_now(Position{begin}, memory.span()));
+    return std::ranges::all_of(memory.span().first(bytes),
+                               [](std::byte byte) { return byte == std::byte{0}; });
+}
+
+Result<SegmentRemover::Leaving> SegmentRemover::step_back(Leaving file) const {
+    const auto end = std::max(file.kept, file.bytes - std::min(file.bytes, piece_bytes));
+    MILLRACE_TRY(const bool is_free, is_clear(file.path, end, file.bytes));
+    if (!is_free) {
+        file.bytes = file.kept;  // the rest stays
+        return file;
+    }
+    file.bytes = end;
+    MILLRACE_TRY(disk_.truncate(file.path, file.bytes));
+    return file;
+}
+
 Result<SegmentRemover::Leaving> SegmentRemover::step(Leaving file) const {
+    if (file.kept > 0) {
+        return step_back(std::move(file));
+    }
     if (!file.is_moved) {
         MILLRACE_TRY(disk_.sync_directory(directory_));
         file.is_moved = true;
@@ -47,15 +86,18 @@ Result<SegmentRemover::Leaving> SegmentRemover::step(Leaving file) const {
 void SegmentRemover::take(const Result<Leaving>& left) {
     is_stepping_ = false;
     auto& file = files_.front();
-    const auto gone = file.bytes - (left ? left.value().bytes : 0);
+    const bool is_done = !left || file.is_forgotten || left.value().bytes == file.kept;
+    const auto gone = file.bytes - (is_done ? file.kept : left.value().bytes);
     bytes_ -= gone;
     rests_until_ = clock_.steady_now() + piece_pause * std::min(gone, piece_bytes) / piece_bytes;
-    if (left && left.value().bytes > 0) {
+    if (!is_done) {
         file = left.value();
         return;
     }
-    if (!left) {
-        log_warning("storage", "a segment is removed at the next start: " + left.error().text);
+    if (!left && !file.is_forgotten) {
+        log_warning(
+            "storage",
+            "the space of " + file.path + " comes back after the next start: " + left.error().text);
     }
     files_.pop_front();
 }

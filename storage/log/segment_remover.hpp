@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <deque>
 #include <string>
+#include <utility>
 
 #include "storage/base/clock.hpp"
 #include "storage/base/result.hpp"
@@ -11,19 +12,31 @@
 
 namespace millrace::storage {
 
-/// Gives the space of segment files back in the background, a piece at a time: a whole one at once
-/// holds up every commit beside it for tens of milliseconds.
+/// Gives space back in the background, of segment files that nobody needs and of zeros at the end
+/// of others; a piece at a time: a whole file at once holds up every commit beside it
+/// for tens of milliseconds.
 ///
 /// Threads:  the shard's; steps run on the background thread.
 /// On disk:  a file that is not gone yet is shorter than a segment, under the name of a spare one;
-///           recovery removes those of another size.
+///           recovery removes those of another size. One that is being trimmed may be longer again
+///           after a loss of power.
 class SegmentRemover {
   public:
     /// `directory`: which the files were moved out of.
     SegmentRemover(Disk& disk, const Clock& clock, Background& background, std::string directory)
         : disk_(disk), clock_(clock), background_(background), directory_(std::move(directory)) {}
 
-    void add(std::string path, std::uint64_t bytes);
+    /// The whole file, of so many bytes.
+    void add(std::string path, std::uint64_t bytes) {
+        add({.path = std::move(path), .bytes = bytes});
+    }
+    /// Zeros at the end of it, down to `kept` bytes at most, which are more than 0. What else lies
+    /// there stays: whatever it is, no recovery has taken it for the log's.
+    void trim(std::string path, std::uint64_t bytes, std::uint64_t kept) {
+        add({.path = std::move(path), .bytes = bytes, .kept = kept});
+    }
+    /// A file that was being trimmed has another name.
+    void forget(const std::string& path);
     /// Starts the next step when it is time for one; once a turn.
     void go_on();
     /// Of what is not given back yet.
@@ -33,10 +46,17 @@ class SegmentRemover {
     struct Leaving {
         std::string path;
         std::uint64_t bytes = 0;
-        bool is_moved = false;  ///< durably: it comes back under no other name
+        std::uint64_t kept = 0;
+        bool is_moved = false;      ///< durably: it comes back under no other name
+        bool is_forgotten = false;  ///< while a step was under way
     };
+    void add(Leaving file);
     /// In the background: what is left of the file.
     [[nodiscard]] Result<Leaving> step(Leaving file) const;
+    [[nodiscard]] Result<bool> is_clear(const std::string& path,
+                                        std::uint64_t begin,
+                                        std::uint64_t end) const;
+    [[nodiscard]] Result<Leaving> step_back(Leaving file) const;
     void take(const Result<Leaving>& left);
 
     Disk& disk_;

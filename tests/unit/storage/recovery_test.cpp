@@ -49,6 +49,38 @@ class RecoveryTest : public ::testing::Test {
     std::vector<std::string> published;
 };
 
+TEST_F(RecoveryTest, WhatAnEarlierLifeDidNotWriteToComesBack) {
+    for (int life = 1; life <= 3; ++life) {
+        publish(3);
+        reopen();
+        fixture.run_turns(20);
+        EXPECT_EQ(fixture.disk.contents(segment_path(life)).size(), 4 * disk_alignment)
+            << "the header and three commits";
+    }
+    EXPECT_EQ(fixture.read_all(seven).values, published);
+    EXPECT_EQ(fixture.scan_all(0).values, published);
+    fixture.options.rebuild_index = true;
+    reopen();
+    EXPECT_EQ(fixture.read_all(seven).values, published);
+    EXPECT_EQ(quarantined(), 0U);
+    publish(3);
+    EXPECT_EQ(fixture.read_all(seven).values, published);
+}
+
+TEST_F(RecoveryTest, WhatLiesBehindATornTailIsKept) {
+    publish(3);
+    const auto torn = Position{3 * disk_alignment + 1'000};
+    fixture.disk.flip_bit(segment_path(1), torn, 1);
+    const auto bytes = fixture.disk.contents(segment_path(1));
+    reopen();
+    fixture.run_turns(20);
+    published.pop_back();
+    EXPECT_EQ(fixture.read_all(seven).values, published);
+    const auto left = fixture.disk.contents(segment_path(1));
+    ASSERT_GE(left.size(), 4 * disk_alignment);
+    EXPECT_TRUE(std::equal(left.begin(), left.end(), bytes.begin()));
+}
+
 TEST_F(RecoveryTest, SegmentsMadeLargerThanIsSetNowAreReadToTheirEnd) {
     publish(12);
     fixture.options.segment_bytes = 16_KiB;

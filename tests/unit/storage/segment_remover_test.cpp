@@ -78,5 +78,55 @@ TEST_F(SegmentRemoverTest, OneThatCannotBeRemovedDoesNotHoldUpTheNext) {
     EXPECT_THAT(disk_.paths(), IsEmpty());
 }
 
+class SegmentTrimTest : public SegmentRemoverTest {
+  protected:
+    /// A file of zeros but for one byte.
+    void make(std::uint64_t used) {
+        const auto file = disk_.open(path_, OpenMode::create);
+        std::vector<std::byte> bytes(file_bytes);
+        bytes[used - 1] = std::byte{1};
+        ASSERT_TRUE(file && file.value()->write_now(Position{0}, bytes));
+    }
+    [[nodiscard]] std::uint64_t size() const { return disk_.contents(path_).size(); }
+
+    std::string path_ = "log/0000000000000001.seg";
+};
+
+TEST_F(SegmentTrimTest, ZerosBehindTheCommitsComeBackAndNothingElse) {
+    make(8192);
+    remover_.trim(path_, file_bytes, 8192);
+    EXPECT_EQ(remover_.bytes(), file_bytes - 8192);
+    step();
+    EXPECT_EQ(size(), file_bytes - 4_MiB) << "a piece at a time";
+    rest_and_step();
+    rest_and_step();
+    EXPECT_EQ(size(), 8192U);
+    EXPECT_EQ(remover_.bytes(), 0U);
+    rest_and_step();
+    EXPECT_EQ(size(), 8192U) << "the file stays";
+}
+
+TEST_F(SegmentTrimTest, WhatIsNotZeroStaysWithAllThatLiesBeforeIt) {
+    make(5_MiB);
+    remover_.trim(path_, file_bytes, 8192);
+    for (int i = 0; i < 4; ++i) {
+        rest_and_step();
+    }
+    EXPECT_EQ(size(), 6_MiB) << "the last piece without it is gone";
+    EXPECT_EQ(remover_.bytes(), 0U);
+}
+
+TEST_F(SegmentTrimTest, OneWithAnotherNameIsForgotten) {
+    make(8192);
+    add("log/free/2.seg", 4096);
+    remover_.trim(path_, file_bytes, 8192);
+    remover_.forget(path_);
+    EXPECT_EQ(remover_.bytes(), 4096U);
+    rest_and_step();
+    rest_and_step();
+    EXPECT_THAT(disk_.paths(), ElementsAre(path_));
+    EXPECT_EQ(size(), file_bytes);
+}
+
 }  // namespace
 }  // namespace millrace::storage
