@@ -26,22 +26,36 @@ def publish(brokers: str, options) -> dict:
     return {"events_per_second": figures["events_per_second"], "p99_us": figures["latency"]["p99_us"], "failed": figures["failed"]}
 
 
+def cpu_seconds(cluster: Cluster) -> dict[int, float]:
+    return {number: server_cpu_seconds(node.process.pid) for number, node in cluster.nodes.items()}
+
+
 def throughput(options) -> dict:
     with Broker(arguments=["--shards", "1"]) as alone:
         one = publish(alone.native, options)
     with Cluster() as cluster:
+        before = cpu_seconds(cluster)
         three = publish(cluster.brokers, options)
-    return {"one_replica": one, "three_replicas": three, "ratio": three["events_per_second"] / one["events_per_second"]}
+        used = {number: seconds - before[number] for number, seconds in cpu_seconds(cluster).items()}
+        at_leader = used.pop(cluster.leader().number)
+        cost = {"leader": at_leader, "follower": sum(used.values()) / len(used)}
+    return {"one_replica": one, "three_replicas": three, "ratio": three["events_per_second"] / one["events_per_second"],
+            "cpu_seconds": cost}
+
+
+def idle_cluster(options, shards: int) -> dict:
+    # Small segments: it is not the disk that is looked at.
+    with Cluster(shards=shards, arguments=("--segment-bytes", "16MiB")) as cluster:
+        time.sleep(options.idle_seconds / 2)
+        before = cpu_seconds(cluster)
+        time.sleep(options.idle_seconds)
+        used = [(seconds - before[number]) / options.idle_seconds for number, seconds in cpu_seconds(cluster).items()]
+        return {"groups": len(cluster.leader().status()["groups"]), "core_share_of_a_node": max(used),
+                "resident_mib_of_a_node": max(map(resident_mib, cluster.nodes.values()))}
 
 
 def idle(options) -> dict:
-    with Cluster() as cluster:
-        time.sleep(1)
-        before = {number: server_cpu_seconds(node.process.pid) for number, node in cluster.nodes.items()}
-        time.sleep(options.idle_seconds)
-        used = [(server_cpu_seconds(node.process.pid) - before[number]) / options.idle_seconds for number, node in cluster.nodes.items()]
-        return {"groups": len(cluster.leader().status()["groups"]), "core_share_of_a_node": max(used),
-                "resident_mib_of_a_node": max(map(resident_mib, cluster.nodes.values()))}
+    return {"small": idle_cluster(options, 1), "of_many_groups": idle_cluster(options, 63)}
 
 
 def one_kill(cluster: Cluster) -> float:

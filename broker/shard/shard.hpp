@@ -50,7 +50,8 @@ struct ShardCluster {
     std::size_t trailing_bytes_max = std::size_t{64} * 1024 * 1024;
 };
 
-/// How this node's replica stands to the others.
+/// How this node's replica stands to the others. Neither `leads` nor `leads_all` is said of one
+/// that has lost a group since it serves, also when it has that again: it has to begin anew.
 struct ShardStanding {
     bool leads = false;       ///< all groups of the shard, with everything of earlier terms applied
     bool leads_some = false;  ///< at least one
