@@ -113,13 +113,13 @@ class Faults:
             return
         self.watcher.down_on_purpose.add(node)
         self.may_lose_leader(node, lasts)
-        self.cluster.wait_for_voters(*rest)
+        self.cluster.wait_for_voters(*rest, wait_seconds=180)
         node.kill()
         node.wipe()
         node.start()
         self.cluster.eventually(WAIT_SECONDS, lambda: self.is_let_in(node), f"node {node.number} may join again")
         self.may_lose_leader(node, lasts)
-        self.cluster.wait_for_voters(node.number, *rest)
+        self.cluster.wait_for_voters(node.number, *rest, wait_seconds=180)
         self.watcher.down_on_purpose.discard(node)
 
     def is_let_in(self, node: Node) -> bool:
