@@ -123,9 +123,10 @@ Result<void> Replica::start(Shard& shard,
              [&shard](const storage::SegmentRead& read, storage::SegmentReadDone done) {
                  shard.store().read_segment(read, std::move(done));
              },
-         .find_entry = [this](
-                           const storage::EntryRequest& request,
-                           storage::FindEntryDone done) { find_entry(request, std::move(done)); },
+         .find_entry =
+             [&shard](const storage::EntryRequest& request, storage::FindEntryDone done) {
+                 shard.find_entry(request, std::move(done));
+             },
          .on_doubt =
              [&shard](const storage::SegmentExtent& extent) {
                  shard.store().check_segment(extent.segment, extent.hash_seed);
@@ -275,19 +276,6 @@ void Replica::see_links() {
         is_founded_ = true;
         on_behind_(NodeId{});
     }
-}
-
-/// What is applied here is one and the same everywhere, for good.
-void Replica::find_entry(const storage::EntryRequest& request, storage::FindEntryDone done) const {
-    const auto groups = shard_->groups();
-    const auto group = std::ranges::find(groups, request.group, &consensus::GroupStatus::group);
-    if (group == groups.end() || request.index > group->applied) {
-        done(fail(Errc::not_found,
-                  "entry " + std::to_string(request.index.value) + " of group " +
-                      std::to_string(request.group.value) + " is not committed here"));
-        return;
-    }
-    shard_->store().find_entry(request, std::move(done));
 }
 
 /// A node that knows its votes sees by the term whether this leader still counts, and may be the

@@ -68,7 +68,6 @@ class Replica {
     void see_links();
     void see_members();
     [[nodiscard]] Heard heard() const;
-    void find_entry(const storage::EntryRequest& request, storage::FindEntryDone done) const;
     void list(bool has_forgotten, const peers::PeerMesh::ListDone& done) const;
     [[nodiscard]] Result<peers::ShardListing> listing() const;
 

@@ -203,6 +203,9 @@ class Shard {
     /// Hands it to another that has all or nearly all of it; each call tries the next best.
     virtual void hand_over() = 0;
     [[nodiscard]] virtual std::vector<consensus::GroupStatus> groups() const = 0;
+    /// An entry that is applied here, and so the same everywhere, for good, as
+    /// ShardStore::find_entry. Errors: not_found, also where it is not applied; those of the store.
+    virtual void find_entry(const storage::EntryRequest& request, storage::FindEntryDone done) = 0;
     /// Called when the members of a group changed, or the cluster's id became known.
     virtual void on_members(std::function<void()> listener) = 0;
     /// As Group::change. Errors: unknown_group, too.

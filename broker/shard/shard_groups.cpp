@@ -114,8 +114,10 @@ ShardStanding ShardGroups::standing() const {
         standing.leads_all = standing.leads_all && group->is_leader();
     }
     // Who leads again begins anew all the same.
-    standing.leads = standing.leads && !has_lost_lead();
-    standing.leads_all = standing.leads_all && !has_lost_lead();
+    if (has_lost_lead()) {
+        standing.leads = false;
+        standing.leads_all = false;
+    }
     return standing;
 }
 

@@ -60,6 +60,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
     void hand_over() override { groups_.hand_over(); }
     void confirm_lead(CommandDone done) override;
     std::vector<consensus::GroupStatus> groups() const override { return groups_.status(); }
+    void find_entry(const storage::EntryRequest& request, storage::FindEntryDone done) override;
     void on_members(std::function<void()> listener) override {
         tell_members_ = std::move(listener);
     }

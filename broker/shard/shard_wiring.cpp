@@ -104,6 +104,18 @@ void ShardImpl::on_repaired() {
     }
 }
 
+void ShardImpl::find_entry(const storage::EntryRequest& request, storage::FindEntryDone done) {
+    const auto groups = groups_.status();
+    const auto group = std::ranges::find(groups, request.group, &consensus::GroupStatus::group);
+    if (group == groups.end() || request.index > group->applied) {
+        done(fail(Errc::not_found,
+                  "entry " + std::to_string(request.index.value) + " of group " +
+                      std::to_string(request.group.value) + " is not committed here"));
+        return;
+    }
+    store_->find_entry(request, std::move(done));
+}
+
 void ShardImpl::note_damaged(const std::vector<SegmentSequence>& segments) {
     store_->note_damaged(segments);
 }

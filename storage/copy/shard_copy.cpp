@@ -293,10 +293,7 @@ class ShardCopier {
             const auto out = memory_.span().first(
                 static_cast<std::size_t>(std::min<std::uint64_t>(memory_.size(), end - at)));
             MILLRACE_TRY(const auto taken, file.read_now(Position{at}, out));
-            const bool is_clear =
-                taken == out.size() &&
-                std::ranges::all_of(out, [](std::byte byte) { return byte == std::byte{0}; });
-            if (!is_clear) {
+            if (taken < out.size() || !is_clear(out)) {
                 std::ranges::fill(out, std::byte{0});
                 MILLRACE_TRY(file.write_now(Position{at}, out));
             }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
@@ -7,6 +8,11 @@
 #include <span>
 
 namespace millrace::storage {
+
+/// Nobody has written there: files of the log are made of zeros.
+[[nodiscard]] inline bool is_clear(std::span<const std::byte> bytes) {
+    return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{0}; });
+}
 
 /// Memory that O_DIRECT accepts. Not zeroed.
 class AlignedBuffer {

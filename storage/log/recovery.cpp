@@ -93,7 +93,7 @@ class Scanner {
 
     Result<std::optional<Commit>> read_commit(std::uint64_t at) {
         MILLRACE_TRY(const auto head, window_.at(at, disk_alignment));
-        saw_bytes_ = std::ranges::any_of(head, [](std::byte b) { return b != std::byte{0}; });
+        saw_bytes_ = !is_clear(head);
         const auto header = load_commit_header(head, segment_.header.hash_seed);
         if (!header || at + header->total_bytes > bytes_) {
             return std::optional<Commit>{};

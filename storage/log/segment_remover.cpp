@@ -21,16 +21,16 @@ void SegmentRemover::add(Leaving file) {
 }
 
 void SegmentRemover::forget(const std::string& path) {
-    for (auto file = files_.begin(); file != files_.end();) {
-        if (file->path != path) {
-            ++file;
-        } else if (is_stepping_ && file == files_.begin()) {
-            (file++)->is_forgotten = true;
-        } else {
-            bytes_ -= file->bytes - file->kept;
-            file = files_.erase(file);
-        }
+    const auto file = std::ranges::find(files_, path, &Leaving::path);
+    if (file == files_.end()) {
+        return;
     }
+    if (is_stepping_ && file == files_.begin()) {
+        file->is_forgotten = true;
+        return;
+    }
+    bytes_ -= file->bytes - file->kept;
+    files_.erase(file);
 }
 
 void SegmentRemover::go_on() {
@@ -43,20 +43,12 @@ void SegmentRemover::go_on() {
     });
 }
 
-Result<bool> SegmentRemover::is_clear(const std::string& path,
-                                      std::uint64_t begin,
-                                      std::uint64_t end) const {
-    AlignedBuffer memory(static_cast<std::size_t>(end - begin));
-    MILLRACE_TRY(const auto file, disk_.open(path, OpenMode::direct_write));
-    MILLRACE_TRY(const auto bytes, file->read_now(Position{begin}, memory.span()));
-    return std::ranges::all_of(memory.span().first(bytes),
-                               [](std::byte byte) { return byte == std::byte{0}; });
-}
-
 Result<SegmentRemover::Leaving> SegmentRemover::step_back(Leaving file) const {
     const auto end = std::max(file.kept, file.bytes - std::min(file.bytes, piece_bytes));
-    MILLRACE_TRY(const bool is_free, is_clear(file.path, end, file.bytes));
-    if (!is_free) {
+    AlignedBuffer memory(static_cast<std::size_t>(file.bytes - end));
+    MILLRACE_TRY(const auto opened, disk_.open(file.path, OpenMode::direct_write));
+    MILLRACE_TRY(const auto bytes, opened->read_now(Position{end}, memory.span()));
+    if (!is_clear(memory.span().first(bytes))) {
         file.bytes = file.kept;  // the rest stays
         return file;
     }

@@ -53,9 +53,6 @@ class SegmentRemover {
     void add(Leaving file);
     /// In the background: what is left of the file.
     [[nodiscard]] Result<Leaving> step(Leaving file) const;
-    [[nodiscard]] Result<bool> is_clear(const std::string& path,
-                                        std::uint64_t begin,
-                                        std::uint64_t end) const;
     [[nodiscard]] Result<Leaving> step_back(Leaving file) const;
     void take(const Result<Leaving>& left);
 

@@ -7,6 +7,7 @@
 
 #include "storage/base/endian.hpp"
 #include "storage/format/frame_walk.hpp"
+#include "storage/io/aligned_buffer.hpp"
 #include "storage/repair/entry_image.hpp"
 
 namespace millrace::storage {
@@ -62,8 +63,7 @@ class CommitRepair {
     /// A commit ends within a block of its last frame, in zeros.
     [[nodiscard]] bool is_padding(std::size_t at) const {
         return at <= bytes_.size() && bytes_.size() - at < disk_alignment &&
-               std::ranges::all_of(bytes_.subspan(at),
-                                   [](std::byte byte) { return byte == std::byte{0}; });
+               is_clear(bytes_.subspan(at));
     }
     [[nodiscard]] bool is_at_end(std::size_t at) const {
         return commit_.header ? frames_ == commit_.header->frame_count : is_padding(at);

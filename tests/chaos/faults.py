@@ -10,6 +10,7 @@ from cluster import ChaosCluster, Watcher, wait_until_well
 from nodes import Node, send
 
 WAIT_SECONDS = 60
+COPY_SECONDS = 180  # a node that has to be filled, on a machine with much else to do
 ELECTION_SECONDS = 0.6
 HTTP_ACCEPTED = 202
 HTTP_CONFLICT = 409
@@ -113,13 +114,13 @@ class Faults:
             return
         self.watcher.down_on_purpose.add(node)
         self.may_lose_leader(node, lasts)
-        self.cluster.wait_for_voters(*rest, wait_seconds=180)
+        self.cluster.wait_for_voters(*rest, wait_seconds=COPY_SECONDS)
         node.kill()
         node.wipe()
         node.start()
         self.cluster.eventually(WAIT_SECONDS, lambda: self.is_let_in(node), f"node {node.number} may join again")
         self.may_lose_leader(node, lasts)
-        self.cluster.wait_for_voters(node.number, *rest, wait_seconds=180)
+        self.cluster.wait_for_voters(node.number, *rest, wait_seconds=COPY_SECONDS)
         self.watcher.down_on_purpose.discard(node)
 
     def is_let_in(self, node: Node) -> bool:

@@ -96,22 +96,22 @@ class Copies(unittest.TestCase):
         self.cluster.leader_other_than(damaged)
         self.check_that_it_is_repaired(damaged, expected)
 
-    def test_a_follower_that_finds_damage_after_a_start_is_repaired(self):
+    def start_follower_after(self, damage) -> tuple[Node, tuple[int, str]]:
+        """The follower, and what is there to be read."""
         self.publish(60, VALUE_BYTES, "before")
         expected = self.digest()
         damaged = self.cluster.followers()[0]
         damaged.stop()
-        self.damage(damaged)
+        damage(damaged)
         damaged.start()
+        return damaged, expected
+
+    def test_a_follower_that_finds_damage_after_a_start_is_repaired(self):
+        damaged, expected = self.start_follower_after(self.damage)
         self.check_that_it_is_repaired(damaged, expected)
 
     def test_a_shard_that_can_not_be_repaired_is_copied(self):
-        self.publish(60, VALUE_BYTES, "before")
-        expected = self.digest()
-        damaged = self.cluster.followers()[0]
-        damaged.stop()
-        self.wreck(damaged)
-        damaged.start()
+        damaged, expected = self.start_follower_after(self.wreck)
         self.cluster.eventually(60, lambda: damaged.has_logged("can't be repaired"), "the repair is given up")
         self.cluster.eventually(60, lambda: damaged.has_logged("is copied from the node that leads it"), "it is copied")
         self.cluster.settle()

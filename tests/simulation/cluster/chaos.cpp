@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration rest_min{50'000};
 constexpr Duration rest_max{2'500'000};
+constexpr Duration flip_restart_max{500'000};
 constexpr Duration back_max{4'000'000};
 constexpr Duration down_max{4'000'000};
 constexpr Duration cut_max{5'000'000};
@@ -252,8 +253,8 @@ void Chaos::flip_bit() {
         node.disk().flip_bit(path, Position{at}, static_cast<unsigned>(around_.stage.below(8)));
         ++flips_;
         if (around_.damages_often) {  // what is sealed is read through after a start
-            constexpr Duration soon{500'000};
-            around_.stage.after(some_time(soon), [this, &node] { node.restart(some_time(soon)); });
+            around_.stage.after(some_time(flip_restart_max),
+                                [this, &node] { node.restart(some_time(flip_restart_max)); });
         }
         return;
     }

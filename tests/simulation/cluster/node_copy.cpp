@@ -107,7 +107,7 @@ Result<std::vector<std::byte>> EntriesOfOthers::fetch(const storage::EntryReques
             continue;
         }
         auto image = asking_.answer_of<std::vector<std::byte>>(
-            *node, [node, request](const auto& done) { node->find_entry(request, done); });
+            *node, [node, request](const auto& done) { node->shard().find_entry(request, done); });
         if (image) {
             return image;
         }

@@ -479,17 +479,6 @@ void SimNode::list(Asker asker, const ListDone& done) {
     });
 }
 
-void SimNode::find_entry(const storage::EntryRequest& request, storage::FindEntryDone done) {
-    const auto groups = parts_->shard->groups();
-    const auto group =
-        std::ranges::find(groups, request.group, &broker::consensus::GroupStatus::group);
-    if (group == groups.end() || request.index > group->applied) {
-        done(fail(Errc::not_found, "it is not committed at " + name()));
-        return;
-    }
-    parts_->shard->store().find_entry(request, std::move(done));
-}
-
 Result<SimNode::Listing> SimNode::listing() {
     if (!parts_->shard->standing().leads_all) {
         return fail(Errc::not_leader, name() + " does not lead");

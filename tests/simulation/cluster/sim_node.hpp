@@ -135,8 +135,6 @@ class SimNode final : public NetworkPeer {
     enum class Asker : std::uint8_t { knows, has_forgotten };
     using ListDone = std::function<void(const Result<Listing>&)>;
     void list(Asker asker, const ListDone& done);
-    /// One that is committed, as broker/cluster/replica. Errors: not_found, and those of the store.
-    void find_entry(const storage::EntryRequest& request, storage::FindEntryDone done);
 
     void take_message(NodeId from, GroupId group, std::vector<std::byte> message) override;
     void see_links() override;

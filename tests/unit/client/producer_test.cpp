@@ -22,6 +22,12 @@ using testing::ScriptedBroker;
 constexpr std::size_t batch_bytes = 32'768;
 constexpr std::size_t record_bytes = 40'000;  ///< one fills a batch
 
+/// One whose requests have no other limit than the broker's.
+Producer producer_of(Client& client) {
+    return client.producer("test.event",
+                           {.batch_bytes_max = batch_bytes, .requests_in_flight_max = 1000});
+}
+
 void send_records(Producer& producer, std::size_t count, std::atomic<std::size_t>& acked) {
     for (std::size_t i = 0; i < count; ++i) {
         producer.send({.value = std::string(record_bytes, '.')},
@@ -37,8 +43,7 @@ TEST(Producer, HasNoMoreBatchesOfAPartitionUnansweredThanTheBrokerRemembers) {
     std::atomic<std::size_t> acked{0};
     std::thread sender([&] {
         Client client{{.brokers = broker.address()}};
-        auto producer = client.producer(
-            "test.event", {.batch_bytes_max = batch_bytes, .requests_in_flight_max = 1000});
+        auto producer = producer_of(client);
         send_records(producer, record_count, acked);
         producer.flush();
     });
@@ -100,8 +105,7 @@ TEST(Producer, WhatIsAckedBeforeAnOlderBatchMakesNoRoomForYoungerOnes) {
     std::promise<void> may_look;
     std::thread sender([&] {
         Client client{{.brokers = broker.address()}};
-        auto producer = client.producer(
-            "test.event", {.batch_bytes_max = batch_bytes, .requests_in_flight_max = 1000});
+        auto producer = producer_of(client);
         introduce(producer, acked);
         send_records(producer, record_count - 1, acked);
         may_look.get_future().wait();
@@ -139,8 +143,7 @@ TEST(Producer, KeepsToTheCreditOfTheLastAnswer) {
     std::atomic<std::size_t> acked{0};
     std::thread sender([&] {
         Client client{{.brokers = broker.address()}};
-        auto producer = client.producer(
-            "test.event", {.batch_bytes_max = batch_bytes, .requests_in_flight_max = 1000});
+        auto producer = producer_of(client);
         introduce(producer, acked);
         send_records(producer, record_count - 1, acked);
         producer.flush();
