@@ -75,8 +75,7 @@ ShardCatalog::Wiring ShardImpl::catalog_wiring() {
 void ShardImpl::tell_advances() {
     auto advanced = std::exchange(advanced_, {});
     std::ranges::sort(advanced);
-    const auto rest = std::ranges::unique(advanced);
-    advanced.erase(rest.begin(), rest.end());
+    advanced.erase(std::unique(advanced.begin(), advanced.end()), advanced.end());
     for (const auto partition : advanced) {
         const auto next = store_->bounds(partition).next;
         for (const auto& listener : advance_listeners_) {

@@ -122,9 +122,10 @@ void PublishQueue::store(std::uint64_t number) {
         return;
     }
     note_leader_acks(waiting, std::exchange(waiting.for_leader, 0));
-    const auto first = std::ranges::stable_partition(waiting.waiters, [](const Waiter& waiter) {
-                           return waiter.durability != Durability::leader;
-                       }).begin();
+    const auto first = std::stable_partition(
+        waiting.waiters.begin(), waiting.waiters.end(), [](const Waiter& waiter) {
+            return waiter.durability != Durability::leader;
+        });
     const std::vector<Waiter> answered(std::make_move_iterator(first),
                                        std::make_move_iterator(waiting.waiters.end()));
     waiting.waiters.erase(first, waiting.waiters.end());
