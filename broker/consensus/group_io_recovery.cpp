@@ -220,8 +220,9 @@ void GroupIo::load_entry(const Recovered& from, raft_entry& entry) {
         entry.buf.len = from.payload.size();
         entry.buf.base = raft_copy(from.payload);
     }
-    // libraft frees what `batch` points to; each entry is its own batch.
-    entry.batch = entry.buf.base;
+    // Of no batch: when it lets go of an entry of one, libraft looks through its whole log for
+    // others.
+    entry.batch = nullptr;
 }
 
 void GroupIo::note_unloaded(Logged logged, raft_index number) {
