@@ -40,7 +40,8 @@ ClusterNode from_wire(const wire::ClusterNodeT& node) {
                      .voter = node.voter,
                      .member = from_wire(node.member, node.voter),
                      .to_vote = node.to_vote,
-                     .drained = node.drained};
+                     .drained = node.drained,
+                     .leaving = node.leaving};
     for (const auto& label : node.labels) {
         made.labels.emplace(label->name, label->value);
     }

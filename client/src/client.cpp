@@ -1,7 +1,7 @@
 #include "millrace/client.hpp"
 
 #include "client/src/admin_impl.hpp"
-#include "client/src/consumer_impl.hpp"
+#include "client/src/consumer/consumer_impl.hpp"
 #include "client/src/core.hpp"
 #include "client/src/jobs/jobs_impl.hpp"
 #include "client/src/producer_impl.hpp"

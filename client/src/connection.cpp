@@ -16,21 +16,6 @@ constexpr std::chrono::milliseconds watch_interval{100};
 /// Before the next broker of several is tried.
 constexpr std::chrono::milliseconds hop_rest{10};
 
-std::vector<std::pair<std::string, std::string>> split_brokers(const std::string& text) {
-    std::vector<std::pair<std::string, std::string>> brokers;
-    for (std::size_t begin = 0; begin <= text.size();) {
-        const auto end = std::min(text.find(',', begin), text.size());
-        const auto one = text.substr(begin, end - begin);
-        const auto colon = one.rfind(':');
-        if (!one.empty()) {
-            brokers.emplace_back(one.substr(0, colon),
-                                 colon == std::string::npos ? "7117" : one.substr(colon + 1));
-        }
-        begin = end + 1;
-    }
-    return brokers;
-}
-
 bool is_not_leader(const wire::ErrorT& error) {
     return error.code == static_cast<std::uint16_t>(Errc::not_leader);
 }
@@ -40,23 +25,18 @@ bool is_not_leader(const wire::ErrorT& error) {
 Connection::Connection(asio::io_context& context, ClientOptions options)
     : context_(context),
       options_(std::move(options)),
-      brokers_(split_brokers(options_.brokers)),
+      brokers_(options_.brokers),
       resolver_(context),
       socket_(context),
       retry_timer_(context),
       watch_timer_(context),
       backoff_(options_.backoff_min),
-      receive_buffer_(receive_bytes) {
-    if (brokers_.empty()) {
-        brokers_.emplace_back("localhost", "7117");
-    }
-    brokers_named_ = brokers_.size();
-}
+      receive_buffer_(receive_bytes) {}
 
 Connection::~Connection() = default;
 
 std::string Connection::target() const {
-    return brokers_[broker_].first + ":" + brokers_[broker_].second;
+    return brokers_.current().first + ":" + brokers_.current().second;
 }
 
 void Connection::request(std::function<std::vector<std::byte>(std::uint32_t)> frame_of,
@@ -95,7 +75,7 @@ void Connection::connect() {
     attempt_deadline_ =
         Clock::now() + options_.connect_timeout / static_cast<std::int64_t>(brokers_.size());
     const auto generation = ++generation_;
-    const auto& [host, port] = brokers_[broker_];
+    const auto& [host, port] = brokers_.current();
     resolver_.async_resolve(
         host, port, [this, generation](const auto& error, const auto& endpoints) {
             if (generation == generation_) {
@@ -148,7 +128,7 @@ wire::HelloRequestT Connection::hello_request() const {
 void Connection::on_hello(const wire::FrameView& frame) {
     auto answer = wire::parse_message<wire::HelloAnswer>(frame.table);
     if (answer && !answer.value().nodes.empty()) {
-        learn_nodes(answer.value().nodes, /*names_leader=*/answer.value().error != nullptr);
+        brokers_.learn(answer.value().nodes, /*names_leader=*/answer.value().error != nullptr);
     }
     if (!answer || answer.value().error) {
         has_met_follower_ |= answer && is_not_leader(*answer.value().error);
@@ -159,6 +139,7 @@ void Connection::on_hello(const wire::FrameView& frame) {
     reader_.set_frame_bytes_max(
         std::max<std::size_t>(hello_.frame_bytes_max, wire::frame_bytes_max_default));
     state_ = State::ready;
+    brokers_.keep_current();
     backoff_ = options_.backoff_min;
     tried_ = 0;
     attempt_deadline_.reset();
@@ -170,28 +151,6 @@ void Connection::on_hello(const wire::FrameView& frame) {
     }
     for (auto& waiting : std::exchange(waiting_, {})) {
         send(std::move(waiting));
-    }
-}
-
-/// Nodes may have joined since the client was told where to look; they take the place of those that
-/// were learnt before.
-void Connection::learn_nodes(const std::vector<std::string>& nodes, bool names_leader) {
-    const auto here = brokers_[broker_];
-    brokers_.resize(brokers_named_);
-    const auto place_of = [this](const Broker& broker) {
-        auto found = std::ranges::find(brokers_, broker);
-        if (found == brokers_.end()) {
-            found = brokers_.insert(found, broker);
-        }
-        return static_cast<std::size_t>(found - brokers_.begin());
-    };
-    broker_ = place_of(here);
-    for (const auto& node : nodes) {
-        const auto colon = node.rfind(':');
-        const auto place = place_of({node.substr(0, colon), node.substr(colon + 1)});
-        if (names_leader && &node == &nodes.front()) {
-            leader_ = place;
-        }
     }
 }
 
@@ -283,8 +242,7 @@ void Connection::lost(const std::string& why) {
         return;
     }
     state_ = State::connecting;
-    // Once: the one that is named may be the one that has just gone.
-    broker_ = std::exchange(leader_, std::nullopt).value_or((broker_ + 1) % brokers_.size());
+    brokers_.advance();
     const auto rest = rest_before_next();
     for (auto& [correlation, pending] : std::exchange(pending_, {})) {
         pending.on_answer(fail(Errc::connection_lost, "connection to the broker lost: " + why));

@@ -14,6 +14,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
+#include "client/src/broker_list.hpp"
 #include "client/wire/frame.hpp"
 #include "client/wire/message.hpp"
 #include "client/wire/schema/common_generated.h"
@@ -80,7 +81,6 @@ class Connection {
                      const Tcp::resolver::results_type& endpoints);
     void greet();
     void on_hello(const wire::FrameView& frame);
-    void learn_nodes(const std::vector<std::string>& nodes, bool names_leader);
     void send(Waiting waiting);
     void write();
     void read();
@@ -97,11 +97,7 @@ class Connection {
 
     boost::asio::io_context& context_;
     ClientOptions options_;
-    using Broker = std::pair<std::string, std::string>;  ///< host, port
-    std::vector<Broker> brokers_;  ///< those that were named, and behind them others of the cluster
-    std::size_t brokers_named_ = 0;
-    std::size_t broker_ = 0;
-    std::optional<std::size_t> leader_;  ///< whom one that follows has named; tried next
+    BrokerList brokers_;
     State state_ = State::idle;
     Tcp::resolver resolver_;
     Tcp::socket socket_;

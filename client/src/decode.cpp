@@ -48,6 +48,15 @@ Result<void> visit_batch(const BatchHeader& header,
 
 }  // namespace
 
+Offset end_of_run(std::span<const std::byte> runs) {
+    Offset end;
+    while (const auto header = load_batch_header(runs)) {
+        end = header->last_offset() + 1;
+        runs = runs.subspan(header->run_bytes());
+    }
+    return end;
+}
+
 Result<void> visit_run(std::span<const std::byte> runs,
                        const PartitionNames& names,
                        Offset from,

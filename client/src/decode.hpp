@@ -23,6 +23,9 @@ void add_names(const TopicDescription& topic, PartitionNames& names);
 
 [[nodiscard]] Record to_record(const wire::RecordView& view, const PartitionName& name);
 
+/// One past the last offset of a run; 0 where it holds none.
+[[nodiscard]] Offset end_of_run(std::span<const std::byte> runs);
+
 using VisitRecord = std::function<void(const BatchHeader&, Record)>;
 /// Calls `visit` with every record of a run whose offset is not below `from`. Errors: malformed.
 [[nodiscard]] Result<void> visit_run(std::span<const std::byte> runs,

@@ -59,6 +59,15 @@ std::vector<std::byte> run_of(std::uint64_t offset) {
     return run;
 }
 
+std::vector<std::byte> runs_of(const std::vector<std::uint64_t>& offsets) {
+    std::vector<std::byte> runs;
+    for (const auto offset : offsets) {
+        const auto run = run_of(offset);
+        runs.insert(runs.end(), run.begin(), run.end());
+    }
+    return runs;
+}
+
 class ConsumerOfANode : public ::testing::Test {
   protected:
     ConsumerOfANode() {
@@ -109,15 +118,17 @@ class ConsumerOfANode : public ::testing::Test {
         answer.offsets.emplace_back(offset, partition, static_cast<std::uint16_t>(code));
         node.answer(node.next(Api::list_offsets), answer);
     }
-    void hand_out(std::uint64_t offset) {
-        const auto request = node.next(Api::fetch);
-        const auto run = run_of(offset);
+    void hand_out(std::uint64_t offset) { answer(node.next(Api::fetch), run_of(offset)); }
+    void answer(const SentRequest& request, const std::vector<std::byte>& run) {
         auto part = std::make_unique<wire::FetchedPartitionT>();
         part->partition_id = partition;
         part->run_bytes = static_cast<std::uint32_t>(run.size());
         wire::FetchAnswerT answer;
         answer.partitions.push_back(std::move(part));
         node.answer(request, answer, run);
+    }
+    static std::uint64_t offset_asked(const SentRequest& fetch) {
+        return fetch.as<wire::FetchRequest>().partitions.at(0).offset();
     }
     /// The offset that the request commits for the partition.
     static std::uint64_t offset_of(const SentRequest& commit) {
@@ -163,6 +174,51 @@ TEST_F(ConsumerOfANode, ACommitThatTheGroupRefusesSaysSoAndTheNextPollJoins) {
     leave();
 }
 
+TEST_F(ConsumerOfANode, WhatIsGivenInPiecesIsCommittedAsFarAsItWasGiven) {
+    consume([](Consumer& consumer) {
+        const auto offsets_of = [&consumer](std::size_t records_max) {
+            std::vector<std::uint64_t> offsets;
+            for (const auto& record : consumer.poll(1h, records_max)) {
+                offsets.push_back(record.offset);
+            }
+            return offsets;
+        };
+        EXPECT_EQ(offsets_of(2), (std::vector<std::uint64_t>{7, 8}));
+        consumer.commit();
+        EXPECT_EQ(offsets_of(1), (std::vector<std::uint64_t>{9}));
+        consumer.commit();
+        EXPECT_EQ(offsets_of(9), (std::vector<std::uint64_t>{10}));
+        consumer.commit();
+    });
+    admit(1, 7);
+    answer(node.next(Api::fetch), runs_of({7, 8, 9, 10}));
+    for (const std::uint64_t next : {9U, 10U, 11U}) {
+        const auto commit = node.next(Api::offset_commit);
+        EXPECT_EQ(offset_of(commit), next);
+        node.confirm(commit);
+    }
+    leave();
+}
+
+TEST_F(ConsumerOfANode, AsksOnBeforeItHasDecodedAndAgainWhereItCouldNot) {
+    consume([](Consumer& consumer) {
+        EXPECT_EQ(poll_some(consumer).back().offset, 7U);
+        EXPECT_EQ(refusal_of([&] { (void)poll_some(consumer); }), "checksum_mismatch");
+        EXPECT_EQ(poll_some(consumer).front().offset, 8U);
+    });
+    admit(1, 7);
+    auto run = runs_of({7, 8});
+    run.at(run_of(7).size() + BatchHeader::bytes + wire::batch_header_bytes) ^= std::byte{1};
+    answer(node.next(Api::fetch), run);
+    const auto of_before = node.next(Api::fetch);
+    EXPECT_EQ(offset_asked(of_before), 9U);
+    const auto again = node.next(Api::fetch);
+    EXPECT_EQ(offset_asked(again), 8U);
+    answer(of_before, run_of(9));  // is dropped
+    answer(again, run_of(8));
+    leave();
+}
+
 TEST_F(ConsumerOfANode, WithoutAnIntervalOnlyCommitCommits) {
     std::promise<void> is_rebalancing;
     settings.session_timeout = 100ms;
@@ -201,7 +257,7 @@ TEST_F(ConsumerOfANode, WhatIsCommittedStaysWhereAGroupBeginsAtTheEnd) {
     std::promise<void> fetched;
     consume([&](Consumer&) { fetched.get_future().wait(); });
     admit(1, 7);
-    EXPECT_EQ(node.next(Api::fetch).as<wire::FetchRequest>().partitions.at(0).offset(), 7U);
+    EXPECT_EQ(offset_asked(node.next(Api::fetch)), 7U);
     fetched.set_value();
     leave();
     for (const auto& request : node.waiting()) {

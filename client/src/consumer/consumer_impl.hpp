@@ -42,17 +42,22 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
         std::uint64_t delivered = 0;  ///< one past what `poll` gave
         std::uint64_t committed = 0;
     };
+    /// What a fetch has brought of a partition.
+    struct Part {
+        std::uint32_t partition_id = 0;
+        std::uint64_t from = 0;          ///< records below it are not wanted
+        std::uint64_t next = 0;          ///< behind all of them
+        std::span<const std::byte> run;  ///< of the answer, until it is decoded
+        std::size_t end = 0;             ///< in its chunk: one past its last record
+    };
     struct Chunk {
-        std::vector<Record> records;
-        std::map<std::uint32_t, std::uint64_t>
-            next;  ///< delivered offsets after it, by partition id
+        std::vector<Part> parts;
+        std::vector<Record> records;  ///< of one part after another
+        std::size_t given = 0;        ///< of these
     };
 
-    /// The first chunk, or its first `records_max` records; what is given counts as delivered.
+    /// The first chunk, or its next `records_max` records; what is given counts as delivered.
     /// Under the lock.
-    /// Behind the last of the records that is of the position's partition.
-    [[nodiscard]] static std::uint64_t end_of(const std::vector<Record>& records,
-                                              const Position& position);
     [[nodiscard]] std::vector<Record> take_ready(std::size_t records_max);
     using Offsets = std::map<std::uint32_t, std::uint64_t>;  ///< by partition id
     /// Where partitions are read from of which nothing is committed.
@@ -69,9 +74,19 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     void fetched(std::uint32_t shard,
                  std::uint64_t epoch,
                  const Result<const wire::FrameView*>& answer);
-    /// Whether to ask on at once: false where partitions were refused for now, and no other had
-    /// anything.
-    bool take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw);
+    /// What came, not decoded yet. `goes_on`: whether to ask on at once; false where partitions
+    /// were refused for now, and no other had anything.
+    struct Arrived {
+        std::vector<Part> parts;
+        bool goes_on = false;
+    };
+    /// Moves the positions behind it. Under the lock.
+    [[nodiscard]] Arrived take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw);
+    void decode(std::vector<Part> parts, std::uint64_t epoch);
+    /// From where these parts could not be read. Under the lock.
+    void fetch_again(const std::vector<Part>& broken);
+    /// Of all partitions. Under the lock.
+    [[nodiscard]] std::set<std::uint32_t> shards() const;
     void take_error(const wire::FetchedPartitionT& part);
     void fetch_later(std::uint32_t shard, std::uint64_t epoch);
     /// Nothing of the shard is under way any more; false where it was begun anew meanwhile.
@@ -89,9 +104,10 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
 
     mutable std::mutex mutex_;
     std::condition_variable arrived_;
-    client::PartitionNames names_;
+    std::shared_ptr<const client::PartitionNames> names_;
     std::map<std::uint32_t, Position> positions_;
     std::deque<Chunk> ready_;
+    bool is_decoding_ = false;  ///< one chunk more
     std::set<std::uint32_t> fetching_;
     std::map<std::uint32_t, std::uint32_t> fetch_bytes_;  ///< what the next fetch asks a shard for
     std::vector<Damage> damage_;

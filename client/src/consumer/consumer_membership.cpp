@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "client/src/consumer_impl.hpp"
+#include "client/src/consumer/consumer_impl.hpp"
 #include "client/src/offsets.hpp"
 
 // A consumer as a member of its group: joining, heartbeats, commits, leaving.
