@@ -105,8 +105,8 @@ class CatalogService {
                                    UnixMicros time_us,
                                    SubscriptionDone done) = 0;
 
-    /// Whether a node of the cluster is to lead, and to vote where others can.
-    virtual void drain_node(NodeId node, bool drained, CatalogDone done) = 0;
+    /// What a node of the cluster is to do.
+    virtual void drain_node(NodeId node, NodeDuty duty, CatalogDone done) = 0;
 };
 
 }  // namespace millrace::broker

@@ -48,8 +48,12 @@ CatalogCommand format_found_cluster(const std::string& cluster_id) {
     return Json{{"op", "found_cluster"}, {"cluster_id", cluster_id}}.dump();
 }
 
-CatalogCommand format_drain_node(NodeId node, bool drained) {
-    return Json{{"op", "drain_node"}, {"node", node.value}, {"drained", drained}}.dump();
+CatalogCommand format_drain_node(NodeId node, NodeDuty duty) {
+    return Json{{"op", "drain_node"},
+                {"node", node.value},
+                {"drained", duty != NodeDuty::full},
+                {"leaving", duty == NodeDuty::leaving}}
+        .dump();
 }
 
 Result<CatalogCommand> format_create_topic(const TopicSpec& spec,
@@ -98,6 +102,7 @@ void CatalogState::clear() {
     topics_.clear();
     subscriptions_.clear();
     drained_.clear();
+    leaving_.clear();
     partitions_on_shard_.clear();
     partition_count_ = 0;
 }
@@ -125,7 +130,7 @@ Result<void> CatalogState::load(std::string_view key, std::string_view value) {
         auto name = topic.name;
         topics_[name] = std::make_shared<const TopicInfo>(std::move(topic));
     } else if (key.starts_with(node_prefix)) {
-        drained_.insert(NodeId{json.value("node", std::uint64_t{0})});
+        note_drained(NodeId{json.value("node", std::uint64_t{0})}, json.value("leaving", false));
     } else if (key.starts_with(subscription_prefix)) {
         MILLRACE_TRY(auto subscription, subscription_from_json(json));
         auto name = subscription.name;
@@ -177,14 +182,23 @@ Result<CatalogState::Outcome> CatalogState::apply(std::string_view text, const R
 }
 
 void CatalogState::drain_node(const Command& command) {
-    const auto node = command.json.at("node").get<std::uint64_t>();
-    const auto key = key_of(node_prefix, std::to_string(node));
+    const NodeId node{command.json.at("node").get<std::uint64_t>()};
+    const bool is_leaving = command.json.value("leaving", false);
+    const auto key = key_of(node_prefix, std::to_string(node.value));
+    drained_.erase(node);
+    leaving_.erase(node);
     if (command.json.at("drained").get<bool>()) {
-        drained_.insert(NodeId{node});
-        command.rows.put(key, Json{{"node", node}}.dump());
+        note_drained(node, is_leaving);
+        command.rows.put(key, Json{{"node", node.value}, {"leaving", is_leaving}}.dump());
     } else {
-        drained_.erase(NodeId{node});
         command.rows.erase(key);
+    }
+}
+
+void CatalogState::note_drained(NodeId node, bool is_leaving) {
+    drained_.insert(node);
+    if (is_leaving) {
+        leaving_.insert(node);
     }
 }
 
@@ -295,6 +309,7 @@ CatalogPtr CatalogState::make_view() const {
     view->topics = topics_;
     view->subscriptions = subscriptions_;
     view->drained = drained_;
+    view->leaving = leaving_;
     view->partitions.reserve(partition_count_);
     for (const auto& [name, topic] : topics_) {
         for (std::uint32_t i = 0; i < topic->partitions.size(); ++i) {

@@ -26,7 +26,7 @@ struct CatalogLimits {
 /// of all that format one: invalid_argument, where a text is not UTF-8.
 using CatalogCommand = std::string;
 [[nodiscard]] CatalogCommand format_found_cluster(const std::string& cluster_id);
-[[nodiscard]] CatalogCommand format_drain_node(NodeId node, bool drained);
+[[nodiscard]] CatalogCommand format_drain_node(NodeId node, NodeDuty duty);
 [[nodiscard]] Result<CatalogCommand> format_create_topic(const TopicSpec& spec,
                                                          IfExists if_exists,
                                                          UnixMicros now);
@@ -87,6 +87,7 @@ class CatalogState {
     };
     struct Command;
     void drain_node(const Command& command);
+    void note_drained(NodeId node, bool is_leaving);
     [[nodiscard]] Result<Outcome> create_topic(const Command& command);
     [[nodiscard]] Result<Outcome> alter_topic(const Command& command);
     [[nodiscard]] Result<Outcome> delete_topic(const Command& command);
@@ -104,6 +105,7 @@ class CatalogState {
     std::map<std::string, std::shared_ptr<const TopicInfo>, std::less<>> topics_;
     std::map<std::string, std::shared_ptr<const SubscriptionInfo>, std::less<>> subscriptions_;
     std::set<NodeId> drained_;
+    std::set<NodeId> leaving_;
     std::vector<std::uint32_t> partitions_on_shard_;
     std::uint32_t partition_count_ = 0;
 };

@@ -91,6 +91,13 @@ struct SubscriptionInfo {
     bool draining = false;  ///< nothing more goes out, what is in flight may be settled
 };
 
+/// What a node of a cluster is to do.
+enum class NodeDuty : std::uint8_t {
+    full,
+    drained,  ///< not to lead, nor to vote where others can
+    leaving,  ///< as drained, and taken out once another leads
+};
+
 /// Everything that group 0 knows, at one moment.
 ///
 /// Promise:  never changes; a new one replaces it, and every shard holds one.
@@ -106,7 +113,8 @@ struct CatalogView {
     std::map<std::string, std::shared_ptr<const TopicInfo>, std::less<>> topics;
     std::map<std::string, std::shared_ptr<const SubscriptionInfo>, std::less<>> subscriptions;
     std::unordered_map<PartitionId, PartitionRef> partitions;
-    std::set<NodeId> drained;  ///< nodes that are not to lead, nor to vote where others can
+    std::set<NodeId> drained;  ///< nodes of another duty than the full one
+    std::set<NodeId> leaving;  ///< of these
 
     [[nodiscard]] const PartitionRef* find(PartitionId id) const {
         const auto found = partitions.find(id);

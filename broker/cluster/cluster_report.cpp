@@ -72,6 +72,7 @@ Json to_json(const ClusterReport& report, const peers::PeerState& peer) {
             {"labels", peer.labels},
             {"member", role ? Json(name_of(*role)) : Json()},
             {"drained", report.drained.contains(peer.node)},
+            {"leaving", report.leaving.contains(peer.node)},
             {"to_vote", is_to_vote(report, peer.node)}};
 }
 
@@ -96,7 +97,8 @@ ClusterReport merge_reports(NodeId self, const std::vector<ShardReport>& shards)
         .peers = shards.front().peers,
         .groups = {},
         .wanted = shards.front().wanted,
-        .drained = shards.front().drained};
+        .drained = shards.front().drained,
+        .leaving = shards.front().leaving};
     for (auto& peer : merged.peers) {
         peer.is_linked = std::ranges::all_of(shards, [&peer](const ShardReport& report) {
             const auto found = std::ranges::find(report.peers, peer.node, &peers::PeerState::node);
@@ -125,6 +127,7 @@ std::string format_report(const ClusterReport& report) {
                 {"labels", report.own ? report.own->labels : peers::NodeLabels{}},
                 {"member", role ? Json(name_of(*role)) : Json()},
                 {"drained", report.drained.contains(report.self)},
+                {"leaving", report.leaving.contains(report.self)},
                 {"role", report.leads ? "leads" : "follows"},
                 {"leader", report.leader.value},
                 {"nodes", std::move(nodes)},

@@ -21,6 +21,7 @@ struct ShardReport {
     std::vector<peers::PeerState> peers;
     std::vector<consensus::Member> wanted = {};  ///< as Replica::wanted_members; of the first shard
     std::set<NodeId> drained = {};               ///< of the first shard
+    std::set<NodeId> leaving = {};               ///< of the first shard
 };
 
 /// What a node knows of its cluster.
@@ -37,6 +38,7 @@ struct ClusterReport {
     std::vector<Group> groups;
     std::vector<consensus::Member> wanted;  ///< roles that members are to have, at the leader
     std::set<NodeId> drained;               ///< nodes that are not to lead
+    std::set<NodeId> leaving;               ///< of these, who is taken out once another leads
 };
 /// What a node is in the first group; nothing: no member.
 [[nodiscard]] std::optional<consensus::MemberRole> role_of(const ClusterReport& report,

@@ -33,6 +33,7 @@ ShardReport report_of(const ReplicaLink& link) {
         if (link.shard->id().value == 0) {
             report.wanted = link.replica->wanted_members();
             report.drained = link.replica->drained();
+            report.leaving = link.replica->leaving();
         }
     }
     return report;

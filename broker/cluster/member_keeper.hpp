@@ -39,7 +39,9 @@ class MemberKeeper {
     /// `address`: where its shard 0 hears the others. Errors: configuration, for an address that is
     /// none; conflict, for a member, or while another change is under way; not_leader.
     void add(NodeId node, const std::string& address, Done done) const;
-    /// Errors: conflict where it is no member, leads, or no majority would be left; not_leader.
+    /// Of this node: answered when it is kept that it leaves; whoever leads next takes it out.
+    /// Errors: conflict where it is no member, or no majority would be left, or this node leaves
+    /// and no other could lead; not_leader.
     void remove(NodeId node, Done done) const;
     /// Errors: conflict where it is no member, or no other could lead; not_leader.
     void drain(NodeId node, bool drained, Done done) const;

@@ -139,11 +139,6 @@ Result<void> check_removal(const std::vector<Member>& members,
     if (find_member(members, gone) == nullptr) {
         return fail(Errc::conflict, "node " + std::to_string(gone.value) + " is no member");
     }
-    if (gone == self) {
-        return fail(
-            Errc::conflict,
-            "node " + std::to_string(gone.value) + " leads; another has to lead before it can go");
-    }
     std::size_t left = 0;
     std::size_t there = 0;
     std::string silent;
@@ -157,6 +152,10 @@ Result<void> check_removal(const std::vector<Member>& members,
         } else {
             silent += (silent.empty() ? "" : ", ") + std::to_string(member.node.value);
         }
+    }
+    if (left == 0) {
+        return fail(Errc::conflict,
+                    "node " + std::to_string(gone.value) + " is the only one that votes");
     }
     if (there * 2 <= left) {
         return fail(Errc::conflict,

@@ -34,7 +34,7 @@ struct Heard {
     const consensus::GroupStatus& group, NodeId self, NodeId to, const Heard& heard);
 
 /// Whether the voters that remain without `gone` and are linked are still a majority. Errors:
-/// conflict, saying who is missing, and for one that is no member or leads.
+/// conflict, saying who is missing, and for one that is no member, or the only voter.
 [[nodiscard]] Result<void> check_removal(const std::vector<consensus::Member>& members,
                                          NodeId self,
                                          NodeId gone,

@@ -171,6 +171,12 @@ std::vector<consensus::Member> Replica::wanted_members() const {
         return {};
     }
     auto members = group.members;
+    const auto gone = leaving();
+    const auto linked = heard().linked;
+    std::erase_if(members, [&](const consensus::Member& member) {
+        return gone.contains(member.node) && member.node != nodes_.self() &&
+               check_removal(group.members, nodes_.self(), member.node, linked).has_value();
+    });
     const auto voters =
         choose_voters(candidates_of(members, mesh_.own(), mesh_.peers(), drained(), placement_),
                       nodes_.self(),
@@ -184,6 +190,10 @@ std::vector<consensus::Member> Replica::wanted_members() const {
 
 std::set<NodeId> Replica::drained() const {
     return shard_->catalog().view()->drained;
+}
+
+std::set<NodeId> Replica::leaving() const {
+    return shard_->catalog().view()->leaving;
 }
 
 void Replica::change(const consensus::GroupStatus& group, const consensus::MemberChange& step) {
@@ -224,10 +234,18 @@ void Replica::add_member(NodeId node, std::string address, CommandDone done) {
         done(fail(Errc::conflict, "node " + std::to_string(node.value) + " is a member already"));
         return;
     }
-    shard_->change_members(
-        group.group,
-        {.node = node, .role = consensus::MemberRole::spare, .address = std::move(address)},
-        std::move(done));
+    const consensus::MemberChange joins{
+        .node = node, .role = consensus::MemberRole::spare, .address = std::move(address)};
+    const auto join =
+        [this, number = group.group, joins, done = std::move(done)](const Result<void>& forgotten) {
+            forgotten ? shard_->change_members(number, joins, done) : done(forgotten);
+        };
+    // What was said of one that had its number is not meant for it.
+    if (drained().contains(node)) {
+        shard_->catalog().drain_node(node, NodeDuty::full, join);
+    } else {
+        join(ok());
+    }
 }
 
 void Replica::remove_member(NodeId node, CommandDone done) {
@@ -235,17 +253,19 @@ void Replica::remove_member(NodeId node, CommandDone done) {
     const auto may_go = check_removal(group.members, nodes_.self(), node, heard().linked);
     if (!may_go && group.role.leads) {
         done(may_go.error());
-        return;
+    } else if (group.role.leads && node == nodes_.self()) {
+        leave(group, std::move(done));
+    } else {
+        shard_->change_members(group.group, {.node = node, .role = {}}, std::move(done));
     }
-    // A node that comes back under its number is a new one.
-    const auto forget = [this, node, done = std::move(done)](const Result<void>& removed) {
-        if (removed && drained().contains(node)) {
-            shard_->catalog().drain_node(node, false, done);
-        } else {
-            done(removed);
-        }
-    };
-    shard_->change_members(group.group, {.node = node, .role = {}}, forget);
+}
+
+void Replica::leave(const consensus::GroupStatus& group, CommandDone done) {
+    if (auto may = check_drain(group, nodes_.self(), drained()); !may) {
+        done(std::move(may));
+    } else {
+        shard_->catalog().drain_node(nodes_.self(), NodeDuty::leaving, std::move(done));
+    }
 }
 
 void Replica::drain_member(NodeId node, bool drained, CommandDone done) {
@@ -253,7 +273,8 @@ void Replica::drain_member(NodeId node, bool drained, CommandDone done) {
     if (auto may = check_drain(group, node, this->drained()); drained && !may) {
         done(std::move(may));
     } else {
-        shard_->catalog().drain_node(node, drained, std::move(done));
+        shard_->catalog().drain_node(
+            node, drained ? NodeDuty::drained : NodeDuty::full, std::move(done));
     }
 }
 

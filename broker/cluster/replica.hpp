@@ -49,12 +49,14 @@ class Replica {
     /// The members of the first group, each with the role that it is to have; empty where this
     /// node does not lead it. **Requires** the first shard.
     [[nodiscard]] std::vector<consensus::Member> wanted_members() const;
-    /// Nodes that are drained. **Requires** the first shard.
+    /// Nodes that are drained, and of these those that leave. **Require** the first shard.
     [[nodiscard]] std::set<NodeId> drained() const;
+    [[nodiscard]] std::set<NodeId> leaving() const;
     /// At the leader: one step at most of each group towards these members.
     void converge(const std::vector<consensus::Member>& wanted);
     /// At the leader of the first group, whose members all others are given in time.
     void add_member(NodeId node, std::string address, CommandDone done);
+    /// This node itself is drained and leaves, which ends with whoever leads next.
     void remove_member(NodeId node, CommandDone done);
     /// A drained node hands the lead on, and stands by where another can vote in its place, until
     /// it is drained no more.
@@ -68,6 +70,7 @@ class Replica {
     void see_links();
     void see_members();
     [[nodiscard]] Heard heard() const;
+    void leave(const consensus::GroupStatus& group, CommandDone done);
     void list(bool has_forgotten, const peers::PeerMesh::ListDone& done) const;
     [[nodiscard]] Result<peers::ShardListing> listing() const;
 

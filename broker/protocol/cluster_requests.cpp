@@ -38,6 +38,7 @@ std::unique_ptr<wire::ClusterNodeT> format_node(const cluster::ClusterReport& re
     made->voter = made->member == wire::ClusterMember::voter;
     made->to_vote = cluster::is_to_vote(report, peer.node);
     made->drained = report.drained.contains(peer.node);
+    made->leaving = report.leaving.contains(peer.node);
     made->labels.reserve(peer.labels.size());
     for (const auto& [name, value] : peer.labels) {
         auto& label = made->labels.emplace_back(std::make_unique<wire::ClusterLabelT>());

@@ -214,40 +214,23 @@ ExitCode join_node(Session& session, const JoinOptions& options) {
     return ExitCode::ok;
 }
 
-/// One that votes and has all that the leader has.
-std::optional<std::uint64_t> successor_of(const ClusterStatus& status) {
-    const auto found = std::ranges::find_if(status.nodes, [&status](const ClusterNode& node) {
-        return node.node != status.leader && node.voter && node.linked && !node.drained &&
-               is_up_to_date(lag_of(status, node.node));
-    });
-    return found == status.nodes.end() ? std::nullopt : std::optional(found->node);
-}
-
-/// Waits until another node leads than the one that is to go.
-void leave_lead(const Session& session, std::uint64_t node) {
+/// Returns when whoever leads counts it no more.
+void wait_for_removal(const Session& session, std::uint64_t node) {
     poll({.interval = join_poll_interval,
           .time_max = session.timeout_or(drain_timeout),
           .otherwise = "node " + std::to_string(node) +
-                       " leads, and no other that votes took over; millrace cluster status says "
-                       "how far each is"},
+                       " leaves and is not out yet; millrace cluster status says how far the "
+                       "others are"},
          [&session, node] {
              const auto status = look_at_cluster(session);
-             if (!status.leads || status.leader != node) {
-                 return status.leads;
-             }
-             if (const auto to = successor_of(status)) {
-                 ask_again_for_transfer(session, status, *to);
-             }
-             return false;
+             return status.leads &&
+                    std::ranges::find(status.nodes, node, &ClusterNode::node) == status.nodes.end();
          });
 }
 
 ExitCode remove_node(Session& session, const RemoveOptions& options) {
-    const auto before = look_at_cluster(session);
-    if (before.leads && before.leader == options.node && before.nodes.size() > 1) {
-        leave_lead(session, options.node);
-    }
-    session.client().admin().remove_node(options.node);
+    ask_and_look([&] { session.client().admin().remove_node(options.node); });
+    wait_for_removal(session, options.node);
     if (session.is_json()) {
         print_json(session, {{"node", options.node}, {"removed", true}});
     } else {

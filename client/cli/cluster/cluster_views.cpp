@@ -32,11 +32,18 @@ std::string title_of(const ClusterNode& node) {
     return node.voter ? title : title + " (" + name_of(cluster_member_names, node.member) + ")";
 }
 
+std::string duty_text(const ClusterNode& node) {
+    if (node.leaving) {
+        return ", leaves";
+    }
+    return node.drained ? ", drained" : "";
+}
+
 /// "plant=1,rack=a".
 std::string labels_text(const ClusterNode& node) {
     std::string text;
     for (const auto& [name, value] : node.labels) {
-        text += (text.empty() ? "" : ",") + name + "=" + value;
+        text.append(text.empty() ? "" : ",").append(name).append("=").append(value);
     }
     return text;
 }
@@ -54,6 +61,7 @@ Json to_json(const ClusterStatus& status, const ClusterNode& node) {
               {"role", role_of(status, node)},
               {"member", name_of(cluster_member_names, node.member)},
               {"drained", node.drained},
+              {"leaving", node.leaving},
               {"linked", node.linked},
               {"address", node.address},
               {"native", node.native},
@@ -165,7 +173,7 @@ void print_nodes(std::ostream& out, const ClusterStatus& status) {
             return text.empty() ? std::string("-") : text;
         };
         table.append({std::to_string(node.node),
-                      role_of(status, node) + (node.drained ? ", drained" : ""),
+                      role_of(status, node) + duty_text(node),
                       lag_text(status, node),
                       shown(node.address),
                       shown(node.native),

@@ -200,6 +200,7 @@ struct ClusterNode {
     ClusterMember member = ClusterMember::voter;     ///< of a broker before it: voter or spare
     bool to_vote = false;  ///< whom was asked leads, and has chosen it to vote
     bool drained = false;  ///< not to lead, nor to vote where another can
+    bool leaving = false;  ///< drained, and taken out once another leads
 };
 struct ClusterReplica {
     std::uint64_t node = 0;
@@ -243,8 +244,9 @@ class Admin {
     /// member: it copies what there is, and `cluster_status` shows it as a voter later. `address`:
     /// where its first shard hears the other nodes. Errors: configuration, conflict, not_leader.
     void join_node(std::uint64_t node, const std::string& address);
-    /// Takes a node out of the cluster. Errors: conflict where it leads, is no member, or is needed
-    /// for a majority; not_leader.
+    /// Takes a node out of the cluster. Returns when it is out; the one that leads hands the lead
+    /// on first and is out later, as `cluster_status` shows. Errors: conflict where it is no
+    /// member, or is needed for a majority, or leads and all others are drained; not_leader.
     void remove_node(std::uint64_t node);
     /// Says whether a node is drained: not to lead, nor to vote where another can in its place.
     /// Returns when that is kept; `cluster_status` shows what follows from it. Errors: conflict for

@@ -69,24 +69,28 @@ TEST_F(CatalogTest, TopicIsThereAfterAPowerLossWithAllItsSettings) {
 
 TEST_F(CatalogTest, NodesStayDrainedAcrossAPowerLossUntilTheyAreNot) {
     using ::testing::IsEmpty;
-    const auto drain = [this](std::uint64_t node, bool drained) {
+    using enum NodeDuty;
+    const auto give = [this](std::uint64_t node, NodeDuty duty) {
         bool is_done = false;
         fixture.shard->catalog().drain_node(
-            NodeId{node}, drained, [&](const Result<void>& done) { is_done = done.has_value(); });
+            NodeId{node}, duty, [&](const Result<void>& done) { is_done = done.has_value(); });
         fixture.runtime->run_until_idle();
         return is_done;
     };
-    const auto drained = [this] { return fixture.shard->catalog().view()->drained; };
-    ASSERT_TRUE(drain(2, true) && drain(3, true) && drain(3, true));
-    EXPECT_THAT(drained(), ElementsAre(NodeId{2}, NodeId{3}));
-    ASSERT_TRUE(drain(2, false));
+    const auto nodes = [this] { return fixture.shard->catalog().view(); };
+    ASSERT_TRUE(give(2, drained) && give(3, drained) && give(3, drained) && give(4, leaving));
+    EXPECT_THAT(nodes()->drained, ElementsAre(NodeId{2}, NodeId{3}, NodeId{4}));
+    ASSERT_TRUE(give(2, full));
     fixture.crash();
     fixture.open();
-    EXPECT_THAT(drained(), ElementsAre(NodeId{3}));
-    ASSERT_TRUE(drain(3, false) && drain(3, false));
+    EXPECT_THAT(nodes()->drained, ElementsAre(NodeId{3}, NodeId{4}));
+    EXPECT_THAT(nodes()->leaving, ElementsAre(NodeId{4}));
+    ASSERT_TRUE(give(3, full) && give(3, full) && give(4, drained));
+    EXPECT_THAT(nodes()->leaving, IsEmpty());
     fixture.crash();
     fixture.open();
-    EXPECT_THAT(drained(), IsEmpty());
+    EXPECT_THAT(nodes()->drained, ElementsAre(NodeId{4}));
+    EXPECT_THAT(nodes()->leaving, IsEmpty());
 }
 
 TEST_F(CatalogTest, RowOfABrokerThatKnewNoDurabilityMeansAMajority) {

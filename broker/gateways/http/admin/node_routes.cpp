@@ -81,7 +81,8 @@ Routes node_routes(const NodeAdmission& admission) {
             {.method = Method::del,
              .pattern = "/v1/cluster/nodes/{node}",
              .summary = "Takes a node out of the cluster: it counts and is sent nothing any more. "
-                        "At the node that leads, which can't go itself.",
+                        "At the node that leads; that hands the lead on first where it goes "
+                        "itself, and the next one takes it out.",
              .handle =
                  [&admission](const Call& call) {
                      if (const auto node = node_of(admission, call)) {
