@@ -32,7 +32,7 @@ KINDS = (
     Kind("stop", 3, (0, 3)),  # SIGTERM, and started again
     Kind("pause", 4, (0.3, 5)),  # SIGSTOP, SIGCONT
     Kind("wipe", 2, (0, 3)),  # SIGKILL, and started again without its data
-    Kind("replace", 2, (0, 3)),  # a follower is taken out of the cluster, and joins again without its data; the leader may die meanwhile
+    Kind("replace", 2, (0, 3)),  # taken out of the cluster, and joins again without its data; the leader may die meanwhile
     Kind("isolate", 4, (0.5, 5)),  # hears nobody and is heard by nobody
     Kind("deaf", 2, (0.5, 5)),  # hears nobody
     Kind("mute", 2, (0.5, 5)),  # is heard by nobody
@@ -63,13 +63,14 @@ class Faults:
         while time.monotonic() - began < seconds:
             kind = self.random.choices(self.kinds, [kind.weight for kind in self.kinds])[0]
             lasts = self.random.uniform(*kind.seconds)
-            if not wait_until_well(self.cluster, self.history, WAIT_SECONDS, is_settled=kind.name in ("wipe", "replace")):
+            copies = kind.name in ("wipe", "replace")
+            if not wait_until_well(self.cluster, self.history, COPY_SECONDS if copies else WAIT_SECONDS, is_settled=copies):
                 return
             victims = self.choose(kind)
             print(f"{time.monotonic() - began:6.1f} s  {kind.name} node {', '.join(str(node.number) for node in victims)} for {lasts:.1f} s", flush=True)
             self.counts[kind.name] += 1
             getattr(self, kind.name)(victims, lasts)
-            if kind.name in ("wipe", "replace") and not wait_until_well(self.cluster, self.history, WAIT_SECONDS, is_settled=True):
+            if copies and not wait_until_well(self.cluster, self.history, COPY_SECONDS, is_settled=True):
                 return
             time.sleep(self.random.choice((0, 0.3, self.random.uniform(0, 4))))
 
@@ -77,9 +78,7 @@ class Faults:
         if kind.name in ("blackout", "disk"):
             return list(self.cluster.nodes.values())
         role, number = self.random.choice(("leader", "leader", "follower", "any")), self.random.randint(0, len(self.cluster.nodes))
-        if kind.name == "replace":
-            return [self.random.choice(self.cluster.followers())]
-        count = 1 if kind.name in ("wipe", "cut") else self.random.randint(1, self.minority)
+        count = 1 if kind.name in ("wipe", "cut", "replace") else self.random.randint(1, self.minority)
         nodes = list(self.cluster.nodes.values())
         nodes = nodes[number:] + nodes[:number]
         leader = self.cluster.find_leader()
