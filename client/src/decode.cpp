@@ -10,43 +10,47 @@ void add_names(const TopicDescription& topic, PartitionNames& names) {
     }
 }
 
-Record to_record(const wire::RecordView& view, const PartitionName& name) {
-    Record record;
+namespace {
+
+void fill(Record& record, const wire::RecordView& view, const PartitionName& name) {
     record.topic = name.topic;
     record.partition = name.index;
     record.event_time_us = view.event_time_us;
     if (view.key) {
-        record.key = std::string(*view.key);
+        record.key.emplace(*view.key);
     }
-    record.value = std::string(view.value);
+    record.value = view.value;
     record.headers.reserve(view.headers.size());
     for (const auto& header : view.headers) {
         record.headers.push_back(
             {.key = std::string(header.key), .value = std::string(header.value)});
     }
-    return record;
 }
 
-namespace {
-
-Result<void> visit_batch(const BatchHeader& header,
-                         std::span<const std::byte> batch,
-                         const PartitionName& name,
-                         Offset from,
-                         const VisitRecord& visit) {
+Result<void> append_batch(const BatchHeader& header,
+                          std::span<const std::byte> batch,
+                          const PartitionName& name,
+                          Offset from,
+                          std::vector<Record>& records) {
     return wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
         const auto offset = header.base_offset + number;
         if (offset >= from) {
-            auto record = to_record(view, name);
+            auto& record = records.emplace_back();
+            fill(record, view, name);
             record.offset = offset.value;
             record.append_time_us = header.append_time_us;
-            visit(header, std::move(record));
         }
         return true;
     });
 }
 
 }  // namespace
+
+Record to_record(const wire::RecordView& view, const PartitionName& name) {
+    Record record;
+    fill(record, view, name);
+    return record;
+}
 
 Offset end_of_run(std::span<const std::byte> runs) {
     Offset end;
@@ -57,16 +61,20 @@ Offset end_of_run(std::span<const std::byte> runs) {
     return end;
 }
 
-Result<void> visit_run(std::span<const std::byte> runs,
-                       const PartitionNames& names,
-                       Offset from,
-                       const VisitRecord& visit) {
+Result<void> append_run(std::span<const std::byte> runs,
+                        const PartitionNames& names,
+                        Offset from,
+                        std::vector<Record>& records) {
     const PartitionName unknown;
     while (const auto header = load_batch_header(runs)) {
         const auto found = names.find(header->partition.value);
         const auto& name = found == names.end() ? unknown : found->second;
         const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
-        MILLRACE_TRY(visit_batch(*header, batch, name, from, visit));
+        const auto before = records.size();
+        if (const auto appended = append_batch(*header, batch, name, from, records); !appended) {
+            records.resize(before);
+            return appended;
+        }
         runs = runs.subspan(header->run_bytes());
     }
     return ok();

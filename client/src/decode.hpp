@@ -1,6 +1,5 @@
 #pragma once
 
-#include <functional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -26,11 +25,11 @@ void add_names(const TopicDescription& topic, PartitionNames& names);
 /// One past the last offset of a run; 0 where it holds none.
 [[nodiscard]] Offset end_of_run(std::span<const std::byte> runs);
 
-using VisitRecord = std::function<void(const BatchHeader&, Record)>;
-/// Calls `visit` with every record of a run whose offset is not below `from`. Errors: malformed.
-[[nodiscard]] Result<void> visit_run(std::span<const std::byte> runs,
-                                     const PartitionNames& names,
-                                     Offset from,
-                                     const VisitRecord& visit);
+/// Adds every record of a run whose offset is not below `from`; with an error those before what
+/// can't be read. Errors: malformed, checksum_mismatch, unsupported_version.
+[[nodiscard]] Result<void> append_run(std::span<const std::byte> runs,
+                                      const PartitionNames& names,
+                                      Offset from,
+                                      std::vector<Record>& records);
 
 }  // namespace millrace::client

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <limits>
 
 #include "client/src/core.hpp"
@@ -44,10 +45,11 @@ void Replay::Impl::fill(std::size_t index) {
         shard.is_done = answer.at_end;
         const auto runs = std::span<const std::byte>(raw).first(
             std::min<std::size_t>(answer.run_bytes, raw.size()));
-        const auto read =
-            client::visit_run(runs, names_, Offset{0}, [&](const BatchHeader&, Record record) {
-                shard.records.push_back(std::move(record));
-            });
+        std::vector<Record> records;
+        const auto read = client::append_run(runs, names_, Offset{0}, records);
+        shard.records.insert(shard.records.end(),
+                             std::make_move_iterator(records.begin()),
+                             std::make_move_iterator(records.end()));
         if (!read) {
             client::throw_error(read.error());
         }

@@ -14,6 +14,7 @@ constexpr std::uint32_t fetch_wait_ms = 500;
 constexpr std::uint32_t fetch_bytes_first = 64 * 1024;
 constexpr std::uint32_t fetch_bytes_growth = 4;
 constexpr std::chrono::milliseconds retry_delay{50};
+constexpr std::size_t record_bytes_min = 7;  ///< not compressed
 
 }  // namespace
 
@@ -79,12 +80,12 @@ void Consumer::Impl::fetched(std::uint32_t shard,
             arrived = take(parsed.value(), answer.value()->raw);
         } else if (parsed && !parsed.value().error->retryable) {
             failure_ = client::from_wire(*parsed.value().error);
+            arrived_.notify_all();
         }
         if (arrived.goes_on) {
             fetching_.erase(shard);  // else it counts as under way until the pause is over
         }
         is_decoding_ = !arrived.parts.empty();
-        arrived_.notify_all();
     }
     // The broker reads on while this is decoded.
     arrived.goes_on ? fetch(shard) : fetch_later(shard, epoch);
@@ -120,6 +121,15 @@ Consumer::Impl::Arrived Consumer::Impl::take(const wire::FetchAnswerT& answer,
     return arrived;
 }
 
+std::size_t Consumer::Impl::records_in(const std::vector<Part>& parts) {
+    std::size_t records = 0;
+    for (const auto& part : parts) {
+        records +=
+            std::min<std::size_t>(record_count_of(part.run), part.run.size() / record_bytes_min);
+    }
+    return records;
+}
+
 /// Without the lock, which who polls needs meanwhile. Answers of a shard come one after another, so
 /// chunks are in order.
 void Consumer::Impl::decode(std::vector<Part> parts, std::uint64_t epoch) {
@@ -132,18 +142,15 @@ void Consumer::Impl::decode(std::vector<Part> parts, std::uint64_t epoch) {
     Chunk chunk;
     std::vector<Part> broken;
     std::optional<Error> failure;
+    chunk.records.reserve(records_in(parts));
     for (auto& part : parts) {
-        auto good = part.from;
-        const auto read = client::visit_run(
-            part.run, *names, Offset{part.from}, [&](const BatchHeader& header, Record record) {
-                good = header.last_offset().value + 1;
-                chunk.records.push_back(std::move(record));
-            });
+        const auto begin = chunk.records.size();
+        const auto read = client::append_run(part.run, *names, Offset{part.from}, chunk.records);
         part.run = {};
         part.end = chunk.records.size();
         if (!read) {
             failure = read.error();
-            part.next = good;
+            part.next = part.end == begin ? part.from : chunk.records.back().offset + 1;
             broken.push_back(part);
         }
     }

@@ -83,6 +83,8 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     /// Moves the positions behind it. Under the lock.
     [[nodiscard]] Arrived take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw);
     void decode(std::vector<Part> parts, std::uint64_t epoch);
+    /// As the headers say, and no more than the bytes could be.
+    [[nodiscard]] static std::size_t records_in(const std::vector<Part>& parts);
     /// From where these parts could not be read. Under the lock.
     void fetch_again(const std::vector<Part>& broken);
     /// Of all partitions. Under the lock.
