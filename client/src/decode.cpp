@@ -71,7 +71,7 @@ Result<void> append_run(std::span<const std::byte> runs,
         const auto& name = found == names.end() ? unknown : found->second;
         const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
         const auto before = records.size();
-        if (const auto appended = append_batch(*header, batch, name, from, records); !appended) {
+        if (auto appended = append_batch(*header, batch, name, from, records); !appended) {
             records.resize(before);
             return appended;
         }

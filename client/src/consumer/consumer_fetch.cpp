@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 
 #include "client/src/consumer/consumer_impl.hpp"
 
@@ -142,7 +143,10 @@ void Consumer::Impl::decode(std::vector<Part> parts, std::uint64_t epoch) {
     Chunk chunk;
     std::vector<Part> broken;
     std::optional<Error> failure;
-    chunk.records.reserve(records_in(parts));
+    // As large as it would have grown: glibc keeps twice the largest block that was mapped and
+    // freed. With less it gives a chunk's records back to the kernel each time, and takes them
+    // anew.
+    chunk.records.reserve(std::bit_ceil(records_in(parts)));
     for (auto& part : parts) {
         const auto begin = chunk.records.size();
         const auto read = client::append_run(part.run, *names, Offset{part.from}, chunk.records);
