@@ -106,7 +106,7 @@ class CatalogService {
                                    SubscriptionDone done) = 0;
 
     /// What a node of the cluster is to do.
-    virtual void drain_node(NodeId node, NodeDuty duty, CatalogDone done) = 0;
+    virtual void set_node_duty(NodeId node, NodeDuty duty, CatalogDone done) = 0;
 };
 
 }  // namespace millrace::broker

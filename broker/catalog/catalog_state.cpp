@@ -48,7 +48,7 @@ CatalogCommand format_found_cluster(const std::string& cluster_id) {
     return Json{{"op", "found_cluster"}, {"cluster_id", cluster_id}}.dump();
 }
 
-CatalogCommand format_drain_node(NodeId node, NodeDuty duty) {
+CatalogCommand format_node_duty(NodeId node, NodeDuty duty) {
     return Json{{"op", "drain_node"},
                 {"node", node.value},
                 {"drained", duty != NodeDuty::full},
@@ -163,7 +163,7 @@ Result<CatalogState::Outcome> CatalogState::apply(std::string_view text, const R
     } else if (op == "delete_subscription") {
         outcome = delete_subscription(command);
     } else if (op == "drain_node") {
-        drain_node(command);
+        set_node_duty(command);
         outcome = Outcome{};
     } else if (op == "found_cluster") {
         counters_.cluster_id = json.at("cluster_id").get<std::string>();
@@ -181,7 +181,7 @@ Result<CatalogState::Outcome> CatalogState::apply(std::string_view text, const R
     return outcome;
 }
 
-void CatalogState::drain_node(const Command& command) {
+void CatalogState::set_node_duty(const Command& command) {
     const NodeId node{command.json.at("node").get<std::uint64_t>()};
     const bool is_leaving = command.json.value("leaving", false);
     const auto key = key_of(node_prefix, std::to_string(node.value));

@@ -26,7 +26,7 @@ struct CatalogLimits {
 /// of all that format one: invalid_argument, where a text is not UTF-8.
 using CatalogCommand = std::string;
 [[nodiscard]] CatalogCommand format_found_cluster(const std::string& cluster_id);
-[[nodiscard]] CatalogCommand format_drain_node(NodeId node, NodeDuty duty);
+[[nodiscard]] CatalogCommand format_node_duty(NodeId node, NodeDuty duty);
 [[nodiscard]] Result<CatalogCommand> format_create_topic(const TopicSpec& spec,
                                                          IfExists if_exists,
                                                          UnixMicros now);
@@ -86,7 +86,7 @@ class CatalogState {
         std::string cluster_id;
     };
     struct Command;
-    void drain_node(const Command& command);
+    void set_node_duty(const Command& command);
     void note_drained(NodeId node, bool is_leaving);
     [[nodiscard]] Result<Outcome> create_topic(const Command& command);
     [[nodiscard]] Result<Outcome> alter_topic(const Command& command);

@@ -93,10 +93,11 @@ void ClusterDesk::drain(NodeId node, bool drained, std::function<void(Result<voi
 }
 
 void ClusterDesk::give_lead_away() const {
-    status_.gather([this](const ClusterReport& report) {
+    const auto forget = [](const Result<void>&) {};  // asked again where it fails
+    status_.gather([this, forget](const ClusterReport& report) {
         const auto to = best_successor(report);
         if (is_open_ && to && !report.drained.contains(*to)) {
-            seat_->hand_over(*to, [](const Result<void>&) {});  // asked again where it fails
+            seat_->hand_over(*to, forget);
         }
     });
 }

@@ -54,11 +54,13 @@ void ClusterSeat::watch(std::vector<ReplicaLink> shards,
     shards_ = std::move(shards);
     events_ = std::move(events);
     standings_.resize(shards_.size());
-    for (const auto& [shard, segments] : damaged) {
-        standings_[shard.value].is_damaged = true;
-        standings_[shard.value].damaged_segments = segments;
-        shards_[shard.value].runtime->post_from_outside(
-            [link = shards_[shard.value], segments] { link.shard->note_damaged(segments); });
+    for (const auto& one : damaged) {
+        const auto& link = shards_[one.shard.value];
+        auto& standing = standings_[one.shard.value];
+        standing.is_damaged = true;
+        standing.damaged_segments = one.segments;
+        link.runtime->post_from_outside(
+            [link, segments = one.segments] { link.shard->note_damaged(segments); });
     }
     for (std::size_t i = 0; i < shards_.size(); ++i) {
         watch_one(i);
@@ -70,7 +72,7 @@ void ClusterSeat::watch_one(std::size_t index) {
     const auto hear = [this, index, weak = std::weak_ptr(impl_)](
                           ShardStanding standing, std::vector<peers::PeerState> peers) {
         if (!weak.expired()) {
-            report(index, standing, std::move(peers));
+            report(index, std::move(standing), std::move(peers));
         }
     };
     const auto link = shards_[index];

@@ -83,14 +83,15 @@ void MemberKeeper::converge(const Members& wanted, bool is_drained) {
 
 void MemberKeeper::ask(std::function<void(Replica&, CommandDone)> what, Done done) const {
     const auto& first = shards_.front();
-    const auto answer = [done = std::move(done),
-                         weak = std::weak_ptr(impl_)](const Result<void>& outcome) {
+    const auto tell = [done = std::move(done),
+                       weak = std::weak_ptr(impl_)](const Result<void>& outcome) {
+        if (!weak.expired()) {
+            done(outcome);
+        }
+    };
+    const auto answer = [tell, weak = std::weak_ptr(impl_)](const Result<void>& outcome) {
         if (const auto impl = weak.lock()) {
-            boost::asio::post(impl->control, [weak, done, outcome] {
-                if (!weak.expired()) {
-                    done(outcome);
-                }
-            });
+            boost::asio::post(impl->control, [tell, outcome] { tell(outcome); });
         }
     };
     first.runtime->post_from_outside(

@@ -242,7 +242,7 @@ void Replica::add_member(NodeId node, std::string address, CommandDone done) {
         };
     // What was said of one that had its number is not meant for it.
     if (drained().contains(node)) {
-        shard_->catalog().drain_node(node, NodeDuty::full, join);
+        shard_->catalog().set_node_duty(node, NodeDuty::full, join);
     } else {
         join(ok());
     }
@@ -250,21 +250,17 @@ void Replica::add_member(NodeId node, std::string address, CommandDone done) {
 
 void Replica::remove_member(NodeId node, CommandDone done) {
     const auto group = shard_->groups().front();
-    const auto may_go = check_removal(group.members, nodes_.self(), node, heard().linked);
-    if (!may_go && group.role.leads) {
-        done(may_go.error());
-    } else if (group.role.leads && node == nodes_.self()) {
-        leave(group, std::move(done));
+    const bool leaves = group.role.leads && node == nodes_.self();
+    auto may = leaves ? check_drain(group, node, drained()) : Result<void>(ok());
+    if (may && group.role.leads) {
+        may = check_removal(group.members, nodes_.self(), node, heard().linked);
+    }
+    if (!may) {
+        done(std::move(may));
+    } else if (leaves) {
+        shard_->catalog().set_node_duty(node, NodeDuty::leaving, std::move(done));
     } else {
         shard_->change_members(group.group, {.node = node, .role = {}}, std::move(done));
-    }
-}
-
-void Replica::leave(const consensus::GroupStatus& group, CommandDone done) {
-    if (auto may = check_drain(group, nodes_.self(), drained()); !may) {
-        done(std::move(may));
-    } else {
-        shard_->catalog().drain_node(nodes_.self(), NodeDuty::leaving, std::move(done));
     }
 }
 
@@ -273,7 +269,7 @@ void Replica::drain_member(NodeId node, bool drained, CommandDone done) {
     if (auto may = check_drain(group, node, this->drained()); drained && !may) {
         done(std::move(may));
     } else {
-        shard_->catalog().drain_node(
+        shard_->catalog().set_node_duty(
             node, drained ? NodeDuty::drained : NodeDuty::full, std::move(done));
     }
 }

@@ -70,7 +70,6 @@ class Replica {
     void see_links();
     void see_members();
     [[nodiscard]] Heard heard() const;
-    void leave(const consensus::GroupStatus& group, CommandDone done);
     void list(bool has_forgotten, const peers::PeerMesh::ListDone& done) const;
     [[nodiscard]] Result<peers::ShardListing> listing() const;
 

@@ -204,8 +204,8 @@ void ShardCatalog::seek_subscription(std::string name,
            to_subscription(std::move(done)));
 }
 
-void ShardCatalog::drain_node(NodeId node, NodeDuty duty, CatalogDone done) {
-    change(format_drain_node(node, duty), to_nothing(std::move(done)));
+void ShardCatalog::set_node_duty(NodeId node, NodeDuty duty, CatalogDone done) {
+    change(format_node_duty(node, duty), to_nothing(std::move(done)));
 }
 
 }  // namespace millrace::broker

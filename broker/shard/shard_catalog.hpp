@@ -56,7 +56,7 @@ class ShardCatalog final : public CatalogService, public consensus::StateMachine
                            StartAt start,
                            UnixMicros time_us,
                            SubscriptionDone done) override;
-    void drain_node(NodeId node, NodeDuty duty, CatalogDone done) override;
+    void set_node_duty(NodeId node, NodeDuty duty, CatalogDone done) override;
 
   private:
     using Outcome = CatalogState::Outcome;

@@ -214,23 +214,24 @@ ExitCode join_node(Session& session, const JoinOptions& options) {
     return ExitCode::ok;
 }
 
-/// Returns when whoever leads counts it no more.
-void wait_for_removal(const Session& session, std::uint64_t node) {
+/// Returns when whoever leads counts it no more, which the node itself may never hear.
+void wait_for_removal(const Session& session, const std::string& others, std::uint64_t node) {
     poll({.interval = join_poll_interval,
           .time_max = session.timeout_or(drain_timeout),
           .otherwise = "node " + std::to_string(node) +
                        " leaves and is not out yet; millrace cluster status says how far the "
                        "others are"},
-         [&session, node] {
-             const auto status = look_at_cluster(session);
+         [&] {
+             const auto status = look_at_cluster(session, others);
              return status.leads &&
                     std::ranges::find(status.nodes, node, &ClusterNode::node) == status.nodes.end();
          });
 }
 
 ExitCode remove_node(Session& session, const RemoveOptions& options) {
+    const auto others = natives_besides(look_at_cluster(session), options.node);
     ask_and_look([&] { session.client().admin().remove_node(options.node); });
-    wait_for_removal(session, options.node);
+    wait_for_removal(session, others.empty() ? session.globals().brokers : others, options.node);
     if (session.is_json()) {
         print_json(session, {{"node", options.node}, {"removed", true}});
     } else {

@@ -46,7 +46,10 @@ ClusterStatus ask_cluster(const Session& session, const ClusterAddress& address)
 }
 
 ClusterStatus look_at_cluster(const Session& session) {
-    const auto& brokers = session.globals().brokers;
+    return look_at_cluster(session, session.globals().brokers);
+}
+
+ClusterStatus look_at_cluster(const Session& session, const std::string& brokers) {
     auto seen = ask_cluster(
         session, {.brokers = brokers, .connect_timeout = ClientOptions().connect_timeout});
     if (const auto leader = follow(session, seen)) {
@@ -67,6 +70,16 @@ ClusterStatus look_at_cluster(const Session& session) {
 std::string native_of(const ClusterStatus& status, std::uint64_t node) {
     const auto found = std::ranges::find(status.nodes, node, &ClusterNode::node);
     return found == status.nodes.end() ? std::string() : found->native;
+}
+
+std::string natives_besides(const ClusterStatus& status, std::uint64_t node) {
+    std::string natives;
+    for (const auto& one : status.nodes) {
+        if (one.node != node && !one.native.empty()) {
+            natives.append(natives.empty() ? "" : ",").append(one.native);
+        }
+    }
+    return natives;
 }
 
 }  // namespace millrace::cli

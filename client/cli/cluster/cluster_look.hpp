@@ -19,7 +19,11 @@ struct ClusterAddress {
 /// What the node that leads knows, or where that can't be asked what another one does. Throws
 /// ClientError where no node answers.
 [[nodiscard]] ClusterStatus look_at_cluster(const Session& session);
+/// The same, of a node among `brokers`.
+[[nodiscard]] ClusterStatus look_at_cluster(const Session& session, const std::string& brokers);
 /// Where the clients of a node connect; empty where that is not known.
 [[nodiscard]] std::string native_of(const ClusterStatus& status, std::uint64_t node);
+/// Of all nodes but one, with commas between them; empty where none is known.
+[[nodiscard]] std::string natives_besides(const ClusterStatus& status, std::uint64_t node);
 
 }  // namespace millrace::cli

@@ -72,7 +72,7 @@ TEST_F(CatalogTest, NodesStayDrainedAcrossAPowerLossUntilTheyAreNot) {
     using enum NodeDuty;
     const auto give = [this](std::uint64_t node, NodeDuty duty) {
         bool is_done = false;
-        fixture.shard->catalog().drain_node(
+        fixture.shard->catalog().set_node_duty(
             NodeId{node}, duty, [&](const Result<void>& done) { is_done = done.has_value(); });
         fixture.runtime->run_until_idle();
         return is_done;
