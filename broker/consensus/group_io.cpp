@@ -8,7 +8,7 @@
 
 #include "broker/consensus/raft_bytes.hpp"
 #include "storage/base/assert.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker::consensus {

@@ -8,7 +8,7 @@
 #include "broker/consensus/group_io.hpp"
 #include "broker/consensus/raft_bytes.hpp"
 #include "storage/base/assert.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 // What a group keeps of itself, and how it comes back: hard state, configuration, entries that are
 // not in the state yet.

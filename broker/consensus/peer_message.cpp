@@ -7,7 +7,7 @@
 #include <xxhash.h>
 
 #include "broker/consensus/raft_bytes.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/base/units.hpp"
 
 namespace millrace::broker::consensus {

@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "storage/base/assert.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::broker::consensus {
 

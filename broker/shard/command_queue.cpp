@@ -1,11 +1,10 @@
 #include "broker/shard/command_queue.hpp"
 
-#include <algorithm>
 #include <memory>
 #include <utility>
 
 #include "storage/base/assert.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::broker {
 namespace {
@@ -51,7 +50,7 @@ void CommandQueue::add(std::span<const std::byte> command, CommandDone done) {
     auto& entry = entries_.back();
     const auto out = entry.buffer.extend(bytes);
     store_le(out, static_cast<std::uint32_t>(command.size()));
-    std::ranges::copy(command, out.subspan(length_bytes).begin());
+    copy_bytes(command, out.subspan(length_bytes));
     entry.waiters.push_back(std::move(done));
     waiting_bytes_ += bytes;
 }

@@ -1,10 +1,9 @@
 #include "client/wire/frame.hpp"
 
-#include <algorithm>
 #include <cstring>
 #include <optional>
 
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::wire {
 namespace {
@@ -67,7 +66,7 @@ std::vector<std::byte> format_frame(const FrameHeader& header,
     store_le(out.subspan(8), header.correlation);
     store_le(out.subspan(12), header.flags);
     store_le(out.subspan(16), static_cast<std::uint32_t>(table.size()));
-    std::ranges::copy(table, out.subspan(FrameHeader::bytes).begin());
+    copy_bytes(table, out.subspan(FrameHeader::bytes));
     auto at = raw_begin;
     for (const auto piece : raw_pieces) {
         if (!piece.empty()) {

@@ -4,8 +4,8 @@
 #include <limits>
 
 #include "storage/base/assert.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/base/crc32c.hpp"
-#include "storage/base/endian.hpp"
 
 namespace millrace::wire {
 namespace {
@@ -184,7 +184,7 @@ Result<std::vector<std::byte>> RecordBatchBuilder::finish(const ProducerState& p
     store_be(out.subspan(27), base_timestamp_ms_);
     store_be(out.subspan(35), max_timestamp_ms_);
     store_be(out.subspan(record_count_at), static_cast<std::int32_t>(record_count_));
-    std::ranges::copy(records_, out.subspan(batch_header_bytes).begin());
+    copy_bytes(records_, out.subspan(batch_header_bytes));
     set_producer(out, producer);
     records_.clear();
     record_count_ = 0;

@@ -5,8 +5,8 @@
 #include <optional>
 #include <span>
 
+#include "storage/base/bytes.hpp"
 #include "storage/base/clock.hpp"
-#include "storage/base/endian.hpp"
 #include "storage/base/ids.hpp"
 
 namespace millrace {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/base/bytes.hpp"
 #include "storage/copy/copy_paths.hpp"
 #include "storage/copy/segment_check.hpp"
 #include "storage/format/layout.hpp"
@@ -280,7 +281,7 @@ class ShardCopier {
     /// Through memory that O_DIRECT takes.
     Result<void> write(File& file, std::uint64_t at, std::span<const std::byte> bytes) {
         const auto out = memory_.span().first(bytes.size());
-        std::ranges::copy(bytes, out.begin());
+        copy_bytes(bytes, out);
         return file.write_now(Position{at}, out);
     }
 

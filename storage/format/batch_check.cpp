@@ -1,8 +1,8 @@
 #include "storage/format/batch_check.hpp"
 
 #include "storage/base/batch_header.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/base/crc32c.hpp"
-#include "storage/base/endian.hpp"
 
 namespace millrace::storage {
 namespace {

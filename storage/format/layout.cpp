@@ -6,7 +6,7 @@
 #include <xxhash.h>
 
 #include "storage/base/assert.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::storage {
 namespace {

@@ -3,7 +3,7 @@
 #include <array>
 #include <span>
 
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::storage {
 namespace {

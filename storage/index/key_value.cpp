@@ -11,7 +11,7 @@
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
 
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/base/units.hpp"
 
 namespace millrace::storage {

@@ -1,9 +1,9 @@
 #include "storage/log/batch_reader.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <system_error>
 
+#include "storage/base/bytes.hpp"
 #include "storage/format/batch_check.hpp"
 #include "storage/io/aligned_buffer.hpp"
 
@@ -143,7 +143,7 @@ void Job::copy(Extent& extent) {
         const auto& piece = pieces[from_disk[i]];
         if (!piece.is_left_out) {
             const auto& entry = piece.place.entry;
-            std::ranges::copy(extent.find(entry.position, entry.run_bytes), run_of(piece).begin());
+            copy_bytes(extent.find(entry.position, entry.run_bytes), run_of(piece));
         }
     }
 }

@@ -23,6 +23,7 @@ class BatchReader {
   public:
     static constexpr std::size_t disk_bytes_max = 16_MiB;
     /// Batches of one partition, in their order.
+    // NOLINTNEXTLINE(bugprone-exception-escape): of small_vector, whose moves do not throw here
     struct Part {
         PartitionId partition;
         Offset from;

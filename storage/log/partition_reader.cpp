@@ -8,6 +8,7 @@ namespace millrace::storage {
 namespace {
 
 /// What is to be fetched, and of which request.
+// NOLINTNEXTLINE(bugprone-exception-escape): of small_vector, whose moves do not throw here
 struct Open {
     std::size_t request = 0;
     BatchReader::Part part;

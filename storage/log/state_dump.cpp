@@ -4,7 +4,7 @@
 #include <optional>
 #include <utility>
 
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::storage {
 namespace {

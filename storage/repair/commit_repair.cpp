@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/format/frame_walk.hpp"
 #include "storage/io/aligned_buffer.hpp"
 #include "storage/repair/entry_image.hpp"
@@ -89,7 +89,7 @@ class CommitRepair {
             filling = fill_by_neighbours(gap);
         }
         MILLRACE_TRY(const auto found, std::move(filling));
-        std::ranges::copy(found.bytes, bytes_.subspan(gap.begin, found.bytes.size()).begin());
+        copy_bytes(found.bytes, bytes_.subspan(gap.begin));
         std::ranges::fill(
             bytes_.subspan(gap.begin + found.bytes.size(), gap.bytes() - found.bytes.size()),
             std::byte{0});

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "storage/base/bytes.hpp"
 #include "storage/copy/segment_check.hpp"
 #include "storage/format/frame_walk.hpp"
 #include "storage/io/pace.hpp"
@@ -272,13 +273,13 @@ class SegmentRepair {
         const auto used = static_cast<std::size_t>(
             std::min<std::uint64_t>(out.size(), at < end_ ? end_ - at : 0));
         MILLRACE_TRY(const auto bytes, read(at, used));
-        std::ranges::copy(bytes, out.begin());
+        copy_bytes(bytes, out);
         for (const auto& [begin, commit] : repaired_) {
             const auto first = std::max(begin, at);
             const auto last = std::min(begin + commit.size(), at + out.size());
             if (first < last) {
-                std::ranges::copy(std::span(commit).subspan(first - begin, last - first),
-                                  out.subspan(first - at).begin());
+                copy_bytes(std::span(commit).subspan(first - begin, last - first),
+                           out.subspan(first - at));
             }
         }
         return ok();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "storage/base/batch_header.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/base/random.hpp"
 #include "storage/format/batch_check.hpp"
 #include "storage/io/aligned_buffer.hpp"
@@ -237,7 +238,7 @@ class Rewrite {
                             what() + "position " + std::to_string(move->from) +
                                 ": a batch does not verify");
             }
-            std::ranges::copy(run, out.subspan(batch.position - base, batch.run_bytes).begin());
+            copy_bytes(run, out.subspan(batch.position - base, batch.run_bytes));
             MILLRACE_TRY(pace_.spend(batch.run_bytes));
         }
         return ok();
@@ -252,7 +253,7 @@ class Rewrite {
             const auto place = out.subspan(frame.at, frame_bytes(frame.payload_bytes));
             const auto payload = place.subspan(frame_header_bytes, frame.payload_bytes);
             const bool is_order = !frame.order.empty();
-            std::ranges::copy(std::as_bytes(std::span(frame.order)), payload.begin());
+            copy_bytes(std::as_bytes(std::span(frame.order)), payload);
             store_frame_header(place,
                                {.kind = FrameKind::relocated,
                                 .entry_type = is_order ? entry_type_order : entry_type_records,

@@ -6,7 +6,7 @@
 
 #include "tests/fuzz/fuzz_check.hpp"
 
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/format/layout.hpp"
 
 namespace millrace::fuzz {

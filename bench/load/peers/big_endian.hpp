@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::bench {
 

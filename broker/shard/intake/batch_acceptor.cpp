@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "client/wire/record_batch.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::broker {
 namespace {

@@ -3,7 +3,7 @@
 
 #include "broker/shard/intake/batch_acceptor.hpp"
 #include "client/wire/record_batch.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 // What is known of partitions from before, and what a checkpoint keeps of it.
 namespace millrace::broker {

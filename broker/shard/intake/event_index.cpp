@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <utility>
 
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::broker {
 namespace {

@@ -7,7 +7,7 @@
 #include "tests/fuzz/fuzz_check.hpp"
 
 #include "broker/consensus/peer_message.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     using namespace millrace;

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "storage/base/bytes.hpp"
 #include "storage/base/crc32c.hpp"
-#include "storage/base/endian.hpp"
 #include "storage/base/errc.hpp"
 #include "storage/base/metrics.hpp"
 #include "storage/base/random.hpp"

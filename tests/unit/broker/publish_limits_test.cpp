@@ -4,8 +4,8 @@
 #include "tests/unit/broker/shard_fixture.hpp"
 
 #include "client/wire/record_batch.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/base/crc32c.hpp"
-#include "storage/base/endian.hpp"
 
 namespace millrace::broker::testing {
 namespace {

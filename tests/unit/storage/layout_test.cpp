@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/index/index_rows.hpp"
 
 namespace millrace::storage {

@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "client/wire/record_batch.hpp"
-#include "storage/base/endian.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::storage::testing {
 namespace {

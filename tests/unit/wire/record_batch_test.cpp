@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "storage/base/bytes.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/crc32c.hpp"
-#include "storage/base/endian.hpp"
 
 namespace millrace::wire {
 namespace {

@@ -51,4 +51,12 @@ void store_be(std::span<std::byte> bytes, T value) {
     std::memcpy(bytes.data(), &value, sizeof(T));
 }
 
+/// **Requires** `to.size() >= from.size()`, and no overlap. What std::ranges::copy makes of spans
+/// of bytes is, with libstdc++ 12, a loop that moves one at a time.
+inline void copy_bytes(std::span<const std::byte> from, std::span<std::byte> to) {
+    if (!from.empty()) {
+        std::memcpy(to.data(), from.data(), from.size());
+    }
+}
+
 }  // namespace millrace
