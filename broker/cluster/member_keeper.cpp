@@ -91,7 +91,7 @@ void MemberKeeper::ask(std::function<void(Replica&, CommandDone)> what, Done don
     };
     const auto answer = [tell, weak = std::weak_ptr(impl_)](const Result<void>& outcome) {
         if (const auto impl = weak.lock()) {
-            boost::asio::post(impl->control, [tell, outcome] { tell(outcome); });
+            boost::asio::post(impl->control, std::bind_front(tell, outcome));
         }
     };
     first.runtime->post_from_outside(

@@ -40,6 +40,15 @@ class PacedSource final : public EntrySource {
     Pace& pace_;
 };
 
+/// The first of each group behind a commit: an entry, or nothing that is known.
+void note_first(const FrameView& frame, EntryMarks& behind) {
+    if (frame.kind == FrameKind::entry) {
+        behind.try_emplace(frame.group, EntryMark{.index = frame.index, .term = frame.term});
+    } else if (frame.kind == FrameKind::truncate) {
+        behind.try_emplace(frame.group);
+    }
+}
+
 class SegmentRepair {
   public:
     SegmentRepair(Disk& disk,
@@ -120,13 +129,7 @@ class SegmentRepair {
             MILLRACE_TRY(const auto header, header_at(at, last_));
             const bool is_next = header && (!last_ || header->sequence == *last_ + 1);
             if (is_next) {
-                MILLRACE_TRY(const bool is_whole, take(at, *header));
-                if (!is_whole) {
-                    MILLRACE_TRY(repair({.begin = at,
-                                         .end = at + header->total_bytes,
-                                         .sequence = header->sequence,
-                                         .header = header}));
-                }
+                MILLRACE_TRY(look_at(at, *header));
                 at += header->total_bytes;
                 continue;
             }
@@ -135,6 +138,15 @@ class SegmentRepair {
             at = region.end;
         }
         return ok();
+    }
+
+    Result<void> look_at(std::uint64_t at, const CommitHeader& header) {
+        MILLRACE_TRY(const bool is_whole, take(at, header));
+        return is_whole ? Result<void>(ok())
+                        : repair({.begin = at,
+                                  .end = at + header.total_bytes,
+                                  .sequence = header.sequence,
+                                  .header = header});
     }
 
     /// False where not all of its frames verify.
@@ -225,12 +237,7 @@ class SegmentRepair {
             auto behind = damaged.behind;
             const auto damage = walk_frames(
                 bytes, *header, header_.hash_seed, [&behind](const FrameView& frame, std::size_t) {
-                    if (frame.kind == FrameKind::entry) {
-                        behind.try_emplace(frame.group,
-                                           EntryMark{.index = frame.index, .term = frame.term});
-                    } else if (frame.kind == FrameKind::truncate) {
-                        behind.try_emplace(frame.group);
-                    }
+                    note_first(frame, behind);
                 });
             if (damage.frames > 0) {
                 break;
