@@ -52,13 +52,14 @@ Record to_record(const wire::RecordView& view, const PartitionName& name) {
     return record;
 }
 
-Offset end_of_run(std::span<const std::byte> runs) {
-    Offset end;
+RunExtent extent_of(std::span<const std::byte> runs) {
+    RunExtent extent;
     while (const auto header = load_batch_header(runs)) {
-        end = header->last_offset() + 1;
+        extent.end = header->last_offset() + 1;
+        extent.record_count += header->record_count;
         runs = runs.subspan(header->run_bytes());
     }
-    return end;
+    return extent;
 }
 
 Result<void> append_run(std::span<const std::byte> runs,

@@ -22,8 +22,12 @@ void add_names(const TopicDescription& topic, PartitionNames& names);
 
 [[nodiscard]] Record to_record(const wire::RecordView& view, const PartitionName& name);
 
-/// One past the last offset of a run; 0 where it holds none.
-[[nodiscard]] Offset end_of_run(std::span<const std::byte> runs);
+/// What the headers of a run say.
+struct RunExtent {
+    Offset end;  ///< one past the last offset; 0 where it holds none
+    std::size_t record_count = 0;
+};
+[[nodiscard]] RunExtent extent_of(std::span<const std::byte> runs);
 
 /// Adds every record of a run whose offset is not below `from`; with an error those before what
 /// can't be read. Errors: malformed, checksum_mismatch, unsupported_version.

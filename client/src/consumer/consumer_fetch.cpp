@@ -90,12 +90,12 @@ void Consumer::Impl::fetched(std::uint32_t shard,
     }
     // The broker reads on while this is decoded.
     arrived.goes_on ? fetch(shard) : fetch_later(shard, epoch);
-    decode(std::move(arrived.parts), epoch);
+    decode(std::move(arrived), epoch);
 }
 
 Consumer::Impl::Arrived Consumer::Impl::take(const wire::FetchAnswerT& answer,
                                              std::span<const std::byte> raw) {
-    Arrived arrived;
+    Arrived arrived{.parts = {}, .names = names_};
     bool has_moved = false;
     bool has_refused = false;
     for (const auto& fetched : answer.partitions) {
@@ -107,7 +107,9 @@ Consumer::Impl::Arrived Consumer::Impl::take(const wire::FetchAnswerT& answer,
         }
         auto& position = found->second;
         const auto before = position.fetch;
-        position.fetch = std::max(before, client::end_of_run(run).value);
+        const auto extent = client::extent_of(run);
+        position.fetch = std::max(before, extent.end.value);
+        arrived.record_count += std::min(extent.record_count, run.size() / record_bytes_min);
         if (fetched->error) {
             take_error(*fetched);
             has_refused |= fetched->error->retryable;
@@ -122,59 +124,46 @@ Consumer::Impl::Arrived Consumer::Impl::take(const wire::FetchAnswerT& answer,
     return arrived;
 }
 
-std::size_t Consumer::Impl::records_in(const std::vector<Part>& parts) {
-    std::size_t records = 0;
-    for (const auto& part : parts) {
-        records +=
-            std::min<std::size_t>(record_count_of(part.run), part.run.size() / record_bytes_min);
-    }
-    return records;
-}
-
 /// Without the lock, which who polls needs meanwhile. Answers of a shard come one after another, so
 /// chunks are in order.
-void Consumer::Impl::decode(std::vector<Part> parts, std::uint64_t epoch) {
-    if (parts.empty()) {
+void Consumer::Impl::decode(Arrived arrived, std::uint64_t epoch) {
+    if (arrived.parts.empty()) {
         return;
     }
-    std::unique_lock lock(mutex_);
-    const auto names = names_;
-    lock.unlock();
     Chunk chunk;
-    std::vector<Part> broken;
     std::optional<Error> failure;
     // As large as it would have grown: glibc keeps twice the largest block that was mapped and
     // freed. With less it gives a chunk's records back to the kernel each time, and takes them
     // anew.
-    chunk.records.reserve(std::bit_ceil(records_in(parts)));
-    for (auto& part : parts) {
+    chunk.records.reserve(std::bit_ceil(arrived.record_count));
+    for (auto& part : arrived.parts) {
         const auto begin = chunk.records.size();
-        const auto read = client::append_run(part.run, *names, Offset{part.from}, chunk.records);
+        const auto read =
+            client::append_run(part.run, *arrived.names, Offset{part.from}, chunk.records);
         part.run = {};
         part.end = chunk.records.size();
         if (!read) {
             failure = read.error();
             part.next = part.end == begin ? part.from : chunk.records.back().offset + 1;
-            broken.push_back(part);
         }
     }
-    chunk.parts = std::move(parts);
-    lock.lock();
+    chunk.parts = std::move(arrived.parts);
+    const std::lock_guard lock(mutex_);
     if (epoch != epoch_) {
         return;
     }
     is_decoding_ = false;
-    ready_.push_back(std::move(chunk));
     if (failure) {
         failure_ = std::move(failure);
-        fetch_again(broken);
+        fetch_again(chunk.parts);
     }
+    ready_.push_back(std::move(chunk));
     arrived_.notify_all();
 }
 
 /// What is under way began behind them, and is dropped when it comes.
-void Consumer::Impl::fetch_again(const std::vector<Part>& broken) {
-    for (const auto& part : broken) {
+void Consumer::Impl::fetch_again(const std::vector<Part>& parts) {
+    for (const auto& part : parts) {
         positions_[part.partition_id].fetch = part.next;
     }
     ++epoch_;

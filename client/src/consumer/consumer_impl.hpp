@@ -78,15 +78,15 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     /// were refused for now, and no other had anything.
     struct Arrived {
         std::vector<Part> parts;
+        std::size_t record_count = 0;  ///< as the headers say, and no more than the bytes could be
+        std::shared_ptr<const client::PartitionNames> names;
         bool goes_on = false;
     };
     /// Moves the positions behind it. Under the lock.
     [[nodiscard]] Arrived take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw);
-    void decode(std::vector<Part> parts, std::uint64_t epoch);
-    /// As the headers say, and no more than the bytes could be.
-    [[nodiscard]] static std::size_t records_in(const std::vector<Part>& parts);
-    /// From where these parts could not be read. Under the lock.
-    void fetch_again(const std::vector<Part>& broken);
+    void decode(Arrived arrived, std::uint64_t epoch);
+    /// From where these parts end, not all of which could be read. Under the lock.
+    void fetch_again(const std::vector<Part>& parts);
     /// Of all partitions. Under the lock.
     [[nodiscard]] std::set<std::uint32_t> shards() const;
     void take_error(const wire::FetchedPartitionT& part);
