@@ -75,18 +75,35 @@ ExitCode print_cluster_nodes(Session& session, const LookOptions&) {
     throw ClientError(static_cast<std::uint16_t>(code), std::string(name_of(code)), text);
 }
 
+bool is_connection_lost(const ClientError& error) {
+    return error.code() == static_cast<std::uint16_t>(Errc::connection_lost);
+}
+
 struct Polling {
     std::chrono::milliseconds interval;
     std::chrono::milliseconds time_max;
     std::string otherwise;  ///< what is said when the time is over
 };
 
+/// What `look` gives; nothing where the node that it asked begins anew.
+template <class Look>
+auto look_once(Look look) -> decltype(look()) {
+    try {
+        return look();
+    } catch (const ClientError& error) {
+        if (!is_connection_lost(error)) {
+            throw;
+        }
+        return {};
+    }
+}
+
 /// What `look` gives once that is something. Throws ClientError, timed_out.
 template <class Look>
 auto poll(const Polling& polling, Look look) {
     const auto end = Clock::now() + polling.time_max;
     while (Clock::now() < end) {
-        if (auto found = look()) {
+        if (auto found = look_once(look)) {
             return found;
         }
         std::this_thread::sleep_for(polling.interval);
@@ -100,7 +117,7 @@ void ask_and_look(const std::function<void()>& ask) {
     try {
         ask();
     } catch (const ClientError& error) {
-        if (error.code() != static_cast<std::uint16_t>(Errc::connection_lost)) {
+        if (!is_connection_lost(error)) {
             throw;
         }
     }
@@ -181,9 +198,9 @@ ExitCode transfer_lead(Session& session, const TransferOptions& options) {
 
 /// What it is once it has what there is, and is what it is to stay.
 std::optional<ClusterMember> outcome_of_join(const ClusterStatus& status, std::uint64_t node) {
-    const auto found = std::ranges::find(status.nodes, node, &ClusterNode::node);
+    const auto* const found = find_node(status, node);
     const bool has_all = is_up_to_date(lag_of(status, node));
-    if (found == status.nodes.end() || !(found->voter || (stands_by(*found) && has_all))) {
+    if (found == nullptr || !(found->voter || (stands_by(*found) && has_all))) {
         return std::nullopt;
     }
     return found->member;
@@ -223,8 +240,7 @@ void wait_for_removal(const Session& session, const std::string& others, std::ui
                        "others are"},
          [&] {
              const auto status = look_at_cluster(session, others);
-             return status.leads &&
-                    std::ranges::find(status.nodes, node, &ClusterNode::node) == status.nodes.end();
+             return status.leads && find_node(status, node) == nullptr;
          });
 }
 
@@ -242,8 +258,8 @@ ExitCode remove_node(Session& session, const RemoveOptions& options) {
 
 /// What there is to see of a node that is to be drained; nothing while something is still to come.
 std::optional<ClusterNode> outcome_of_drain(const ClusterStatus& status, std::uint64_t node) {
-    const auto found = std::ranges::find(status.nodes, node, &ClusterNode::node);
-    const bool is_there = status.leads && status.leader != node && found != status.nodes.end() &&
+    const auto* const found = find_node(status, node);
+    const bool is_there = status.leads && status.leader != node && found != nullptr &&
                           found->drained && found->voter == found->to_vote;
     return is_there ? std::optional(*found) : std::nullopt;
 }

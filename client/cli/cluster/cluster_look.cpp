@@ -67,9 +67,14 @@ ClusterStatus look_at_cluster(const Session& session, const std::string& brokers
     return seen;
 }
 
-std::string native_of(const ClusterStatus& status, std::uint64_t node) {
+const ClusterNode* find_node(const ClusterStatus& status, std::uint64_t node) {
     const auto found = std::ranges::find(status.nodes, node, &ClusterNode::node);
-    return found == status.nodes.end() ? std::string() : found->native;
+    return found == status.nodes.end() ? nullptr : &*found;
+}
+
+std::string native_of(const ClusterStatus& status, std::uint64_t node) {
+    const auto* const found = find_node(status, node);
+    return found == nullptr ? std::string() : found->native;
 }
 
 std::string natives_besides(const ClusterStatus& status, std::uint64_t node) {

@@ -21,6 +21,8 @@ struct ClusterAddress {
 [[nodiscard]] ClusterStatus look_at_cluster(const Session& session);
 /// The same, of a node among `brokers`.
 [[nodiscard]] ClusterStatus look_at_cluster(const Session& session, const std::string& brokers);
+/// Null where it is none of the cluster.
+[[nodiscard]] const ClusterNode* find_node(const ClusterStatus& status, std::uint64_t node);
 /// Where the clients of a node connect; empty where that is not known.
 [[nodiscard]] std::string native_of(const ClusterStatus& status, std::uint64_t node);
 /// Of all nodes but one, with commas between them; empty where none is known.
