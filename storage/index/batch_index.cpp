@@ -66,6 +66,10 @@ void BatchIndex::add(SegmentSequence segment, const BatchHeader& header, Positio
     if (header.base_offset < known.next) {
         return;
     }
+    if (header.base_offset > known.next) {
+        gaps_[{header.partition, header.base_offset}] = {
+            .was_known = !is_first, .first = known.first, .next = known.next};
+    }
     known.first = is_first ? header.base_offset : known.first;
     const BatchEntry entry{.base_offset = header.base_offset,
                            .record_count = header.record_count,
@@ -113,6 +117,13 @@ void BatchIndex::keep_end(PartitionId partition, Offset next) {
     auto& row = partitions_[partition];
     row.first = row.live_bytes == 0 ? std::max(row.first, next) : row.first;
     row.next = std::max(row.next, next);
+    for (auto gap = gaps_.lower_bound({partition, Offset{0}});
+         gap != gaps_.end() && gap->first.first == partition;
+         ++gap) {
+        if (gap->second.next < next) {
+            gap->second = {.was_known = true, .first = next, .next = next};
+        }
+    }
 }
 
 void BatchIndex::add_bare_partitions(KeyValueBatch& batch) const {
@@ -205,6 +216,7 @@ Result<void> BatchIndex::end_seal(const SealJob& job) {
     KeyValueBatch batch;
     bool changed = false;
     for (const auto& [partition, entries] : *job.batches) {
+        forget_gaps(partition, entries.back().end());
         if (const auto known = partitions_.find(partition); known != partitions_.end()) {
             known->second.sealed_end = entries.back().end();
             if (known->second.open == job.segment) {

@@ -137,6 +137,8 @@ class BatchIndex {
                                              PartitionId partition,
                                              const std::vector<BatchEntry>& entries) const;
     [[nodiscard]] PartitionRow sealed_row(PartitionId partition) const;
+    void end_before_gap(PartitionId partition, Offset behind);
+    void forget_gaps(PartitionId partition, Offset upto);
     void set_partition_row(KeyValueBatch& batch, PartitionId partition) const;
     struct Search;
     /// Both return whether more is wanted.
@@ -156,6 +158,14 @@ class BatchIndex {
     std::unordered_map<PartitionId, Known> partitions_;
     std::map<SegmentSequence, std::shared_ptr<SegmentBatches>> unsealed_;
     std::map<SegmentSequence, SegmentRow> sealed_;
+    /// What a partition was before the batch at an offset further on came. What a truncation takes
+    /// back may lie behind a sealed segment that, rightly, lacks the beginning of it.
+    struct Gap {
+        bool was_known = false;
+        Offset first;
+        Offset next;
+    };
+    std::map<std::pair<PartitionId, Offset>, Gap> gaps_;
     std::uint64_t live_bytes_ = 0;
     UnixMicros last_time_us_ = 0;
 };

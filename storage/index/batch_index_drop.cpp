@@ -81,7 +81,27 @@ void BatchIndex::take_back_run(SegmentSequence segment,
         known.next = entry.base_offset;
         known.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, known.live_bytes);
         live_bytes_ -= std::min<std::uint64_t>(entry.run_bytes, live_bytes_);
+        end_before_gap(partition, entry.base_offset);
     }
+}
+
+/// The batch there is taken back: as if it had not come.
+void BatchIndex::end_before_gap(PartitionId partition, Offset behind) {
+    const auto gap = gaps_.extract({partition, behind});
+    if (gap.empty()) {
+        return;
+    }
+    if (!gap.mapped().was_known) {
+        partitions_.erase(partition);
+        return;
+    }
+    auto& known = partitions_[partition];
+    known.first = gap.mapped().first;
+    known.next = gap.mapped().next;
+}
+
+void BatchIndex::forget_gaps(PartitionId partition, Offset upto) {
+    gaps_.erase(gaps_.lower_bound({partition, Offset{0}}), gaps_.lower_bound({partition, upto}));
 }
 
 Result<void> BatchIndex::drop_partition(PartitionId partition) {
@@ -91,6 +111,7 @@ Result<void> BatchIndex::drop_partition(PartitionId partition) {
         cache_.drop(found->second.held);
         partitions_.erase(found);
     }
+    forget_gaps(partition, Offset{UINT64_MAX});
     for (auto& [segment, batches] : unsealed_) {
         if (batches.use_count() > 1) {
             // A seal job reads this one.

@@ -162,6 +162,55 @@ TEST_F(HeldRowsTest, TruncationIsSeenByTheNextRead) {
     expect_found(next);
 }
 
+TEST_F(HeldRowsTest, TruncationBehindAGapLeavesNone) {
+    const auto run_at = [this](Offset base) {
+        const BatchHeader header{.partition = partition,
+                                 .record_count = 5,
+                                 .base_offset = base,
+                                 .append_time_us = time_us,
+                                 .batch_bytes = 100};
+        std::vector<std::byte> run(header.run_bytes());
+        store_batch_header(run, header);
+        return run;
+    };
+    // A partition that nothing else tells of, and one that has a sealed end.
+    for (const bool has_sealed : {false, true}) {
+        if (has_sealed) {
+            add_many(100);
+            seal();
+        }
+        const auto before = index->bounds(partition);
+        const auto lost = before.next + 2;
+        index->add_run(segment, Position{64}, run_at(lost));
+        index->add_run(segment, Position{512}, run_at(lost + 5));
+        index->take_back_run(segment, Position{512}, run_at(lost + 5));
+        EXPECT_EQ(index->bounds(partition).next, lost + 5);
+        index->take_back_run(segment, Position{64}, run_at(lost));
+        EXPECT_EQ(index->bounds(partition).first, before.first);
+        EXPECT_EQ(index->bounds(partition).next, before.next);
+        EXPECT_EQ(std::ranges::count(index->partitions(), partition), has_sealed ? 1 : 0);
+    }
+    position = Position{8'192};
+    const auto next = index->bounds(partition).next;
+    add(partition, 2, time_us);
+    EXPECT_EQ(index->find(partition, next, SIZE_MAX).value().size(), 1U);
+}
+
+TEST_F(HeldRowsTest, TruncationBehindAGapKeepsAnEndThatIsKnownFromElsewhere) {
+    const BatchHeader header{.partition = partition,
+                             .record_count = 5,
+                             .base_offset = Offset{60},
+                             .append_time_us = time_us,
+                             .batch_bytes = 100};
+    std::vector<std::byte> run(header.run_bytes());
+    store_batch_header(run, header);
+    index->add_run(segment, Position{64}, run);
+    index->keep_end(partition, Offset{50});
+    index->take_back_run(segment, Position{64}, run);
+    EXPECT_EQ(index->bounds(partition).first, Offset{50});
+    EXPECT_EQ(index->bounds(partition).next, Offset{50});
+}
+
 TEST_F(HeldRowsTest, TailThatIsSealedWhileItIsReadIsFoundOnDisk) {
     add_many(100);
     seal();
