@@ -122,6 +122,7 @@ class BatchAcceptor {
     std::unordered_map<PartitionId, Partition> partitions_;
     std::vector<PartitionId> dirty_;  ///< whose rows do not say all; may be gone
     UnixMicros last_time_us_ = 0;
+    UnixMicros written_time_us_ = 0;  ///< of the last applied batch, as the state has it
     TopicTraffic traffic_;
     Counter& records_in_;
     Counter& bytes_in_;

@@ -10,6 +10,8 @@ namespace millrace::broker {
 namespace {
 
 constexpr std::string_view key_prefix = "p/";
+/// The last append time: retention may leave no record that tells it.
+constexpr std::string_view time_key = "append-time";
 
 std::string key_of(PartitionId partition) {
     return std::string(key_prefix) + std::to_string(partition.value);
@@ -59,7 +61,9 @@ void BatchAcceptor::drop_proposal(std::uint64_t proposal) {
 }
 
 Result<void> BatchAcceptor::restore() {
-    last_time_us_ = std::max(last_time_us_, store_->last_time_us());
+    MILLRACE_TRY(const auto row, store_->get_state(time_key));
+    written_time_us_ = row ? std::stoll(*row) : 0;
+    last_time_us_ = std::max({last_time_us_, store_->last_time_us(), written_time_us_});
     Result<void> outcome = ok();
     MILLRACE_TRY(
         store_->visit_state(key_prefix, "", [&](std::string_view key, std::string_view value) {
@@ -100,6 +104,10 @@ void BatchAcceptor::write_state(const CatalogView& catalog, storage::StateWriter
     // What is under way is left out of the rows and must be written again next time.
     if (queues_.sequences.pending_bytes() == 0) {
         std::erase_if(dirty_, [this](PartitionId id) { return clean(id); });
+    }
+    if (const auto applied_us = store_->last_time_us(); applied_us > written_time_us_) {
+        written_time_us_ = applied_us;
+        state.put(time_key, std::to_string(applied_us));
     }
     events_.write_state(catalog, std::max(last_time_us_, clock_.unix_now()), *store_, state);
 }

@@ -119,6 +119,28 @@ TEST_F(ShardTest, AppendTimesDoNotGoDownWhenTheClockIsSetBackWhileAllIsSealed) {
     EXPECT_GE(after.outcome.append_time_us, before.outcome.append_time_us);
 }
 
+TEST_F(ShardTest, AppendTimesDoNotGoDownWhenRetentionHasTakenAllRecords) {
+    const auto before = fixture.publish_now(partition, ShardFixture::batch_of("one"));
+    // Commands alone fill the segments behind it.
+    const std::vector<std::byte> command(200'000);
+    for (std::size_t bytes = 0; bytes < 3 * fixture.options.store.segment_bytes;
+         bytes += command.size()) {
+        fixture.shard->propose(command, [](const Result<void>&) {});
+        fixture.runtime->run_until_idle();
+    }
+    fixture.runtime->advance(std::chrono::seconds(1));
+    fixture.retire(partition);
+    fixture.runtime->advance(std::chrono::seconds(1));
+    ASSERT_TRUE(fixture.shard->stop());
+    fixture.clock.advance(-std::chrono::hours{1});
+    fixture.open();
+    ASSERT_THAT(fixture.values(partition), IsEmpty());
+    const auto after = fixture.publish_now(partition, ShardFixture::batch_of("two"));
+    ASSERT_EQ(after.outcome.code, Errc::ok);
+    EXPECT_EQ(after.outcome.base_offset, Offset{1});
+    EXPECT_GE(after.outcome.append_time_us, before.outcome.append_time_us);
+}
+
 TEST_F(ShardTest, CommandThatFitsIntoNoCommitIsRefusedAndTheShardGoesOn) {
     std::optional<Errc> code;
     fixture.shard->propose(
