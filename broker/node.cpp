@@ -151,7 +151,7 @@ Result<void> Node::Impl::start_shards() {
         .on_behind =
             [this](Shard& shard, NodeId leader) {
                 copies->copy(shard);
-                boost::asio::post(control, [this, leader] { seat->give_way(leader); });
+                boost::asio::post(control, [this, leader] { seat->make_way(leader); });
             },
         .refusal = [this] { return refusal(); },
         .cluster = cluster_door_by(desk, seat),

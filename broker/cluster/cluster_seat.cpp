@@ -227,6 +227,15 @@ void ClusterSeat::give_way(NodeId leader) {
     }
 }
 
+void ClusterSeat::make_way(NodeId leader) {
+    for (std::size_t i = 0; i < shards_.size() && !is_stopped_; ++i) {
+        if (standings_[i].leads_some) {
+            shards_[i].runtime->post_from_outside(
+                std::bind_front(&Shard::hand_over, shards_[i].shard, leader));
+        }
+    }
+}
+
 void ClusterSeat::transfer_all(NodeId to) {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
         if (standings_[i].leads_some) {
@@ -264,7 +273,7 @@ void ClusterSeat::look_at_damaged() {
         const auto& standing = standings_[i];
         if (standing.is_damaged && standing.leads_some) {
             shards_[i].runtime->post_from_outside(
-                std::bind_front(&Shard::hand_over, shards_[i].shard));
+                std::bind_front(&Shard::hand_over, shards_[i].shard, NodeId{}));
         } else if (standing.is_damaged && standing.leader.value != 0 && standing.leader != self_) {
             events_.on_damaged(*shards_[i].shard);
         }

@@ -51,8 +51,9 @@ class ClusterSeat {
                const std::vector<DamagedShard>& damaged,
                Events events);
     /// A shard of this node is behind the one of `leader`, 0 where that is not known: hands over
-    /// what it leads, or nobody would lead all, which is where it can be copied from.
-    void give_way(NodeId leader);
+    /// what it leads, or nobody would lead all, which is where it can be copied from. To another
+    /// where `leader` can't take it, which may be behind in what is led here.
+    void make_way(NodeId leader);
     /// Hands the lead of all groups to a node that is up to date. `done` comes once: when no group
     /// is led here any more, before `on_lost`, or with why it is not so. Errors: not_leader;
     /// conflict while it is under way to another; timed_out, where this node leads on.
@@ -84,6 +85,7 @@ class ClusterSeat {
     void watch_one(std::size_t index);
     void report(std::size_t shard, ShardStanding standing, std::vector<peers::PeerState> peers);
     void look();
+    void give_way(NodeId leader);
     void transfer_all(NodeId to);
     void give_up_the_rest();
     void note_leader(NodeId leader);

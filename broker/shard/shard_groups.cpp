@@ -156,7 +156,7 @@ void ShardGroups::confirm(const consensus::ConfirmDone& done) {
 }
 
 /// One that has most may hear nothing, so that the next try goes to another.
-void ShardGroups::hand_over() {
+void ShardGroups::hand_over(NodeId preferred) {
     std::vector<Heir> heirs;
     for (const auto& group : groups_) {
         for (const auto& replica : group->status().replicas) {
@@ -164,7 +164,9 @@ void ShardGroups::hand_over() {
         }
     }
     std::erase_if(heirs, [](const Heir& heir) { return !heir.can_lead; });
-    std::ranges::sort(heirs, std::greater(), &Heir::matches);
+    std::ranges::sort(heirs, std::greater(), [preferred](const Heir& heir) {
+        return std::pair(heir.node == preferred, heir.matches);
+    });
     if (!heirs.empty()) {
         transfer(heirs[hand_overs_++ % heirs.size()].node);
     }

@@ -51,7 +51,7 @@ class ShardGroups {
     /// As Shard::confirm_lead.
     void confirm(const consensus::ConfirmDone& done);
     /// As Shard::hand_over.
-    void hand_over();
+    void hand_over(NodeId preferred);
     [[nodiscard]] std::vector<consensus::GroupStatus> status() const;
     void change_members(GroupId group,
                         const consensus::MemberChange& change,

@@ -46,7 +46,8 @@ bool Publisher::is_done() const {
 void Publisher::think() {
     std::vector<std::uint64_t> lost;
     for (const auto& [number, request] : requests_) {
-        if (around_.nodes[request.node]->life() != request.life) {
+        const auto& connection = request.connection;
+        if (around_.nodes[connection.node]->life() != connection.life) {
             lost.push_back(number);  // the connection ended
         }
     }
@@ -121,7 +122,8 @@ void Publisher::take_batches_of(const Partition& partition,
 
 /// Another leader may have no batch of an epoch, and takes any for the first then.
 void Publisher::look_at_connection() {
-    const std::pair now(target_, around_.nodes[target_]->life());
+    const Connection now{
+        .node = target_, .life = around_.nodes[target_]->life(), .number = next_connection_};
     if (std::exchange(connection_, now) == now) {
         return;
     }
@@ -141,8 +143,7 @@ void Publisher::send() {
     }
     auto& stage = around_.stage;
     const auto number = ++last_request_;
-    requests_[number] = {
-        .node = target_, .life = around_.nodes[target_]->life(), .batches = std::move(batches)};
+    requests_[number] = {.connection = connection_, .batches = std::move(batches)};
     auto& due = last_due_[target_];
     due = std::max(due, stage.now() + stage.between(latency_min, latency_max));
     const auto answer_latency = stage.between(latency_min, latency_max);
@@ -156,8 +157,9 @@ void Publisher::arrive(std::uint64_t number, Duration answer_latency) {
     if (found == requests_.end()) {
         return;
     }
-    auto& node = *around_.nodes[found->second.node];
-    if (!node.is_open() || node.life() != found->second.life) {
+    const auto& connection = found->second.connection;
+    auto& node = *around_.nodes[connection.node];
+    if (!node.is_open() || node.life() != connection.life) {
         around_.stage.after(answer_latency, [this, number] { fail_request(number); });
         return;
     }
@@ -170,9 +172,12 @@ void Publisher::publish(std::uint64_t number, Duration answer_latency) {
     if (found == requests_.end()) {
         return;
     }
-    auto& node = *around_.nodes[found->second.node];
-    if (!node.takes_clients()) {
-        answer_after(answer_latency, found->second.node, [this, number] { fail_request(number); });
+    const auto& connection = found->second.connection;
+    auto& node = *around_.nodes[connection.node];
+    auto& refused = refused_[connection.node];
+    if (!node.takes_clients() || connection.number <= refused) {
+        refused = std::max(refused, connection.number);
+        answer_after(answer_latency, connection.node, [this, number] { fail_request(number); });
         return;
     }
     std::vector<broker::PublishBatch> batches;
@@ -213,7 +218,7 @@ void Publisher::answered(std::uint64_t number, const Answer& answer) {
         is_refused = is_refused || outcomes[i].code != Errc::ok;
     }
     if (is_refused && outcomes.front().code == Errc::not_leader) {
-        turn_to_another(request.mapped().node);
+        turn_to_another(request.mapped().connection.node);
     }
 }
 
@@ -304,14 +309,20 @@ void Publisher::begin_epoch_if_due(Partition& partition) const {
 }
 
 void Publisher::fail_request(std::uint64_t number) {
-    const auto request = requests_.extract(number);
-    if (request.empty()) {
+    const auto found = requests_.find(number);
+    if (found == requests_.end()) {
         return;
     }
-    for (const auto& batch : request.mapped().batches) {
-        batch->is_in_flight = false;
-    }
-    turn_to_another(request.mapped().node);
+    const auto connection = found->second.connection;
+    std::erase_if(requests_, [&connection](const auto& one) {
+        const bool is_lost = one.second.connection == connection;
+        for (const auto& batch : one.second.batches) {
+            batch->is_in_flight = batch->is_in_flight && !is_lost;
+        }
+        return is_lost;
+    });
+    ++next_connection_;
+    turn_to_another(connection.node);
     around_.stage.after(retry_delay, [this] { send(); });
 }
 

@@ -68,9 +68,15 @@ class Publisher {
         bool has_gap = false;     ///< waits for the next epoch
         std::deque<BatchPtr> unacked;
     };
-    struct Request {
+    /// All that is on its way in one is lost together.
+    struct Connection {
         std::size_t node = 0;
-        std::uint64_t life = 0;
+        std::uint64_t life = 0;  ///< of the node
+        std::uint64_t number = 0;
+        bool operator==(const Connection&) const = default;
+    };
+    struct Request {
+        Connection connection;
         std::vector<BatchPtr> batches;
     };
 
@@ -110,7 +116,9 @@ class Publisher {
     std::map<std::size_t, SteadyTime> last_due_;
     std::map<std::size_t, SteadyTime> last_answer_due_;
     std::size_t target_ = 0;
-    std::pair<std::size_t, std::uint64_t> connection_;  ///< node and life of the last request
+    Connection connection_;  ///< of the last request
+    std::uint64_t next_connection_ = 1;
+    std::map<std::size_t, std::uint64_t> refused_;  ///< by node, the last connection
     std::uint64_t acked_ = 0;
     std::uint64_t refused_by_former_ = 0;
     bool is_stopped_ = false;

@@ -93,7 +93,7 @@ void SimNode::follow() {
     is_founded_ = !is_empty_;
     shard.on_behind([this](NodeId leader) {
         ask_for_copy();
-        later(stage().between(Duration(0), report_delay_max), [this, leader] { give_way(leader); });
+        later(stage().between(Duration(0), report_delay_max), [this, leader] { make_way(leader); });
     });
     around_.network.attach(options_.id, *this);
     parts_->runtime.post([this, &shard] {
@@ -167,6 +167,12 @@ void SimNode::look_at_handover() {
     }
     give_way(handover_->to);
     later(handover_interval, [this] { look_at_handover(); });
+}
+
+void SimNode::make_way(NodeId leader) {
+    if (standing_.leads_some && !is_ending_) {
+        parts_->runtime.post([this, leader] { parts_->shard->hand_over(leader); });
+    }
 }
 
 void SimNode::give_way(NodeId leader) {
@@ -344,7 +350,7 @@ void SimNode::look_at_damage() {
         return;
     }
     if (standing_.leads_some) {
-        parts_->runtime.post([this] { parts_->shard->hand_over(); });
+        parts_->runtime.post([this] { parts_->shard->hand_over(NodeId{}); });
     } else if (leader_.value != 0 && leader_ != options_.id) {
         renew();
     }

@@ -188,6 +188,7 @@ class SimNode final : public NetworkPeer {
     void report(broker::ShardStanding standing);
     void look_at_handover();
     void give_way(NodeId leader);
+    void make_way(NodeId leader);
     void bring_lead_together();
     void keep_voters();
     void place_voters();
