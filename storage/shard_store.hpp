@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "storage/base/batch_header.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/ids.hpp"
 #include "storage/base/metrics.hpp"
@@ -138,8 +139,8 @@ struct PartitionBounds {
 
 /// Runs of batches, back to back, each as `BatchHeader` + batch + padding.
 struct ReadResult {
-    std::vector<std::byte> runs;
-    Offset next;  ///< where to read on
+    SharedBytes runs;  ///< with those of others that were read together
+    Offset next;       ///< where to read on
     /// Set when the batch at `next` failed its checksum or is quarantined; `runs` holds what came
     /// before it. `skip_to` is the first offset behind the damage. One replica of several answers
     /// `unavailable` instead for a minute: another has the batch.

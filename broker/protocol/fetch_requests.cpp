@@ -30,9 +30,8 @@ struct FetchJoin {
     }
     void answer() const {
         wire::FetchAnswerT message;
-        std::vector<std::span<const std::byte>> raw;
+        std::vector<SharedBytes> raw;
         message.partitions.reserve(found.size());
-        raw.reserve(found.size());
         for (const auto& part : found) {
             auto partition = std::make_unique<wire::FetchedPartitionT>();
             partition->partition_id = part.partition.value;
@@ -42,10 +41,12 @@ struct FetchJoin {
             partition->next_offset = part.next.value;
             partition->skip_to = part.skip_to.value;
             message.partitions.push_back(std::move(partition));
-            raw.emplace_back(part.runs);
+            if (!part.runs.empty() && (raw.empty() || !raw.back().join(part.runs))) {
+                raw.push_back(part.runs);
+            }
             session->metrics().records_out.add(part.record_count);
         }
-        session->answer(header, message, raw);
+        session->answer_shared(header, message, std::move(raw));
     }
 };
 

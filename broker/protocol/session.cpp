@@ -115,12 +115,15 @@ wire::FrameHeader Session::answer_header(const wire::FrameHeader& request) {
             .flags = wire::FrameHeader::flag_answer};
 }
 
-void Session::answer_frame(std::vector<std::byte> frame) {
+void Session::answer_frame(std::vector<std::byte> frame, std::vector<SharedBytes> raw) {
     if (is_closed_) {
         return;
     }
     --outstanding_;
     connection_->send(std::move(frame));
+    for (auto& piece : raw) {
+        connection_->send(std::move(piece));
+    }
     regulate();
 }
 

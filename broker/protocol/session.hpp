@@ -93,8 +93,21 @@ class Session final : public ConnectionEvents, public std::enable_shared_from_th
                 std::span<const std::span<const std::byte>> raw = {}) {
         answer_frame(wire::format_message(answer_header(request), message, raw));
     }
-    /// Answers with a frame built by the handler.
-    void answer_frame(std::vector<std::byte> frame);
+    /// Answers with a table and record bytes that are sent from where they lie. **Requires** a
+    /// multiple of 8 of them.
+    template <class Native>
+    void answer_shared(const wire::FrameHeader& request,
+                       const Native& message,
+                       std::vector<SharedBytes> raw) {
+        std::size_t raw_bytes = 0;
+        for (const auto& piece : raw) {
+            raw_bytes += piece.size();
+        }
+        answer_frame(wire::format_message_head(answer_header(request), message, raw_bytes),
+                     std::move(raw));
+    }
+    /// Answers with a frame built by the handler, or with its head and its record bytes.
+    void answer_frame(std::vector<std::byte> frame, std::vector<SharedBytes> raw = {});
     void refuse(const wire::FrameHeader& request, const Error& error);
     /// Bytes of a publish that begins to wait, and of one that has its answer.
     void begin_publish(std::size_t bytes) { publish_bytes_outstanding_ += bytes; }

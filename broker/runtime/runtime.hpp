@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/base/bytes.hpp"
 #include "storage/base/clock.hpp"
 #include "storage/base/ids.hpp"
 #include "storage/base/result.hpp"
@@ -65,6 +66,8 @@ class Connection {
 
     /// Queues bytes; they go out at the end of the turn.
     virtual void send(std::vector<std::byte> bytes) = 0;
+    /// The same from where they lie.
+    virtual void send(SharedBytes bytes) = 0;
     /// Queued and not yet taken by the system. The owner stops producing above its limit and waits
     /// for `on_writable`.
     [[nodiscard]] virtual std::size_t unsent_bytes() const = 0;

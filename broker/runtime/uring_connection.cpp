@@ -95,12 +95,21 @@ void UringConnection::on_received(std::int32_t result, std::uint32_t flags) {
 }
 
 void UringConnection::send(std::vector<std::byte> bytes) {
-    if (is_shut_ || bytes.empty()) {
+    queue({std::move(bytes)});
+}
+
+void UringConnection::send(SharedBytes bytes) {
+    queue({std::move(bytes)});
+}
+
+void UringConnection::queue(Queued queued) {
+    const auto bytes = queued.bytes().size();
+    if (is_shut_ || bytes == 0) {
         return;
     }
-    unsent_bytes_ += bytes.size();
+    unsent_bytes_ += bytes;
     wants_writable_ |= unsent_bytes_ > low_mark_bytes;
-    queue_.push_back(std::move(bytes));
+    queue_.push_back(std::move(queued));
 }
 
 void UringConnection::flush() {
@@ -110,7 +119,9 @@ void UringConnection::flush() {
     const auto count = std::min(queue_.size(), pieces_max);
     for (std::size_t i = 0; i < count; ++i) {
         const auto skip = i == 0 ? sent_of_first_ : 0;
-        pieces_[i] = {.iov_base = queue_[i].data() + skip, .iov_len = queue_[i].size() - skip};
+        const auto bytes = queue_[i].bytes().subspan(skip);
+        // The kernel only reads what it sends.
+        pieces_[i] = {.iov_base = const_cast<std::byte*>(bytes.data()), .iov_len = bytes.size()};
     }
     message_ = {};
     message_.msg_iov = pieces_.data();
@@ -131,7 +142,7 @@ void UringConnection::on_sent(std::int32_t result, std::uint32_t /*flags*/) {
     auto left = static_cast<std::size_t>(result);
     unsent_bytes_ -= left;
     while (left > 0) {
-        const auto rest = queue_.front().size() - sent_of_first_;
+        const auto rest = queue_.front().bytes().size() - sent_of_first_;
         if (left < rest) {
             sent_of_first_ += left;
             break;

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <sys/socket.h>
@@ -40,6 +41,7 @@ class UringConnection final : public Connection,
 
     void start(ConnectionEvents& events);
     void send(std::vector<std::byte> bytes) override;
+    void send(SharedBytes bytes) override;
     [[nodiscard]] std::size_t unsent_bytes() const override { return unsent_bytes_; }
     void pause_reading() override;
     void resume_reading() override;
@@ -83,6 +85,17 @@ class UringConnection final : public Connection,
     void begin_close();
     void end_when_quiet();
 
+    /// Bytes to be sent and what keeps them.
+    struct Queued {
+        std::variant<std::vector<std::byte>, SharedBytes> keeper;
+
+        [[nodiscard]] std::span<const std::byte> bytes() const {
+            return std::visit([](const auto& kept) { return std::span<const std::byte>(kept); },
+                              keeper);
+        }
+    };
+    void queue(Queued queued);
+
     static constexpr std::size_t pieces_max = 64;
 
     Ring& ring_;
@@ -103,7 +116,7 @@ class UringConnection final : public Connection,
     bool is_gone_ = false;
     bool is_telling_ = false;
     std::optional<Error> closing_;
-    std::deque<std::vector<std::byte>> queue_;
+    std::deque<Queued> queue_;
     std::size_t sent_of_first_ = 0;
     std::size_t unsent_bytes_ = 0;
     std::array<iovec, pieces_max> pieces_{};

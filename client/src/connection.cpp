@@ -11,7 +11,6 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::size_t receive_bytes = std::size_t{256} * 1024;
 constexpr std::chrono::milliseconds watch_interval{100};
 /// Before the next broker of several is tried.
 constexpr std::chrono::milliseconds hop_rest{10};
@@ -30,8 +29,7 @@ Connection::Connection(asio::io_context& context, ClientOptions options)
       socket_(context),
       retry_timer_(context),
       watch_timer_(context),
-      backoff_(options_.backoff_min),
-      receive_buffer_(receive_bytes) {}
+      backoff_(options_.backoff_min) {}
 
 Connection::~Connection() = default;
 
@@ -188,8 +186,9 @@ void Connection::write() {
 }
 
 void Connection::read() {
+    const auto room = reader_.prepare();
     socket_.async_read_some(
-        asio::buffer(receive_buffer_),
+        asio::buffer(room.data(), room.size()),
         [this, generation = generation_](const auto& error, std::size_t bytes) {
             if (generation != generation_) {
                 return;
@@ -199,14 +198,13 @@ void Connection::read() {
                 return;
             }
             last_received_ = Clock::now();
-            const auto received = std::span<const std::byte>(receive_buffer_).first(bytes);
-            const auto fed = reader_.feed(
-                received, [this](const wire::FrameView& frame) { return handle(frame); });
+            const auto read_on = reader_.commit(
+                bytes, [this](const wire::FrameView& frame) { return handle(frame); });
             if (generation != generation_) {
                 return;
             }
-            if (!fed) {
-                lost(fed.error().text);
+            if (!read_on) {
+                lost(read_on.error().text);
                 return;
             }
             read();

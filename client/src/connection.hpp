@@ -108,7 +108,6 @@ class Connection {
     bool has_met_follower_ = false;  ///< since the last rest
     std::uint64_t generation_ = 0;   ///< callbacks of an earlier socket are told apart by it
     wire::FrameReader reader_;
-    std::vector<std::byte> receive_buffer_;
     std::deque<std::vector<std::byte>> outgoing_;
     std::vector<std::vector<std::byte>> writing_;
     std::uint32_t last_correlation_ = 0;

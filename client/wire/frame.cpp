@@ -1,8 +1,10 @@
 #include "client/wire/frame.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 
+#include "storage/base/assert.hpp"
 #include "storage/base/bytes.hpp"
 
 namespace millrace::wire {
@@ -10,6 +12,7 @@ namespace {
 
 constexpr std::size_t alignment = 8;
 constexpr std::size_t length_bytes = 4;
+constexpr std::size_t receive_bytes = 256_KiB;
 
 Result<FrameView> parse_frame(std::span<const std::byte> frame) {
     FrameView view;
@@ -48,6 +51,19 @@ Result<std::optional<std::size_t>> frame_bytes(std::span<const std::byte> bytes,
     return std::optional<std::size_t>{total};
 }
 
+void put_head(std::span<std::byte> out,
+              const FrameHeader& header,
+              std::span<const std::byte> table,
+              std::size_t frame_bytes) {
+    store_le(out, static_cast<std::uint32_t>(frame_bytes - length_bytes));
+    store_le(out.subspan(4), header.api);
+    store_le(out.subspan(6), header.version);
+    store_le(out.subspan(8), header.correlation);
+    store_le(out.subspan(12), header.flags);
+    store_le(out.subspan(16), static_cast<std::uint32_t>(table.size()));
+    copy_bytes(table, out.subspan(FrameHeader::bytes));
+}
+
 }  // namespace
 
 std::vector<std::byte> format_frame(const FrameHeader& header,
@@ -59,14 +75,7 @@ std::vector<std::byte> format_frame(const FrameHeader& header,
     }
     const auto raw_begin = FrameHeader::bytes + align_up(table.size(), alignment);
     std::vector<std::byte> frame(raw_begin + align_up(raw_bytes, alignment));
-    const std::span out(frame);
-    store_le(out, static_cast<std::uint32_t>(frame.size() - length_bytes));
-    store_le(out.subspan(4), header.api);
-    store_le(out.subspan(6), header.version);
-    store_le(out.subspan(8), header.correlation);
-    store_le(out.subspan(12), header.flags);
-    store_le(out.subspan(16), static_cast<std::uint32_t>(table.size()));
-    copy_bytes(table, out.subspan(FrameHeader::bytes));
+    put_head(frame, header, table, frame.size());
     auto at = raw_begin;
     for (const auto piece : raw_pieces) {
         if (!piece.empty()) {
@@ -77,23 +86,59 @@ std::vector<std::byte> format_frame(const FrameHeader& header,
     return frame;
 }
 
-Result<void> FrameReader::feed(std::span<const std::byte> bytes,
-                               const std::function<bool(const FrameView&)>& handle) {
-    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
-    bool is_wanted = true;
-    while (is_wanted) {
-        const auto rest = std::span<const std::byte>(buffer_).subspan(begin_);
+std::vector<std::byte> format_frame_head(const FrameHeader& header,
+                                         std::span<const std::byte> table,
+                                         std::size_t raw_bytes) {
+    MILLRACE_ASSERT(raw_bytes % alignment == 0);
+    std::vector<std::byte> head(FrameHeader::bytes + align_up(table.size(), alignment));
+    put_head(head, header, table, head.size() + raw_bytes);
+    return head;
+}
+
+std::span<std::byte> FrameReader::make_room(std::size_t bytes) {
+    if (capacity_ - held_ < bytes) {
+        const auto capacity = std::max(held_ + bytes, capacity_ * 2);
+        auto memory = std::make_unique_for_overwrite<std::byte[]>(capacity);  // NOLINT: as above
+        copy_bytes({memory_.get(), held_}, {memory.get(), capacity});
+        memory_ = std::move(memory);
+        capacity_ = capacity;
+    }
+    return {memory_.get() + held_, bytes};
+}
+
+/// Of a long frame all that is left, so that the next one begins at the front, but no more than has
+/// come of it: its length alone takes no memory.
+std::span<std::byte> FrameReader::prepare() {
+    const auto rest = begun_ - std::min(begun_, held_);
+    return make_room(std::clamp(rest, receive_bytes, std::max(receive_bytes, held_)));
+}
+
+Result<void> FrameReader::feed(std::span<const std::byte> bytes, const Handle& handle) {
+    copy_bytes(bytes, make_room(bytes.size()));
+    return commit(bytes.size(), handle);
+}
+
+Result<void> FrameReader::commit(std::size_t bytes, const Handle& handle) {
+    const std::span<const std::byte> held(memory_.get(), held_ + bytes);
+    std::size_t at = 0;
+    begun_ = 0;
+    held_ = held.size();
+    for (bool is_wanted = true; is_wanted;) {
+        const auto rest = held.subspan(at);
         MILLRACE_TRY(const auto total, frame_bytes(rest, frame_bytes_max_));
         if (!total || rest.size() < *total) {
+            begun_ = total.value_or(0);
             break;
         }
         MILLRACE_TRY(const auto frame, parse_frame(rest.first(*total)));
-        begin_ += *total;
+        at += *total;
         is_wanted = handle(frame);
     }
     // Frames are multiples of 8, so moving the rest to the front keeps it aligned.
-    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(begin_));
-    begin_ = 0;
+    held_ -= at;
+    if (at > 0 && held_ > 0) {
+        std::memmove(memory_.get(), memory_.get() + at, held_);
+    }
     return ok();
 }
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -52,28 +53,43 @@ inline constexpr std::uint16_t protocol_version = 1;
     std::span<const std::byte> table,
     std::span<const std::span<const std::byte>> raw_pieces = {});
 
+/// The same up to its record bytes, of which `raw_bytes` are to follow. **Requires** a multiple
+/// of 8.
+[[nodiscard]] std::vector<std::byte> format_frame_head(const FrameHeader& header,
+                                                       std::span<const std::byte> table,
+                                                       std::size_t raw_bytes);
+
 /// Cuts a byte stream into frames.
 ///
-/// Promise:  holds at most one frame of `frame_bytes_max` plus what one call handed in; a frame
-/// that says it is longer is refused
-///           when its first four bytes are there.
+/// Promise:  holds at most one frame of `frame_bytes_max` plus what one call handed in, in twice
+///           as much memory; a frame that says it is longer is refused when its first four bytes
+///           are there. A long one lies from its first byte on where it is handed out from.
 class FrameReader {
   public:
     explicit FrameReader(std::size_t frame_bytes_max = frame_bytes_max_default)
         : frame_bytes_max_(frame_bytes_max) {}
 
-    /// Calls `handle` for each whole frame, in order, until it returns false.
-    /// Errors: frame_too_large, malformed: the stream can't be trusted any more.
-    [[nodiscard]] Result<void> feed(std::span<const std::byte> bytes,
-                                    const std::function<bool(const FrameView&)>& handle);
+    using Handle = std::function<bool(const FrameView&)>;
+
+    /// Memory for what comes next, not zeroed; goes with the next call.
+    [[nodiscard]] std::span<std::byte> prepare();
+    /// The first `bytes` of it have come: calls `handle` for each whole frame, in order, until it
+    /// returns false. Errors: frame_too_large, malformed: the stream can't be trusted any more.
+    [[nodiscard]] Result<void> commit(std::size_t bytes, const Handle& handle);
+    /// Both, for bytes that lie elsewhere.
+    [[nodiscard]] Result<void> feed(std::span<const std::byte> bytes, const Handle& handle);
     /// Part of a frame is waiting for the rest.
-    [[nodiscard]] bool is_inside_frame() const { return begin_ < buffer_.size(); }
+    [[nodiscard]] bool is_inside_frame() const { return held_ > 0; }
     void set_frame_bytes_max(std::size_t bytes) { frame_bytes_max_ = bytes; }
 
   private:
+    [[nodiscard]] std::span<std::byte> make_room(std::size_t bytes);
+
     std::size_t frame_bytes_max_;
-    std::vector<std::byte> buffer_;
-    std::size_t begin_ = 0;  ///< of the first frame that was not handed out
+    std::unique_ptr<std::byte[]> memory_;  // NOLINT(modernize-avoid-c-arrays): not zeroed
+    std::size_t capacity_ = 0;
+    std::size_t held_ = 0;   ///< from the first frame that was not handed out
+    std::size_t begun_ = 0;  ///< bytes that it has in all; 0 while they are not known
 };
 
 }  // namespace millrace::wire

@@ -43,17 +43,30 @@ template <class Table>
     return message;
 }
 
+/// A finished table of plain members; `use` gets its bytes, which go with the call.
+template <class Native, class Use>
+[[nodiscard]] auto with_table(const Native& message, const Use& use) {
+    flatbuffers::FlatBufferBuilder builder(256);
+    builder.Finish(Native::TableType::Pack(builder, &message));
+    return use(std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize())));
+}
+
 /// A frame of plain members and record bytes.
 template <class Native>
 [[nodiscard]] std::vector<std::byte> format_message(
     const FrameHeader& header,
     const Native& message,
     std::span<const std::span<const std::byte>> raw_pieces = {}) {
-    flatbuffers::FlatBufferBuilder builder(256);
-    builder.Finish(Native::TableType::Pack(builder, &message));
-    return format_frame(header,
-                        std::as_bytes(std::span(builder.GetBufferPointer(), builder.GetSize())),
-                        raw_pieces);
+    return with_table(message, [&](auto table) { return format_frame(header, table, raw_pieces); });
+}
+
+/// The same up to its record bytes; see `format_frame_head`.
+template <class Native>
+[[nodiscard]] std::vector<std::byte> format_message_head(const FrameHeader& header,
+                                                         const Native& message,
+                                                         std::size_t raw_bytes) {
+    return with_table(message,
+                      [&](auto table) { return format_frame_head(header, table, raw_bytes); });
 }
 
 }  // namespace millrace::wire

@@ -13,10 +13,6 @@ constexpr std::uint64_t to_zigzag(std::int64_t value) {
     return (static_cast<std::uint64_t>(value) << 1U) ^ static_cast<std::uint64_t>(value >> 63);
 }
 
-constexpr std::int64_t from_zigzag(std::uint64_t value) {
-    return static_cast<std::int64_t>(value >> 1U) ^ -static_cast<std::int64_t>(value & 1U);
-}
-
 }  // namespace
 
 void append_varint(std::vector<std::byte>& out, std::int64_t value) {
@@ -33,37 +29,17 @@ std::size_t varint_bytes(std::int64_t value) {
     return (width + bits_per_byte - 1) / bits_per_byte;
 }
 
-std::int64_t ByteReader::read_varint() {
+std::int64_t ByteReader::read_long_varint() {
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift <= shift_max; shift += bits_per_byte) {
         const auto byte = std::to_integer<std::uint64_t>(read_byte());
         value |= (byte & (more_bit - 1)) << shift;
         if ((byte & more_bit) == 0) {
-            return failed_ ? 0 : from_zigzag(value);
+            return failed_ ? 0 : detail::from_zigzag(value);
         }
     }
     fail();
     return 0;
-}
-
-std::byte ByteReader::read_byte() {
-    if (rest_.empty()) {
-        fail();
-        return {};
-    }
-    const auto first = rest_.front();
-    rest_ = rest_.subspan(1);
-    return first;
-}
-
-std::span<const std::byte> ByteReader::read_bytes(std::size_t count) {
-    if (failed_ || count > rest_.size()) {
-        fail();
-        return {};
-    }
-    const auto bytes = rest_.first(count);
-    rest_ = rest_.subspan(count);
-    return bytes;
 }
 
 }  // namespace millrace::wire

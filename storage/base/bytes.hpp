@@ -5,8 +5,10 @@
 #include <concepts>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 namespace millrace {
 
@@ -58,5 +60,42 @@ inline void copy_bytes(std::span<const std::byte> from, std::span<std::byte> to)
         std::memcpy(to.data(), from.data(), from.size());
     }
 }
+
+/// A part of memory that others hold parts of, too, and that nobody changes any more. Copies share
+/// it; it goes with the last of them.
+///
+/// Threads:  each holder its own; the memory is only read.
+class SharedBytes {
+  public:
+    SharedBytes() = default;
+    /// **Requires** `bytes` within what `owner` keeps.
+    SharedBytes(std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
+        : owner_(std::move(owner)), bytes_(bytes) {}
+    explicit SharedBytes(std::vector<std::byte> bytes) {
+        auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
+        bytes_ = *owner;
+        owner_ = std::move(owner);
+    }
+
+    // NOLINTNEXTLINE(google-explicit-constructor): what it is to all who read it
+    operator std::span<const std::byte>() const { return bytes_; }
+    [[nodiscard]] std::span<const std::byte> span() const { return bytes_; }
+    [[nodiscard]] std::size_t size() const { return bytes_.size(); }
+    [[nodiscard]] bool empty() const { return bytes_.empty(); }
+
+    /// Takes in what lies right behind it in the same memory; false where `next` does not.
+    bool join(const SharedBytes& next) {
+        const bool is_next =
+            owner_ == next.owner_ && bytes_.data() + bytes_.size() == next.bytes_.data();
+        if (is_next) {
+            bytes_ = {bytes_.data(), bytes_.size() + next.bytes_.size()};
+        }
+        return is_next;
+    }
+
+  private:
+    std::shared_ptr<const void> owner_;
+    std::span<const std::byte> bytes_;
+};
 
 }  // namespace millrace

@@ -22,22 +22,27 @@ struct Extent {
     AlignedBuffer memory;
     std::int32_t result = 0;
 
-    /// What is read for the batch at `position`, nothing when it did not come.
-    [[nodiscard]] std::span<const std::byte> find(std::uint64_t position, std::size_t bytes) {
-        const auto at = position - align_down(begin, disk_alignment);
-        // A short read leaves the run as zeros, which is not intact.
-        const bool has_come = result > 0 && at + bytes <= static_cast<std::size_t>(result);
-        return memory.span().subspan(has_come ? at : 0, has_come ? bytes : 0);
+    /// What is read for a batch, nothing when it did not come: the read was short.
+    [[nodiscard]] std::span<const std::byte> find(const BatchEntry& entry) const {
+        const auto at = entry.position - align_down(begin, disk_alignment);
+        const bool has_come =
+            result > 0 && at + entry.run_bytes <= static_cast<std::size_t>(result);
+        return memory.span().subspan(has_come ? at : 0, has_come ? entry.run_bytes : 0);
     }
+};
+
+enum class Source : std::uint8_t {
+    nowhere,  ///< did not come
+    tail,
+    disk,
+    left_out,  ///< no room
 };
 
 /// A batch and where its run goes.
 struct Piece {
-    std::size_t part = 0;
     BatchPlace place;
-    std::size_t at = 0;  ///< in the part's runs
-    bool is_from_disk = false;
-    bool is_left_out = false;
+    std::size_t at = 0;  ///< of the job's memory
+    Source source = Source::nowhere;
 };
 
 bool joins(const Extent& extent,
@@ -52,44 +57,41 @@ bool joins(const Extent& extent,
 /// One read under way; lives as long as an extent of it is outstanding.
 struct Job : std::enable_shared_from_this<Job> {
     std::vector<BatchReader::Part> parts;
-    std::vector<ReadResult> results;     ///< one a part
-    std::vector<Piece> pieces;           ///< part after part
-    std::vector<std::size_t> from_disk;  ///< of `pieces`, as they lie in the log
+    std::vector<Piece> pieces;  ///< part after part
+    /// Not zeroed: a piece is looked at only when it has come.
+    std::shared_ptr<std::byte[]> memory;  // NOLINT(modernize-avoid-c-arrays): the only such
+    std::vector<std::size_t> from_disk;   ///< of `pieces`, as they lie in the log
     std::vector<std::unique_ptr<Extent>> extents;
     std::size_t outstanding = 0;
     std::size_t gap_bytes_max = 0;
     ReadAllDone done;
 
-    std::span<std::byte> run_of(const Piece& piece) {
-        return std::span(results[piece.part].runs).subspan(piece.at, piece.place.entry.run_bytes);
+    [[nodiscard]] std::span<std::byte> run_of(const Piece& piece) const {
+        return {memory.get() + piece.at, piece.place.entry.run_bytes};
     }
     void list_pieces();
     void plan_extents(const SegmentFiles& files);
     void issue(Extent& extent);
     void copy(Extent& extent);
     void finish();
-    void judge(std::size_t part, std::span<const Piece> own);
+    [[nodiscard]] ReadResult judge(const BatchReader::Part& part, std::span<const Piece> own) const;
 };
 
 void Job::list_pieces() {
-    results.reserve(parts.size());
     std::size_t count = 0;
     for (const auto& part : parts) {
         count += part.places.size();
     }
     pieces.reserve(count);
     from_disk.reserve(count);
-    for (std::size_t part = 0; part < parts.size(); ++part) {
-        std::size_t bytes = 0;
-        for (const auto& place : parts[part].places) {
-            pieces.push_back({.part = part, .place = place, .at = bytes});
+    std::size_t bytes = 0;
+    for (const auto& part : parts) {
+        for (const auto& place : part.places) {
+            pieces.push_back({.place = place, .at = bytes});
             bytes += place.entry.run_bytes;
         }
-        results.push_back({.runs = std::vector<std::byte>(bytes),
-                           .next = parts[part].from,
-                           .damage = std::nullopt,
-                           .skip_to = {}});
     }
+    memory = std::make_shared_for_overwrite<std::byte[]>(bytes);  // NOLINT: as above
 }
 
 void Job::plan_extents(const SegmentFiles& files) {
@@ -103,7 +105,7 @@ void Job::plan_extents(const SegmentFiles& files) {
         const auto& entry = piece.place.entry;
         const auto* const opened = files.find(piece.place.segment);
         if (opened == nullptr) {
-            continue;  // zeros: reported as damage
+            continue;  // reported as damage
         }
         const auto end = entry.position + entry.run_bytes;
         auto* const last = extents.empty() ? nullptr : extents.back().get();
@@ -111,7 +113,7 @@ void Job::plan_extents(const SegmentFiles& files) {
             last != nullptr && joins(*last, opened->file, entry, gap_bytes_max);
         const auto more = is_neighbour ? end - last->end : std::uint64_t{entry.run_bytes};
         if (bytes > 0 && bytes + more > BatchReader::disk_bytes_max) {
-            piece.is_left_out = true;
+            piece.source = Source::left_out;
             continue;
         }
         bytes += more;
@@ -140,25 +142,34 @@ void Job::issue(Extent& extent) {
 
 void Job::copy(Extent& extent) {
     for (auto i = extent.first; i <= extent.last; ++i) {
-        const auto& piece = pieces[from_disk[i]];
-        if (!piece.is_left_out) {
-            const auto& entry = piece.place.entry;
-            copy_bytes(extent.find(entry.position, entry.run_bytes), run_of(piece));
+        auto& piece = pieces[from_disk[i]];
+        const auto run = extent.find(piece.place.entry);
+        if (piece.source != Source::left_out && !run.empty()) {
+            copy_bytes(run, run_of(piece));
+            piece.source = Source::disk;
         }
     }
 }
 
-void Job::judge(std::size_t part, std::span<const Piece> own) {
-    auto& result = results[part];
+bool is_bad(const Piece& piece, std::span<const std::byte> run, PartitionId partition) {
+    const auto& entry = piece.place.entry;
+    return piece.source == Source::nowhere ||
+           (piece.source == Source::disk && !is_intact(run,
+                                                       {.partition = partition,
+                                                        .base_offset = entry.base_offset,
+                                                        .record_count = entry.record_count,
+                                                        .append_time_us = entry.append_time_us}));
+}
+
+ReadResult Job::judge(const BatchReader::Part& part, std::span<const Piece> own) const {
+    ReadResult result{.runs = {}, .next = part.from, .damage = std::nullopt, .skip_to = {}};
+    std::size_t bytes = 0;
     for (const auto& piece : own) {
+        if (piece.source == Source::left_out) {
+            break;
+        }
         const auto& [segment, entry] = piece.place;
-        const bool is_bad = piece.is_from_disk && !piece.is_left_out &&
-                            !is_intact(run_of(piece),
-                                       {.partition = parts[part].partition,
-                                        .base_offset = entry.base_offset,
-                                        .record_count = entry.record_count,
-                                        .append_time_us = entry.append_time_us});
-        if (is_bad) {
+        if (is_bad(piece, run_of(piece), part.partition)) {
             result.damage = fail(Errc::corrupt,
                                  "segment " + std::to_string(segment.value) + ", position " +
                                      std::to_string(entry.position) + ": the batch at offset " +
@@ -166,13 +177,15 @@ void Job::judge(std::size_t part, std::span<const Piece> own) {
             result.skip_to = entry.end();
             result.next = entry.base_offset;
             result.damaged = segment;
+            break;
         }
-        if (is_bad || piece.is_left_out) {
-            result.runs.resize(piece.at);
-            return;
-        }
+        bytes += entry.run_bytes;
         result.next = entry.end();
     }
+    if (bytes > 0) {
+        result.runs = SharedBytes(memory, {memory.get() + own.front().at, bytes});
+    }
+    return result;
 }
 
 void Job::finish() {
@@ -192,11 +205,10 @@ void Job::finish() {
     std::span<const Piece> rest(pieces);
     std::vector<Result<ReadResult>> all;
     all.reserve(parts.size());
-    for (std::size_t part = 0; part < parts.size(); ++part) {
-        const auto count = parts[part].places.size();
-        judge(part, rest.first(count));
+    for (const auto& part : parts) {
+        const auto count = part.places.size();
+        all.emplace_back(judge(part, rest.first(count)));
         rest = rest.subspan(count);
-        all.emplace_back(std::move(results[part]));
     }
     done(std::move(all));
 }
@@ -212,9 +224,9 @@ void BatchReader::read(std::vector<Part> parts, ReadAllDone done, std::size_t ga
     for (std::size_t i = 0; i < job->pieces.size(); ++i) {
         auto& piece = job->pieces[i];
         const auto& [segment, entry] = piece.place;
-        piece.is_from_disk =
-            !writer_.copy_from_tail(segment, Position{entry.position}, job->run_of(piece));
-        if (piece.is_from_disk) {
+        if (writer_.copy_from_tail(segment, Position{entry.position}, job->run_of(piece))) {
+            piece.source = Source::tail;
+        } else {
             job->from_disk.push_back(i);
         }
     }

@@ -44,6 +44,7 @@ void fit(std::vector<Open>& open, std::size_t runs_bytes_max) {
         });
         part.places.erase(end, part.places.end());
     }
+    std::ranges::sort(open, {}, &Open::request);
 }
 
 }  // namespace

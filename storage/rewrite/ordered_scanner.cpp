@@ -62,7 +62,8 @@ ScanResult join(std::span<const OrderedBatch> batches,
             joined.next = {.segment = segment, .position = Position{batches[i].appended_at}};
             break;
         }
-        joined.runs.insert(joined.runs.end(), result.runs.begin(), result.runs.end());
+        const auto runs = result.runs.span();
+        joined.runs.insert(joined.runs.end(), runs.begin(), runs.end());
     }
     return joined;
 }

@@ -7,6 +7,7 @@
 
 #include "broker/delivery/reading/fetch_waiters.hpp"
 #include "broker/shard/shard.hpp"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::broker::delivery {
 
@@ -23,7 +24,7 @@ struct Fetched {
     Offset first;
     Offset next;
     Offset skip_to;  ///< behind what is damaged
-    std::vector<std::byte> runs;
+    SharedBytes runs;
     std::uint64_t record_count = 0;  ///< in them
 };
 struct FetchPlan {

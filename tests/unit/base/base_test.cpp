@@ -23,6 +23,19 @@ TEST(Crc32c, HasTheValuesOfRfc3720) {
     EXPECT_EQ(crc_of(""), 0U);
 }
 
+TEST(SharedBytes, JoinWhatLiesBehindInTheSameMemory) {
+    const SharedBytes whole(std::vector<std::byte>(10, std::byte{7}));
+    const auto owner = std::make_shared<const std::vector<std::byte>>(10);
+    const std::span<const std::byte> memory(*owner);
+    SharedBytes joined(owner, memory.first(4));
+    EXPECT_FALSE(joined.join(whole));
+    EXPECT_FALSE(joined.join(SharedBytes(owner, memory.subspan(5))));
+    EXPECT_TRUE(joined.join(SharedBytes(owner, memory.subspan(4, 3))));
+    EXPECT_EQ(joined.size(), 7U);
+    EXPECT_EQ(joined.span().data(), memory.data());
+    EXPECT_TRUE(SharedBytes().empty());
+}
+
 TEST(Endian, WritesAndReadsBothOrders) {
     std::array<std::byte, 8> bytes{};
     store_le(std::span<std::byte>(bytes), std::uint32_t{0x01020304});

@@ -12,6 +12,10 @@ namespace millrace::broker::protocol {
 class FakeConnection final : public Connection {
   public:
     void send(std::vector<std::byte> bytes) override { sent.push_back(std::move(bytes)); }
+    void send(SharedBytes bytes) override {
+        const auto span = bytes.span();
+        sent.emplace_back(span.begin(), span.end());
+    }
     [[nodiscard]] std::size_t unsent_bytes() const override { return 0; }
     void pause_reading() override {}
     void resume_reading() override {}

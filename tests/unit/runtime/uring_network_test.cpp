@@ -1,9 +1,11 @@
 #include "broker/runtime/uring_network.hpp"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -102,6 +104,45 @@ TEST_F(UringNetworkTest, HeldConnectionMayBeDroppedAfterTheReactorOnAnotherThrea
     char byte = 0;
     EXPECT_EQ(::read(client, &byte, 1), 0);  // the peer has seen the end
     ::close(client);
+}
+
+TEST_F(UringNetworkTest, BytesThatOthersHoldTooGoOutInTheirOrder) {
+    auto ring = Ring::create(64).value();
+    UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
+    const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
+                                         [&](std::shared_ptr<Connection> connection) {
+                                             holder.connection = std::move(connection);
+                                             return &holder;
+                                         });
+    const int client = open_client(endpoint.value().port);
+    turn_until(*ring, network, [&] { return holder.connection != nullptr; });
+    std::string expected;
+    // More pieces than one send takes, larger in all than a socket holds.
+    for (int i = 0; i < 200; ++i) {
+        const std::string text(20'000, static_cast<char>('a' + i % 26));
+        const auto bytes = std::as_bytes(std::span(text));
+        const SharedBytes shared(std::vector<std::byte>(bytes.begin(), bytes.end()));
+        holder.connection->send({bytes.begin(), bytes.begin() + 7});
+        holder.connection->send(shared);
+        expected += text.substr(0, 7) + text;
+    }
+    EXPECT_EQ(holder.connection->unsent_bytes(), expected.size());
+    std::string got;
+    std::atomic<bool> is_read = false;
+    std::thread reader([&] {
+        std::array<char, 65'536> buffer{};
+        for (ssize_t n = 1; got.size() < expected.size() && n > 0;) {
+            n = ::read(client, buffer.data(), buffer.size());
+            got.append(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(n, 0)));
+        }
+        is_read = true;
+    });
+    turn_until(*ring, network, [&] { return is_read.load(); });
+    reader.join();
+    EXPECT_TRUE(got == expected);
+    EXPECT_EQ(holder.connection->unsent_bytes(), 0U);
+    ::close(client);
+    turn_until(*ring, network, [&] { return !holder.closed.empty(); });
 }
 
 TEST_F(UringNetworkTest, CloseDoesNotWaitLongForAPeerThatTakesNothing) {

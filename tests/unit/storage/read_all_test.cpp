@@ -106,6 +106,38 @@ TEST_F(ReadTogether, DamageOfOneIsNotTheOthers) {
     EXPECT_EQ(read, 499U);
 }
 
+TEST_F(ReadTogether, WhatWasReadLiesTogetherInTheOrderOfTheRequests) {
+    std::vector<ReadRequest> requests;
+    for (const std::uint32_t number : {4U, 1U, 3U}) {
+        requests.push_back({.partition = PartitionId{number}, .from = Offset{0}});
+    }
+    // Enough for all, and so little that each gets a share.
+    for (const std::size_t bytes_max : {std::size_t{1_MiB}, std::size_t{3'000}}) {
+        bool is_done = false;
+        fixture_.store->read_all(requests, bytes_max, [&](auto results) {
+            is_done = true;
+            SharedBytes all;
+            std::size_t bytes = 0;
+            for (std::size_t i = 0; i < results.size(); ++i) {
+                const auto& runs = results[i].value().runs;
+                bytes += runs.size();
+                if (all.empty()) {
+                    all = runs;
+                } else if (!runs.empty()) {
+                    EXPECT_TRUE(all.join(runs));
+                }
+                if (const auto header = load_batch_header(runs)) {
+                    EXPECT_EQ(header->partition, requests[i].partition);
+                }
+            }
+            EXPECT_GT(all.size(), 0U);
+            EXPECT_EQ(all.size(), bytes);
+        });
+        fixture_.disk.drain();
+        EXPECT_TRUE(is_done);
+    }
+}
+
 TEST_F(ReadTogether, WrongOffsetOfOneIsItsOwnError) {
     std::vector<ReadRequest> requests{
         {.partition = PartitionId{0}, .from = Offset{1'000}},

@@ -167,7 +167,10 @@ TEST_F(RewriteTest, ScanThatHasBegunGoesOnInTheNewOrder) {
             at_end = result.value().at_end;
             cursor = result.value().next;
             StoreFixture::ReadAll all;
-            (void)all.take({.runs = result.value().runs, .next = {}, .damage = {}, .skip_to = {}});
+            (void)all.take({.runs = SharedBytes(result.value().runs),
+                            .next = {},
+                            .damage = {},
+                            .skip_to = {}});
             values.insert(values.end(), all.values.begin(), all.values.end());
         });
         fixture.disk.drain();

@@ -1,5 +1,9 @@
 #include "client/wire/frame.hpp"
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -42,6 +46,51 @@ TEST(FrameReader, FindsFramesHoweverTheStreamIsCut) {
         EXPECT_THAT(found, ElementsAre(0, 1, 2, 3, 4)) << step;
         EXPECT_FALSE(reader.is_inside_frame());
     }
+}
+
+TEST(FrameReader, HandsOutFramesFromWhereTheirBytesWerePut) {
+    auto stream = frame_of(1, 3'000'000);
+    const auto second = frame_of(2, 8);
+    stream.insert(stream.end(), second.begin(), second.end());
+    FrameReader reader;
+    std::vector<std::uint32_t> found;
+    const std::byte* put_at = nullptr;
+    const auto take = [&](const FrameView& view) {
+        found.push_back(view.header.correlation);
+        EXPECT_EQ(view.table.data(), put_at + FrameHeader::bytes);
+        return true;
+    };
+    std::size_t most = 0;
+    for (std::size_t at = 0; at < stream.size();) {
+        const auto room = reader.prepare();
+        most = std::max(most, room.size());
+        const auto bytes = std::min(room.size(), stream.size() - at);
+        std::memcpy(room.data(), &stream[at], bytes);
+        put_at = room.data() - (found.empty() ? at : 0);
+        at += bytes;
+        ASSERT_TRUE(reader.commit(bytes, take));
+    }
+    EXPECT_THAT(found, ElementsAre(1, 2));
+    EXPECT_GT(most, std::size_t{1'000'000}) << "a long frame comes in few pieces";
+}
+
+TEST(FrameReader, ALengthAloneTakesNoMemory) {
+    FrameReader reader;
+    const auto first = reader.prepare().size();
+    std::vector<std::byte> length(4);
+    store_le(std::span(length), static_cast<std::uint32_t>(frame_bytes_max_default - 4));
+    ASSERT_TRUE(reader.feed(length, [](const FrameView&) { return true; }));
+    EXPECT_EQ(reader.prepare().size(), first);
+}
+
+TEST(Frame, AHeadAndItsRecordBytesAreTheFrame) {
+    const std::vector<std::byte> table(13, std::byte{0x11});
+    const std::vector<std::byte> raw(16, std::byte{0x22});
+    const std::array<std::span<const std::byte>, 1> pieces{raw};
+    const FrameHeader header{.api = 9, .version = 1, .correlation = 3};
+    auto whole = format_frame_head(header, table, raw.size());
+    whole.insert(whole.end(), raw.begin(), raw.end());
+    EXPECT_EQ(whole, format_frame(header, table, pieces));
 }
 
 TEST(FrameReader, StopsWhenTheHandlerHasEnough) {
