@@ -1,6 +1,7 @@
 #include "millrace/consumer.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <iterator>
 
 #include "client/src/consumer/consumer_impl.hpp"
@@ -65,12 +66,13 @@ void Consumer::Impl::assign_alone() {
 void Consumer::Impl::assign(const Offsets& offsets) {
     std::map<std::uint32_t, Position> positions;
     std::set<std::uint32_t> shards;
-    client::PartitionNames names;
+    names_.clear();
+    opened_ = {};
     const auto is_wanted = [&offsets](const auto& partition) {
         return offsets.contains(partition.partition_id);
     };
     for (const auto& topic : topics_) {
-        client::add_names(topic, names);
+        client::add_names(topic, names_);
         for (const auto& partition : partitions_where(topic, is_wanted)) {
             const auto at = offsets.at(partition.partition_id);
             positions[partition.partition_id] = {.shard = partition.shard,
@@ -86,9 +88,8 @@ void Consumer::Impl::assign(const Offsets& offsets) {
         const std::lock_guard lock(mutex_);
         ++epoch_;
         positions_ = std::move(positions);
-        names_ = std::make_shared<const client::PartitionNames>(std::move(names));
         ready_.clear();
-        is_decoding_ = false;
+        ahead_max_ = 1;
         fetching_.clear();
         fetch_bytes_.clear();
     }
@@ -103,30 +104,69 @@ std::set<std::uint32_t> Consumer::Impl::shards() const {
     return shards;
 }
 
-std::vector<Record> Consumer::Impl::take_ready(std::size_t records_max) {
-    auto& chunk = ready_.front();
-    const auto begin = chunk.given;
-    const auto end = begin + std::min(records_max, chunk.records.size() - begin);
+void Consumer::Impl::fetch_all_soon() {
+    core_->post([self = shared_from_this(), shards = shards()] { self->fetch_all(shards); });
+}
+
+void Consumer::Impl::decode(const Chunk& chunk) {
+    // As large as it would have grown: glibc keeps twice the largest block that was mapped and
+    // freed. With less it gives a chunk's records back to the kernel each time, and takes them
+    // anew.
+    opened_.records.reserve(std::bit_ceil(chunk.record_count));
+    for (auto& part : opened_.parts) {
+        const auto begin = opened_.records.size();
+        const auto run = std::span(chunk.runs).subspan(part.run_begin, part.run_bytes);
+        const auto read = client::append_run(run, names_, Offset{part.from}, opened_.records);
+        part.end = opened_.records.size();
+        if (!read) {
+            opened_.failure = read.error();
+            part.next = part.end == begin ? part.from : opened_.records.back().offset + 1;
+        }
+    }
+}
+
+void Consumer::Impl::open_next(std::unique_lock<std::mutex>& lock) {
+    auto chunk = std::move(ready_.front());
+    ready_.pop_front();
+    if (ahead_max_ > 1) {
+        fetch_all_soon();
+    }
+    lock.unlock();
+    opened_ = {.parts = std::move(chunk.parts), .records = {}, .failure = std::nullopt};
+    decode(chunk);
+    lock.lock();
+    spares_.push_back(std::move(chunk.runs));
+    if (opened_.failure) {
+        fetch_again();
+    }
+}
+
+std::vector<Record> Consumer::Impl::give(std::size_t records_max) {
+    const auto begin = opened_.given;
+    const auto end = begin + std::min(records_max, opened_.records.size() - begin);
     std::size_t part_begin = 0;
-    for (const auto& part : chunk.parts) {
+    for (const auto& part : opened_.parts) {
         if (part.end <= end) {
             positions_[part.partition_id].delivered = part.next;
         } else if (part_begin < end) {
-            positions_[part.partition_id].delivered = chunk.records[end - 1].offset + 1;
+            positions_[part.partition_id].delivered = opened_.records[end - 1].offset + 1;
         }
         part_begin = part.end;
     }
-    if (begin == 0 && end == chunk.records.size()) {
-        auto records = std::move(chunk.records);
-        ready_.pop_front();
-        return records;
+    std::vector<Record> given;
+    if (begin == 0 && end == opened_.records.size()) {
+        given = std::move(opened_.records);
+    } else {
+        const auto records = std::span(opened_.records).subspan(begin, end - begin);
+        given.assign(std::make_move_iterator(records.begin()),
+                     std::make_move_iterator(records.end()));
     }
-    const auto records = std::span(chunk.records).subspan(begin, end - begin);
-    std::vector<Record> given(std::make_move_iterator(records.begin()),
-                              std::make_move_iterator(records.end()));
-    chunk.given = end;
-    if (end == chunk.records.size()) {
-        ready_.pop_front();
+    opened_.given = end;
+    if (end >= opened_.records.size()) {
+        opened_ = {.parts = {}, .records = {}, .failure = std::move(opened_.failure)};
+        if (std::exchange(ahead_max_, chunks_ahead) == 1) {
+            fetch_all_soon();
+        }
     }
     return given;
 }
@@ -137,22 +177,29 @@ std::vector<Record> Consumer::Impl::poll(std::chrono::milliseconds wait_max,
     commit_if_due();
     std::unique_lock lock(mutex_);
     while (true) {
-        arrived_.wait_until(
-            lock, deadline, [this] { return !ready_.empty() || failure_ || must_rejoin_; });
+        arrived_.wait_until(lock, deadline, [this] {
+            return !opened_.is_given() || opened_.failure || !ready_.empty() || failure_ ||
+                   must_rejoin_;
+        });
         if (must_rejoin_) {
             lock.unlock();
             rejoin();
             lock.lock();
             continue;
         }
-        if (ready_.empty() && failure_) {
+        if (opened_.is_given() && opened_.failure) {
+            client::throw_error(*std::exchange(opened_.failure, std::nullopt));
+        }
+        if (opened_.is_given() && !ready_.empty()) {
+            open_next(lock);
+        }
+        if (opened_.is_given() && failure_) {
             client::throw_error(*std::exchange(failure_, std::nullopt));
         }
-        if (ready_.empty()) {
+        if (opened_.is_given()) {
             return {};
         }
-        auto records = take_ready(records_max);
-        core_->post([self = shared_from_this(), shards = shards()] { self->fetch_all(shards); });
+        auto records = give(records_max);
         if (!records.empty()) {
             return records;
         }

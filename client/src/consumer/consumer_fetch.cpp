@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <bit>
 
 #include "client/src/consumer/consumer_impl.hpp"
 
@@ -10,10 +9,9 @@ namespace {
 
 using wire::Api;
 
-constexpr std::size_t chunks_ahead = 4;
 constexpr std::uint32_t fetch_wait_ms = 500;
-constexpr std::uint32_t fetch_bytes_first = 64 * 1024;
-constexpr std::uint32_t fetch_bytes_growth = 4;
+constexpr std::uint32_t fetch_bytes_first = 4 * 1024;
+constexpr std::uint32_t fetch_bytes_growth = 8;
 constexpr std::chrono::milliseconds retry_delay{50};
 constexpr std::size_t record_bytes_min = 7;  ///< not compressed
 
@@ -22,8 +20,8 @@ constexpr std::size_t record_bytes_min = 7;  ///< not compressed
 void Consumer::Impl::fetch(std::uint32_t shard) {
     wire::FetchRequestT request;
     std::unique_lock lock(mutex_);
-    const auto ahead = ready_.size() + (is_decoding_ ? 1 : 0);
-    if (is_closed_ || ahead >= chunks_ahead || fetching_.contains(shard)) {
+    const auto ahead = ready_.size() + (is_keeping_ ? 1 : 0);
+    if (is_closed_ || ahead >= ahead_max_ || fetching_.contains(shard)) {
         return;
     }
     // The first records of a seek should not wait for millions behind them.
@@ -71,36 +69,59 @@ void Consumer::Impl::fetched(std::uint32_t shard,
                              const Result<const wire::FrameView*>& answer) {
     const auto parsed = answer ? wire::parse_message<wire::FetchAnswer>(answer.value()->table)
                                : Result<wire::FetchAnswerT>(answer.error());
-    Arrived arrived;
+    Chunk chunk;
+    bool goes_on = false;
     {
         const std::lock_guard lock(mutex_);
         if (epoch != epoch_ || is_closed_) {
             return;
         }
         if (parsed && !parsed.value().error) {
-            arrived = take(parsed.value(), answer.value()->raw);
+            goes_on = take(parsed.value(), answer.value()->raw, chunk);
         } else if (parsed && !parsed.value().error->retryable) {
             failure_ = client::from_wire(*parsed.value().error);
             arrived_.notify_all();
         }
-        if (arrived.goes_on) {
+        is_keeping_ = !chunk.parts.empty();
+        if (goes_on) {
             fetching_.erase(shard);  // else it counts as under way until the pause is over
         }
-        is_decoding_ = !arrived.parts.empty();
     }
-    // The broker reads on while this is decoded.
-    arrived.goes_on ? fetch(shard) : fetch_later(shard, epoch);
-    decode(std::move(arrived), epoch);
+    // The broker reads on while this is copied and decoded.
+    goes_on ? fetch(shard) : fetch_later(shard, epoch);
+    if (!chunk.parts.empty()) {
+        keep(std::move(chunk), answer.value()->raw, epoch);
+    }
 }
 
-Consumer::Impl::Arrived Consumer::Impl::take(const wire::FetchAnswerT& answer,
-                                             std::span<const std::byte> raw) {
-    Arrived arrived{.parts = {}, .names = names_};
+/// In another buffer than the connection's, which goes on.
+void Consumer::Impl::keep(Chunk chunk, std::span<const std::byte> raw, std::uint64_t epoch) {
+    std::unique_lock lock(mutex_);
+    if (!spares_.empty()) {
+        chunk.runs = std::move(spares_.back());
+        spares_.pop_back();
+    }
+    lock.unlock();
+    chunk.runs.assign(raw.data(), raw.data() + raw.size());
+    lock.lock();
+    is_keeping_ = false;
+    if (epoch == epoch_) {
+        ready_.push_back(std::move(chunk));
+        arrived_.notify_all();
+    }
+}
+
+bool Consumer::Impl::take(const wire::FetchAnswerT& answer,
+                          std::span<const std::byte> raw,
+                          Chunk& chunk) {
     bool has_moved = false;
     bool has_refused = false;
+    chunk.parts.reserve(answer.partitions.size());
+    std::size_t run_end = 0;
     for (const auto& fetched : answer.partitions) {
-        const auto run = raw.first(std::min<std::size_t>(fetched->run_bytes, raw.size()));
-        raw = raw.subspan(run.size());
+        const auto run_begin = run_end;
+        run_end += std::min<std::size_t>(fetched->run_bytes, raw.size() - run_begin);
+        const auto run = raw.subspan(run_begin, run_end - run_begin);
         const auto found = positions_.find(fetched->partition_id);
         if (found == positions_.end()) {
             continue;
@@ -109,66 +130,33 @@ Consumer::Impl::Arrived Consumer::Impl::take(const wire::FetchAnswerT& answer,
         const auto before = position.fetch;
         const auto extent = client::extent_of(run);
         position.fetch = std::max(before, extent.end.value);
-        arrived.record_count += std::min(extent.record_count, run.size() / record_bytes_min);
+        chunk.record_count += std::min(extent.record_count, run.size() / record_bytes_min);
         if (fetched->error) {
             take_error(*fetched);
             has_refused |= fetched->error->retryable;
         }
         has_moved |= position.fetch != before;
-        arrived.parts.push_back({.partition_id = fetched->partition_id,
-                                 .from = before,
-                                 .next = position.fetch,
-                                 .run = run});
+        chunk.parts.push_back({.partition_id = fetched->partition_id,
+                               .from = before,
+                               .next = position.fetch,
+                               .run_begin = run_begin,
+                               .run_bytes = run.size()});
     }
-    arrived.goes_on = has_moved || !has_refused;
-    return arrived;
+    return has_moved || !has_refused;
 }
 
-/// Without the lock, which who polls needs meanwhile. Answers of a shard come one after another, so
-/// chunks are in order.
-void Consumer::Impl::decode(Arrived arrived, std::uint64_t epoch) {
-    if (arrived.parts.empty()) {
-        return;
+/// What is under way began behind it, and is dropped when it comes.
+void Consumer::Impl::fetch_again() {
+    for (auto& [id, position] : positions_) {
+        position.fetch = position.delivered;
     }
-    Chunk chunk;
-    std::optional<Error> failure;
-    // As large as it would have grown: glibc keeps twice the largest block that was mapped and
-    // freed. With less it gives a chunk's records back to the kernel each time, and takes them
-    // anew.
-    chunk.records.reserve(std::bit_ceil(arrived.record_count));
-    for (auto& part : arrived.parts) {
-        const auto begin = chunk.records.size();
-        const auto read =
-            client::append_run(part.run, *arrived.names, Offset{part.from}, chunk.records);
-        part.run = {};
-        part.end = chunk.records.size();
-        if (!read) {
-            failure = read.error();
-            part.next = part.end == begin ? part.from : chunk.records.back().offset + 1;
-        }
-    }
-    chunk.parts = std::move(arrived.parts);
-    const std::lock_guard lock(mutex_);
-    if (epoch != epoch_) {
-        return;
-    }
-    is_decoding_ = false;
-    if (failure) {
-        failure_ = std::move(failure);
-        fetch_again(chunk.parts);
-    }
-    ready_.push_back(std::move(chunk));
-    arrived_.notify_all();
-}
-
-/// What is under way began behind them, and is dropped when it comes.
-void Consumer::Impl::fetch_again(const std::vector<Part>& parts) {
-    for (const auto& part : parts) {
+    for (const auto& part : opened_.parts) {
         positions_[part.partition_id].fetch = part.next;
     }
     ++epoch_;
+    ready_.clear();
     fetching_.clear();
-    core_->post([self = shared_from_this(), shards = shards()] { self->fetch_all(shards); });
+    fetch_all_soon();
 }
 
 void Consumer::Impl::take_error(const wire::FetchedPartitionT& part) {

@@ -18,7 +18,8 @@
 
 namespace millrace {
 
-/// Fetches ahead on the io thread, one long poll per shard; `poll` takes what has been decoded.
+/// Fetches ahead on the io thread, one long poll per shard; `poll` decodes what has come, on its
+/// own.
 class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
   public:
     Impl(std::shared_ptr<client::Core> core, ConsumerOptions options);
@@ -45,20 +46,34 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     /// What a fetch has brought of a partition.
     struct Part {
         std::uint32_t partition_id = 0;
-        std::uint64_t from = 0;          ///< records below it are not wanted
-        std::uint64_t next = 0;          ///< behind all of them
-        std::span<const std::byte> run;  ///< of the answer, until it is decoded
-        std::size_t end = 0;             ///< in its chunk: one past its last record
+        std::uint64_t from = 0;     ///< records below it are not wanted
+        std::uint64_t next = 0;     ///< behind all of them
+        std::size_t run_begin = 0;  ///< byte of its chunk's runs
+        std::size_t run_bytes = 0;
+        std::size_t end = 0;  ///< in its chunk: one past its last record
     };
+    /// What a fetch has brought.
     struct Chunk {
         std::vector<Part> parts;
-        std::vector<Record> records;  ///< of one part after another
-        std::size_t given = 0;        ///< of these
+        std::vector<std::byte> runs;
+        std::size_t record_count = 0;  ///< as the headers say, and no more than the bytes could be
+    };
+    /// A chunk that `poll` has begun to give.
+    struct Opened {
+        std::vector<Part> parts;
+        std::vector<Record> records;   ///< of one part after another
+        std::size_t given = 0;         ///< of these
+        std::optional<Error> failure;  ///< why not all could be read; told when they are given
+
+        [[nodiscard]] bool is_given() const { return parts.empty(); }
     };
 
-    /// The first chunk, or its next `records_max` records; what is given counts as delivered.
-    /// Under the lock.
-    [[nodiscard]] std::vector<Record> take_ready(std::size_t records_max);
+    /// The chunk or its next `records_max` records; what is given counts as delivered. Under the
+    /// lock.
+    [[nodiscard]] std::vector<Record> give(std::size_t records_max);
+    /// Decodes the next chunk, without the lock meanwhile.
+    void open_next(std::unique_lock<std::mutex>& lock);
+    void decode(const Chunk& chunk);
     using Offsets = std::map<std::uint32_t, std::uint64_t>;  ///< by partition id
     /// Where partitions are read from of which nothing is committed.
     [[nodiscard]] Offsets starts_of(const std::vector<std::uint32_t>& partition_ids);
@@ -74,21 +89,17 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     void fetched(std::uint32_t shard,
                  std::uint64_t epoch,
                  const Result<const wire::FrameView*>& answer);
-    /// What came, not decoded yet. `goes_on`: whether to ask on at once; false where partitions
-    /// were refused for now, and no other had anything.
-    struct Arrived {
-        std::vector<Part> parts;
-        std::size_t record_count = 0;  ///< as the headers say, and no more than the bytes could be
-        std::shared_ptr<const client::PartitionNames> names;
-        bool goes_on = false;
-    };
-    /// Moves the positions behind it. Under the lock.
-    [[nodiscard]] Arrived take(const wire::FetchAnswerT& answer, std::span<const std::byte> raw);
-    void decode(Arrived arrived, std::uint64_t epoch);
-    /// From where these parts end, not all of which could be read. Under the lock.
-    void fetch_again(const std::vector<Part>& parts);
+    /// Moves the positions behind what came; true where to ask on at once: not where partitions
+    /// were refused for now, and no other had anything. Under the lock.
+    [[nodiscard]] bool take(const wire::FetchAnswerT& answer,
+                            std::span<const std::byte> raw,
+                            Chunk& chunk);
+    void keep(Chunk chunk, std::span<const std::byte> raw, std::uint64_t epoch);
+    /// From where the opened chunk ends, not all of which could be read. Under the lock.
+    void fetch_again();
     /// Of all partitions. Under the lock.
     [[nodiscard]] std::set<std::uint32_t> shards() const;
+    void fetch_all_soon();
     void take_error(const wire::FetchedPartitionT& part);
     void fetch_later(std::uint32_t shard, std::uint64_t epoch);
     /// Nothing of the shard is under way any more; false where it was begun anew meanwhile.
@@ -103,13 +114,18 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     ConsumerOptions options_;
     boost::asio::steady_timer heartbeat_timer_;
     std::vector<TopicDescription> topics_;
+    client::PartitionNames names_;  ///< whoever polls alone
+    Opened opened_;                 ///< the same
 
     mutable std::mutex mutex_;
     std::condition_variable arrived_;
-    std::shared_ptr<const client::PartitionNames> names_;
     std::map<std::uint32_t, Position> positions_;
+    static constexpr std::size_t chunks_ahead = 4;
     std::deque<Chunk> ready_;
-    bool is_decoding_ = false;  ///< one chunk more
+    bool is_keeping_ = false;  ///< one chunk more
+    /// One until the first is given: who seeks to a record may want no more.
+    std::size_t ahead_max_ = 1;
+    std::vector<std::vector<std::byte>> spares_;  ///< for the runs of chunks to come
     std::set<std::uint32_t> fetching_;
     std::map<std::uint32_t, std::uint32_t> fetch_bytes_;  ///< what the next fetch asks a shard for
     std::vector<Damage> damage_;

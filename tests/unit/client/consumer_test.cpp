@@ -200,13 +200,38 @@ TEST_F(ConsumerOfANode, WhatIsGivenInPiecesIsCommittedAsFarAsItWasGiven) {
     leave();
 }
 
+TEST_F(ConsumerOfANode, AsksForMoreOnceTheFirstHaveBeenGiven) {
+    consume([](Consumer& consumer) {
+        EXPECT_EQ(consumer.poll(1h, 1).size(), 1U);
+        consumer.commit();
+        EXPECT_EQ(consumer.poll(1h).size(), 1U);
+        EXPECT_EQ(consumer.poll(1h).front().offset, 9U);
+    });
+    admit(1, 7);
+    const auto first = node.next(Api::fetch);
+    EXPECT_EQ(first.as<wire::FetchRequest>().bytes_max, 4'096U);
+    answer(first, runs_of({7, 8}));
+    const auto commit = node.next(Api::offset_commit);
+    for (const auto& request : node.waiting()) {
+        EXPECT_NE(request.api, Api::fetch);
+    }
+    node.confirm(commit);
+    const auto second = node.next(Api::fetch);
+    EXPECT_EQ(offset_asked(second), 9U);
+    EXPECT_EQ(second.as<wire::FetchRequest>().bytes_max, 32'768U);
+    answer(second, run_of(9));
+    leave();
+}
+
 TEST_F(ConsumerOfANode, AsksOnBeforeItHasDecodedAndAgainWhereItCouldNot) {
     consume([](Consumer& consumer) {
+        EXPECT_EQ(poll_some(consumer).back().offset, 6U);
         EXPECT_EQ(poll_some(consumer).back().offset, 7U);
         EXPECT_EQ(refusal_of([&] { (void)poll_some(consumer); }), "checksum_mismatch");
         EXPECT_EQ(poll_some(consumer).front().offset, 8U);
     });
-    admit(1, 7);
+    admit(1, 6);
+    hand_out(6);
     auto run = runs_of({7, 8});
     run.at(run_of(7).size() + BatchHeader::bytes + wire::batch_header_bytes) ^= std::byte{1};
     answer(node.next(Api::fetch), run);
