@@ -14,7 +14,7 @@ constexpr std::size_t crc_from = 21;
 
 bool is_intact(std::span<const std::byte> run, const KnownBatch& known) {
     const auto header = load_batch_header(run);
-    if (!header || header->partition != known.partition ||
+    if (!header || header->run_bytes() != run.size() || header->partition != known.partition ||
         header->base_offset != known.base_offset || header->record_count != known.record_count ||
         (known.append_time_us != 0 && header->append_time_us != known.append_time_us)) {
         return false;

@@ -117,18 +117,22 @@ void BatchIndex::keep_end(PartitionId partition, Offset next) {
     auto& row = partitions_[partition];
     row.first = row.live_bytes == 0 ? std::max(row.first, next) : row.first;
     row.next = std::max(row.next, next);
-    for (auto gap = gaps_.lower_bound({partition, Offset{0}});
-         gap != gaps_.end() && gap->first.first == partition;
-         ++gap) {
-        if (gap->second.next < next) {
-            gap->second = {.was_known = true, .first = next, .next = next};
+    for (auto at = gaps_.lower_bound({partition, Offset{0}});
+         at != gaps_.end() && at->first.first == partition;
+         ++at) {
+        auto& gap = at->second;
+        if (gap.next < next) {
+            const bool was_empty = !gap.was_known || gap.first == gap.next;
+            gap = {.was_known = true, .first = was_empty ? next : gap.first, .next = next};
         }
     }
 }
 
 void BatchIndex::add_bare_partitions(KeyValueBatch& batch) const {
-    for (const auto& [partition, row] : partitions_) {
-        if (row.first == row.next) {
+    for (const auto& [partition, known] : partitions_) {
+        auto row = sealed_row(partition);
+        row.first = std::min(row.first, row.next);
+        if (row.next.value > 0 && row.first == row.next) {
             batch.put(partition_key(partition), format_partition_row(row));
         }
     }
@@ -143,7 +147,11 @@ PartitionRow BatchIndex::sealed_row(PartitionId partition) const {
         if (found == batches->end() || found->second.empty()) {
             continue;
         }
-        row.next = std::exchange(is_first, false) ? found->second.front().base_offset : row.next;
+        if (std::exchange(is_first, false)) {
+            const auto begin = found->second.front().base_offset;
+            const auto gap = gaps_.find({partition, begin});
+            row.next = gap != gaps_.end() && gap->second.was_known ? gap->second.next : begin;
+        }
         for (const auto& entry : found->second) {
             row.live_bytes -= std::min<std::uint64_t>(entry.run_bytes, row.live_bytes);
         }

@@ -57,8 +57,9 @@ class BatchIndex {
     void add_run(SegmentSequence segment, Position position, std::span<const std::byte> run);
     /// Offsets before `next` were given out, whatever is left of them.
     void keep_end(PartitionId partition, Offset next);
-    /// The rows of partitions that have no batch, for the first checkpoint of an index that was
-    /// empty; the others come with the segments of their batches.
+    /// The rows of partitions that have no sealed batch and do not begin with the first record, for
+    /// the first checkpoint of an index that was empty: what they begin with is known from what the
+    /// log may have no more on the next start. The others come with the segments of their batches.
     void add_bare_partitions(KeyValueBatch& batch) const;
     [[nodiscard]] SealJob begin_seal(SegmentSequence segment, SegmentRow row) const;
     /// The rows of the job are on disk: what memory held for the segment can go.

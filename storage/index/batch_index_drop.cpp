@@ -91,13 +91,15 @@ void BatchIndex::end_before_gap(PartitionId partition, Offset behind) {
     if (gap.empty()) {
         return;
     }
+    auto& known = partitions_[partition];
     if (!gap.mapped().was_known) {
+        cache_.drop(known.held);
         partitions_.erase(partition);
         return;
     }
-    auto& known = partitions_[partition];
-    known.first = gap.mapped().first;
-    known.next = gap.mapped().next;
+    const auto& [was_known, first, next] = gap.mapped();
+    known.first = std::min(std::max(known.first, first), next);  // retention may have gone on
+    known.next = next;
 }
 
 void BatchIndex::forget_gaps(PartitionId partition, Offset upto) {

@@ -211,6 +211,29 @@ TEST_F(HeldRowsTest, TruncationBehindAGapKeepsAnEndThatIsKnownFromElsewhere) {
     EXPECT_EQ(index->bounds(partition).next, Offset{50});
 }
 
+TEST_F(HeldRowsTest, EndThatIsKnownFromElsewhereIsKeptBesideBatchesThatAreNotSealed) {
+    const BatchHeader header{.partition = partition,
+                             .record_count = 5,
+                             .base_offset = Offset{60},
+                             .append_time_us = time_us,
+                             .batch_bytes = 100};
+    std::vector<std::byte> run(header.run_bytes());
+    store_batch_header(run, header);
+    index->add_run(segment, Position{64}, run);
+    index->keep_end(partition, Offset{50});
+    KeyValueBatch batch;
+    index->add_bare_partitions(batch);
+    ASSERT_TRUE(store->write(std::move(batch), Durability::now));
+    // The next starts find the batch, and then what takes it back, and nothing else.
+    for (int start = 0; start < 2; ++start) {
+        open();
+        index->add_run(segment, Position{64}, run);
+        index->take_back_run(segment, Position{64}, run);
+        EXPECT_EQ(index->bounds(partition).first, Offset{50});
+        EXPECT_EQ(index->bounds(partition).next, Offset{50});
+    }
+}
+
 TEST_F(HeldRowsTest, TailThatIsSealedWhileItIsReadIsFoundOnDisk) {
     add_many(100);
     seal();
