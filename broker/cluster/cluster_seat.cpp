@@ -231,7 +231,7 @@ void ClusterSeat::make_way(NodeId leader) {
     for (std::size_t i = 0; i < shards_.size() && !is_stopped_; ++i) {
         if (standings_[i].leads_some) {
             shards_[i].runtime->post_from_outside(
-                std::bind_front(&Shard::hand_over, shards_[i].shard, leader));
+                std::bind_front(&Replica::make_way, shards_[i].replica, leader));
         }
     }
 }
@@ -273,7 +273,7 @@ void ClusterSeat::look_at_damaged() {
         const auto& standing = standings_[i];
         if (standing.is_damaged && standing.leads_some) {
             shards_[i].runtime->post_from_outside(
-                std::bind_front(&Shard::hand_over, shards_[i].shard, NodeId{}));
+                [shard = shards_[i].shard] { (void)shard->hand_over(NodeId{}); });
         } else if (standing.is_damaged && standing.leader.value != 0 && standing.leader != self_) {
             events_.on_damaged(*shards_[i].shard);
         }

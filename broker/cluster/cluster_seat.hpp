@@ -24,7 +24,8 @@ struct DamagedShard {
 };
 
 /// What this node is in its cluster: hears how its shards stand, brings the lead of all groups to
-/// the node that leads the first, and says when this node may serve and when it must not any more.
+/// the node that leads the first, away from one that is behind in any of them, and says when this
+/// node may serve and when it must not any more.
 /// What it leads with a log that does not verify it hands to a node that has all of it: nobody
 /// could be copied from here.
 ///

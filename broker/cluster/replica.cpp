@@ -228,6 +228,12 @@ void Replica::give_lead(NodeId to) {
     shard_->transfer(to);
 }
 
+void Replica::make_way(NodeId leader) {
+    if (!shard_->hand_over(leader) && leader.value != 0 && leader != nodes_.self()) {
+        give_lead(leader);
+    }
+}
+
 void Replica::add_member(NodeId node, std::string address, CommandDone done) {
     const auto group = shard_->groups().front();
     if (group.role.leads && consensus::find_member(group.members, node) != nullptr) {

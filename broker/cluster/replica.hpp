@@ -64,6 +64,8 @@ class Replica {
     /// Hands what this node leads to another, which is made a voter first where it is none; 0: to
     /// anybody. Nothing happens where it can't; to be called again until it has.
     void give_lead(NodeId to);
+    /// Hands what this node leads to one that has it, if it can be to `leader`; each call tries on.
+    void make_way(NodeId leader);
 
   private:
     void change(const consensus::GroupStatus& group, const consensus::MemberChange& step);

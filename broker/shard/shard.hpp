@@ -200,9 +200,10 @@ class Shard {
     /// `done` runs when others, enough of them for a majority, have said since that nobody leads in
     /// a later term. Errors: not_leader.
     virtual void confirm_lead(CommandDone done) = 0;
-    /// Hands it to another that has all or nearly all of it, first to `preferred` if that is one of
-    /// them; each call tries the next best.
-    virtual void hand_over(NodeId preferred) = 0;
+    /// Hands it to another that has all or nearly all of it: first to `preferred`, if that is one
+    /// of them, else to the best; where that came to nothing the next call tries the next. 0:
+    /// nobody is preferred. False: there is no such node.
+    virtual bool hand_over(NodeId preferred) = 0;
     [[nodiscard]] virtual std::vector<consensus::GroupStatus> groups() const = 0;
     /// An entry that is applied here, and so the same everywhere, for good, as
     /// ShardStore::find_entry. Errors: not_found, also where it is not applied; those of the store.

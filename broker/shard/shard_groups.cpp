@@ -156,7 +156,7 @@ void ShardGroups::confirm(const consensus::ConfirmDone& done) {
 }
 
 /// One that has most may hear nothing, so that the next try goes to another.
-void ShardGroups::hand_over(NodeId preferred) {
+bool ShardGroups::hand_over(NodeId preferred) {
     std::vector<Heir> heirs;
     for (const auto& group : groups_) {
         for (const auto& replica : group->status().replicas) {
@@ -167,9 +167,16 @@ void ShardGroups::hand_over(NodeId preferred) {
     std::ranges::sort(heirs, std::greater(), [preferred](const Heir& heir) {
         return std::pair(heir.node == preferred, heir.matches);
     });
-    if (!heirs.empty()) {
-        transfer(heirs[hand_overs_++ % heirs.size()].node);
+    if (heirs.empty()) {
+        return false;
     }
+    if (std::exchange(preferred_heir_, preferred) != preferred) {
+        heirs_tried_ = 0;
+    }
+    // What is under way is asked for once more.
+    heirs_tried_ += heirs_tried_ == 0 || !is_transferring() ? 1U : 0U;
+    transfer(heirs[(heirs_tried_ - 1) % heirs.size()].node);
+    return true;
 }
 
 std::vector<consensus::GroupStatus> ShardGroups::status() const {

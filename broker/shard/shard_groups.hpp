@@ -51,7 +51,7 @@ class ShardGroups {
     /// As Shard::confirm_lead.
     void confirm(const consensus::ConfirmDone& done);
     /// As Shard::hand_over.
-    void hand_over(NodeId preferred);
+    bool hand_over(NodeId preferred);
     [[nodiscard]] std::vector<consensus::GroupStatus> status() const;
     void change_members(GroupId group,
                         const consensus::MemberChange& change,
@@ -72,7 +72,8 @@ class ShardGroups {
     ShardId shard_;
     std::vector<std::unique_ptr<consensus::Group>> groups_;
     bool has_started_ = false;
-    std::size_t hand_overs_ = 0;
+    NodeId preferred_heir_;        ///< of the last `hand_over`
+    std::size_t heirs_tried_ = 0;  ///< since it was another
 };
 
 }  // namespace millrace::broker

@@ -57,7 +57,7 @@ class ShardImpl final : public Shard, public storage::StoreEvents, public consen
         tell_behind_ = std::move(listener);
     }
     void transfer(NodeId to) override { groups_.transfer(to); }
-    void hand_over(NodeId preferred) override { groups_.hand_over(preferred); }
+    bool hand_over(NodeId preferred) override { return groups_.hand_over(preferred); }
     void confirm_lead(CommandDone done) override;
     std::vector<consensus::GroupStatus> groups() const override { return groups_.status(); }
     void find_entry(const storage::EntryRequest& request, storage::FindEntryDone done) override;

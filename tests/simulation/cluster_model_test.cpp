@@ -67,6 +67,26 @@ TEST(ClusterModel, RandomFaultsKeepEveryPromise) {
     EXPECT_GT(all.batches_acked, count);
 }
 
+TEST(ClusterModel, TheLeadIsHandedToTheNodeThatIsPreferred) {
+    ClusterWorld world(1, {.node_count = 3});
+    world.start();
+    // Each in turn, whichever has most by then.
+    for (const std::uint64_t number : {3U, 1U, 2U, 1U, 3U}) {
+        world.wait_until("no node leads", [&world] { return world.leader() != nullptr; });
+        world.run_for(Duration{1'000'000});
+        auto& leader = *world.leader();
+        if (leader.id() == NodeId{number}) {
+            continue;
+        }
+        leader.post([&leader, number] { (void)leader.shard().hand_over(NodeId{number}); });
+        world.wait_until("node " + std::to_string(number) + " does not lead", [&world, number] {
+            return world.leader() != nullptr && world.leader()->id() == NodeId{number};
+        });
+    }
+    world.finish();
+    EXPECT_TRUE(world.stage().violations().empty()) << report(world.stage(), 1);
+}
+
 TEST(DamagedWorld, WhatNodesRepairIsWhatTheyHad) {
     ClusterWorld::Totals all;
     const auto count = for_each_seed(

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "broker/shard/intake/batch_acceptor.hpp"
@@ -62,7 +63,11 @@ void BatchAcceptor::drop_proposal(std::uint64_t proposal) {
 
 Result<void> BatchAcceptor::restore() {
     MILLRACE_TRY(const auto row, store_->get_state(time_key));
-    written_time_us_ = row ? std::stoll(*row) : 0;
+    written_time_us_ = 0;
+    if (row && std::from_chars(row->data(), row->data() + row->size(), written_time_us_).ptr !=
+                   row->data() + row->size()) {
+        return fail(Errc::corrupt, "state: the last append time does not parse");
+    }
     last_time_us_ = std::max({last_time_us_, store_->last_time_us(), written_time_us_});
     Result<void> outcome = ok();
     MILLRACE_TRY(

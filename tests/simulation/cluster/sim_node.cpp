@@ -171,7 +171,11 @@ void SimNode::look_at_handover() {
 
 void SimNode::make_way(NodeId leader) {
     if (standing_.leads_some && !is_ending_) {
-        parts_->runtime.post([this, leader] { parts_->shard->hand_over(leader); });
+        parts_->runtime.post([this, leader] {
+            if (!parts_->shard->hand_over(leader)) {
+                give_way(leader);
+            }
+        });
     }
 }
 
@@ -350,7 +354,7 @@ void SimNode::look_at_damage() {
         return;
     }
     if (standing_.leads_some) {
-        parts_->runtime.post([this] { parts_->shard->hand_over(NodeId{}); });
+        parts_->runtime.post([this] { (void)parts_->shard->hand_over(NodeId{}); });
     } else if (leader_.value != 0 && leader_ != options_.id) {
         renew();
     }
