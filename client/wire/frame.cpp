@@ -98,7 +98,7 @@ std::vector<std::byte> format_frame_head(const FrameHeader& header,
 std::span<std::byte> FrameReader::make_room(std::size_t bytes) {
     if (capacity_ - held_ < bytes) {
         const auto capacity = std::max(held_ + bytes, capacity_ * 2);
-        auto memory = std::make_unique_for_overwrite<std::byte[]>(capacity);  // NOLINT: as above
+        auto memory = std::make_unique_for_overwrite<std::byte[]>(capacity);  // NOLINT: not zeroed
         copy_bytes({memory_.get(), held_}, {memory.get(), capacity});
         memory_ = std::move(memory);
         capacity_ = capacity;
@@ -119,25 +119,31 @@ Result<void> FrameReader::feed(std::span<const std::byte> bytes, const Handle& h
 }
 
 Result<void> FrameReader::commit(std::size_t bytes, const Handle& handle) {
-    const std::span<const std::byte> held(memory_.get(), held_ + bytes);
-    std::size_t at = 0;
+    MILLRACE_ASSERT(bytes <= capacity_ - held_);
+    held_ += bytes;
+    std::size_t handed_out = 0;
+    const auto outcome = hand_out(handed_out, handle);
+    // Frames are multiples of 8, so moving the rest to the front keeps it aligned.
+    held_ -= handed_out;
+    if (handed_out > 0 && held_ > 0) {
+        std::memmove(memory_.get(), memory_.get() + handed_out, held_);
+    }
+    return outcome;
+}
+
+Result<void> FrameReader::hand_out(std::size_t& bytes, const Handle& handle) {
+    const std::span<const std::byte> held(memory_.get(), held_);
     begun_ = 0;
-    held_ = held.size();
     for (bool is_wanted = true; is_wanted;) {
-        const auto rest = held.subspan(at);
+        const auto rest = held.subspan(bytes);
         MILLRACE_TRY(const auto total, frame_bytes(rest, frame_bytes_max_));
         if (!total || rest.size() < *total) {
             begun_ = total.value_or(0);
             break;
         }
         MILLRACE_TRY(const auto frame, parse_frame(rest.first(*total)));
-        at += *total;
+        bytes += *total;
         is_wanted = handle(frame);
-    }
-    // Frames are multiples of 8, so moving the rest to the front keeps it aligned.
-    held_ -= at;
-    if (at > 0 && held_ > 0) {
-        std::memmove(memory_.get(), memory_.get() + at, held_);
     }
     return ok();
 }

@@ -63,7 +63,7 @@ inline constexpr std::uint16_t protocol_version = 1;
 ///
 /// Promise:  holds at most one frame of `frame_bytes_max` plus what one call handed in, in twice
 ///           as much memory; a frame that says it is longer is refused when its first four bytes
-///           are there. A long one lies from its first byte on where it is handed out from.
+///           are there.
 class FrameReader {
   public:
     explicit FrameReader(std::size_t frame_bytes_max = frame_bytes_max_default)
@@ -73,8 +73,9 @@ class FrameReader {
 
     /// Memory for what comes next, not zeroed; goes with the next call.
     [[nodiscard]] std::span<std::byte> prepare();
-    /// The first `bytes` of it have come: calls `handle` for each whole frame, in order, until it
-    /// returns false. Errors: frame_too_large, malformed: the stream can't be trusted any more.
+    /// The first `bytes` of what `prepare` gave have come: calls `handle` for each whole frame, in
+    /// order, until it returns false. Errors: frame_too_large, malformed: the stream can't be
+    /// trusted any more.
     [[nodiscard]] Result<void> commit(std::size_t bytes, const Handle& handle);
     /// Both, for bytes that lie elsewhere.
     [[nodiscard]] Result<void> feed(std::span<const std::byte> bytes, const Handle& handle);
@@ -84,6 +85,8 @@ class FrameReader {
 
   private:
     [[nodiscard]] std::span<std::byte> make_room(std::size_t bytes);
+    /// Whole frames from the front, and how many bytes they had.
+    [[nodiscard]] Result<void> hand_out(std::size_t& bytes, const Handle& handle);
 
     std::size_t frame_bytes_max_;
     std::unique_ptr<std::byte[]> memory_;  // NOLINT(modernize-avoid-c-arrays): not zeroed

@@ -8,7 +8,6 @@
 #include <memory>
 #include <span>
 #include <utility>
-#include <vector>
 
 namespace millrace {
 
@@ -71,11 +70,6 @@ class SharedBytes {
     /// **Requires** `bytes` within what `owner` keeps.
     SharedBytes(std::shared_ptr<const void> owner, std::span<const std::byte> bytes)
         : owner_(std::move(owner)), bytes_(bytes) {}
-    explicit SharedBytes(std::vector<std::byte> bytes) {
-        auto owner = std::make_shared<const std::vector<std::byte>>(std::move(bytes));
-        bytes_ = *owner;
-        owner_ = std::move(owner);
-    }
 
     // NOLINTNEXTLINE(google-explicit-constructor): what it is to all who read it
     operator std::span<const std::byte>() const { return bytes_; }

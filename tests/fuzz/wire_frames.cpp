@@ -10,6 +10,7 @@
 #include "client/wire/schema/records_generated.h"
 #include "client/wire/schema/session_generated.h"
 #include "client/wire/schema/subscriptions_generated.h"
+#include "storage/base/bytes.hpp"
 
 namespace millrace::wire {
 namespace {
@@ -98,14 +99,34 @@ struct Cut {
     bool operator==(const Cut&) const = default;
 };
 
-Cut cut(std::span<const std::byte> stream, std::size_t piece_bytes) {
+/// The reader's memory or that of the stream is where a piece lies.
+enum class Lies : std::uint8_t { in_stream, in_reader };
+
+Result<void> hand_in(FrameReader& reader,
+                     std::span<const std::byte> piece,
+                     Lies lies,
+                     const FrameReader::Handle& handle) {
+    if (lies == Lies::in_stream) {
+        return reader.feed(piece, handle);
+    }
+    for (bool is_first = true; is_first || !piece.empty(); is_first = false) {
+        const auto room = reader.prepare();
+        const auto now = piece.first(std::min(piece.size(), room.size()));
+        copy_bytes(now, room);
+        piece = piece.subspan(now.size());
+        MILLRACE_TRY(reader.commit(now.size(), handle));
+    }
+    return ok();
+}
+
+Cut cut(std::span<const std::byte> stream, std::size_t piece_bytes, Lies lies) {
     constexpr std::size_t frame_bytes_max = std::size_t{1} << 20U;
     FrameReader reader(frame_bytes_max);
     Cut found;
     while (!stream.empty() && !found.is_broken) {
         const auto piece = stream.first(std::min(piece_bytes, stream.size()));
         stream = stream.subspan(piece.size());
-        const auto fed = reader.feed(piece, [&](const FrameView& frame) {
+        const auto fed = hand_in(reader, piece, lies, [&](const FrameView& frame) {
             ++found.frames;
             parsers.at(frame.header.api % parsers.size())(frame.table);
             // The raw part is read to its end, for the sanitizer.
@@ -124,7 +145,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     using namespace millrace;
     auto input = fuzz::bytes_of(data, size);
     const std::size_t piece_bytes = 1 + fuzz::take_byte(input);
-    const auto whole = wire::cut(input, input.size());
-    fuzz::check(wire::cut(input, piece_bytes) == whole, "frames do not depend on the pieces");
+    const auto whole = wire::cut(input, input.size(), wire::Lies::in_stream);
+    for (const auto lies : {wire::Lies::in_stream, wire::Lies::in_reader}) {
+        fuzz::check(wire::cut(input, piece_bytes, lies) == whole,
+                    "frames do not depend on the pieces");
+    }
     return 0;
 }

@@ -131,11 +131,21 @@ void Consumer::Impl::open_next(std::unique_lock<std::mutex>& lock) {
     if (ahead_max_ > 1) {
         fetch_all_soon();
     }
+    std::ranges::move(chunk.damage, std::back_inserter(damage_));
     lock.unlock();
     opened_ = {.parts = std::move(chunk.parts), .records = {}, .failure = std::nullopt};
-    decode(chunk);
+    try {
+        decode(chunk);
+    } catch (...) {  // no memory: what was not decoded was not given
+        lock.lock();
+        opened_ = {};
+        fetch_again();
+        throw;
+    }
     lock.lock();
-    spares_.push_back(std::move(chunk.runs));
+    if (spares_.size() < chunks_ahead) {
+        spares_.push_back(std::move(chunk.runs));
+    }
     if (opened_.failure) {
         fetch_again();
     }

@@ -132,7 +132,7 @@ bool Consumer::Impl::take(const wire::FetchAnswerT& answer,
         position.fetch = std::max(before, extent.end.value);
         chunk.record_count += std::min(extent.record_count, run.size() / record_bytes_min);
         if (fetched->error) {
-            take_error(*fetched);
+            take_error(*fetched, chunk);
             has_refused |= fetched->error->retryable;
         }
         has_moved |= position.fetch != before;
@@ -159,15 +159,15 @@ void Consumer::Impl::fetch_again() {
     fetch_all_soon();
 }
 
-void Consumer::Impl::take_error(const wire::FetchedPartitionT& part) {
+void Consumer::Impl::take_error(const wire::FetchedPartitionT& part, Chunk& chunk) {
     auto& position = positions_[part.partition_id];
     const auto code = static_cast<Errc>(part.error->code);
     if (code == Errc::corrupt) {
-        damage_.push_back({.topic = position.topic,
-                           .partition = position.index,
-                           .first_offset = position.fetch,
-                           .next_offset = part.skip_to,
-                           .text = part.error->text});
+        chunk.damage.push_back({.topic = position.topic,
+                                .partition = position.index,
+                                .first_offset = position.fetch,
+                                .next_offset = part.skip_to,
+                                .text = part.error->text});
         position.fetch = std::max(part.skip_to, position.fetch + 1);
     } else if (code == Errc::offset_out_of_range) {
         // Retention has passed by, or the offset is from another life of the topic.

@@ -35,6 +35,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
 
   private:
     using Clock = std::chrono::steady_clock;
+    static constexpr std::size_t chunks_ahead = 4;
     struct Position {
         std::uint32_t shard = 0;
         std::uint32_t index = 0;
@@ -55,6 +56,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     /// What a fetch has brought.
     struct Chunk {
         std::vector<Part> parts;
+        std::vector<Damage> damage;
         std::vector<std::byte> runs;
         std::size_t record_count = 0;  ///< as the headers say, and no more than the bytes could be
     };
@@ -100,7 +102,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     /// Of all partitions. Under the lock.
     [[nodiscard]] std::set<std::uint32_t> shards() const;
     void fetch_all_soon();
-    void take_error(const wire::FetchedPartitionT& part);
+    void take_error(const wire::FetchedPartitionT& part, Chunk& chunk);
     void fetch_later(std::uint32_t shard, std::uint64_t epoch);
     /// Nothing of the shard is under way any more; false where it was begun anew meanwhile.
     bool ends_fetch(std::uint32_t shard, std::uint64_t epoch);
@@ -114,22 +116,22 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     ConsumerOptions options_;
     boost::asio::steady_timer heartbeat_timer_;
     std::vector<TopicDescription> topics_;
-    client::PartitionNames names_;  ///< whoever polls alone
+    client::PartitionNames names_;  ///< only the thread that polls
     Opened opened_;                 ///< the same
 
     mutable std::mutex mutex_;
     std::condition_variable arrived_;
     std::map<std::uint32_t, Position> positions_;
-    static constexpr std::size_t chunks_ahead = 4;
     std::deque<Chunk> ready_;
     bool is_keeping_ = false;  ///< one chunk more
     /// One until the first is given: who seeks to a record may want no more.
     std::size_t ahead_max_ = 1;
-    std::vector<std::vector<std::byte>> spares_;  ///< for the runs of chunks to come
+    std::vector<std::vector<std::byte>> spares_;  ///< up to `chunks_ahead`, for runs to come
     std::set<std::uint32_t> fetching_;
     std::map<std::uint32_t, std::uint32_t> fetch_bytes_;  ///< what the next fetch asks a shard for
     std::vector<Damage> damage_;
-    std::uint64_t epoch_ = 0;  ///< raised by every assignment; answers of earlier ones are dropped
+    /// Raised by every assignment and where it is fetched again; answers of before are dropped.
+    std::uint64_t epoch_ = 0;
     std::optional<Error> failure_;
     bool must_rejoin_ = false;
     bool is_closed_ = false;

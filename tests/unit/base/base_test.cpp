@@ -24,7 +24,8 @@ TEST(Crc32c, HasTheValuesOfRfc3720) {
 }
 
 TEST(SharedBytes, JoinWhatLiesBehindInTheSameMemory) {
-    const SharedBytes whole(std::vector<std::byte>(10, std::byte{7}));
+    const auto other = std::make_shared<const std::vector<std::byte>>(10);
+    const SharedBytes whole(other, *other);
     const auto owner = std::make_shared<const std::vector<std::byte>>(10);
     const std::span<const std::byte> memory(*owner);
     SharedBytes joined(owner, memory.first(4));

@@ -244,6 +244,32 @@ TEST_F(ConsumerOfANode, AsksOnBeforeItHasDecodedAndAgainWhereItCouldNot) {
     leave();
 }
 
+TEST_F(ConsumerOfANode, WhatCameBehindABatchThatCouldNotBeDecodedComesAgain) {
+    std::promise<void> has_come;
+    consume([&](Consumer& consumer) {
+        EXPECT_EQ(poll_some(consumer).back().offset, 6U);
+        has_come.get_future().wait();
+        EXPECT_EQ(poll_some(consumer).back().offset, 7U);
+        EXPECT_EQ(refusal_of([&] { (void)poll_some(consumer); }), "checksum_mismatch");
+        EXPECT_EQ(poll_some(consumer).front().offset, 8U);
+        EXPECT_EQ(poll_some(consumer).front().offset, 9U);
+    });
+    admit(1, 6);
+    hand_out(6);
+    auto run = runs_of({7, 8});
+    run.at(run_of(7).size() + BatchHeader::bytes + wire::batch_header_bytes) ^= std::byte{1};
+    answer(node.next(Api::fetch), run);
+    hand_out(9);
+    EXPECT_EQ(offset_asked(node.next(Api::fetch)), 10U);
+    has_come.set_value();
+    for (const std::uint64_t again : {8U, 9U}) {
+        const auto fetch = node.next(Api::fetch);
+        EXPECT_EQ(offset_asked(fetch), again);
+        answer(fetch, run_of(again));
+    }
+    leave();
+}
+
 TEST_F(ConsumerOfANode, WithoutAnIntervalOnlyCommitCommits) {
     std::promise<void> is_rebalancing;
     settings.session_timeout = 100ms;

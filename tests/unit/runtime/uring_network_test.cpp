@@ -121,7 +121,9 @@ TEST_F(UringNetworkTest, BytesThatOthersHoldTooGoOutInTheirOrder) {
     for (int i = 0; i < 200; ++i) {
         const std::string text(20'000, static_cast<char>('a' + i % 26));
         const auto bytes = std::as_bytes(std::span(text));
-        const SharedBytes shared(std::vector<std::byte>(bytes.begin(), bytes.end()));
+        const auto owner =
+            std::make_shared<const std::vector<std::byte>>(bytes.begin(), bytes.end());
+        const SharedBytes shared(owner, *owner);
         holder.connection->send({bytes.begin(), bytes.begin() + 7});
         holder.connection->send(shared);
         expected += text.substr(0, 7) + text;

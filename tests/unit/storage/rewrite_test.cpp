@@ -167,7 +167,7 @@ TEST_F(RewriteTest, ScanThatHasBegunGoesOnInTheNewOrder) {
             at_end = result.value().at_end;
             cursor = result.value().next;
             StoreFixture::ReadAll all;
-            (void)all.take({.runs = SharedBytes(result.value().runs),
+            (void)all.take({.runs = SharedBytes(nullptr, result.value().runs),
                             .next = {},
                             .damage = {},
                             .skip_to = {}});
