@@ -208,6 +208,13 @@ raft_message GroupIo::checked_answer(const raft_message& message) {
         auto& last = checked.append_entries_result.last_log_index;
         last = std::min(last, compared_.upto);
     }
+    // libraft 0.15 answers a trial vote with the term that was asked for, also where it refuses for
+    // knowing a later one: whoever asks would never learn of that, and ask in vain for ever.
+    auto& vote = checked.request_vote_result;
+    if (message.type == RAFT_IO_REQUEST_VOTE_RESULT && vote.pre_vote == raft_tribool_true &&
+        !vote.vote_granted) {
+        vote.term = std::max(vote.term, static_cast<const raft*>(io_.data)->current_term);
+    }
     return checked;
 }
 

@@ -72,7 +72,12 @@ std::string SimNode::describe() const {
                 std::to_string(group.role.term.value) + " leader " +
                 std::to_string(group.role.leader.value) + (group.role.leads ? " (leads)" : "") +
                 " last " + std::to_string(group.last.value) + " applied " +
-                std::to_string(group.applied.value);
+                std::to_string(group.applied.value) + " voters";
+        for (const auto& member : group.members) {
+            if (member.role == broker::consensus::MemberRole::voter) {
+                text += " " + std::to_string(member.node.value);
+            }
+        }
         for (const auto& replica : group.replicas) {
             text += ", node " + std::to_string(replica.node.value) + " has " +
                     std::to_string(replica.match.value) + (replica.is_behind ? " (behind)" : "");

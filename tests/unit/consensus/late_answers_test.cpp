@@ -65,6 +65,7 @@ class LateAnswers : public ::testing::Test {
 
     ManualClock clock;
     std::map<NodeId, std::vector<raft_append_entries_result>> answers;
+    std::vector<raft_request_vote_result> votes;
     GroupReplica replica{NodeId{1},
                          {{.node = NodeId{1}, .address = "1"},
                           {.node = former, .address = "2"},
@@ -74,12 +75,35 @@ class LateAnswers : public ::testing::Test {
                              if (message.type == RAFT_IO_APPEND_ENTRIES_RESULT) {
                                  answers[to].push_back(message.append_entries_result);
                              }
+                             if (message.type == RAFT_IO_REQUEST_VOTE_RESULT) {
+                                 votes.push_back(message.request_vote_result);
+                             }
                              drop_message(message);
                              return true;
                          },
                          clock,
                          8_MiB};
 };
+
+/// libraft 0.15 answers a trial vote with the term that was asked for. Who is terms behind would
+/// never learn of it, and where no majority is without this one's vote nobody would be elected.
+TEST_F(LateAnswers, RefusedTrialVoteSaysWhichTermIsKnown) {
+    append(present, {.term = 7, .prev_log_index = 1, .prev_log_term = 1, .leader_commit = 1});
+    run();
+    for (const raft_term term : {6U, 9U}) {
+        raft_message message{};
+        message.type = RAFT_IO_REQUEST_VOTE;
+        message.request_vote.term = term;
+        message.request_vote.candidate_id = former.value;
+        message.request_vote.pre_vote = true;
+        EXPECT_TRUE(replica.group->receive(former, encode_message(message)));
+        run();
+    }
+    ASSERT_EQ(votes.size(), 2U);
+    EXPECT_FALSE(votes[0].vote_granted);
+    EXPECT_EQ(votes[0].term, 7U);
+    EXPECT_EQ(votes[1].term, 9U) << "no less than was asked for";
+}
 
 /// libraft 0.15 answers whoever leads when an append has come to the disk, also one of the leader
 /// before. Counted as agreed on, entries that the new leader does not have would never be taken
