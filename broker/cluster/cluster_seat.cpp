@@ -228,19 +228,19 @@ void ClusterSeat::give_way(NodeId leader) {
 }
 
 void ClusterSeat::make_way(NodeId leader) {
-    for (std::size_t i = 0; i < shards_.size() && !is_stopped_; ++i) {
-        if (standings_[i].leads_some) {
-            shards_[i].runtime->post_from_outside(
-                std::bind_front(&Replica::make_way, shards_[i].replica, leader));
-        }
+    if (!is_stopped_) {
+        tell_leading(&Replica::make_way, leader);
     }
 }
 
 void ClusterSeat::transfer_all(NodeId to) {
+    tell_leading(&Replica::give_lead, to);
+}
+
+void ClusterSeat::tell_leading(void (Replica::*what)(NodeId), NodeId node) {
     for (std::size_t i = 0; i < shards_.size(); ++i) {
         if (standings_[i].leads_some) {
-            shards_[i].runtime->post_from_outside(
-                std::bind_front(&Replica::give_lead, shards_[i].replica, to));
+            shards_[i].runtime->post_from_outside(std::bind_front(what, shards_[i].replica, node));
         }
     }
 }

@@ -88,6 +88,8 @@ class ClusterSeat {
     void look();
     void give_way(NodeId leader);
     void transfer_all(NodeId to);
+    /// The replicas of shards that lead a group.
+    void tell_leading(void (Replica::*what)(NodeId), NodeId node);
     void give_up_the_rest();
     void note_leader(NodeId leader);
     [[nodiscard]] peers::PeerState leader() const;

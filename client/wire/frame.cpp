@@ -78,10 +78,8 @@ std::vector<std::byte> format_frame(const FrameHeader& header,
     put_head(frame, header, table, frame.size());
     auto at = raw_begin;
     for (const auto piece : raw_pieces) {
-        if (!piece.empty()) {
-            std::memcpy(&frame[at], piece.data(), piece.size());
-            at += piece.size();
-        }
+        copy_bytes(piece, std::span(frame).subspan(at));
+        at += piece.size();
     }
     return frame;
 }

@@ -59,7 +59,7 @@ struct Job : std::enable_shared_from_this<Job> {
     std::vector<BatchReader::Part> parts;
     std::vector<Piece> pieces;  ///< part after part
     /// Not zeroed: a piece is looked at only when it has come.
-    std::shared_ptr<std::byte[]> memory;  // NOLINT(modernize-avoid-c-arrays): the only such
+    std::shared_ptr<std::byte[]> memory;  // NOLINT(modernize-avoid-c-arrays): as it says
     std::vector<std::size_t> from_disk;   ///< of `pieces`, as they lie in the log
     std::vector<std::unique_ptr<Extent>> extents;
     std::size_t outstanding = 0;

@@ -109,7 +109,7 @@ Result<void> hand_in(FrameReader& reader,
     if (lies == Lies::in_stream) {
         return reader.feed(piece, handle);
     }
-    for (bool is_first = true; is_first || !piece.empty(); is_first = false) {
+    while (!piece.empty()) {
         const auto room = reader.prepare();
         const auto now = piece.first(std::min(piece.size(), room.size()));
         copy_bytes(now, room);

@@ -75,10 +75,6 @@ ExitCode print_cluster_nodes(Session& session, const LookOptions&) {
     throw ClientError(static_cast<std::uint16_t>(code), std::string(name_of(code)), text);
 }
 
-bool is_connection_lost(const ClientError& error) {
-    return error.code() == static_cast<std::uint16_t>(Errc::connection_lost);
-}
-
 struct Polling {
     std::chrono::milliseconds interval;
     std::chrono::milliseconds time_max;
@@ -91,7 +87,7 @@ auto look_once(Look look) -> decltype(look()) {
     try {
         return look();
     } catch (const ClientError& error) {
-        if (!is_connection_lost(error)) {
+        if (error.code() != static_cast<std::uint16_t>(Errc::connection_lost)) {
             throw;
         }
         return {};
@@ -114,13 +110,10 @@ auto poll(const Polling& polling, Look look) {
 /// The connection may end with the lead before the answer has come: whoever asks looks for what has
 /// become of it.
 void ask_and_look(const std::function<void()>& ask) {
-    try {
+    (void)look_once([&ask] {
         ask();
-    } catch (const ClientError& error) {
-        if (!is_connection_lost(error)) {
-            throw;
-        }
-    }
+        return true;
+    });
 }
 
 void ask_for_transfer(const Session& session, const ClusterStatus& leader, std::uint64_t to) {

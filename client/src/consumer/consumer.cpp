@@ -65,7 +65,6 @@ void Consumer::Impl::assign_alone() {
 
 void Consumer::Impl::assign(const Offsets& offsets) {
     std::map<std::uint32_t, Position> positions;
-    std::set<std::uint32_t> shards;
     names_.clear();
     opened_ = {};
     const auto is_wanted = [&offsets](const auto& partition) {
@@ -81,19 +80,16 @@ void Consumer::Impl::assign(const Offsets& offsets) {
                                                  .fetch = at,
                                                  .delivered = at,
                                                  .committed = at};
-            shards.insert(partition.shard);
         }
     }
-    {
-        const std::lock_guard lock(mutex_);
-        ++epoch_;
-        positions_ = std::move(positions);
-        ready_.clear();
-        ahead_max_ = 1;
-        fetching_.clear();
-        fetch_bytes_.clear();
-    }
-    core_->post([self = shared_from_this(), shards] { self->fetch_all(shards); });
+    const std::lock_guard lock(mutex_);
+    ++epoch_;
+    positions_ = std::move(positions);
+    ready_.clear();
+    ahead_max_ = 1;
+    fetching_.clear();
+    fetch_bytes_.clear();
+    fetch_all_soon();
 }
 
 std::set<std::uint32_t> Consumer::Impl::shards() const {
@@ -154,6 +150,7 @@ void Consumer::Impl::open_next(std::unique_lock<std::mutex>& lock) {
 std::vector<Record> Consumer::Impl::give(std::size_t records_max) {
     const auto begin = opened_.given;
     const auto end = begin + std::min(records_max, opened_.records.size() - begin);
+    const bool is_last = end == opened_.records.size();
     std::size_t part_begin = 0;
     for (const auto& part : opened_.parts) {
         if (part.end <= end) {
@@ -164,7 +161,7 @@ std::vector<Record> Consumer::Impl::give(std::size_t records_max) {
         part_begin = part.end;
     }
     std::vector<Record> given;
-    if (begin == 0 && end == opened_.records.size()) {
+    if (begin == 0 && is_last) {
         given = std::move(opened_.records);
     } else {
         const auto records = std::span(opened_.records).subspan(begin, end - begin);
@@ -172,7 +169,7 @@ std::vector<Record> Consumer::Impl::give(std::size_t records_max) {
                      std::make_move_iterator(records.end()));
     }
     opened_.given = end;
-    if (end >= opened_.records.size()) {
+    if (is_last) {
         opened_ = {.parts = {}, .records = {}, .failure = std::move(opened_.failure)};
         if (std::exchange(ahead_max_, chunks_ahead) == 1) {
             fetch_all_soon();

@@ -101,6 +101,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     void fetch_again();
     /// Of all partitions. Under the lock.
     [[nodiscard]] std::set<std::uint32_t> shards() const;
+    /// Under the lock.
     void fetch_all_soon();
     void take_error(const wire::FetchedPartitionT& part, Chunk& chunk);
     void fetch_later(std::uint32_t shard, std::uint64_t epoch);

@@ -68,6 +68,14 @@ std::vector<std::byte> runs_of(const std::vector<std::uint64_t>& offsets) {
     return runs;
 }
 
+/// Of the last record a bit is not as it was.
+std::vector<std::byte> runs_with_a_damaged_end(const std::vector<std::uint64_t>& offsets) {
+    auto runs = runs_of(offsets);
+    const auto last = runs.size() - run_of(offsets.back()).size();
+    runs.at(last + BatchHeader::bytes + wire::batch_header_bytes) ^= std::byte{1};
+    return runs;
+}
+
 class ConsumerOfANode : public ::testing::Test {
   protected:
     ConsumerOfANode() {
@@ -232,9 +240,7 @@ TEST_F(ConsumerOfANode, AsksOnBeforeItHasDecodedAndAgainWhereItCouldNot) {
     });
     admit(1, 6);
     hand_out(6);
-    auto run = runs_of({7, 8});
-    run.at(run_of(7).size() + BatchHeader::bytes + wire::batch_header_bytes) ^= std::byte{1};
-    answer(node.next(Api::fetch), run);
+    answer(node.next(Api::fetch), runs_with_a_damaged_end({7, 8}));
     const auto of_before = node.next(Api::fetch);
     EXPECT_EQ(offset_asked(of_before), 9U);
     const auto again = node.next(Api::fetch);
@@ -256,9 +262,7 @@ TEST_F(ConsumerOfANode, WhatCameBehindABatchThatCouldNotBeDecodedComesAgain) {
     });
     admit(1, 6);
     hand_out(6);
-    auto run = runs_of({7, 8});
-    run.at(run_of(7).size() + BatchHeader::bytes + wire::batch_header_bytes) ^= std::byte{1};
-    answer(node.next(Api::fetch), run);
+    answer(node.next(Api::fetch), runs_with_a_damaged_end({7, 8}));
     hand_out(9);
     EXPECT_EQ(offset_asked(node.next(Api::fetch)), 10U);
     has_come.set_value();

@@ -66,6 +66,23 @@ class UringNetworkTest : public ::testing::Test {
         EXPECT_EQ(::read(client, &byte, 1), 1);
         return client;
     }
+    /// Of a listener on loopback, whose connections `holder` keeps.
+    template <class Listener>
+    std::uint16_t listen_on(Listener& listener) {
+        return listener
+            .listen({.address = "127.0.0.1", .port = 0},
+                    [this](std::shared_ptr<Connection> connection) {
+                        holder.connection = std::move(connection);
+                        return &holder;
+                    })
+            .value()
+            .port;
+    }
+    int open_held_client(Ring& ring, UringNetwork& network, std::uint16_t port) {
+        const int client = open_client(port);
+        turn_until(ring, network, [this] { return holder.connection != nullptr; });
+        return client;
+    }
     std::unique_ptr<UringRuntime> make_runtime() {
         return UringRuntime::create({.shard = ShardId{0}}, clock, metrics, mesh).value();
     }
@@ -80,13 +97,9 @@ TEST_F(UringNetworkTest, HeldConnectionMayBeDroppedAfterTheReactorOnAnotherThrea
     int client = -1;
     std::thread shard([&] {
         auto runtime = make_runtime();
-        const auto endpoint = runtime->listen({.address = "127.0.0.1", .port = 0},
-                                              [&](std::shared_ptr<Connection> connection) {
-                                                  holder.connection = std::move(connection);
-                                                  return &holder;
-                                              });
+        const auto port = listen_on(*runtime);
         std::thread outside([&] {
-            client = connect(endpoint.value().port);
+            client = connect(port);
             runtime->stop();
         });
         runtime->run();
@@ -109,13 +122,8 @@ TEST_F(UringNetworkTest, HeldConnectionMayBeDroppedAfterTheReactorOnAnotherThrea
 TEST_F(UringNetworkTest, BytesThatOthersHoldTooGoOutInTheirOrder) {
     auto ring = Ring::create(64).value();
     UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
-    const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
-                                         [&](std::shared_ptr<Connection> connection) {
-                                             holder.connection = std::move(connection);
-                                             return &holder;
-                                         });
-    const int client = open_client(endpoint.value().port);
-    turn_until(*ring, network, [&] { return holder.connection != nullptr; });
+    const auto port = listen_on(network);
+    const int client = open_held_client(*ring, network, port);
     std::string expected;
     // More pieces than one send takes, larger in all than a socket holds.
     for (int i = 0; i < 200; ++i) {
@@ -150,13 +158,8 @@ TEST_F(UringNetworkTest, BytesThatOthersHoldTooGoOutInTheirOrder) {
 TEST_F(UringNetworkTest, CloseDoesNotWaitLongForAPeerThatTakesNothing) {
     auto ring = Ring::create(64).value();
     UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
-    const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
-                                         [&](std::shared_ptr<Connection> connection) {
-                                             holder.connection = std::move(connection);
-                                             return &holder;
-                                         });
-    const int client = open_client(endpoint.value().port);
-    turn_until(*ring, network, [&] { return holder.connection != nullptr; });
+    const auto port = listen_on(network);
+    const int client = open_held_client(*ring, network, port);
     holder.connection->send(std::vector<std::byte>(std::size_t{64} * 1024 * 1024));
     network.flush();
     const auto begin = std::chrono::steady_clock::now();
@@ -180,14 +183,10 @@ TEST_F(UringNetworkTest, ConnectionsWaitWhileDescriptorsAreShortAndAreTakenAfter
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
     const int next = ::dup(client);  // the listener's
     ::close(next);
-    const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
-                                         [&](std::shared_ptr<Connection> connection) {
-                                             holder.connection = std::move(connection);
-                                             return &holder;
-                                         });
+    const auto port = listen_on(network);
     const rlimit short_one{.rlim_cur = static_cast<rlim_t>(next) + 1, .rlim_max = before.rlim_max};
     ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &short_one), 0);
-    auto address = loopback(endpoint.value().port);
+    auto address = loopback(port);
     ASSERT_EQ(::connect(client, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
     const auto& failed = metrics.counter("millrace_connections_accept_failed_total",
                                          "Tries to accept a connection that the system refused; it "
@@ -302,13 +301,8 @@ TEST_F(UringNetworkTest, TheEndDoesNotComeWithinTheCallThatHandsOutBytes) {
 TEST_F(UringNetworkTest, PausedConnectionHearsOfTheEndToo) {
     auto ring = Ring::create(64).value();
     UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
-    const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
-                                         [&](std::shared_ptr<Connection> connection) {
-                                             holder.connection = std::move(connection);
-                                             return &holder;
-                                         });
-    const int client = open_client(endpoint.value().port);
-    turn_until(*ring, network, [&] { return holder.connection != nullptr; });
+    const auto port = listen_on(network);
+    const int client = open_held_client(*ring, network, port);
     holder.connection->pause_reading();
     for (int turns = 0; turns < 3; ++turns) {  // until the kernel has let go of the receive
         ring->submit_and_wait(1'000);
@@ -328,12 +322,8 @@ TEST_F(UringNetworkTest, ConnectionThatNeverEndedIsLetGoWithTheNetwork) {
     std::thread shard([&] {
         auto ring = Ring::create(64).value();
         UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
-        const auto endpoint = network.listen({.address = "127.0.0.1", .port = 0},
-                                             [&](std::shared_ptr<Connection> connection) {
-                                                 holder.connection = std::move(connection);
-                                                 return &holder;
-                                             });
-        std::thread outside([&] { client = connect(endpoint.value().port); });
+        const auto port = listen_on(network);
+        std::thread outside([&] { client = connect(port); });
         while (client < 0) {
             ring->submit_and_wait(1'000);
             ring->run_completions();

@@ -9,6 +9,17 @@ namespace {
 
 class HeldRowsTest : public IndexFixture {
   protected:
+    /// A batch of a records frame, as a truncation may take back.
+    std::vector<std::byte> run_at(Offset base) const {
+        const BatchHeader header{.partition = partition,
+                                 .record_count = 5,
+                                 .base_offset = base,
+                                 .append_time_us = time_us,
+                                 .batch_bytes = 100};
+        std::vector<std::byte> run(header.run_bytes());
+        store_batch_header(run, header);
+        return run;
+    }
     std::uint64_t seeks() {
         return metrics
             .counter("millrace_storage_index_seeks_total",
@@ -142,13 +153,7 @@ TEST_F(HeldRowsTest, TruncationIsSeenByTheNextRead) {
     expect_found(last.base_offset);
     // The run of a records frame that no majority had, and what its successor puts in its place.
     const auto next = index->bounds(partition).next;
-    std::vector<std::byte> run(BatchHeader{.batch_bytes = 100}.run_bytes());
-    store_batch_header(run,
-                       {.partition = partition,
-                        .record_count = 5,
-                        .base_offset = next,
-                        .append_time_us = time_us,
-                        .batch_bytes = 100});
+    const auto run = run_at(next);
     index->add_run(segment, Position{64}, run);
     ASSERT_EQ(index->find(partition, last.base_offset, SIZE_MAX).value().size(), 2U);
     index->take_back_run(segment, Position{64}, run);
@@ -163,16 +168,6 @@ TEST_F(HeldRowsTest, TruncationIsSeenByTheNextRead) {
 }
 
 TEST_F(HeldRowsTest, TruncationBehindAGapLeavesNone) {
-    const auto run_at = [this](Offset base) {
-        const BatchHeader header{.partition = partition,
-                                 .record_count = 5,
-                                 .base_offset = base,
-                                 .append_time_us = time_us,
-                                 .batch_bytes = 100};
-        std::vector<std::byte> run(header.run_bytes());
-        store_batch_header(run, header);
-        return run;
-    };
     // A partition that nothing else tells of, and one that has a sealed end.
     for (const bool has_sealed : {false, true}) {
         if (has_sealed) {
@@ -197,13 +192,7 @@ TEST_F(HeldRowsTest, TruncationBehindAGapLeavesNone) {
 }
 
 TEST_F(HeldRowsTest, TruncationBehindAGapKeepsAnEndThatIsKnownFromElsewhere) {
-    const BatchHeader header{.partition = partition,
-                             .record_count = 5,
-                             .base_offset = Offset{60},
-                             .append_time_us = time_us,
-                             .batch_bytes = 100};
-    std::vector<std::byte> run(header.run_bytes());
-    store_batch_header(run, header);
+    const auto run = run_at(Offset{60});
     index->add_run(segment, Position{64}, run);
     index->keep_end(partition, Offset{50});
     index->take_back_run(segment, Position{64}, run);
@@ -212,13 +201,7 @@ TEST_F(HeldRowsTest, TruncationBehindAGapKeepsAnEndThatIsKnownFromElsewhere) {
 }
 
 TEST_F(HeldRowsTest, EndThatIsKnownFromElsewhereIsKeptBesideBatchesThatAreNotSealed) {
-    const BatchHeader header{.partition = partition,
-                             .record_count = 5,
-                             .base_offset = Offset{60},
-                             .append_time_us = time_us,
-                             .batch_bytes = 100};
-    std::vector<std::byte> run(header.run_bytes());
-    store_batch_header(run, header);
+    const auto run = run_at(Offset{60});
     index->add_run(segment, Position{64}, run);
     index->keep_end(partition, Offset{50});
     KeyValueBatch batch;
