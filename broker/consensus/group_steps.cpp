@@ -228,8 +228,9 @@ void Group::Impl::on_applied(struct raft_apply* request, int status, void* /*res
     } else {
         owner.storing.clear();
         node.mapped()->done(
-            fail(status == RAFT_LEADERSHIPLOST ? Errc::not_leader : Errc::shard_failed,
-                 raft_strerror(status)));
+            status == RAFT_LEADERSHIPLOST
+                ? fail(Errc::not_leader, "the lead was lost before this was kept for certain")
+                : fail(Errc::shard_failed, raft_strerror(status)));
     }
 }
 

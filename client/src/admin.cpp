@@ -43,7 +43,8 @@ client::PartitionNames Admin::Impl::partition_names() const {
 }
 
 NodeStatus Admin::status() {
-    const auto answer = impl_->core->call<wire::StatusAnswer>(Api::status, wire::StatusRequestT{});
+    const auto answer =
+        impl_->core->call_again<wire::StatusAnswer>(Api::status, wire::StatusRequestT{});
     NodeStatus status{.version = answer.version,
                       .cluster_id = answer.cluster_id,
                       .node_id = answer.node_id,
@@ -85,7 +86,7 @@ TopicDescription Admin::ensure_topic(const TopicDescription& topic) {
     wire::TopicCreateRequestT request;
     request.topic = to_wire(topic);
     request.if_exists_ok = true;
-    const auto answer = impl_->core->call<wire::TopicAnswer>(Api::topic_create, std::move(request));
+    const auto answer = impl_->core->call_again<wire::TopicAnswer>(Api::topic_create, request);
     return client::from_wire(client::require(answer.topic, "topic"));
 }
 
@@ -106,7 +107,7 @@ TopicDescription Admin::alter_topic(const std::string& name, const TopicChange& 
     request.duplicate_window_ms = optional_of<std::uint64_t>(change.duplicate_window_ms);
     request.clustered = optional_of<bool>(change.clustered);
     request.durability = optional_of<wire::Durability>(change.durability);
-    const auto answer = impl_->core->call<wire::TopicAnswer>(Api::topic_alter, std::move(request));
+    const auto answer = impl_->core->call_again<wire::TopicAnswer>(Api::topic_alter, request);
     return client::from_wire(client::require(answer.topic, "topic"));
 }
 

@@ -185,7 +185,7 @@ void Admin::ensure_subscription(const SubscriptionDefinition& definition) {
     wire::SubscriptionCreateRequestT request;
     request.subscription = to_wire(definition);
     request.if_exists_ok = true;
-    (void)impl_->core->call<wire::Done>(Api::subscription_create, std::move(request));
+    (void)impl_->core->call_again<wire::Done>(Api::subscription_create, request);
 }
 
 void Admin::delete_subscription(const std::string& name) {
@@ -195,7 +195,7 @@ void Admin::delete_subscription(const std::string& name) {
 }
 
 std::vector<SubscriptionStatus> Admin::list_subscriptions() {
-    const auto answer = impl_->core->call<wire::SubscriptionListAnswer>(
+    const auto answer = impl_->core->call_again<wire::SubscriptionListAnswer>(
         Api::subscription_list, wire::SubscriptionListRequestT{});
     const auto names = impl_->partition_names();
     std::vector<SubscriptionStatus> all;
@@ -208,30 +208,30 @@ std::vector<SubscriptionStatus> Admin::list_subscriptions() {
 SubscriptionStatus Admin::describe_subscription(const std::string& name) {
     wire::SubscriptionDescribeRequestT request;
     request.name = name;
-    const auto answer = impl_->core->call<wire::SubscriptionDescribeAnswer>(
-        Api::subscription_describe, std::move(request));
+    const auto answer = impl_->core->call_again<wire::SubscriptionDescribeAnswer>(
+        Api::subscription_describe, request);
     return from_wire(client::require(answer.status, "subscription"), impl_->partition_names());
 }
 
 void Admin::pause_subscription(const std::string& name, const std::string& reason) {
     auto request = control_request(name, wire::SubscriptionAction::pause);
     request.reason = reason;
-    (void)impl_->core->call<wire::Done>(Api::subscription_control, std::move(request));
+    (void)impl_->core->call_again<wire::Done>(Api::subscription_control, request);
 }
 
 void Admin::drain_subscription(const std::string& name, const std::string& reason) {
     auto request = control_request(name, wire::SubscriptionAction::drain);
     request.reason = reason;
-    (void)impl_->core->call<wire::Done>(Api::subscription_control, std::move(request));
+    (void)impl_->core->call_again<wire::Done>(Api::subscription_control, request);
 }
 
 void Admin::alter_subscription(const std::string& name, const SubscriptionChange& change) {
-    (void)impl_->core->call<wire::Done>(Api::subscription_alter, alter_request(name, change));
+    (void)impl_->core->call_again<wire::Done>(Api::subscription_alter, alter_request(name, change));
 }
 
 void Admin::resume_subscription(const std::string& name) {
-    (void)impl_->core->call<wire::Done>(Api::subscription_control,
-                                        control_request(name, wire::SubscriptionAction::resume));
+    (void)impl_->core->call_again<wire::Done>(
+        Api::subscription_control, control_request(name, wire::SubscriptionAction::resume));
 }
 
 void Admin::seek_subscription(const std::string& name, StartPosition to) {

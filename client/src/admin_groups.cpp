@@ -42,7 +42,7 @@ GroupDescription from_wire(const wire::GroupT& group, const client::PartitionNam
 
 std::vector<GroupDescription> Admin::list_groups() {
     const auto answer =
-        impl_->core->call<wire::GroupListAnswer>(Api::group_list, wire::GroupListRequestT{});
+        impl_->core->call_again<wire::GroupListAnswer>(Api::group_list, wire::GroupListRequestT{});
     const auto names = impl_->partition_names();
     std::vector<GroupDescription> groups;
     for (const auto& group : answer.groups) {
@@ -55,7 +55,7 @@ GroupDescription Admin::describe_group(const std::string& group) {
     wire::GroupDescribeRequestT request;
     request.group = group;
     const auto answer =
-        impl_->core->call<wire::GroupDescribeAnswer>(Api::group_describe, std::move(request));
+        impl_->core->call_again<wire::GroupDescribeAnswer>(Api::group_describe, request);
     auto made = from_wire(client::require(answer.group, "group"), impl_->partition_names());
     wire::MetadataRequestT with_offsets;
     with_offsets.with_offsets = true;
@@ -91,7 +91,7 @@ std::vector<CommittedOffset> Admin::seek_group(const std::string& group,
         place.offset = offset;
         result.push_back(place);
     }
-    (void)impl_->core->call<wire::Done>(Api::offset_commit, std::move(commit));
+    (void)impl_->core->call_again<wire::Done>(Api::offset_commit, commit);
     return result;
 }
 

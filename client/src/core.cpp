@@ -126,19 +126,21 @@ void Core::end_publish() {
     }
 }
 
-void Core::pass_on_unless_lost(const ClientError& error,
-                               std::chrono::steady_clock::time_point patience) {
-    const bool is_lost = error.code() == static_cast<std::uint16_t>(Errc::connection_lost);
-    if (!is_lost || std::chrono::steady_clock::now() >= patience) {
+void Core::rest_or_pass_on(const ClientError& error,
+                           std::chrono::steady_clock::time_point patience) const {
+    const auto code = static_cast<Errc>(error.code());
+    const bool is_for_now =
+        code == Errc::connection_lost || (code == Errc::not_leader && !options_.any_node);
+    if (!is_for_now || std::chrono::steady_clock::now() >= patience) {
         throw;
     }
+    std::this_thread::sleep_for(options_.backoff_min);
 }
 
 std::vector<TopicDescription> Core::topics(const std::vector<std::string>& patterns,
                                            wire::MetadataRequestT request) {
     request.topics = patterns;
-    const auto answer =
-        ask_again([&] { return call<wire::MetadataAnswer>(wire::Api::metadata, request); });
+    const auto answer = call_again<wire::MetadataAnswer>(wire::Api::metadata, request);
     std::vector<TopicDescription> found;
     for (const auto& topic : answer.topics) {
         found.push_back(from_wire(*topic));

@@ -108,6 +108,20 @@ class Core : public std::enable_shared_from_this<Core> {
         return std::move(answer).value();
     }
 
+    /// `call` for what may take effect twice: runs it again where the answer was lost, or where no
+    /// node led. That none is found shows after the time to connect, and is thrown.
+    template <class Answer, class Native>
+    typename Answer::NativeTableType call_again(wire::Api api, const Native& message) {
+        const auto patience = std::chrono::steady_clock::now() + options_.connect_timeout;
+        for (;;) {
+            try {
+                return call<Answer>(api, message);
+            } catch (const ClientError& error) {
+                rest_or_pass_on(error, patience);
+            }
+        }
+    }
+
     /// A hello of its own: versions, limits, and a producer id that nobody else has. Throws.
     [[nodiscard]] wire::HelloAnswerT hello();
     /// From the broker. Throws unknown_topic.
@@ -122,22 +136,9 @@ class Core : public std::enable_shared_from_this<Core> {
     void drop_session_handler(std::uint64_t session) { session_handlers_.erase(session); }
 
   private:
-    /// Runs what has no effect again where its connection has broken. That no broker is found shows
-    /// after the time to connect, and is thrown.
-    template <class Ask>
-    auto ask_again(Ask ask) {
-        const auto patience = std::chrono::steady_clock::now() + options_.connect_timeout;
-        for (;;) {
-            try {
-                return ask();
-            } catch (const ClientError& error) {
-                pass_on_unless_lost(error, patience);
-            }
-        }
-    }
-    /// Throws the error that is being handled on, unless a connection was lost before `patience`.
-    static void pass_on_unless_lost(const ClientError& error,
-                                    std::chrono::steady_clock::time_point patience);
+    /// Throws the error that is being handled on, unless a leader may be found before `patience`.
+    void rest_or_pass_on(const ClientError& error,
+                         std::chrono::steady_clock::time_point patience) const;
     [[nodiscard]] static KeptAnswer call_kept(const std::function<void(OnAnswer)>& start);
 
     ClientOptions options_;

@@ -99,7 +99,7 @@ JobDescription Jobs::redrive(const RedriveJob& job, const std::string& by) {
 
 std::vector<JobDescription> Jobs::list() {
     const auto answer =
-        impl_->core->call<wire::JobListAnswer>(Api::job_list, wire::JobListRequestT{});
+        impl_->core->call_again<wire::JobListAnswer>(Api::job_list, wire::JobListRequestT{});
     std::vector<JobDescription> all;
     for (const auto& job : answer.jobs) {
         all.push_back(from_wire(*job));

@@ -133,7 +133,7 @@ std::vector<Letter> Admin::list_letters(const LetterQuery& query) {
         request.after_id = after;
         request.limit = query.limit - static_cast<std::uint32_t>(letters.size());
         const auto answer =
-            impl_->core->call<wire::LetterListAnswer>(Api::letter_list, std::move(request));
+            impl_->core->call_again<wire::LetterListAnswer>(Api::letter_list, request);
         for (const auto& letter : answer.letters) {
             letters.push_back(from_wire(*letter));
         }

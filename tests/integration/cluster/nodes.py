@@ -212,7 +212,7 @@ class Cluster:
             third = next(other for other in self.nodes.values() if other not in (node, leader))
             third.stop()
             self.leads_brought += 1
-            self.millrace("topic", "create", f"lead.brought.{self.leads_brought}")
+            self.millrace("topic", "create", "--if-not-exists", f"lead.brought.{self.leads_brought}")
             leader.stop()
             third.start()
             self.leader()

@@ -1,0 +1,76 @@
+#include "millrace/admin.hpp"
+
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "tests/unit/client/scripted_node.hpp"
+
+#include "client/wire/schema/topics_generated.h"
+#include "millrace/client.hpp"
+#include "storage/base/errc.hpp"
+
+namespace millrace::client {
+namespace {
+
+/// The code that a call of an Admin ends with.
+template <class Call>
+Errc end_of(const testing::ScriptedNode& node, Call call) {
+    try {
+        Client client{{.brokers = node.address()}};
+        auto admin = client.admin();
+        call(admin);
+        return Errc::ok;
+    } catch (const ClientError& error) {
+        return static_cast<Errc>(error.code());
+    }
+}
+
+void answer_with_topic(testing::ScriptedNode& node) {
+    const auto request = node.next(wire::Api::topic_create);
+    wire::TopicAnswerT answer;
+    answer.topic = std::make_unique<wire::TopicT>(*request.as<wire::TopicCreateRequest>().topic);
+    node.answer(request, answer);
+}
+
+TEST(Admin, WhatMayTakeEffectTwiceIsAskedAgainWhereALeaderIsLost) {
+    testing::ScriptedNode node;
+    std::thread operating([&] {
+        EXPECT_EQ(end_of(node, [](Admin& admin) { (void)admin.ensure_topic({.name = "a.b"}); }),
+                  Errc::ok);
+    });
+    node.accept();
+    node.refuse(node.next(wire::Api::topic_create), Errc::not_leader);
+    (void)node.next(wire::Api::topic_create);
+    node.drop();
+    node.accept();
+    answer_with_topic(node);
+    operating.join();
+}
+
+TEST(Admin, WhatIsRefusedForGoodIsNotAskedAgain) {
+    testing::ScriptedNode node;
+    std::thread operating([&] {
+        EXPECT_EQ(end_of(node, [](Admin& admin) { (void)admin.ensure_topic({.name = "a.b"}); }),
+                  Errc::invalid_argument);
+    });
+    node.accept();
+    node.refuse(node.next(wire::Api::topic_create), Errc::invalid_argument);
+    EXPECT_TRUE(node.rest().empty());
+    operating.join();
+}
+
+TEST(Admin, WhatCreatesIsNotAskedAgain) {
+    testing::ScriptedNode node;
+    std::thread operating([&] {
+        EXPECT_EQ(end_of(node, [](Admin& admin) { (void)admin.create_topic({.name = "a.b"}); }),
+                  Errc::not_leader);
+    });
+    node.accept();
+    node.refuse(node.next(wire::Api::topic_create), Errc::not_leader);
+    EXPECT_TRUE(node.rest().empty());
+    operating.join();
+}
+
+}  // namespace
+}  // namespace millrace::client
