@@ -116,7 +116,7 @@ Result<void> NodeShards::start(const NodeIdentity& identity) {
         delivery_table_.shards.push_back(host->delivery.get());
         services_.shards.push_back({.shard = host->shard.get(),
                                     .delivery = host->delivery.get(),
-                                    .waiters = &host->server->waiters(),
+                                    .fetcher = &host->server->fetcher(),
                                     .sessions = &host->server->metrics()});
     }
     all_made_.set_value();

@@ -78,8 +78,8 @@ class NodeShards {
         std::vector<Link> made;
         for (const auto& host : hosts_) {
             made.push_back({host->runtime.get(), host->shard.get(), host->delivery.get()});
-            if constexpr (requires(Link link) { link.waiters; }) {
-                made.back().waiters = &host->server->waiters();
+            if constexpr (requires(Link link) { link.fetcher; }) {
+                made.back().fetcher = &host->server->fetcher();
             }
         }
         return made;

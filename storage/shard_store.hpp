@@ -147,6 +147,7 @@ struct ReadResult {
     std::optional<Error> damage;
     Offset skip_to;
     std::optional<SegmentSequence> damaged = {};  ///< the segment where that lies
+    std::size_t disk_bytes = 0;                   ///< of `runs`, not from the tail in memory
 };
 using ReadDone = std::function<void(Result<ReadResult>)>;
 using ReadAllDone = std::function<void(std::vector<Result<ReadResult>>)>;

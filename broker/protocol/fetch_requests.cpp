@@ -101,7 +101,7 @@ void handle_fetch(const Request& request) {
             here,
             shard,
             [plan = std::move(plan)](const ShardServices& services, const auto& done) {
-                delivery::start_fetch(*services.shard, *services.waiters, plan, done);
+                services.fetcher->start(plan, done);
             },
             [join](std::vector<Fetched> part) { join->add(std::move(part)); });
     }

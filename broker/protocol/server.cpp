@@ -9,7 +9,7 @@ Server::Server(const ServiceTable& table, Shard& shard, SessionLimits limits)
       shard_(shard),
       limits_(limits),
       metrics_(shard.metrics(), shard.id()),
-      waiters_(shard) {}
+      fetcher_(shard) {}
 
 Result<Endpoint> Server::listen(const Endpoint& endpoint) {
     return shard_.runtime().listen(endpoint, [this](std::shared_ptr<Connection> connection) {

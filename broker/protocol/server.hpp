@@ -4,7 +4,7 @@
 #include <memory>
 #include <unordered_map>
 
-#include "broker/delivery/reading/fetch_waiters.hpp"
+#include "broker/delivery/reading/fetch.hpp"
 #include "broker/protocol/session.hpp"
 
 namespace millrace::broker::protocol {
@@ -17,7 +17,7 @@ class Server {
     Server(const ServiceTable& table, Shard& shard, SessionLimits limits);
 
     [[nodiscard]] Result<Endpoint> listen(const Endpoint& endpoint);
-    [[nodiscard]] delivery::FetchWaiters& waiters() { return waiters_; }
+    [[nodiscard]] delivery::Fetcher& fetcher() { return fetcher_; }
     [[nodiscard]] const SessionMetrics& metrics() const { return metrics_; }
 
   private:
@@ -27,7 +27,7 @@ class Server {
     Shard& shard_;
     SessionLimits limits_;
     SessionMetrics metrics_;
-    delivery::FetchWaiters waiters_;
+    delivery::Fetcher fetcher_;
     std::unordered_map<Session*, std::shared_ptr<Session>> sessions_;
 };
 

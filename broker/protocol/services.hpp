@@ -13,7 +13,7 @@
 
 namespace millrace::broker::delivery {
 class DeliveryShard;
-class FetchWaiters;
+class Fetcher;
 }  // namespace millrace::broker::delivery
 
 namespace millrace::broker::protocol {
@@ -24,7 +24,7 @@ struct SessionMetrics;
 struct ShardServices {
     Shard* shard = nullptr;
     delivery::DeliveryShard* delivery = nullptr;
-    delivery::FetchWaiters* waiters = nullptr;
+    delivery::Fetcher* fetcher = nullptr;
     const SessionMetrics* sessions = nullptr;
 };
 

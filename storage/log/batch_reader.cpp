@@ -180,6 +180,7 @@ ReadResult Job::judge(const BatchReader::Part& part, std::span<const Piece> own)
             break;
         }
         bytes += entry.run_bytes;
+        result.disk_bytes += piece.source == Source::disk ? entry.run_bytes : 0;
         result.next = entry.end();
     }
     if (bytes > 0) {

@@ -9,14 +9,16 @@
 #include "storage/base/batch_header.hpp"
 
 namespace millrace::broker::delivery {
-namespace {
 
-/// One shard's part of a fetch: reads, and where too little is there waits for more until the time
-/// is over.
-class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_from_this<FetchJob> {
+/// One fetch: reads, and where too little is there waits for more until the time is over.
+class Fetcher::Job final : public FetchWaiters::Waiter, public std::enable_shared_from_this<Job> {
   public:
-    FetchJob(Shard& shard, FetchWaiters& waiters, FetchPlan plan, FetchedDone done)
-        : shard_(shard), waiters_(waiters), plan_(std::move(plan)), done_(std::move(done)) {
+    Job(Fetcher& fetcher, FetchPlan plan, FetchedDone done)
+        : shard_(fetcher.shard_),
+          waiters_(fetcher.waiters_),
+          ahead_(fetcher.ahead_),
+          plan_(std::move(plan)),
+          done_(std::move(done)) {
         // More than may come would be waited for in vain.
         plan_.bytes_min = std::min(plan_.bytes_min, plan_.bytes_max);
     }
@@ -36,58 +38,72 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
     }
 
   private:
+    struct Volume {
+        std::size_t bytes = 0;
+        std::size_t disk_bytes = 0;
+        /// As a reader of many finds them: the next is worth a read before it is asked for.
+        [[nodiscard]] bool is_of_old_records(std::size_t bytes_max) const {
+            return bytes >= bytes_max / 2 && disk_bytes > bytes / 2;
+        }
+    };
+
     void go_on() {
         if (is_done_ || is_reading_) {
             return;
         }
         is_waiting_ = false;
         found_.clear();
-        bytes_ = 0;
+        volume_ = {};
         read();
     }
 
     /// A little of every partition: they lie mixed in the log, so side by side they cost the disk
     /// what one of them alone would.
     void read() {
-        std::vector<storage::ReadRequest> requests;
-        requests.reserve(plan_.wanted.size());
         found_.reserve(plan_.wanted.size());
-        for (const auto& wanted : plan_.wanted) {
-            if (needs_reading(wanted)) {
-                requests.push_back({.partition = wanted.partition,
-                                    .from = wanted.offset,
-                                    .bytes_max = wanted.bytes_max});
-            }
-        }
+        auto requests = list_requests();
         if (requests.empty()) {
             finish_or_wait();
             return;
         }
-        const auto share = std::max<std::size_t>(plan_.bytes_max / requests.size(), 1);
-        for (auto& request : requests) {
-            request.bytes_max = std::min(request.bytes_max, share);
-        }
         is_reading_ = true;
-        shard_.store().read_all(
-            requests, plan_.bytes_max, [self = shared_from_this(), requests](auto results) {
+        ahead_.read_all(
+            requests, plan_.bytes_max, [self = shared_from_this(), requests](auto results) mutable {
                 for (std::size_t i = 0; i < results.size(); ++i) {
+                    if (results[i]) {
+                        requests[i].from = results[i].value().next;
+                    }
                     self->take(requests[i].partition, std::move(results[i]));
                 }
+                self->ends_ = std::move(requests);
                 self->is_reading_ = false;
                 self->finish_or_wait();
             });
     }
 
-    bool needs_reading(const Wanted& wanted) {
-        const auto limits = shard_.bounds(wanted.partition);
-        if (!limits) {
-            add_error(
-                wanted.partition,
-                fail(Errc::unknown_partition,
-                     "partition " + std::to_string(wanted.partition.value) + " does not exist"));
-            return false;
+    /// Of the partitions that have more than what is known; says so of those that do not exist.
+    ReadAhead::Requests list_requests() {
+        ReadAhead::Requests requests;
+        requests.reserve(plan_.wanted.size());
+        for (const auto& wanted : plan_.wanted) {
+            const auto limits = shard_.bounds(wanted.partition);
+            if (!limits) {
+                add_error(wanted.partition,
+                          fail(Errc::unknown_partition,
+                               "partition " + std::to_string(wanted.partition.value) +
+                                   " does not exist"));
+            } else if (wanted.offset != limits->next) {
+                requests.push_back({.partition = wanted.partition,
+                                    .from = wanted.offset,
+                                    .bytes_max = wanted.bytes_max});
+            }
         }
-        return wanted.offset != limits->next;
+        const auto share =
+            std::max<std::size_t>(plan_.bytes_max / std::max<std::size_t>(requests.size(), 1), 1);
+        for (auto& request : requests) {
+            request.bytes_max = std::min(request.bytes_max, share);
+        }
+        return requests;
     }
 
     void add_error(PartitionId partition, Error error) {
@@ -109,7 +125,8 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
             return;
         }
         auto& read = result.value();
-        bytes_ += read.runs.size();
+        volume_.bytes += read.runs.size();
+        volume_.disk_bytes += read.disk_bytes;
         has_errors_ |= read.damage.has_value();
         found_.push_back({.partition = partition,
                           .error = std::move(read.damage),
@@ -120,11 +137,12 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
     }
 
     void finish_or_wait() {
-        if (bytes_ >= plan_.bytes_min || has_errors_ || is_late_) {
+        if (volume_.bytes >= plan_.bytes_min || has_errors_ || is_late_) {
             is_done_ = true;
             shard_.runtime().cancel(timer_);
             count();
-            done_(std::move(found_));
+            done_(std::exchange(found_, {}));
+            read_ahead();
             return;
         }
         is_waiting_ = true;
@@ -132,6 +150,23 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
             if (registered_.insert(wanted.partition).second) {
                 waiters_.wait(wanted.partition, weak_from_this());
             }
+        }
+    }
+
+    /// What whoever takes all of this will ask for next.
+    void read_ahead() {
+        if (has_errors_ || !volume_.is_of_old_records(plan_.bytes_max)) {
+            return;
+        }
+        auto end = ends_.begin();
+        for (auto& wanted : plan_.wanted) {
+            if (end != ends_.end() && end->partition == wanted.partition) {
+                wanted.offset = (end++)->from;
+            }
+        }
+        auto requests = list_requests();
+        if (!has_errors_) {
+            ahead_.begin(std::move(requests), plan_.bytes_max);
         }
     }
 
@@ -150,11 +185,13 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
 
     Shard& shard_;
     FetchWaiters& waiters_;
+    ReadAhead& ahead_;
     FetchPlan plan_;
     FetchedDone done_;
     std::set<PartitionId> registered_;  ///< of which the next growth is told
     std::vector<Fetched> found_;
-    std::size_t bytes_ = 0;
+    ReadAhead::Requests ends_;  ///< where the last read has ended, in the order of what is wanted
+    Volume volume_;
     bool has_errors_ = false;
     bool is_late_ = false;
     bool is_reading_ = false;
@@ -163,8 +200,6 @@ class FetchJob final : public FetchWaiters::Waiter, public std::enable_shared_fr
     TimerId timer_ = 0;
 };
 
-}  // namespace
-
 std::size_t fetch_share(std::size_t bytes_max,
                         std::size_t frame_bytes_max,
                         std::size_t shard_count) {
@@ -172,8 +207,8 @@ std::size_t fetch_share(std::size_t bytes_max,
     return std::max<std::size_t>(share, 1);
 }
 
-void start_fetch(Shard& shard, FetchWaiters& waiters, FetchPlan plan, FetchedDone done) {
-    std::make_shared<FetchJob>(shard, waiters, std::move(plan), std::move(done))->start();
+void Fetcher::start(FetchPlan plan, FetchedDone done) {
+    std::make_shared<Job>(*this, std::move(plan), std::move(done))->start();
 }
 
 }  // namespace millrace::broker::delivery

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "broker/delivery/reading/fetch_waiters.hpp"
+#include "broker/delivery/reading/read_ahead.hpp"
 #include "broker/shard/shard.hpp"
 #include "storage/base/bytes.hpp"
 
@@ -40,10 +41,24 @@ struct FetchPlan {
                                       std::size_t shard_count);
 using FetchedDone = std::function<void(std::vector<Fetched>)>;
 
-/// Reads partitions of one shard, and where too little is there waits for more until the time is
-/// over. Once, later or before the call returns.
+/// Reads partitions of one shard for whoever has offsets of its own.
 ///
 /// Threads:  the shard's.
-void start_fetch(Shard& shard, FetchWaiters& waiters, FetchPlan plan, FetchedDone done);
+class Fetcher {
+  public:
+    explicit Fetcher(Shard& shard) : shard_(shard), waiters_(shard), ahead_(shard) {}
+
+    /// Where too little is there waits for more until the time is over. `done` runs once, later or
+    /// before the call returns.
+    void start(FetchPlan plan, FetchedDone done);
+    [[nodiscard]] const FetchWaiters& waiters() const { return waiters_; }
+
+  private:
+    class Job;
+
+    Shard& shard_;
+    FetchWaiters waiters_;
+    ReadAhead ahead_;
+};
 
 }  // namespace millrace::broker::delivery

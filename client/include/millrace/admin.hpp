@@ -227,9 +227,9 @@ struct ClusterStatus {
     std::vector<ClusterGroup> groups;
 };
 
-/// What an operator does. Every call waits for its answer and throws ClientError. Where a leader is
-/// lost meanwhile, lists, descriptions, `ensure_`, `alter_`, pause, drain and resume are asked again
-/// for `connect_timeout`. What creates, deletes, seeks or settles is not: it ends with
+/// What an operator does. Every call waits for its answer and throws ClientError. Where a leader
+/// is lost meanwhile, lists, descriptions, `ensure_`, `alter_`, pause, drain and resume are asked
+/// again for `connect_timeout`. What creates, deletes, seeks or settles is not: it ends with
 /// connection_lost or not_leader, and may have taken effect.
 ///
 /// Threads:  any.

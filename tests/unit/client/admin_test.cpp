@@ -6,7 +6,7 @@
 
 #include "tests/unit/client/scripted_node.hpp"
 
-#include "client/wire/schema/topics_generated.h"
+#include "client/wire/schema/session_generated.h"
 #include "millrace/client.hpp"
 #include "storage/base/errc.hpp"
 

@@ -54,7 +54,7 @@ void TopicReader::fetch(ShardId shard, ShardPart& part, std::chrono::millisecond
     gate_.ask<Parts>(
         shard,
         [plan = std::move(plan)](const ShardLink& link, const auto& done) {
-            delivery::start_fetch(*link.shard, *link.waiters, plan, done);
+            link.fetcher->start(plan, done);
         },
         // Who waits for the shard keeps the reader, and the reader who waits for it.
         [self = shared_from_this(), shard](Result<Parts> parts) {

@@ -18,7 +18,7 @@
 
 namespace millrace::broker::delivery {
 class DeliveryShard;
-class FetchWaiters;
+class Fetcher;
 }  // namespace millrace::broker::delivery
 
 namespace millrace::broker::http {
@@ -28,7 +28,7 @@ struct ShardLink {
     Runtime* runtime = nullptr;
     Shard* shard = nullptr;
     delivery::DeliveryShard* delivery = nullptr;
-    delivery::FetchWaiters* waiters = nullptr;
+    delivery::Fetcher* fetcher = nullptr;
 };
 
 /// The shard that answers for the catalog and the jobs.

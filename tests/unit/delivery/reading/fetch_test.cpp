@@ -14,7 +14,7 @@ using ::testing::SizeIs;
 
 struct FetchTest : ::testing::Test {
     void fetch(FetchPlan plan) {
-        start_fetch(*fixture.shard, waiters, std::move(plan), [this](std::vector<Fetched> got) {
+        fetcher.start(std::move(plan), [this](std::vector<Fetched> got) {
             ++answers;
             found = std::move(got);
         });
@@ -23,7 +23,7 @@ struct FetchTest : ::testing::Test {
 
     broker::testing::ShardFixture fixture;
     std::vector<PartitionId> partitions = fixture.make_topic("a.b", 2);
-    FetchWaiters waiters{*fixture.shard};
+    Fetcher fetcher{*fixture.shard};
     std::vector<Fetched> found;
     int answers = 0;
 };
@@ -38,8 +38,8 @@ TEST_F(FetchTest, OneThatWaitsIsRegisteredOnceHoweverOftenItLooks) {
         fixture.publish_now(partitions[0], broker::testing::ShardFixture::batch_of("v"));
     }
     EXPECT_EQ(answers, 0);
-    EXPECT_EQ(waiters.waiting(partitions[0]), 1U);
-    EXPECT_EQ(waiters.waiting(partitions[1]), 1U);
+    EXPECT_EQ(fetcher.waiters().waiting(partitions[0]), 1U);
+    EXPECT_EQ(fetcher.waiters().waiting(partitions[1]), 1U);
     fixture.runtime->advance(1s);
     EXPECT_EQ(answers, 1);
     EXPECT_THAT(found[0].runs, Not(IsEmpty()));
