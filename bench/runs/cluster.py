@@ -1,4 +1,5 @@
-"""Three replicas beside one in the same run, an idle cluster, how long clients wait when the leader is killed, and an empty node that copies."""
+"""Three replicas beside one in the same run, what an ack of the leader alone spares, an idle cluster, how long clients wait when the leader is killed, and
+a node that is empty or behind and catches up."""
 import argparse
 import concurrent.futures
 import os
@@ -13,7 +14,7 @@ from harness import Broker  # noqa: E402
 from nodes import Cluster, Node  # noqa: E402
 
 TOPIC = "bench.load.event.made"
-WORKS = ("throughput", "idle", "failover", "copy")
+WORKS = ("throughput", "durability", "idle", "failover", "copy", "behind")
 
 
 def resident_mib(node: Node) -> float:
@@ -41,6 +42,20 @@ def throughput(options) -> dict:
         cost = {"leader": at_leader, "follower": sum(used.values()) / len(used)}
     return {"one_replica": one, "three_replicas": three, "ratio": three["events_per_second"] / one["events_per_second"],
             "cpu_seconds": cost}
+
+
+def durability(options) -> dict:
+    """Acks for which a majority has the event on disk, beside acks for which the leader has."""
+    result = {}
+    with Cluster() as cluster:
+        for level in ("majority", "leader"):
+            topic = f"bench.{level}.event.made"
+            cluster.millrace("topic", "create", "--if-not-exists", topic, "--partitions", "10", "--durability", level)
+            load = ("--brokers", cluster.brokers, "publish", "--topic", topic, "--seconds", str(options.seconds), "--bytes", "256")
+            one = bench(*load, "--producers", "1", "--outstanding", "1")[0]
+            result[level] = {"one_outstanding": {share: one["latency"][share] for share in ("p50_us", "p99_us")},
+                             "events_per_second": bench(*load)[0]["events_per_second"]}
+    return result
 
 
 def idle_cluster(options, shards: int) -> dict:
@@ -86,23 +101,34 @@ def paced(cluster: Cluster, seconds: int) -> dict:
     return {"p50_us": figures["latency"]["p50_us"], "p99_us": figures["latency"]["p99_us"]}
 
 
-def copy(options) -> dict:
-    """A follower whose disk is gone copies everything while events go on."""
+def catch_up(options, is_wiped: bool) -> dict:
+    """A follower that lacks `mib` gets them while events go on."""
     with Cluster() as cluster:
         leader = cluster.leader()
+        follower = next(node for node in cluster.nodes.values() if node is not leader)
+        if not is_wiped:
+            follower.stop()
         bench("--brokers", cluster.brokers, "publish", "--topic", TOPIC, "--events", str((options.mib << 20) // 1024), "--bytes", "1024")
         alone = paced(cluster, 5)
-        follower = next(node for node in cluster.nodes.values() if node is not leader)
-        follower.stop()
-        follower.wipe()
+        if is_wiped:
+            follower.stop()
+            follower.wipe()
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             load = pool.submit(paced, cluster, options.copy_load_seconds)
             begin = time.monotonic()
             follower.start()
-            cluster.eventually(600, lambda: has_all(cluster, leader, follower), "the empty node has everything")
+            cluster.eventually(600, lambda: has_all(cluster, leader, follower), "the node has everything")
             seconds = time.monotonic() - begin
             beside = load.result()
         return {"mib": options.mib, "seconds": seconds, "mib_per_second": options.mib / seconds, "alone": alone, "beside": beside}
+
+
+def copy(options) -> dict:
+    return catch_up(options, is_wiped=True)
+
+
+def behind(options) -> dict:
+    return catch_up(options, is_wiped=False)
 
 
 def has_all(cluster: Cluster, leader: Node, follower: Node) -> bool:
@@ -119,8 +145,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=5, help="of each publish load")
     parser.add_argument("--idle-seconds", type=int, default=20)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--mib", type=int, default=5120, help="that the empty node has to copy")
-    parser.add_argument("--copy-load-seconds", type=int, default=30, help="of the load beside the copy")
+    parser.add_argument("--mib", type=int, default=5120, help="that the node lacks which is empty or behind")
+    parser.add_argument("--copy-load-seconds", type=int, default=30, help="of the load while it catches up")
     parser.add_argument("--only", action="append", choices=WORKS, help="just this work; may come again")
     parser.add_argument("--results", metavar="FOLDER", help="where the result is written; bench/results without")
     options = parser.parse_args()
