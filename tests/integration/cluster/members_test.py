@@ -121,13 +121,13 @@ class OneAlone(unittest.TestCase):
         together = list(first.arguments)
         first.arguments = ["--node-id", "1", "--shards", "1"]
         first.start()
-        first.millrace("topic", "create", TOPIC)
+        first.millrace("topic", "create", "--if-not-exists", TOPIC)
         self.assertEqual(first.stop(), 0)
         first.arguments = together
         self.assertIn("stands alone", self.refusal(first))
         first.wipe()
         self.cluster.start()
-        self.cluster.millrace("topic", "create", TOPIC)
+        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC)
         self.cluster.settle()
         first.stop()
         first.arguments = ["--node-id", "1", "--shards", "1"]
@@ -144,7 +144,7 @@ class OneAlone(unittest.TestCase):
 
     def test_the_last_node_goes_on_alone_and_others_join_it(self):
         self.cluster.start()
-        self.cluster.millrace("topic", "create", TOPIC, "--partitions", "4")
+        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC, "--partitions", "4")
         self.cluster.millrace("publish", TOPIC, "--jsonl", text=lines_of(numbered(300, 8)))
         self.cluster.settle()
         last, *lost = self.cluster.nodes.values()
@@ -175,7 +175,7 @@ class OneAlone(unittest.TestCase):
         first, *others = self.cluster.nodes.values()
         self.set_nodes(first, f"1=127.0.0.1:{self.cluster.peer_ports[1]}")
         first.start()
-        self.cluster.millrace("topic", "create", TOPIC, "--partitions", "4")
+        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC, "--partitions", "4")
         self.cluster.millrace("publish", TOPIC, "--jsonl", text=lines_of(numbered(300, 8)))
         for node in others:
             node.start()
