@@ -6,8 +6,21 @@
 namespace millrace::broker::delivery {
 
 void Flights::add(std::uint64_t delivery, Flight flight) {
-    by_deadline_.emplace(flight.deadline, delivery);
+    join(flight.deadline, delivery);
     by_delivery_.emplace(delivery, std::move(flight));
+}
+
+void Flights::join(SteadyTime deadline, std::uint64_t delivery) {
+    auto& due = by_deadline_[deadline];
+    due.deliveries.push_back(delivery);
+    ++due.left;
+}
+
+void Flights::leave(SteadyTime deadline) {
+    const auto due = by_deadline_.find(deadline);
+    if (--due->second.left == 0) {
+        by_deadline_.erase(due);
+    }
 }
 
 const Flights::Flight* Flights::find(std::uint64_t delivery) const {
@@ -16,12 +29,14 @@ const Flights::Flight* Flights::find(std::uint64_t delivery) const {
 }
 
 std::optional<Flights::Flight> Flights::take(std::uint64_t delivery) {
-    auto node = by_delivery_.extract(delivery);
-    if (node.empty()) {
+    const auto found = by_delivery_.find(delivery);
+    if (found == by_delivery_.end()) {
         return std::nullopt;
     }
-    by_deadline_.erase({node.mapped().deadline, delivery});
-    return std::move(node.mapped());
+    leave(found->second.deadline);
+    std::optional flight = std::move(found->second);
+    by_delivery_.erase(found);
+    return flight;
 }
 
 void Flights::extend(std::uint64_t delivery, SteadyTime deadline) {
@@ -29,8 +44,8 @@ void Flights::extend(std::uint64_t delivery, SteadyTime deadline) {
     if (found == by_delivery_.end() || found->second.deadline >= deadline) {
         return;
     }
-    by_deadline_.erase({found->second.deadline, delivery});
-    by_deadline_.emplace(deadline, delivery);
+    leave(found->second.deadline);
+    join(deadline, delivery);
     found->second.deadline = deadline;
 }
 
@@ -61,7 +76,12 @@ std::uint32_t Flights::take_permits() {
 std::vector<std::uint64_t> Flights::late(SteadyTime now) const {
     std::vector<std::uint64_t> found;
     for (auto at = by_deadline_.begin(); at != by_deadline_.end() && at->first <= now; ++at) {
-        found.push_back(at->second);
+        for (const auto delivery : at->second.deliveries) {
+            const auto* const flight = find(delivery);
+            if (flight != nullptr && flight->deadline == at->first) {
+                found.push_back(delivery);
+            }
+        }
     }
     return found;
 }

@@ -2,18 +2,19 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
-#include <set>
-#include <unordered_map>
-#include <utility>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "broker/delivery/flight/item.hpp"
 #include "broker/delivery/subscriptions.hpp"
 
 namespace millrace::broker::delivery {
 
-/// Records that consumers have and have not settled, by their deliveries and by their deadlines.
+/// Records that consumers have and have not settled, by their deliveries and by their deadlines, of
+/// which there are few: the engine's are whole ticks.
 ///
 /// Threads:  the shard's.
 class Flights {
@@ -40,8 +41,16 @@ class Flights {
     [[nodiscard]] std::size_t size() const { return by_delivery_.size(); }
 
   private:
-    std::unordered_map<std::uint64_t, Flight> by_delivery_;
-    std::set<std::pair<SteadyTime, std::uint64_t>> by_deadline_;
+    /// Deliveries with one deadline, of which those that were extended or taken are left in.
+    struct Due {
+        std::vector<std::uint64_t> deliveries;
+        std::size_t left = 0;
+    };
+    void join(SteadyTime deadline, std::uint64_t delivery);
+    void leave(SteadyTime deadline);
+
+    boost::unordered_flat_map<std::uint64_t, Flight> by_delivery_;
+    std::map<SteadyTime, Due> by_deadline_;  ///< without those that have none left
 };
 
 }  // namespace millrace::broker::delivery

@@ -43,18 +43,23 @@ std::size_t KeyTable::bytes_of(const Parked& parked) {
     return parked.item ? sizeof(Item) + parked.item->key.size() + parked.item->record.size() : 0;
 }
 
-std::string KeyTable::name_of(PartitionId partition, std::string_view key) {
-    return std::to_string(partition.value).append("/").append(key);
+KeyTable::Queue& KeyTable::queue_of(PartitionId partition, std::string_view key) {
+    const auto found = find(partition, key);
+    return found != keys_.end()
+               ? found->second
+               : keys_.try_emplace({.partition = partition, .key = std::string(key)}).first->second;
 }
 
 bool KeyTable::take(PartitionId partition, std::string_view key) {
-    const auto [found, is_new] = keys_.try_emplace(name_of(partition, key));
-    found->second.has_record |= is_new;
+    const auto busy_before = keys_.size();
+    auto& queue = queue_of(partition, key);
+    const bool is_new = keys_.size() > busy_before;
+    queue.has_record |= is_new;
     return is_new;
 }
 
 void KeyTable::park(Item item) {
-    const auto found = keys_.find(name_of(item.partition, item.key));
+    const auto found = find(item.partition, item.key);
     MILLRACE_ASSERT(found != keys_.end());
     auto& queue = found->second;
     parked_keys_ += queue.size() == 0 ? 1U : 0U;
@@ -68,7 +73,7 @@ void KeyTable::park(Item item) {
 }
 
 void KeyTable::hold(PartitionId partition, std::string_view key) {
-    if (const auto found = keys_.find(name_of(partition, key)); found != keys_.end()) {
+    if (const auto found = find(partition, key); found != keys_.end()) {
         hold(found->second);
     }
 }
@@ -80,7 +85,7 @@ void KeyTable::hold(Queue& queue) {
 }
 
 void KeyTable::hold_for_letter(PartitionId partition, std::string_view key, std::uint64_t letter) {
-    auto& queue = keys_[name_of(partition, key)];
+    auto& queue = queue_of(partition, key);
     if (std::ranges::find(queue.letters, letter) == queue.letters.end()) {
         queue.letters.push_back(letter);
     }
@@ -89,14 +94,14 @@ void KeyTable::hold_for_letter(PartitionId partition, std::string_view key, std:
 
 void KeyTable::turn_into_letter(PartitionId partition, std::string_view key, std::uint64_t letter) {
     hold_for_letter(partition, key, letter);
-    keys_[name_of(partition, key)].has_record = false;
+    queue_of(partition, key).has_record = false;
 }
 
 bool KeyTable::lacks(PartitionId partition, std::string_view key, Offset offset) {
     if (!has_room()) {
         return false;
     }
-    const auto found = keys_.find(name_of(partition, key));
+    const auto found = find(partition, key);
     if (found == keys_.end() || found->second.is_held) {
         return false;
     }
@@ -105,7 +110,7 @@ bool KeyTable::lacks(PartitionId partition, std::string_view key, Offset offset)
 }
 
 void KeyTable::keep(Item item) {
-    const auto found = keys_.find(name_of(item.partition, item.key));
+    const auto found = find(item.partition, item.key);
     auto* const parked = found == keys_.end() ? nullptr : found->second.find(item.offset);
     MILLRACE_ASSERT(parked != nullptr && !parked->item);
     parked->item = std::make_unique<Item>(std::move(item));
@@ -113,7 +118,7 @@ void KeyTable::keep(Item item) {
 }
 
 std::optional<KeyTable::Parked> KeyTable::release(PartitionId partition, std::string_view key) {
-    const auto found = keys_.find(name_of(partition, key));
+    const auto found = find(partition, key);
     if (found == keys_.end()) {
         return std::nullopt;
     }
@@ -124,7 +129,7 @@ std::optional<KeyTable::Parked> KeyTable::release(PartitionId partition, std::st
 std::optional<KeyTable::Parked> KeyTable::release_letter(PartitionId partition,
                                                          std::string_view key,
                                                          std::uint64_t letter) {
-    const auto found = keys_.find(name_of(partition, key));
+    const auto found = find(partition, key);
     if (found == keys_.end() || std::erase(found->second.letters, letter) == 0) {
         return std::nullopt;
     }
@@ -150,9 +155,8 @@ std::optional<KeyTable::Parked> KeyTable::next_of(Queues::iterator found) {
 }
 
 void KeyTable::drop(PartitionId partition) {
-    const auto prefix = name_of(partition, "");
-    std::erase_if(keys_, [&](const auto& entry) {
-        if (!entry.first.starts_with(prefix)) {
+    boost::unordered::erase_if(keys_, [&](const auto& entry) {
+        if (entry.first.partition != partition) {
             return false;
         }
         parked_records_ -= entry.second.size();
@@ -163,7 +167,7 @@ void KeyTable::drop(PartitionId partition) {
 }
 
 std::uint32_t KeyTable::parked_behind(PartitionId partition, std::string_view key) const {
-    const auto found = keys_.find(name_of(partition, key));
+    const auto found = keys_.find(NameView{.partition = partition, .key = key});
     return found == keys_.end() ? 0 : static_cast<std::uint32_t>(found->second.size());
 }
 

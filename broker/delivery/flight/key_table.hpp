@@ -5,8 +5,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include <boost/unordered/unordered_flat_map.hpp>
 
 #include "broker/delivery/flight/item.hpp"
 #include "storage/base/ids.hpp"
@@ -80,10 +81,34 @@ class KeyTable {
         std::vector<Parked> parked_;
         std::size_t taken_ = 0;
     };
-    using Queues = std::unordered_map<std::string, Queue>;
+    struct Name {
+        PartitionId partition;
+        std::string key;
+    };
+    struct NameView {
+        PartitionId partition;
+        std::string_view key;
+    };
+    struct Hash {
+        using is_transparent = void;
+        [[nodiscard]] std::size_t operator()(const auto& name) const noexcept {
+            return std::hash<std::string_view>{}(name.key) ^ std::size_t{name.partition.value};
+        }
+    };
+    struct Equal {
+        using is_transparent = void;
+        [[nodiscard]] bool operator()(const auto& a, const auto& b) const noexcept {
+            return a.partition == b.partition && a.key == b.key;
+        }
+    };
+    /// One piece of memory: a look-up is one miss, a new key no allocation.
+    using Queues = boost::unordered_flat_map<Name, Queue, Hash, Equal>;
+    [[nodiscard]] Queues::iterator find(PartitionId partition, std::string_view key) {
+        return keys_.find(NameView{.partition = partition, .key = key});
+    }
+    [[nodiscard]] Queue& queue_of(PartitionId partition, std::string_view key);
     [[nodiscard]] std::optional<Parked> next_of(Queues::iterator found);
     void hold(Queue& queue);
-    [[nodiscard]] static std::string name_of(PartitionId partition, std::string_view key);
     [[nodiscard]] static std::size_t bytes_of(const Parked& parked);
 
     std::size_t kept_bytes_max_;

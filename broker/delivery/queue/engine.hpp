@@ -241,10 +241,12 @@ class Engine {
                      const std::vector<std::uint64_t>& acks,
                      const std::shared_ptr<Pending>& pending);
     [[nodiscard]] Settling& settling_of(PartitionId partition);
-    /// Nobody waits for the answer: filtered, gone, damaged. Goes with what else is settled, or by
-    /// itself after a moment.
+    /// Nobody waits for the answer: filtered, gone, damaged. Goes with others, or a moment later.
     void settle_quietly(PartitionId partition, Offset first, std::uint64_t count);
-    void settle_item(const Item& item, const std::shared_ptr<Pending>& pending);
+    void settle_record(PartitionId partition,
+                       Offset offset,
+                       std::string key,
+                       const std::shared_ptr<Pending>& pending);
     void flush_settlings();
     /// Comes before a command about a failure: what was passed over on the way to that record must
     /// not be there again after a restart that knows of the failure.

@@ -33,7 +33,7 @@ void Engine::expire(Item item) {
         const Nack nack{.error = "was not delivered before its expires-at"};
         open_letter(std::move(item), nack, Cause::expired, nullptr);
     } else {
-        settle_item(item, nullptr);
+        settle_record(item.partition, item.offset, std::move(item.key), nullptr);
     }
 }
 

@@ -36,7 +36,7 @@ void Engine::drop_item(const Item& item,
                     std::to_string(item.offset.value) + " is dropped after " +
                     std::to_string(item.attempts) + " attempts, " + std::string(name_of(cause)) +
                     ": " + nack.error.substr(0, letter_text_bytes_max));
-    settle_item(item, pending);
+    settle_record(item.partition, item.offset, item.key, pending);
 }
 
 void Engine::open_letter(Item item,

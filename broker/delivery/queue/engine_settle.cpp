@@ -62,11 +62,14 @@ Engine::Settling& Engine::settling_of(PartitionId partition) {
     return found->second;
 }
 
-void Engine::settle_item(const Item& item, const std::shared_ptr<Pending>& pending) {
-    auto& settling = settling_of(item.partition);
-    settling.runs.add(item.offset);
-    if (is_ordered(item.key)) {
-        settling.keys.push_back(item.key);
+void Engine::settle_record(PartitionId partition,
+                           Offset offset,
+                           std::string key,
+                           const std::shared_ptr<Pending>& pending) {
+    auto& settling = settling_of(partition);
+    settling.runs.add(offset);
+    if (is_ordered(key)) {
+        settling.keys.push_back(std::move(key));
     }
     const bool is_known = !settling.waiters.empty() && settling.waiters.back() == pending;
     if (pending && !is_known) {
@@ -151,12 +154,12 @@ void Engine::settle_acks(SessionId session,
                          const std::vector<std::uint64_t>& acks,
                          const std::shared_ptr<Pending>& pending) {
     for (const auto id : acks) {
-        const auto flight = take_flight(session, id);
+        auto flight = take_flight(session, id);
         if (!flight) {
             pending->stale.push_back(id);
             continue;
         }
-        const auto& item = flight->item;
+        auto& item = flight->item;
         metrics_->acked.add();
         close_circuit();
         if (item.letter) {
@@ -164,7 +167,7 @@ void Engine::settle_acks(SessionId session,
             continue;
         }
         settling_of(item.partition).acked.emplace_back(item.append_time_us, item.attempts + 1);
-        settle_item(item, pending);
+        settle_record(item.partition, item.offset, std::move(item.key), pending);
     }
 }
 
