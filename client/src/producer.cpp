@@ -1,6 +1,7 @@
 #include "millrace/producer.hpp"
 
 #include <algorithm>
+#include <ranges>
 #include <utility>
 
 #include "client/src/producer_impl.hpp"
@@ -101,6 +102,9 @@ void Producer::Impl::send(OutgoingRecord record, DeliveryCallback done) {
     if (goes_alone || partition.payload_bytes + bytes > options_.batch_bytes_max) {
         seal(index);
     }
+    if (partition.builder.record_count() == 0) {
+        partition.gathered_since = Clock::now();
+    }
     partition.builder.add(view);
     partition.callbacks.push_back(std::move(done));
     partition.payload_bytes += bytes;
@@ -153,7 +157,7 @@ void Producer::Impl::seal(std::size_t index) {
     batch->partition = index;
     batch->number = partition.next_number++;
     batch->payload_bytes = std::exchange(partition.payload_bytes, 0);
-    batch->deadline = Clock::now() + options_.delivery_timeout;
+    batch->deadline = partition.gathered_since + options_.delivery_timeout;
     batch->is_behind_gap = partition.has_gap;
     partition.unacked.push_back(std::move(batch));
 }
@@ -171,9 +175,23 @@ std::uint64_t Producer::Impl::end_of_window(const Partition& partition) {
     return partition.unacked.front()->number + wire::producer_batches_in_flight_max;
 }
 
+std::size_t Producer::Impl::in_flight_of(const Partition& partition) {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        partition.unacked | std::views::take(wire::producer_batches_in_flight_max),
+        [](const auto& batch) { return batch->is_in_flight; }));
+}
+
+bool Producer::Impl::may_follow(const Partition& partition) const {
+    if (partition.unacked.empty()) {
+        return true;
+    }
+    const auto in_flight = in_flight_of(partition);
+    return in_flight == partition.unacked.size() && in_flight < in_flight_max(partition) &&
+           partition.next_number < end_of_window(partition);
+}
+
 bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches& taken) {
-    auto in_flight = static_cast<std::size_t>(std::ranges::count_if(
-        partition.unacked, [](const auto& batch) { return batch->is_in_flight; }));
+    auto in_flight = in_flight_of(partition);
     bool has_waiting = false;
     for (const auto& batch : partition.unacked) {
         if (batch->is_in_flight) {
@@ -204,10 +222,11 @@ Producer::Impl::Batches Producer::Impl::take_batches() {
     for (const auto index : std::exchange(dirty_, {})) {
         auto& partition = partitions_[index];
         partition.is_listed = false;
-        if (bytes < request_bytes_max) {
+        bool has_more = take_from(partition, bytes, taken);
+        if (!has_more && bytes < request_bytes_max && may_follow(partition)) {
             seal(index);
+            has_more = take_from(partition, bytes, taken);
         }
-        const bool has_more = take_from(partition, bytes, taken);
         if (has_more || partition.builder.record_count() > 0) {
             partition.is_listed = true;
             left.push_back(index);

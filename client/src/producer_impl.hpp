@@ -59,6 +59,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
         std::uint32_t id = 0;
         wire::RecordBatchBuilder builder;
         std::vector<DeliveryCallback> callbacks;  ///< of the records in the builder
+        Clock::time_point gathered_since;         ///< of the first of them
         std::size_t payload_bytes = 0;
         std::uint64_t next_number = 0;  ///< of a batch
         std::int32_t next_sequence = 0;
@@ -89,6 +90,10 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
     /// them.
     bool take_from(Partition& partition, std::size_t& bytes, Batches& taken);
     [[nodiscard]] std::size_t in_flight_max(const Partition& partition) const;
+    /// All in flight are among the oldest, see `end_of_window`.
+    [[nodiscard]] static std::size_t in_flight_of(const Partition& partition);
+    /// Whether a batch that is made now could go out at once; else more records may join it.
+    [[nodiscard]] bool may_follow(const Partition& partition) const;
     /// The number of the first batch that may not go out yet. **Requires** a batch without an ack.
     [[nodiscard]] static std::uint64_t end_of_window(const Partition& partition);
     [[nodiscard]] Batches take_batches();

@@ -63,6 +63,37 @@ TEST(Producer, HasNoMoreBatchesOfAPartitionUnansweredThanTheBrokerRemembers) {
     EXPECT_EQ(acked, record_count);
 }
 
+TEST(Producer, RecordsThatMustWaitShareABatch) {
+    constexpr std::size_t small_count = 200;
+    const std::string small(1'000, '.');
+    ScriptedBroker broker;
+    std::promise<void> may_send;
+    std::promise<void> has_sent;
+    std::thread sender([&] {
+        Client client{{.brokers = broker.address()}};
+        auto producer = client.producer("test.event", {.batch_bytes_max = 2 * small_count * 1'000});
+        const auto ignore = [](const RecordPlace&, const std::exception_ptr&) {};
+        producer.send({.value = small}, ignore);
+        may_send.get_future().wait();
+        for (std::size_t i = 0; i < small_count; ++i) {
+            producer.send({.value = small}, ignore);
+            // Its io thread looks at what is there.
+            std::this_thread::sleep_for(std::chrono::microseconds(100));
+        }
+        has_sent.set_value();
+        producer.flush();
+    });
+    broker.serve_until_publish();
+    may_send.set_value();
+    has_sent.get_future().wait();
+    broker.answer_oldest();
+    broker.receive_publish();
+    ASSERT_EQ(broker.batches().size(), 2U);
+    EXPECT_EQ(broker.batches()[1].record_count, small_count);
+    broker.answer_oldest();
+    sender.join();
+}
+
 /// The first record of a producer goes alone: until it is acked, nothing follows it.
 void introduce(Producer& producer, std::atomic<std::size_t>& acked) {
     send_records(producer, 1, acked);
