@@ -48,9 +48,12 @@ class Store final : public ShardStore {
           background_(Background::mode_of(options_.background_inline)),
           files_(disk, clock, options_, background_),
           writer_(options_, clock, disk, files_, metrics),
-          reader_(files_, writer_),
-          scanner_(
-              files_, writer_, [this](SegmentSequence segment) { return used_bytes_of(segment); }),
+          read_buffers_(disk),
+          reader_(files_, writer_, read_buffers_),
+          scanner_(files_,
+                   writer_,
+                   read_buffers_,
+                   [this](SegmentSequence segment) { return used_bytes_of(segment); }),
           segment_reader_(
               files_, writer_, [this](SegmentSequence segment) { return used_bytes_of(segment); }),
           chunk_cache_(options_.shard, metrics),
@@ -215,6 +218,7 @@ class Store final : public ShardStore {
     Background background_;
     SegmentFiles files_;
     CommitWriter writer_;
+    ReadBuffers read_buffers_;
     PartitionReader reader_;
     LogScanner scanner_;
     SegmentReader segment_reader_;

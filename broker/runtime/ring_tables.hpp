@@ -9,7 +9,7 @@
 namespace millrace::broker {
 
 /// What the kernel keeps at hand for one ring: open files, so that an operation takes no reference,
-/// and pinned memory, so that a write does not look up its pages.
+/// and pinned memory, so that reads and writes do not look up its pages.
 ///
 /// Promise:  where a table is full or the kernel refuses it, operations work without; that costs
 /// speed only. Threads:  the ring's owner.
@@ -28,7 +28,7 @@ class RingTables {
     [[nodiscard]] int add_file(int descriptor);
     void remove_file(int slot);
 
-    /// Pins memory; writes from it find it by themselves.
+    /// Pins memory; reads into it and writes from it find it by themselves.
     void add_buffer(std::span<std::byte> memory);
     void remove_buffer(std::span<std::byte> memory);
     /// The slot of the buffer that holds all of `bytes`, or `none`.

@@ -48,8 +48,13 @@ class UringFile final : public storage::PosixFile {
     void read(Position at, std::span<std::byte> out, storage::DiskDone done) override {
         auto operation = std::make_unique<DiskOperation>(disk_, std::move(done));
         auto* const entry = disk_.ring().prepare(operation.release());
-        io_uring_prep_read(
-            entry, descriptor(), out.data(), static_cast<unsigned>(out.size()), at.value);
+        const auto length = static_cast<unsigned>(out.size());
+        const int buffer = disk_.ring().tables().buffer_of(out);
+        if (buffer == RingTables::none) {
+            io_uring_prep_read(entry, descriptor(), out.data(), length, at.value);
+        } else {
+            io_uring_prep_read_fixed(entry, descriptor(), out.data(), length, at.value, buffer);
+        }
         file().apply(*entry);
     }
 

@@ -88,7 +88,7 @@ class Disk {
     /// Space that this process may still use on the file system of `path`.
     [[nodiscard]] virtual Result<std::uint64_t> free_bytes(const std::string& path) = 0;
 
-    /// A disk that writes faster from memory it knows may prepare it. Until `unregister_buffer`.
+    /// A disk that is faster with memory it knows may prepare it. Until `unregister_buffer`.
     virtual void register_buffer(std::span<std::byte> /*memory*/) {}
     virtual void unregister_buffer(std::span<std::byte> /*memory*/) {}
 

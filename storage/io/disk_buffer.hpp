@@ -7,8 +7,8 @@
 
 namespace millrace::storage {
 
-/// Memory for many writes: the disk may prepare it once instead of at every write. Give it back
-/// only when nothing of it is under way.
+/// Memory for many reads or writes: the disk may prepare it once instead of at each of them. Give
+/// it back only when nothing of it is under way.
 class DiskBuffer {
   public:
     DiskBuffer() = default;

@@ -5,12 +5,12 @@
 
 #include "storage/base/bytes.hpp"
 #include "storage/format/batch_check.hpp"
-#include "storage/io/aligned_buffer.hpp"
 
 namespace millrace::storage {
 namespace {
 
-constexpr std::size_t extent_bytes_max = 1_MiB;
+/// Fits a buffer, though it neither begins nor ends at a page.
+constexpr std::size_t extent_bytes_max = ReadBuffers::buffer_bytes - 2 * disk_alignment;
 
 /// Bytes that one operation reads.
 struct Extent {
@@ -19,7 +19,7 @@ struct Extent {
     std::uint64_t end = 0;
     std::size_t first = 0;  ///< of `Job::from_disk`
     std::size_t last = 0;
-    AlignedBuffer memory;
+    ReadBuffers::Taken memory;
     std::int32_t result = 0;
 
     /// What is read for a batch, nothing when it did not come: the read was short.
@@ -71,7 +71,7 @@ struct Job : std::enable_shared_from_this<Job> {
     }
     void list_pieces();
     void plan_extents(const SegmentFiles& files);
-    void issue(Extent& extent);
+    void issue(Extent& extent, ReadBuffers& buffers);
     void copy(Extent& extent);
     void finish();
     [[nodiscard]] ReadResult judge(const BatchReader::Part& part, std::span<const Piece> own) const;
@@ -127,9 +127,9 @@ void Job::plan_extents(const SegmentFiles& files) {
     }
 }
 
-void Job::issue(Extent& extent) {
+void Job::issue(Extent& extent, ReadBuffers& buffers) {
     const auto begin = align_down(extent.begin, disk_alignment);
-    extent.memory = AlignedBuffer(align_up(extent.end, disk_alignment) - begin);
+    extent.memory = buffers.take(align_up(extent.end, disk_alignment) - begin);
     extent.file->read(Position{begin},
                       extent.memory.span(),
                       [self = shared_from_this(), &extent](std::int32_t bytes) {
@@ -203,6 +203,7 @@ void Job::finish() {
     for (const auto& extent : extents) {
         copy(*extent);
     }
+    extents.clear();  // others may read into their memory
     std::span<const Piece> rest(pieces);
     std::vector<Result<ReadResult>> all;
     all.reserve(parts.size());
@@ -238,7 +239,7 @@ void BatchReader::read(std::vector<Part> parts, ReadAllDone done, std::size_t ga
         return;
     }
     for (const auto& extent : job->extents) {
-        job->issue(*extent);
+        job->issue(*extent, buffers_);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "storage/index/batch_index.hpp"
+#include "storage/io/read_buffers.hpp"
 #include "storage/log/commit_writer.hpp"
 #include "storage/log/segment_files.hpp"
 #include "storage/shard_store.hpp"
@@ -30,7 +31,8 @@ class BatchReader {
         BatchPlaces places;
     };
 
-    BatchReader(SegmentFiles& files, const CommitWriter& writer) : files_(files), writer_(writer) {}
+    BatchReader(SegmentFiles& files, const CommitWriter& writer, ReadBuffers& buffers)
+        : files_(files), writer_(writer), buffers_(buffers) {}
 
     /// Reading over a smaller gap is cheaper than another read.
     static constexpr std::size_t gap_bytes_default = 64_KiB;
@@ -43,6 +45,7 @@ class BatchReader {
   private:
     SegmentFiles& files_;
     const CommitWriter& writer_;
+    ReadBuffers& buffers_;
 };
 
 }  // namespace millrace::storage

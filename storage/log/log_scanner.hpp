@@ -20,8 +20,11 @@ class LogScanner {
     /// Where the last commit of a segment ends that counts; behind it may lie a tail that was cut.
     using UsedBytes = std::function<std::uint64_t(SegmentSequence)>;
 
-    LogScanner(SegmentFiles& files, const CommitWriter& writer, UsedBytes used_bytes)
-        : files_(files), used_bytes_(std::move(used_bytes)), ordered_(files, writer) {}
+    LogScanner(SegmentFiles& files,
+               const CommitWriter& writer,
+               ReadBuffers& buffers,
+               UsedBytes used_bytes)
+        : files_(files), used_bytes_(std::move(used_bytes)), ordered_(files, writer, buffers) {}
 
     /// `upto` is the last commit that may be shown.
     void scan(ScanCursor from, std::size_t bytes_max, CommitSequence upto, ScanDone done);

@@ -14,7 +14,8 @@ namespace millrace::storage {
 /// Threads:  the shard's.
 class PartitionReader {
   public:
-    PartitionReader(SegmentFiles& files, const CommitWriter& writer) : batches_(files, writer) {}
+    PartitionReader(SegmentFiles& files, const CommitWriter& writer, ReadBuffers& buffers)
+        : batches_(files, writer, buffers) {}
 
     /// **Requires** an index that outlives this.
     void open(const BatchIndex& index) { index_ = &index; }

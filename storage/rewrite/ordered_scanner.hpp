@@ -18,7 +18,8 @@ namespace millrace::storage {
 /// Threads:  the shard's. Keeps the order of one segment in memory.
 class OrderedScanner {
   public:
-    OrderedScanner(SegmentFiles& files, const CommitWriter& writer) : batches_(files, writer) {}
+    OrderedScanner(SegmentFiles& files, const CommitWriter& writer, ReadBuffers& buffers)
+        : batches_(files, writer, buffers) {}
 
     /// `behind` is where the log goes on. **Requires** `segment.header.is_rewritten()`.
     void scan(const Segment& segment,

@@ -38,7 +38,9 @@ void recover(const Segment& segment, std::size_t image_bytes) {
 }
 
 void replay(Disk& disk, SegmentFiles& files, const CommitWriter& writer, std::size_t image_bytes) {
-    LogScanner scanner(files, writer, [image_bytes](SegmentSequence) { return image_bytes; });
+    ReadBuffers buffers(disk);
+    LogScanner scanner(
+        files, writer, buffers, [image_bytes](SegmentSequence) { return image_bytes; });
     ScanCursor cursor{.segment = SegmentSequence{1}, .position = Position{0}};
     for (std::size_t turn = 0;; ++turn) {
         check(turn <= image_bytes / disk_alignment + 1, "a replay comes to its end");
