@@ -55,8 +55,7 @@ bool PeerLink::handle(const wire::FrameView& frame) {
         taken = handlers_.on_hello(*this, *hello_);
     }
     if (!taken) {
-        connection_->send(format_refusal(0, taken.error()));
-        close(taken.error());
+        refuse(taken.error());
     }
     return !is_closing_;
 }
@@ -65,6 +64,11 @@ void PeerLink::send(std::vector<std::byte> frame) {
     if (!is_closing_) {
         connection_->send(std::move(frame));
     }
+}
+
+void PeerLink::refuse(const Error& reason) {
+    send(format_refusal(0, reason));
+    close(reason);
 }
 
 void PeerLink::close(Error reason) {

@@ -38,6 +38,8 @@ class PeerLink final : public ConnectionEvents {
 
     void send(std::vector<std::byte> frame);
     void close(Error reason);
+    /// The other side is told why.
+    void refuse(const Error& reason);
     [[nodiscard]] std::size_t unsent_bytes() const { return connection_->unsent_bytes(); }
     /// Who it is, after hello.
     [[nodiscard]] const std::optional<PeerHello>& hello() const { return hello_; }

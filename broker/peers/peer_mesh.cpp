@@ -84,7 +84,8 @@ void PeerMesh::set_nodes(const std::map<NodeId, Endpoint>& nodes) {
         peer = nodes.contains(node) ? std::next(peer) : peers_.erase(peer);
         if (link != nullptr && !nodes.contains(node)) {
             linked_.add(-1);
-            link->close(fail(Errc::configuration, no_member(node)));
+            // It may have the lowest number, and so connect to nobody who would tell it.
+            link->refuse(fail(Errc::configuration, no_member(node)));
         }
     }
     for (const auto& [node, endpoint] : nodes) {

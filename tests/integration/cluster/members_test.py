@@ -47,8 +47,11 @@ class Growth(ClusterCase):
         for other in first.values():  # their cluster_nodes do not name it
             self.assertNotIn(f"{node.number}=", " ".join(other.arguments))
             self.assertEqual(other.stop(), 0)
+            begin = other.log.stat().st_size
             other.start()
-            self.cluster.eventually(30, lambda other=other: (other.status() or {}).get("leader") == node.number, "it follows")
+            # On a slow machine another may lead meanwhile: who that is, is not asked here.
+            self.cluster.eventually(30, lambda other=other, begin=begin: other.has_logged(f"linked to node {node.number}", begin), "it is found")
+            self.cluster.eventually(30, lambda other=other: (other.status() or {}).get("leader"), "one leads")
         self.assert_once_and_in_order(500)
 
     def test_what_is_refused(self):

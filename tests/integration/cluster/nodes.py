@@ -71,8 +71,9 @@ class Node(Broker):
     def state(self) -> str:
         return "never started" if self.process is None else "runs" if self.is_up() else f"ended with {self.process.returncode}"
 
-    def has_logged(self, text: str) -> bool:
-        return self.log.exists() and text in self.log.read_text(errors="replace")
+    def has_logged(self, text: str, begin: int = 0) -> bool:
+        """From a byte of the log on."""
+        return self.log.exists() and text.encode() in self.log.read_bytes()[begin:]
 
     def wipe(self):
         """As a new disk would be."""
