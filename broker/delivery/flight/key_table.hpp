@@ -90,13 +90,13 @@ class KeyTable {
         std::string_view key;
     };
     struct Hash {
-        using is_transparent = void;
+        using is_transparent = void;  // NOLINT(readability-identifier-naming): the table's word
         [[nodiscard]] std::size_t operator()(const auto& name) const noexcept {
             return std::hash<std::string_view>{}(name.key) ^ std::size_t{name.partition.value};
         }
     };
     struct Equal {
-        using is_transparent = void;
+        using is_transparent = void;  // NOLINT(readability-identifier-naming): the table's word
         [[nodiscard]] bool operator()(const auto& a, const auto& b) const noexcept {
             return a.partition == b.partition && a.key == b.key;
         }

@@ -69,16 +69,20 @@ class Fetcher::Job final : public FetchWaiters::Waiter, public std::enable_share
         is_reading_ = true;
         ahead_.read_all(
             requests, plan_.bytes_max, [self = shared_from_this(), requests](auto results) mutable {
-                for (std::size_t i = 0; i < results.size(); ++i) {
-                    if (results[i]) {
-                        requests[i].from = results[i].value().next;
-                    }
-                    self->take(requests[i].partition, std::move(results[i]));
-                }
-                self->ends_ = std::move(requests);
-                self->is_reading_ = false;
-                self->finish_or_wait();
+                self->take_all(std::move(requests), std::move(results));
             });
+    }
+
+    void take_all(ReadAhead::Requests requests, std::vector<Result<storage::ReadResult>> results) {
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            if (results[i]) {
+                requests[i].from = results[i].value().next;
+            }
+            take(requests[i].partition, std::move(results[i]));
+        }
+        ends_ = std::move(requests);
+        is_reading_ = false;
+        finish_or_wait();
     }
 
     /// Of the partitions that have more than what is known; says so of those that do not exist.
