@@ -50,7 +50,7 @@ def durability(options) -> dict:
     with Cluster() as cluster:
         for level in ("majority", "leader"):
             topic = f"bench.{level}.event.made"
-            cluster.millrace("topic", "create", "--if-not-exists", topic, "--partitions", "10", "--durability", level)
+            cluster.create_topic(topic, "--partitions", "10", "--durability", level)
             load = ("--brokers", cluster.brokers, "publish", "--topic", topic, "--seconds", str(options.seconds), "--bytes", "256")
             one = bench(*load, "--producers", "1", "--outstanding", "1")[0]
             result[level] = {"one_outstanding": {share: one["latency"][share] for share in ("p50_us", "p99_us")},

@@ -33,32 +33,34 @@ class UringFile final : public storage::PosixFile {
     void write_durable(Position at,
                        std::span<const std::byte> bytes,
                        storage::DiskDone done) override {
+        auto& entry =
+            prepare(at, bytes, std::move(done), io_uring_prep_write, io_uring_prep_write_fixed);
+        entry.rw_flags = RWF_DSYNC;
+    }
+    void read(Position at, std::span<std::byte> out, storage::DiskDone done) override {
+        prepare(at, out, std::move(done), io_uring_prep_read, io_uring_prep_read_fixed);
+    }
+
+  private:
+    /// `prepare_fixed` for memory that the ring knows, else `prepare_plain`.
+    template <class Bytes, class PreparePlain, class PrepareFixed>
+    io_uring_sqe& prepare(Position at,
+                          Bytes bytes,
+                          storage::DiskDone done,
+                          PreparePlain prepare_plain,
+                          PrepareFixed prepare_fixed) {
         auto operation = std::make_unique<DiskOperation>(disk_, std::move(done));
         auto* const entry = disk_.ring().prepare(operation.release());
         const auto length = static_cast<unsigned>(bytes.size());
         const int buffer = disk_.ring().tables().buffer_of(bytes);
         if (buffer == RingTables::none) {
-            io_uring_prep_write(entry, descriptor(), bytes.data(), length, at.value);
+            prepare_plain(entry, descriptor(), bytes.data(), length, at.value);
         } else {
-            io_uring_prep_write_fixed(entry, descriptor(), bytes.data(), length, at.value, buffer);
-        }
-        entry->rw_flags = RWF_DSYNC;
-        file().apply(*entry);
-    }
-    void read(Position at, std::span<std::byte> out, storage::DiskDone done) override {
-        auto operation = std::make_unique<DiskOperation>(disk_, std::move(done));
-        auto* const entry = disk_.ring().prepare(operation.release());
-        const auto length = static_cast<unsigned>(out.size());
-        const int buffer = disk_.ring().tables().buffer_of(out);
-        if (buffer == RingTables::none) {
-            io_uring_prep_read(entry, descriptor(), out.data(), length, at.value);
-        } else {
-            io_uring_prep_read_fixed(entry, descriptor(), out.data(), length, at.value, buffer);
+            prepare_fixed(entry, descriptor(), bytes.data(), length, at.value, buffer);
         }
         file().apply(*entry);
+        return *entry;
     }
-
-  private:
     /// In the table from its first operation on: files are opened on other threads, too.
     const RingFile& file() {
         if (!registered_) {

@@ -12,6 +12,8 @@ namespace millrace::storage {
 class DiskBuffer {
   public:
     DiskBuffer() = default;
+    /// That no disk knows.
+    explicit DiskBuffer(std::size_t bytes) : memory_(bytes) {}
     DiskBuffer(Disk& disk, std::size_t bytes) : disk_(&disk), memory_(bytes) {
         disk.register_buffer(memory_.span());
     }

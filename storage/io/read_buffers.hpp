@@ -40,28 +40,24 @@ class ReadBuffers {
         }
         ~Taken() {
             if (owner_ != nullptr) {
-                owner_->free_.push_back(std::move(kept_));
+                owner_->free_.push_back(std::move(memory_));
             }
         }
 
-        [[nodiscard]] std::span<std::byte> span() {
-            return owner_ != nullptr ? kept_.span().first(bytes_) : own_.span();
-        }
+        [[nodiscard]] std::span<std::byte> span() { return memory_.span().first(bytes_); }
         [[nodiscard]] std::span<const std::byte> span() const {
-            return owner_ != nullptr ? kept_.span().first(bytes_) : own_.span();
+            return memory_.span().first(bytes_);
         }
 
       private:
         friend class ReadBuffers;
         void swap(Taken& other) noexcept {
             std::swap(owner_, other.owner_);
-            std::swap(kept_, other.kept_);
-            std::swap(own_, other.own_);
+            std::swap(memory_, other.memory_);
             std::swap(bytes_, other.bytes_);
         }
-        ReadBuffers* owner_ = nullptr;  ///< null: `own_`
-        DiskBuffer kept_;
-        AlignedBuffer own_;
+        ReadBuffers* owner_ = nullptr;  ///< null: nobody wants the memory back
+        DiskBuffer memory_;
         std::size_t bytes_ = 0;
     };
     /// **Requires** a multiple of the alignment.
@@ -70,14 +66,14 @@ class ReadBuffers {
         taken.bytes_ = bytes;
         if (bytes < read_bytes_min || bytes > buffer_bytes ||
             (free_.empty() && made_ == buffers_max)) {
-            taken.own_ = AlignedBuffer(bytes);
+            taken.memory_ = DiskBuffer(bytes);
             return taken;
         }
         if (free_.empty()) {
             free_.reserve(++made_);  // what comes back finds room
-            taken.kept_ = DiskBuffer(disk_, buffer_bytes);
+            taken.memory_ = DiskBuffer(disk_, buffer_bytes);
         } else {
-            taken.kept_ = std::move(free_.back());
+            taken.memory_ = std::move(free_.back());
             free_.pop_back();
         }
         taken.owner_ = this;

@@ -171,7 +171,7 @@ class Follower(Worker):
 
 
 def make_topic(cluster: ChaosCluster):
-    cluster.millrace("topic", "create", "--if-not-exists", TOPIC, "--partitions", str(PARTITIONS))
+    cluster.create_topic(TOPIC, "--partitions", str(PARTITIONS))
     cluster.millrace("subscription", "create", QUEUE, "--topic", TOPIC)
 
 

@@ -43,19 +43,21 @@ std::size_t KeyTable::bytes_of(const Parked& parked) {
     return parked.item ? sizeof(Item) + parked.item->key.size() + parked.item->record.size() : 0;
 }
 
+KeyTable::Queue& KeyTable::add(PartitionId partition, std::string_view key) {
+    return keys_.try_emplace({.partition = partition, .key = std::string(key)}).first->second;
+}
+
 KeyTable::Queue& KeyTable::queue_of(PartitionId partition, std::string_view key) {
     const auto found = find(partition, key);
-    return found != keys_.end()
-               ? found->second
-               : keys_.try_emplace({.partition = partition, .key = std::string(key)}).first->second;
+    return found != keys_.end() ? found->second : add(partition, key);
 }
 
 bool KeyTable::take(PartitionId partition, std::string_view key) {
-    const auto busy_before = keys_.size();
-    auto& queue = queue_of(partition, key);
-    const bool is_new = keys_.size() > busy_before;
-    queue.has_record |= is_new;
-    return is_new;
+    if (find(partition, key) != keys_.end()) {
+        return false;
+    }
+    add(partition, key).has_record = true;
+    return true;
 }
 
 void KeyTable::park(Item item) {

@@ -106,6 +106,8 @@ class KeyTable {
     [[nodiscard]] Queues::iterator find(PartitionId partition, std::string_view key) {
         return keys_.find(NameView{.partition = partition, .key = key});
     }
+    /// **Requires** that the key is not busy.
+    Queue& add(PartitionId partition, std::string_view key);
     [[nodiscard]] Queue& queue_of(PartitionId partition, std::string_view key);
     [[nodiscard]] std::optional<Parked> next_of(Queues::iterator found);
     void hold(Queue& queue);

@@ -33,6 +33,7 @@ bool answers(const storage::ReadRequest& made, const storage::ReadRequest& asked
 struct ReadAhead::Chunk {
     Requests requests;
     std::size_t bytes_max = 0;
+    std::size_t held_bytes = 0;  ///< as many as may come, until it is read
     bool is_read = false;
     Results results;
     SteadyTime read_at;
@@ -94,6 +95,7 @@ void ReadAhead::begin(Requests requests, std::size_t runs_bytes_max) {
     auto chunk = std::make_shared<Chunk>();
     chunk->requests = std::move(requests);
     chunk->bytes_max = runs_bytes_max;
+    chunk->held_bytes = runs_bytes_max;
     chunks_.push_back(chunk);
     shard_.store().read_all(
         chunk->requests, runs_bytes_max, [chunk, &clock = shard_.runtime().clock()](Results read) {
@@ -101,6 +103,7 @@ void ReadAhead::begin(Requests requests, std::size_t runs_bytes_max) {
                 chunk->done(std::move(read));
                 return;
             }
+            chunk->held_bytes = bytes_of(read);
             chunk->results = std::move(read);
             chunk->read_at = clock.steady_now();
             chunk->is_read = true;
@@ -126,7 +129,7 @@ bool ReadAhead::is_there(const Requests& requests) const {
 std::size_t ReadAhead::held_bytes() const {
     std::size_t bytes = 0;
     for (const auto& chunk : chunks_) {
-        bytes += chunk->is_read ? bytes_of(chunk->results) : chunk->bytes_max;
+        bytes += chunk->held_bytes;
     }
     return bytes;
 }

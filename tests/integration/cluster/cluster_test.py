@@ -66,7 +66,7 @@ class ClusterCase(unittest.TestCase):
         self.cluster = Cluster(shards=self.shards)
         self.addCleanup(self.cluster.close)
         self.cluster.start()
-        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC, "--partitions", "4")
+        self.cluster.create_topic(TOPIC, "--partitions", "4")
 
     def publish_beside(self, count: int, rate: int) -> subprocess.Popen:
         file = self.cluster.directory / "events.jsonl"

@@ -18,7 +18,7 @@ class Copies(unittest.TestCase):
         self.cluster = Cluster(arguments=("--segment-bytes", "16MiB"))
         self.addCleanup(self.cluster.close)
         self.cluster.start()
-        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC, "--partitions", "4")
+        self.cluster.create_topic(TOPIC, "--partitions", "4")
 
     def publish(self, count: int, value_bytes: int, name: str):
         filling = "." * value_bytes

@@ -22,8 +22,8 @@ class Durability(unittest.TestCase):
         for node in self.cluster.nodes.values():
             node.start()
         self.leader = self.cluster.leader(wait_seconds=120)
-        self.cluster.millrace("topic", "create", "--if-not-exists", TELEMETRY, "--durability", "leader")
-        self.cluster.millrace("topic", "create", "--if-not-exists", ORDERS)
+        self.cluster.create_topic(TELEMETRY, "--durability", "leader")
+        self.cluster.create_topic(ORDERS)
 
     def publisher(self, topic: str) -> subprocess.Popen:
         process = subprocess.Popen([binary("millrace"), "--brokers", self.cluster.brokers, "--output", "json", "publish", topic],

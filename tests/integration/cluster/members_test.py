@@ -49,9 +49,9 @@ class Growth(ClusterCase):
             self.assertEqual(other.stop(), 0)
             begin = other.log.stat().st_size
             other.start()
-            # On a slow machine another may lead meanwhile: who that is, is not asked here.
             self.cluster.eventually(30, lambda other=other, begin=begin: other.has_logged(f"linked to node {node.number}", begin), "it is found")
-            self.cluster.eventually(30, lambda other=other: (other.status() or {}).get("leader"), "one leads")
+            self.cluster.bring_lead_to(node)  # on a slow machine another may have led meanwhile
+            self.cluster.eventually(30, lambda other=other: (other.status() or {}).get("leader") == node.number, "it follows")
         self.assert_once_and_in_order(500)
 
     def test_what_is_refused(self):
@@ -124,13 +124,13 @@ class OneAlone(unittest.TestCase):
         together = list(first.arguments)
         first.arguments = ["--node-id", "1", "--shards", "1"]
         first.start()
-        first.millrace("topic", "create", "--if-not-exists", TOPIC)
+        first.millrace("topic", "create", TOPIC)
         self.assertEqual(first.stop(), 0)
         first.arguments = together
         self.assertIn("stands alone", self.refusal(first))
         first.wipe()
         self.cluster.start()
-        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC)
+        self.cluster.create_topic(TOPIC)
         self.cluster.settle()
         first.stop()
         first.arguments = ["--node-id", "1", "--shards", "1"]
@@ -147,7 +147,7 @@ class OneAlone(unittest.TestCase):
 
     def test_the_last_node_goes_on_alone_and_others_join_it(self):
         self.cluster.start()
-        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC, "--partitions", "4")
+        self.cluster.create_topic(TOPIC, "--partitions", "4")
         self.cluster.millrace("publish", TOPIC, "--jsonl", text=lines_of(numbered(300, 8)))
         self.cluster.settle()
         last, *lost = self.cluster.nodes.values()
@@ -178,7 +178,7 @@ class OneAlone(unittest.TestCase):
         first, *others = self.cluster.nodes.values()
         self.set_nodes(first, f"1=127.0.0.1:{self.cluster.peer_ports[1]}")
         first.start()
-        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC, "--partitions", "4")
+        self.cluster.create_topic(TOPIC, "--partitions", "4")
         self.cluster.millrace("publish", TOPIC, "--jsonl", text=lines_of(numbered(300, 8)))
         for node in others:
             node.start()

@@ -213,7 +213,7 @@ class Cluster:
             third = next(other for other in self.nodes.values() if other not in (node, leader))
             third.stop()
             self.leads_brought += 1
-            self.millrace("topic", "create", "--if-not-exists", f"lead.brought.{self.leads_brought}")
+            self.create_topic(f"lead.brought.{self.leads_brought}")
             leader.stop()
             third.start()
             self.leader()
@@ -229,6 +229,10 @@ class Cluster:
         if check and done.returncode != 0:
             raise AssertionError(f"millrace {' '.join(arguments)} ended with {done.returncode}: {done.stderr}\n{self.log_tails()}")
         return done
+
+    def create_topic(self, topic: str, *arguments: str):
+        """Goes on where the lead moves meanwhile, as a script's command should."""
+        self.millrace("topic", "create", "--if-not-exists", topic, *arguments)
 
     def ask(self, *arguments: str):
         return json.loads(self.millrace("--output", "json", *arguments).stdout)

@@ -23,7 +23,7 @@ class OperatorCase(unittest.TestCase):
         self.cluster = Cluster(shards=self.shards, arguments=self.arguments)
         self.addCleanup(self.cluster.close)
         self.cluster.start()
-        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC, "--partitions", "4")
+        self.cluster.create_topic(TOPIC, "--partitions", "4")
         self.cluster.settle()
 
     def run_on(self, node: Node, *arguments: str) -> subprocess.CompletedProcess:

@@ -33,7 +33,7 @@ class Placement(unittest.TestCase):
 
     def test_voters_stand_in_three_racks_and_standbys_replace_those_that_are_gone(self):
         voters = self.wait_for_voters_in(3)
-        self.cluster.millrace("topic", "create", "--if-not-exists", TOPIC, "--partitions", "4")
+        self.cluster.create_topic(TOPIC, "--partitions", "4")
         self.cluster.millrace("publish", TOPIC, "--jsonl", text=lines_of(numbered(300, 8)))
         self.cluster.settle()
         # A standby that has everything is no fault, and does not lead.

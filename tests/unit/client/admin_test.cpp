@@ -48,28 +48,25 @@ TEST(Admin, WhatMayTakeEffectTwiceIsAskedAgainWhereALeaderIsLost) {
     operating.join();
 }
 
-TEST(Admin, WhatIsRefusedForGoodIsNotAskedAgain) {
+/// The first request is refused, and none may follow it.
+template <class Call>
+void expect_one_try(Errc refused_with, Call call) {
     testing::ScriptedNode node;
-    std::thread operating([&] {
-        EXPECT_EQ(end_of(node, [](Admin& admin) { (void)admin.ensure_topic({.name = "a.b"}); }),
-                  Errc::invalid_argument);
-    });
+    std::thread operating([&] { EXPECT_EQ(end_of(node, call), refused_with); });
     node.accept();
-    node.refuse(node.next(wire::Api::topic_create), Errc::invalid_argument);
+    node.refuse(node.next(wire::Api::topic_create), refused_with);
     EXPECT_TRUE(node.rest().empty());
     operating.join();
 }
 
+TEST(Admin, WhatIsRefusedForGoodIsNotAskedAgain) {
+    expect_one_try(Errc::invalid_argument,
+                   [](Admin& admin) { (void)admin.ensure_topic({.name = "a.b"}); });
+}
+
 TEST(Admin, WhatCreatesIsNotAskedAgain) {
-    testing::ScriptedNode node;
-    std::thread operating([&] {
-        EXPECT_EQ(end_of(node, [](Admin& admin) { (void)admin.create_topic({.name = "a.b"}); }),
-                  Errc::not_leader);
-    });
-    node.accept();
-    node.refuse(node.next(wire::Api::topic_create), Errc::not_leader);
-    EXPECT_TRUE(node.rest().empty());
-    operating.join();
+    expect_one_try(Errc::not_leader,
+                   [](Admin& admin) { (void)admin.create_topic({.name = "a.b"}); });
 }
 
 }  // namespace
