@@ -111,11 +111,13 @@ class Core : public std::enable_shared_from_this<Core> {
     /// `call` for what may take effect twice: runs it again where the answer was lost, or where no
     /// node led. That none is found shows after the time to connect, and is thrown.
     template <class Answer, class Native>
-    typename Answer::NativeTableType call_again(wire::Api api, const Native& message) {
+    typename Answer::NativeTableType call_again(wire::Api api,
+                                                const Native& message,
+                                                std::vector<std::byte>* raw = nullptr) {
         const auto patience = std::chrono::steady_clock::now() + options_.connect_timeout;
         for (;;) {
             try {
-                return call<Answer>(api, message);
+                return call<Answer>(api, message, raw);
             } catch (const ClientError& error) {
                 rest_or_pass_on(error, patience);
             }

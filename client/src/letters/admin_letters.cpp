@@ -109,8 +109,7 @@ void visit_groups(client::Core& core,
         request.by = static_cast<wire::LetterGroupBy>(grouping.by);
         request.transform = grouping.transform;
         request.after_ids = after;
-        const auto answer =
-            core.call<wire::LetterGroupAnswer>(Api::letter_group, std::move(request));
+        const auto answer = core.call_again<wire::LetterGroupAnswer>(Api::letter_group, request);
         visit(answer);
         after = answer.after_ids;
     } while (!after.empty());
@@ -173,7 +172,7 @@ Letter Admin::show_letter(const std::string& subscription, std::uint64_t id) {
     request.id = id;
     std::vector<std::byte> raw;
     const auto answer =
-        impl_->core->call<wire::LetterShowAnswer>(Api::letter_show, std::move(request), &raw);
+        impl_->core->call_again<wire::LetterShowAnswer>(Api::letter_show, request, &raw);
     auto letter = from_wire(client::require(answer.letter, "letter"));
     const auto rest = std::span<const std::byte>(raw);
     const auto record_bytes = std::min<std::size_t>(answer.record_bytes, rest.size());

@@ -7,6 +7,7 @@
 #include "tests/unit/client/scripted_node.hpp"
 
 #include "client/wire/schema/session_generated.h"
+#include "client/wire/schema/subscriptions_generated.h"
 #include "millrace/client.hpp"
 #include "storage/base/errc.hpp"
 
@@ -45,6 +46,28 @@ TEST(Admin, WhatMayTakeEffectTwiceIsAskedAgainWhereALeaderIsLost) {
     node.drop();
     node.accept();
     answer_with_topic(node);
+    operating.join();
+}
+
+TEST(Admin, LettersAreReadAgainWhereALeaderIsLost) {
+    testing::ScriptedNode node;
+    std::thread operating([&] {
+        EXPECT_EQ(end_of(node,
+                         [](Admin& admin) {
+                             const LetterQuery query{.subscription = "odoo"};
+                             EXPECT_TRUE(admin.group_letters(query, LetterGroupBy::cause).empty());
+                             EXPECT_EQ(admin.show_letter("odoo", 7).id, 7U);
+                         }),
+                  Errc::ok);
+    });
+    node.accept();
+    node.refuse(node.next(wire::Api::letter_group), Errc::not_leader);
+    node.answer(node.next(wire::Api::letter_group), wire::LetterGroupAnswerT{});
+    node.refuse(node.next(wire::Api::letter_show), Errc::not_leader);
+    wire::LetterShowAnswerT shown;
+    shown.letter = std::make_unique<wire::LetterT>();
+    shown.letter->id = 7;
+    node.answer(node.next(wire::Api::letter_show), shown);
     operating.join();
 }
 
