@@ -104,6 +104,9 @@ struct StoreOptions {
     std::string directory;  ///< data/shard-00
     ShardId shard;
     std::size_t segment_bytes = 128_MiB;
+    /// Of the one that a start begins with where none lies ready, so that it need not wait for the
+    /// zeros of a whole one. At most `segment_bytes`.
+    std::size_t first_segment_bytes = 16_MiB;
     std::size_t commit_bytes_max = 2_MiB;
     std::uint32_t commits_in_flight_max = 2;
     std::size_t tail_cache_bytes_max = 16_MiB;

@@ -75,13 +75,13 @@ void CommitWriter::add_buffer() {
 std::size_t CommitWriter::room() const {
     const auto& buffer = *gathering_->buffer;
     const auto in_buffer = buffer.memory.size() - gathering_->begin;
-    const auto in_segment = options_.segment_bytes - (buffer.base + gathering_->begin);
+    const auto in_segment = segment_->file_bytes - (buffer.base + gathering_->begin);
     return std::min(in_buffer, in_segment) - gathered_;
 }
 
 Result<void> CommitWriter::begin_commit(std::size_t frame_bytes) {
     const auto needed = CommitHeader::bytes + frame_bytes;
-    if (position_ + std::max(needed, disk_alignment) > options_.segment_bytes) {
+    if (position_ + std::max(needed, disk_alignment) > segment_->file_bytes) {
         MILLRACE_TRY(roll());
     }
     const auto fits = [&] {

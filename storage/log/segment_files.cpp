@@ -71,7 +71,7 @@ SegmentFiles::SegmentFiles(Disk& disk,
       options_(options),
       log_directory_(options.directory + "/log"),
       free_directory_(log_directory_ + "/free"),
-      maker_(disk, clock, options, background),
+      maker_(disk, clock, background),
       remover_(disk, clock, background, log_directory_) {}
 
 std::string SegmentFiles::path_of(SegmentSequence sequence, std::uint32_t generation) const {
@@ -196,8 +196,12 @@ SegmentMaker::Plan SegmentFiles::plan_next() {
                                        .hash_seed = entropy_seed()},
                             .directory = log_directory_,
                             .path = path_of(sequence, 0),
-                            .source = path_of(sequence, 0) + std::string(new_suffix)};
-    if (!free_.empty()) {
+                            .source = path_of(sequence, 0) + std::string(new_suffix),
+                            .bytes = options_.segment_bytes,
+                            .bytes_before = taken_bytes_};
+    if (free_.empty() && taken_bytes_ == 0) {
+        plan.bytes = std::min(options_.first_segment_bytes, options_.segment_bytes);
+    } else if (!free_.empty()) {
         plan.source = free_directory_ + "/" + free_.back();
         plan.is_recycled = true;
         free_.pop_back();
@@ -215,6 +219,7 @@ Result<const Segment*> SegmentFiles::take_next() {
     prepare_next();
     MILLRACE_TRY(auto made, maker_.take());
     last_taken_ = made.header.sequence;
+    taken_bytes_ = made.file_bytes;
     auto& segment = segments_[last_taken_] = std::move(made);
     return &segment;
 }

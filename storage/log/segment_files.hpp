@@ -125,6 +125,7 @@ class SegmentFiles {
     std::uint64_t free_number_ = 0;
     std::uint64_t epoch_ = 0;
     SegmentSequence last_taken_;
+    std::size_t taken_bytes_ = 0;  ///< of the one that was taken last; 0: none since the start
     SegmentMaker maker_;
     SegmentRemover remover_;
 };

@@ -22,15 +22,21 @@ std::span<const std::byte> zeros() {
     return memory.span();
 }
 
-/// How much is to be filled when so much of the segment before it is written.
-constexpr std::size_t filled_wanted(std::size_t used) {
-    return used + used / 4;
+/// As often as the segment to come is larger than the one that is written meanwhile.
+std::size_t filled_per_used(const SegmentMaker::Plan& plan) {
+    return std::max<std::size_t>(1, plan.bytes / std::max(plan.bytes_before, disk_alignment));
+}
+
+/// How much is to be filled when so much of the segment before it is written: all when four fifths
+/// of that are.
+std::size_t filled_wanted(const SegmentMaker::Plan& plan, std::size_t used) {
+    return (used + used / 4) * filled_per_used(plan);
 }
 
 }  // namespace
 
 void SegmentMaker::begin(Plan plan) {
-    progress_ = {.file = nullptr, .filled = plan.is_recycled ? options_.segment_bytes : 0};
+    progress_ = {.file = nullptr, .filled = plan.is_recycled ? plan.bytes : 0};
     plan_ = std::move(plan);
     made_.reset();
     rests_until_ = {};
@@ -40,8 +46,9 @@ void SegmentMaker::go_on(std::size_t used) {
     if (!plan_ || made_ || is_stepping_) {
         return;
     }
-    const bool is_behind = progress_.filled <= filled_wanted(used);
-    if (is_behind || clock_.steady_now() >= rests_until_) {
+    if (progress_.filled <= filled_wanted(*plan_, used)) {
+        start_step(fill_step_bytes * filled_per_used(*plan_));
+    } else if (clock_.steady_now() >= rests_until_) {
         start_step(fill_step_bytes);
     }
 }
@@ -49,7 +56,7 @@ void SegmentMaker::go_on(std::size_t used) {
 Result<Segment> SegmentMaker::take() {
     while (!made_) {
         if (!is_stepping_) {
-            start_step(options_.segment_bytes);
+            start_step(plan_->bytes);
         }
         background_.finish();
     }
@@ -69,7 +76,7 @@ void SegmentMaker::start_step(std::size_t bytes_max) {
 Background::Ending SegmentMaker::step(const Plan& plan,
                                       const Progress& progress,
                                       std::size_t bytes_max) {
-    if (progress.filled >= options_.segment_bytes) {
+    if (progress.filled >= plan.bytes) {
         return [this, made = finish_file(plan)] { take_made(made); };
     }
     return [this, filled = fill(plan, progress, bytes_max)] { take_filled(filled); };
@@ -99,13 +106,13 @@ Result<SegmentMaker::Progress> SegmentMaker::fill(const Plan& plan,
             // Zeros in the page cache would push out what readers still want.
             MILLRACE_TRY(progress.file, create(disk_, plan.source));
         }
-        const auto end = std::min(options_.segment_bytes, progress.filled + bytes_max);
+        const auto end = std::min(plan.bytes, progress.filled + bytes_max);
         while (progress.filled < end) {
             const auto bytes = std::min(fill_step_bytes, end - progress.filled);
             MILLRACE_TRY(progress.file->write_now(Position{progress.filled}, zeros().first(bytes)));
             progress.filled += bytes;
         }
-        return progress.filled < options_.segment_bytes ? ok() : progress.file->sync_now();
+        return progress.filled < plan.bytes ? ok() : progress.file->sync_now();
     };
     if (auto written = write(); !written) {
         progress.file.reset();
@@ -138,7 +145,7 @@ Result<Segment> SegmentMaker::finish_file(const Plan& plan) const {
     return Segment{.header = plan.header,
                    .file = std::move(file),
                    .path = plan.path,
-                   .file_bytes = options_.segment_bytes};
+                   .file_bytes = plan.bytes};
 }
 
 }  // namespace millrace::storage

@@ -38,13 +38,12 @@ class SegmentMaker {
         std::string path;
         std::string source;        ///< what becomes `path` by rename
         bool is_recycled = false;  ///< `source` is there and its old content may stay
+        std::size_t bytes = 0;
+        std::size_t bytes_before = 0;  ///< of the segment that is written meanwhile
     };
 
-    SegmentMaker(Disk& disk,
-                 const Clock& clock,
-                 const StoreOptions& options,
-                 Background& background)
-        : disk_(disk), clock_(clock), options_(options), background_(background) {}
+    SegmentMaker(Disk& disk, const Clock& clock, Background& background)
+        : disk_(disk), clock_(clock), background_(background) {}
 
     void begin(Plan plan);
     /// Begun, and neither taken nor failed.
@@ -81,7 +80,6 @@ class SegmentMaker {
 
     Disk& disk_;
     const Clock& clock_;
-    const StoreOptions& options_;
     Background& background_;
     std::optional<Plan> plan_;
     Progress progress_;

@@ -135,6 +135,7 @@ broker::ShardOptions SimNode::shard_options() {
     options.random_seed = stage().random().next();
     options.store.directory = options_.directory;
     options.store.segment_bytes = options_.segment_bytes;
+    options.store.first_segment_bytes = options_.segment_bytes / 2;
     options.store.commit_bytes_max = 256_KiB;
     options.store.tail_cache_bytes_max = 512_KiB;
     options.store.disk_reserve_bytes = 64_KiB;

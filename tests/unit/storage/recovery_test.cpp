@@ -13,13 +13,16 @@ namespace {
 constexpr PartitionId seven{7};
 constexpr std::size_t in_a_segment = 64_KiB / disk_alignment - 1;  ///< commits of one block
 
-std::string segment_path(int number) {
+std::string segment_path(std::size_t number) {
     return "/data/shard-00/log/000000000000000" + std::to_string(number) + ".seg";
 }
 
 class RecoveryTest : public ::testing::Test {
   protected:
-    RecoveryTest() { EXPECT_TRUE(fixture.open()); }
+    RecoveryTest() {
+        fixture.options.first_segment_bytes = fixture.options.segment_bytes;
+        EXPECT_TRUE(fixture.open());
+    }
 
     /// Each a commit of one block.
     void publish(std::size_t count) {
@@ -50,7 +53,7 @@ class RecoveryTest : public ::testing::Test {
 };
 
 TEST_F(RecoveryTest, WhatAnEarlierLifeDidNotWriteToComesBack) {
-    for (int life = 1; life <= 3; ++life) {
+    for (std::size_t life = 1; life <= 3; ++life) {
         publish(3);
         reopen();
         fixture.run_turns(20);
@@ -87,6 +90,24 @@ TEST_F(RecoveryTest, SegmentsMadeLargerThanIsSetNowAreReadToTheirEnd) {
     reopen();
     EXPECT_EQ(fixture.read_all(seven).values, published);
     publish(10);
+    reopen();
+    EXPECT_EQ(fixture.read_all(seven).values, published);
+    EXPECT_EQ(fixture.scan_all(0).values, published);
+    EXPECT_EQ(quarantined(), 0U);
+}
+
+TEST_F(RecoveryTest, FirstSegmentIsSmallAndThoseBehindItAreWhole) {
+    fixture.close();
+    fixture.disk.crash();
+    for (const auto& path : fixture.disk.paths()) {
+        ASSERT_TRUE(fixture.disk.remove(path));
+    }
+    fixture.options.first_segment_bytes = 32_KiB;
+    ASSERT_TRUE(fixture.open());
+    publish(40);
+    EXPECT_EQ(fixture.disk.contents(segment_path(1)).size(), 32_KiB);
+    EXPECT_EQ(fixture.disk.contents(segment_path(2)).size(), fixture.options.segment_bytes);
+    EXPECT_EQ(fixture.disk.contents(segment_path(3)).size(), fixture.options.segment_bytes);
     reopen();
     EXPECT_EQ(fixture.read_all(seven).values, published);
     EXPECT_EQ(fixture.scan_all(0).values, published);

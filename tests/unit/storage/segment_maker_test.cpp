@@ -6,23 +6,36 @@
 #include <gtest/gtest.h>
 
 #include "storage/io/sim_disk.hpp"
-#include "storage/shard_store.hpp"
 
 namespace millrace::storage {
 namespace {
 
 constexpr std::size_t segment_bytes = 4_MiB;
+constexpr std::size_t first_bytes = 512_KiB;
 
 /// A maker whose steps run at once, so that one call is one step.
 class SegmentMakerTest : public ::testing::Test {
   protected:
     SegmentMakerTest() {
-        options_.segment_bytes = segment_bytes;
         EXPECT_TRUE(disk_.make_directories("log"));
+        begin(segment_bytes);
+    }
+
+    void begin(std::size_t bytes_before) {
         maker_.begin({.header = {.sequence = SegmentSequence{7}, .hash_seed = 99},
                       .directory = "log",
                       .path = "log/7.seg",
-                      .source = "log/7.seg.new"});
+                      .source = "log/7.seg.new",
+                      .bytes = segment_bytes,
+                      .bytes_before = bytes_before});
+    }
+    /// Of a segment that was made meanwhile nothing is left to do.
+    void expect_whole() {
+        const auto paths = disk_.paths();
+        EXPECT_NE(std::ranges::find(paths, "log/7.seg"), paths.end());
+        const auto calls = disk_.call_count();
+        ASSERT_TRUE(maker_.take());
+        EXPECT_EQ(disk_.call_count(), calls);
     }
 
     void step(std::size_t used) {
@@ -38,9 +51,8 @@ class SegmentMakerTest : public ::testing::Test {
 
     SimDisk disk_{1};
     ManualClock clock_;
-    StoreOptions options_;
     Background background_{Background::Mode::inline_in_owner};
-    SegmentMaker maker_{disk_, clock_, options_, background_};
+    SegmentMaker maker_{disk_, clock_, background_};
 };
 
 TEST_F(SegmentMakerTest, RestsBetweenStepsWhileItIsAheadOfTheLog) {
@@ -59,11 +71,15 @@ TEST_F(SegmentMakerTest, IsDoneBeforeTheLogNeedsItHoweverFastThatGrows) {
     for (std::size_t used = 0; used <= segment_bytes * 9 / 10; used += 64_KiB) {
         step(used);
     }
-    const auto paths = disk_.paths();
-    EXPECT_NE(std::ranges::find(paths, "log/7.seg"), paths.end());
-    const auto calls = disk_.call_count();
-    ASSERT_TRUE(maker_.take());
-    EXPECT_EQ(disk_.call_count(), calls);
+    expect_whole();
+}
+
+TEST_F(SegmentMakerTest, IsDoneInTimeAlsoBesideASmallerOne) {
+    begin(first_bytes);
+    for (std::size_t used = 0; used <= first_bytes * 9 / 10; used += 64_KiB) {
+        step(used);
+    }
+    expect_whole();
 }
 
 TEST_F(SegmentMakerTest, TakenEarlyItIsFinishedWithoutRest) {

@@ -50,6 +50,7 @@ std::vector<std::byte> make_run(PartitionId partition,
 StoreFixture::StoreFixture(std::uint64_t seed) : disk(seed) {
     options.directory = "/data/shard-00";
     options.segment_bytes = 64_KiB;
+    options.first_segment_bytes = 32_KiB;
     options.commit_bytes_max = 16_KiB;
     options.tail_cache_bytes_max = 32_KiB;
     options.disk_reserve_bytes = 0;

@@ -63,7 +63,7 @@ TEST_F(SegmentReaderTest, NothingOfACommitInFlightIsListed) {
     ASSERT_THAT(first, SizeIs(1));
     EXPECT_EQ(first[0].segment, SegmentSequence{1});
     EXPECT_EQ(first[0].used_bytes, 2 * disk_alignment);
-    EXPECT_EQ(first[0].file_bytes, fixture.options.segment_bytes);
+    EXPECT_EQ(first[0].file_bytes, fixture.options.first_segment_bytes);
     publish();
     publish();
     EXPECT_EQ(list(), first);
