@@ -218,7 +218,7 @@ void Node::Impl::take_seat() {
 
 Result<void> Node::Impl::listen_native() {
     native = {.address = config.address, .port = static_cast<std::uint16_t>(config.port)};
-    MILLRACE_TRY(native, shards->listen(native));
+    MILLRACE_TRY(native, shards->listen(native, !std::exchange(left.has_listened, true)));
     return ok();
 }
 

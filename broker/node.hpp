@@ -29,8 +29,9 @@ class Node {
         std::vector<ShardId> pulled;  ///< have whole copies, to be put in their places
         std::vector<cluster::DamagedShard> damaged;
         std::vector<MetricSample> counters;  ///< that are to count on
+        bool has_listened = false;           ///< so that the native port is this process's own
     };
-    explicit Node(Config config, Left left = {});
+    Node(Config config, Left left);
     Node(const Node&) = delete;
     Node& operator=(const Node&) = delete;
     Node(Node&&) = delete;

@@ -9,6 +9,7 @@
 
 #include "broker/part_options.hpp"
 #include "broker/runtime/thread_turns.hpp"
+#include "broker/runtime/uring_network.hpp"
 #include "storage/base/logging.hpp"
 
 namespace millrace::broker {
@@ -130,7 +131,10 @@ Result<void> NodeShards::start(const NodeIdentity& identity) {
     return outcome;
 }
 
-Result<Endpoint> NodeShards::listen(Endpoint endpoint) {
+Result<Endpoint> NodeShards::listen(Endpoint endpoint, bool is_first) {
+    if (is_first) {
+        MILLRACE_TRY(ensure_nobody_listens(endpoint));
+    }
     for (const auto& host : hosts_) {
         std::promise<Result<Endpoint>> listening;
         host->runtime->post_from_outside([&listening, &endpoint, server = host->server.get()] {

@@ -62,8 +62,9 @@ class NodeShards {
     /// Opens all. Errors: of the first that could not; `corrupt` says which with `failed_shard`.
     [[nodiscard]] Result<void> start(const NodeIdentity& identity);
     [[nodiscard]] ShardId failed_shard() const { return failed_; }
-    /// They share one port; the first may pick it. Errors: configuration, io.
-    [[nodiscard]] Result<Endpoint> listen(Endpoint endpoint);
+    /// They share one port; the first may pick it. `is_first`: nobody may listen there yet, and
+    /// this process has not. Errors: configuration, io.
+    [[nodiscard]] Result<Endpoint> listen(Endpoint endpoint, bool is_first);
     /// Links the replicas to those of the other nodes, which are told where this one is reached.
     /// **Requires** a cluster. Errors: io.
     [[nodiscard]] Result<void> join(const peers::NodeAddresses& addresses);

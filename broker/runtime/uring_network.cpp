@@ -201,6 +201,21 @@ Result<Endpoint> UringNetwork::listen_apart(const Endpoint& endpoint,
         {.accept = std::move(accept), .among = &apart_, .connections_max = connections_max});
 }
 
+Result<void> ensure_nobody_listens(const Endpoint& endpoint) {
+    MILLRACE_TRY(auto address, parse_address(endpoint));
+    const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) {
+        return socket_error("make a socket", errno);
+    }
+    // Past what connections that have ended left behind, but not beside a socket that listens.
+    set_option(descriptor, SOL_SOCKET, SO_REUSEADDR);
+    const int code =
+        ::bind(descriptor, as_socket_address(address), sizeof(address)) == 0 ? 0 : errno;
+    ::close(descriptor);
+    return code == 0 ? Result<void>(ok())
+                     : socket_error("listen on " + format_endpoint(endpoint), code);
+}
+
 Result<Endpoint> UringNetwork::listen_at(const Endpoint& endpoint, Door door) {
     MILLRACE_TRY(auto address, parse_address(endpoint));
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -41,6 +41,10 @@ class ReceiveBuffers {
     std::vector<std::byte> memory_;
 };
 
+/// That no process listens on `endpoint`: the shards of a node share its port, and the system would
+/// share it between two nodes just as well. Port 0 is always free. Errors: io. Threads: any.
+[[nodiscard]] Result<void> ensure_nobody_listens(const Endpoint& endpoint);
+
 /// Listening sockets and connections of one shard, those that came and those that it asked for.
 ///
 /// Promise:  `connections_max` and the metrics are about those that came, but for those of

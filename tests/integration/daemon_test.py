@@ -6,6 +6,7 @@ import random
 import re
 import socket
 import subprocess
+import tempfile
 import time
 import unittest
 import urllib.error
@@ -87,6 +88,16 @@ class Start(unittest.TestCase):
                                   capture_output=True, text=True, timeout=20, check=False)
             self.assertEqual(done.returncode, 1)
             self.assertIn("in use by another millraced", done.stderr)
+
+    def test_a_second_daemon_on_the_same_port_is_refused(self):
+        """Its shards share a port, which the system would let another daemon of the same user share as well."""
+        broker = Broker()
+        broker.native = broker.http = "127.0.0.1:0"
+        with broker, tempfile.TemporaryDirectory() as elsewhere:
+            done = subprocess.run([binary("millraced"), "--data-dir", elsewhere, "--port", broker.native.rpartition(":")[2], "--http-port", "0"],
+                                  capture_output=True, text=True, timeout=20, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"listen on {broker.native}: Address already in use", done.stderr)
 
     def test_fewer_shards_than_there_are_is_refused(self):
         broker = Broker(arguments=["--shards", "2"]).start()

@@ -119,6 +119,24 @@ TEST_F(UringNetworkTest, HeldConnectionMayBeDroppedAfterTheReactorOnAnotherThrea
     ::close(client);
 }
 
+TEST_F(UringNetworkTest, ShardsShareAPortThatNobodyElseMayHave) {
+    auto ring = Ring::create(64).value();
+    UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
+    const Endpoint endpoint{.address = "127.0.0.1", .port = listen_on(network)};
+    EXPECT_TRUE(network.listen(endpoint, [](auto) { return nullptr; }));
+
+    const auto heard = ensure_nobody_listens(endpoint);
+    ASSERT_FALSE(heard);
+    EXPECT_EQ(heard.error().os_error, EADDRINUSE);
+    EXPECT_NE(heard.error().text.find("127.0.0.1:" + std::to_string(endpoint.port)),
+              std::string::npos);
+    EXPECT_TRUE(ensure_nobody_listens({.address = "127.0.0.1", .port = 0}));
+
+    network.stop_listening();
+    turn_until(*ring, network, [&] { return network.is_quiet(); });
+    EXPECT_TRUE(ensure_nobody_listens(endpoint));
+}
+
 TEST_F(UringNetworkTest, BytesThatOthersHoldTooGoOutInTheirOrder) {
     auto ring = Ring::create(64).value();
     UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
@@ -173,8 +191,8 @@ TEST_F(UringNetworkTest, CloseDoesNotWaitLongForAPeerThatTakesNothing) {
 }
 
 TEST_F(UringNetworkTest, ConnectionsWaitWhileDescriptorsAreShortAndAreTakenAfterwards) {
-#ifdef __SANITIZE_ADDRESS__
-    GTEST_SKIP() << "to look at an object the sanitizer needs descriptors of its own";
+#ifdef MILLRACE_SANITIZED
+    GTEST_SKIP() << "to look at an object a sanitizer needs descriptors of its own";
 #endif
     auto ring = Ring::create(64).value();
     UringNetwork network(*ring, ReceiveBuffers::create(*ring).value(), 10, metrics, ShardId{0});
