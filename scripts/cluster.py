@@ -11,8 +11,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DIRECTORY = ROOT / "build" / "cluster-data"
 sys.path[:0] = [str(ROOT / "tests" / "integration" / part) for part in ("", "cluster")]
-from harness import binary  # noqa: E402
-from nodes import cluster_status, is_free  # noqa: E402
+from harness import binary, is_free  # noqa: E402
+from nodes import cluster_status  # noqa: E402
 
 # Node 1 takes 7117, 7118 and 7131 onwards, node 2 the same a hundred above; where one of them is taken, all lie a thousand higher.
 FIRST_PORTS = range(7100, 60_000, 1000)

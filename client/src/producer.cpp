@@ -1,7 +1,6 @@
 #include "millrace/producer.hpp"
 
 #include <algorithm>
-#include <ranges>
 #include <utility>
 
 #include "client/src/producer_impl.hpp"
@@ -176,9 +175,12 @@ std::uint64_t Producer::Impl::end_of_window(const Partition& partition) {
 }
 
 std::size_t Producer::Impl::in_flight_of(const Partition& partition) {
-    return static_cast<std::size_t>(std::ranges::count_if(
-        partition.unacked | std::views::take(wire::producer_batches_in_flight_max),
-        [](const auto& batch) { return batch->is_in_flight; }));
+    const auto first = partition.unacked.begin();
+    const auto looked_at = std::min(partition.unacked.size(), wire::producer_batches_in_flight_max);
+    return static_cast<std::size_t>(
+        std::count_if(first, first + static_cast<std::ptrdiff_t>(looked_at), [](const auto& batch) {
+            return batch->is_in_flight;
+        }));
 }
 
 bool Producer::Impl::may_follow(const Partition& partition) const {

@@ -24,11 +24,14 @@ target_compile_options(millrace_build INTERFACE
   -Woverloaded-virtual -Wnon-virtual-dtor -Wcast-align -Wimplicit-fallthrough -Wnull-dereference
   -Wno-missing-field-initializers  # designated initializers leave the rest at its default on purpose
   $<$<BOOL:${MILLRACE_WARNINGS_ARE_ERRORS}>:-Werror> -fno-omit-frame-pointer
-  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wsuggest-override>)
+  $<$<CXX_COMPILER_ID:GNU>:-Wduplicated-cond -Wlogical-op -Wsuggest-override>
+  # Clang sees a shadow between what files keep to themselves, once a unity build has made them one.
+  $<$<AND:$<CXX_COMPILER_ID:Clang>,$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wno-shadow>)
 if(MILLRACE_SANITIZE)
   # Instrumented code sends the flow analysis of one warning astray; the other is about fences in Asio, beside which locks stand.
   target_compile_options(millrace_build INTERFACE -fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all -Wno-null-dereference
                                                   $<$<CXX_COMPILER_ID:GNU>:-Wno-tsan>)
+  target_compile_definitions(millrace_build INTERFACE MILLRACE_SANITIZED)
   target_link_options(millrace_build INTERFACE -fsanitize=${MILLRACE_SANITIZE})
 endif()
 if(MILLRACE_FUZZ)

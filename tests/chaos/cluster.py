@@ -7,9 +7,9 @@ import threading
 import time
 
 sys.path[:0] = [str(pathlib.Path(__file__).resolve().parents[1] / "integration" / part) for part in ("", "cluster")]
-from harness import eventually  # noqa: E402
+from harness import eventually, free_ports  # noqa: E402
 from links import Links  # noqa: E402
-from nodes import Cluster, Node, free_ports  # noqa: E402
+from nodes import Cluster, Node  # noqa: E402
 
 WATCH_REST = 0.1
 START_SECONDS = 90

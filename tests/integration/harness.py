@@ -2,13 +2,36 @@
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+# Each start of a broker in a test would keep the disk busy with zeros for a second or more; what measures brokers leaves them as they are.
+SMALL_SEGMENTS = {"MILLRACE_SEGMENT_BYTES": os.environ[key]} if (key := "MILLRACE_TEST_SEGMENT_BYTES") in os.environ else {}
+# Below the ports that the kernel gives to connections of others while a broker is down.
+PORTS = (10_000, 32_000)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+
+
+def free_ports(count: int) -> int:
+    """The first of so many free ports in a row."""
+    while True:
+        first = random.randrange(PORTS[0], PORTS[1] - count)
+        if all(map(is_free, range(first, first + count))):
+            return first
 
 
 def binary(name: str) -> str:
@@ -44,12 +67,11 @@ class Broker:
         self.own_directory = directory is None
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="millrace-"))
         self.arguments = arguments or []
-        self.environment = {**os.environ, **(environment or {})}
+        self.environment = {**SMALL_SEGMENTS, **os.environ, **(environment or {})}
         self.ready_file = self.directory / "ready.json"
         self.log = self.directory / "millraced.log"
         self.process = None
-        self.native = "127.0.0.1:0"
-        self.http = "127.0.0.1:0"
+        self.native, self.http = (f"127.0.0.1:{port}" for port in (free_ports(1), free_ports(1)))
 
     @property
     def data(self) -> pathlib.Path:

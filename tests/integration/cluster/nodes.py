@@ -2,35 +2,13 @@
 import collections
 import json
 import pathlib
-import random
 import shutil
-import socket
 import subprocess
 import tempfile
 import urllib.error
 import urllib.request
 
-from harness import Broker, binary, eventually
-
-# Below the ports that the kernel gives to connections of others while a node is down.
-PORTS = (10_000, 32_000)
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-            return True
-        except OSError:
-            return False
-
-
-def free_ports(count: int) -> int:
-    """The first of so many free ports in a row."""
-    while True:
-        first = random.randrange(PORTS[0], PORTS[1] - count)
-        if all(map(is_free, range(first, first + count))):
-            return first
+from harness import Broker, binary, eventually, free_ports
 
 
 def send(http: str, method: str, path: str, body: dict | None = None) -> tuple[int, dict]:
@@ -159,11 +137,20 @@ class Cluster:
             raise AssertionError(f"node {node.number} may not join: {answer}\n{self.log_tails()}")
 
     def ask_to_join(self, node: Node) -> tuple[int, dict]:
-        return send(self.leader().http, "POST", "/v1/cluster/nodes",
-                    {"node": node.number, "address": f"127.0.0.1:{self.peer_ports[node.number]}"})
+        return self.ask_leader("POST", "/v1/cluster/nodes", {"node": node.number, "address": f"127.0.0.1:{self.peer_ports[node.number]}"})
 
     def remove(self, node: Node) -> tuple[int, dict]:
-        return send(self.leader().http, "DELETE", f"/v1/cluster/nodes/{node.number}")
+        return self.ask_leader("DELETE", f"/v1/cluster/nodes/{node.number}")
+
+    def ask_leader(self, method: str, path: str, body: dict | None = None) -> tuple[int, dict]:
+        """What the node that leads answers, or the next one where it loses the lead over it."""
+        def ask():
+            try:
+                answer = send(self.leader().http, method, path, body)
+            except OSError:
+                return None
+            return answer if answer[0] != 503 else None
+        return self.eventually(30, ask, f"{method} {path} is answered")
 
     def find_leader(self) -> Node | None:
         for node in self.nodes.values():

@@ -5,8 +5,8 @@ import tempfile
 import time
 import unittest
 
-from harness import binary, eventually
-from nodes import Cluster, Node, free_ports
+from harness import binary, eventually, free_ports
+from nodes import Cluster, Node
 
 
 class OneNode(unittest.TestCase):
