@@ -105,7 +105,7 @@ struct StoreOptions {
     ShardId shard;
     std::size_t segment_bytes = 128_MiB;
     /// Of the one that a start begins with where none lies ready, so that it need not wait for the
-    /// zeros of a whole one. At most `segment_bytes`.
+    /// zeros of a whole one. Each that follows is twice as large, up to `segment_bytes`.
     std::size_t first_segment_bytes = 16_MiB;
     std::size_t commit_bytes_max = 2_MiB;
     std::uint32_t commits_in_flight_max = 2;

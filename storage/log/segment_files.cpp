@@ -187,6 +187,11 @@ SegmentSequence SegmentFiles::next_sequence() const {
     return last_taken_ + 1;
 }
 
+/// Twice the one before it: a whole one could not be filled in time while a small one is written.
+std::size_t SegmentFiles::made_bytes() const {
+    return taken_bytes_ == 0 ? options_.first_segment_bytes : 2 * taken_bytes_;
+}
+
 SegmentMaker::Plan SegmentFiles::plan_next() {
     const auto sequence = next_sequence();
     SegmentMaker::Plan plan{.header = {.sequence = sequence,
@@ -197,13 +202,12 @@ SegmentMaker::Plan SegmentFiles::plan_next() {
                             .directory = log_directory_,
                             .path = path_of(sequence, 0),
                             .source = path_of(sequence, 0) + std::string(new_suffix),
-                            .bytes = options_.segment_bytes,
+                            .bytes = std::min(options_.segment_bytes, made_bytes()),
                             .bytes_before = taken_bytes_};
-    if (free_.empty() && taken_bytes_ == 0) {
-        plan.bytes = std::min(options_.first_segment_bytes, options_.segment_bytes);
-    } else if (!free_.empty()) {
+    if (!free_.empty()) {
         plan.source = free_directory_ + "/" + free_.back();
         plan.is_recycled = true;
+        plan.bytes = options_.segment_bytes;
         free_.pop_back();
     }
     return plan;

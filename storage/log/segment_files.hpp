@@ -107,6 +107,7 @@ class SegmentFiles {
     [[nodiscard]] Result<void> open_free();
     void give_back(const Segment& segment);
     [[nodiscard]] SegmentMaker::Plan plan_next();
+    [[nodiscard]] std::size_t made_bytes() const;
     [[nodiscard]] SegmentSequence next_sequence() const;
 
     Disk& disk_;
