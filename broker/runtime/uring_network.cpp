@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <chrono>
 #include <system_error>
+#include <thread>
 #include <utility>
 
 #include <arpa/inet.h>
@@ -21,6 +22,9 @@ constexpr int backlog = 1024;
 /// Before the next try to accept: who waits in the backlog would be refused again at once.
 constexpr std::chrono::milliseconds accept_rest{100};
 constexpr std::chrono::seconds accept_warning_interval{10};
+/// The system gives the port of a process that was killed back a moment after its end.
+constexpr std::chrono::seconds port_patience{1};
+constexpr std::chrono::milliseconds port_rest{20};
 
 Error socket_error(const std::string& verb, int code) {
     return fail(Errc::io, "cannot " + verb + ": " + std::generic_category().message(code), code);
@@ -46,6 +50,19 @@ std::string peer_of(int descriptor) {
     socklen_t bytes = sizeof(address);
     return ::getpeername(descriptor, as_socket_address(address), &bytes) == 0 ? text_of(address)
                                                                               : "unknown";
+}
+
+/// 0, or why a socket that shares its address with none that listens can't have this one.
+int bind_alone(sockaddr_in address) {
+    const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (descriptor < 0) {
+        return errno;
+    }
+    set_option(descriptor, SOL_SOCKET, SO_REUSEADDR);
+    const int code =
+        ::bind(descriptor, as_socket_address(address), sizeof(address)) == 0 ? 0 : errno;
+    ::close(descriptor);
+    return code;
 }
 
 }  // namespace
@@ -202,16 +219,13 @@ Result<Endpoint> UringNetwork::listen_apart(const Endpoint& endpoint,
 }
 
 Result<void> ensure_nobody_listens(const Endpoint& endpoint) {
-    MILLRACE_TRY(auto address, parse_address(endpoint));
-    const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (descriptor < 0) {
-        return socket_error("make a socket", errno);
+    MILLRACE_TRY(const auto address, parse_address(endpoint));
+    const auto end = std::chrono::steady_clock::now() + port_patience;
+    int code = bind_alone(address);
+    while (code == EADDRINUSE && std::chrono::steady_clock::now() < end) {
+        std::this_thread::sleep_for(port_rest);
+        code = bind_alone(address);
     }
-    // Past what connections that have ended left behind, but not beside a socket that listens.
-    set_option(descriptor, SOL_SOCKET, SO_REUSEADDR);
-    const int code =
-        ::bind(descriptor, as_socket_address(address), sizeof(address)) == 0 ? 0 : errno;
-    ::close(descriptor);
     return code == 0 ? Result<void>(ok())
                      : socket_error("listen on " + format_endpoint(endpoint), code);
 }

@@ -42,7 +42,8 @@ class ReceiveBuffers {
 };
 
 /// That no process listens on `endpoint`: the shards of a node share its port, and the system would
-/// share it between two nodes just as well. Port 0 is always free. Errors: io. Threads: any.
+/// share it between two nodes just as well. Waits for a second where one does. Port 0 is always
+/// free. Errors: io. Threads: any that may wait.
 [[nodiscard]] Result<void> ensure_nobody_listens(const Endpoint& endpoint);
 
 /// Listening sockets and connections of one shard, those that came and those that it asked for.

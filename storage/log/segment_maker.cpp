@@ -22,15 +22,16 @@ std::span<const std::byte> zeros() {
     return memory.span();
 }
 
-/// As often as the segment to come is larger than the one that is written meanwhile.
-std::size_t filled_per_used(const SegmentMaker::Plan& plan) {
-    return std::max<std::size_t>(1, plan.bytes / std::max(plan.bytes_before, disk_alignment));
-}
-
 /// How much is to be filled when so much of the segment before it is written: all when four fifths
 /// of that are.
 std::size_t filled_wanted(const SegmentMaker::Plan& plan, std::size_t used) {
-    return (used + used / 4) * filled_per_used(plan);
+    return (used + used / 4) * plan.bytes / std::max(plan.bytes_before, disk_alignment);
+}
+
+/// Of a step while filling is behind: a larger segment than the one before it needs larger ones.
+std::size_t step_bytes(const SegmentMaker::Plan& plan) {
+    const auto before = std::max(plan.bytes_before, disk_alignment);
+    return fill_step_bytes * ((plan.bytes + before - 1) / before);
 }
 
 }  // namespace
@@ -47,7 +48,7 @@ void SegmentMaker::go_on(std::size_t used) {
         return;
     }
     if (progress_.filled <= filled_wanted(*plan_, used)) {
-        start_step(fill_step_bytes * filled_per_used(*plan_));
+        start_step(step_bytes(*plan_));
     } else if (clock_.steady_now() >= rests_until_) {
         start_step(fill_step_bytes);
     }
