@@ -271,6 +271,8 @@ def parse() -> argparse.Namespace:
 
 if __name__ == "__main__":
     given = parse()
+    if given.command == "status":
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # whoever reads, head say, may have seen enough
     try:
         COMMANDS[given.command](given)
     except (Failure, FileNotFoundError) as failure:
