@@ -4,7 +4,8 @@ import pathlib
 import subprocess
 
 import peers
-from peers import FOLDER, Server, find, free_port
+from harness import free_ports
+from peers import FOLDER, Server, find
 
 # Name, then why it is measured.
 PACKAGES = {
@@ -83,7 +84,7 @@ class RabbitMq(Server):
     def __init__(self, folder: pathlib.Path):
         super().__init__(folder)
         self.mapper = None
-        self.mapper_port = free_port()
+        self.mapper_port = free_ports(1)
 
     def command(self) -> list[str]:
         (self.folder / "rabbitmq.conf").write_text(f"listeners.tcp = none\nstream.listeners.tcp.1 = 127.0.0.1:{self.port}\nlog.console = true\n")
@@ -102,7 +103,7 @@ class RabbitMq(Server):
 
     def environment(self) -> dict:
         base = super().environment()
-        settings = {"NODENAME": "bench@localhost", "DIST_PORT": free_port(), "MNESIA_BASE": self.folder / "data", "LOG_BASE": self.folder / "logs",
+        settings = {"NODENAME": "bench@localhost", "DIST_PORT": free_ports(1), "MNESIA_BASE": self.folder / "data", "LOG_BASE": self.folder / "logs",
                     "LOGS": "-", "CONFIG_FILE": self.folder / "rabbitmq", "CONF_ENV_FILE": self.folder / "none",
                     "ENABLED_PLUGINS_FILE": self.folder / "enabled_plugins", "ALLOW_INPUT": 1,
                     "SERVER_ADDITIONAL_ERL_ARGS": "-noinput -kernel inet_dist_use_interface {127,0,0,1}"}
@@ -122,7 +123,7 @@ class Kafka(Server):
     settings = ""
 
     def command(self) -> list[str]:
-        controller = free_port()
+        controller = free_ports(1)
         file = self.folder / "server.properties"
         file.write_text(f"process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@127.0.0.1:{controller}\n"
                         f"listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}\ncontroller.listener.names=CONTROLLER\n"

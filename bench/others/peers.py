@@ -8,7 +8,7 @@ import sys
 
 from measuring import ROOT
 
-from harness import eventually
+from harness import eventually, free_ports
 
 # Name, then why it and not code of our own. Unpacked and not installed: installing one would start a server on its own port.
 HTTP_PACKAGES = {
@@ -98,12 +98,6 @@ def provide_go_program(folder: pathlib.Path, module: str) -> bool:
     return done.returncode == 0
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
 def environment() -> dict:
     libraries = [str(folder) for folder in FOLDER.glob("usr/lib/*") if folder.is_dir()]
     return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join([*libraries, os.environ.get("LD_LIBRARY_PATH", "")]).strip(os.pathsep)}
@@ -139,7 +133,7 @@ class Server:
 
     def __enter__(self):
         self.folder.mkdir()
-        self.port = free_port()
+        self.port = free_ports(1)
         program, *arguments = self.command()
         log = self.folder / "log"
         with log.open("w") as output:

@@ -62,8 +62,10 @@ class Start(unittest.TestCase):
             file = broker.directory / "some.yaml"
             file.write_text("connections_max: 11\nshards: 3\nsegment_bytes: 4MiB\n")
 
+            others = {name: value for name, value in os.environ.items() if not name.startswith("MILLRACE_")}
+
             def value_of(key: str, *flags: str, **environment: str) -> str:
-                done = subprocess.run([binary("millraced"), "config", "print", "--config", str(file), *flags], env={**os.environ, **environment},
+                done = subprocess.run([binary("millraced"), "config", "print", "--config", str(file), *flags], env={**others, **environment},
                                       capture_output=True, text=True, timeout=20, check=True)
                 return re.search(rf"^{key}: *(\S+)$", done.stdout, re.MULTILINE)[1]
 

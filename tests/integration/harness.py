@@ -11,8 +11,6 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Each start of a broker in a test would keep the disk busy with zeros for a second or more; what measures brokers leaves them as they are.
-SMALL_SEGMENTS = {"MILLRACE_SEGMENT_BYTES": os.environ[key]} if (key := "MILLRACE_TEST_SEGMENT_BYTES") in os.environ else {}
 # Below the ports that the kernel gives to connections of others while a broker is down.
 PORTS = (10_000, 32_000)
 
@@ -67,11 +65,12 @@ class Broker:
         self.own_directory = directory is None
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="millrace-"))
         self.arguments = arguments or []
-        self.environment = {**SMALL_SEGMENTS, **os.environ, **(environment or {})}
+        self.environment = {**os.environ, **(environment or {})}
         self.ready_file = self.directory / "ready.json"
         self.log = self.directory / "millraced.log"
         self.process = None
-        self.native, self.http = (f"127.0.0.1:{port}" for port in (free_ports(1), free_ports(1)))
+        first = free_ports(2)
+        self.native, self.http = (f"127.0.0.1:{port}" for port in (first, first + 1))
 
     @property
     def data(self) -> pathlib.Path:

@@ -228,9 +228,9 @@ struct ClusterStatus {
 };
 
 /// What an operator does. Every call waits for its answer and throws ClientError. Where a leader
-/// is lost meanwhile, lists, descriptions, `ensure_`, `alter_`, pause, drain and resume are asked
-/// again for `connect_timeout`. What creates, deletes, settles or seeks a subscription is not: it
-/// ends with connection_lost or not_leader, and may have taken effect.
+/// is lost meanwhile, lists, descriptions, what is read of letters, `ensure_`, `alter_`, pause,
+/// drain and resume are asked again for `connect_timeout`. What creates, deletes, settles or seeks
+/// a subscription is not: it ends with connection_lost or not_leader, and may have taken effect.
 ///
 /// Threads:  any.
 class Admin {

@@ -52,10 +52,6 @@ Daemon::~Daemon() {
 void Daemon::start() {
     const auto ready_file = directory_ / "ready.json";
     std::filesystem::remove(ready_file);
-    // NOLINTNEXTLINE(concurrency-mt-unsafe)
-    if (const char* const bytes = std::getenv("MILLRACE_TEST_SEGMENT_BYTES")) {
-        ::setenv("MILLRACE_SEGMENT_BYTES", bytes, 1);  // NOLINT(concurrency-mt-unsafe)
-    }
     std::vector<std::string> words{daemon_binary(),
                                    "--data-dir",
                                    (directory_ / "data").string(),
