@@ -35,6 +35,7 @@ Result<void> NodeShards::make(ShardHost& host, ShardId id, const NodeIdentity& i
                 .shard = id,
                 .shard_count = identity.shard_count,
                 .election_timeout = std::chrono::milliseconds(config.cluster_election_timeout_ms),
+                .copy_bytes_per_second = config.cluster_copy_bytes_per_second,
                 .labels = wiring_.labels,
                 .placement = placement_rules_of(config)},
             *wiring_.record,

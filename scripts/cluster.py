@@ -214,7 +214,7 @@ def lacking(group: dict) -> str:
     """At the leader, which replicas are not as far as itself."""
     if not group["leads"]:
         return ""
-    names = [f"node {replica['node']}: " + ("to be copied" if replica["behind"] else str(group["last"] - replica["match"]))
+    names = [f"node {replica['node']}: " + ("far behind" if replica["behind"] else str(group["last"] - replica["match"]))
              for replica in group["replicas"] if replica["match"] < group["last"]]
     return ", ".join(names) or "none"
 

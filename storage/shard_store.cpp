@@ -295,6 +295,12 @@ void Store::check_segment(SegmentSequence segment, std::uint64_t hash_seed) {
     }
 }
 
+void Store::suspect(SegmentSequence segment) {
+    if (const auto* const found = files_.find(segment)) {
+        check_segment(segment, found->header.hash_seed);
+    }
+}
+
 void Store::take_damage(SegmentSequence segment, const Error& damage) {
     if (repairs_.add(segment)) {
         events_.on_damage(damage);
@@ -351,8 +357,8 @@ void Store::look_at_damage(PartitionId partition, Result<ReadResult>& result) {
         return;
     }
     auto& read = result.value();
-    if (const auto* const segment = read.damaged ? files_.find(*read.damaged) : nullptr) {
-        check_segment(segment->header.sequence, segment->header.hash_seed);
+    if (read.damaged) {
+        suspect(*read.damaged);
     }
     const auto now = clock_.steady_now();
     const auto since = damaged_since_.try_emplace({partition, read.next}, now).first->second;

@@ -175,6 +175,16 @@ struct ScanResult {
 };
 using ScanDone = std::function<void(Result<ScanResult>)>;
 
+/// Entries of one consensus group as they were appended, also those that were truncated later.
+struct EntryScanResult {
+    std::vector<FrameView> entries;
+    std::shared_ptr<const void> memory;  ///< holds their payloads
+    ScanCursor next;
+    bool at_end = false;  ///< nothing is applied beyond `next` yet
+};
+using EntryScanDone = std::function<void(Result<EntryScanResult>)>;
+using SeekEntryDone = std::function<void(Result<ScanCursor>)>;
+
 /// A segment's file, as far as it counts for a copy of the log.
 struct SegmentExtent {
     SegmentSequence segment;
@@ -272,7 +282,8 @@ class ShardStore {
     [[nodiscard]] virtual bool is_out_of_space() const = 0;
 
     /// The payload of a frame that recovery handed out, valid until the next call. Blocks: for the
-    /// start, where it costs least in the order of the log. Errors: io, corrupt.
+    /// start, where it costs least in the order of the log. Errors: io; corrupt, where the segment
+    /// is read through as `check_segment` does.
     [[nodiscard]] virtual Result<std::span<const std::byte>> read_payload(
         FramePlace place, std::size_t payload_bytes) = 0;
 
@@ -320,6 +331,12 @@ class ShardStore {
     /// Where a scan of all partitions starts for everything appended at or after `time_us`.
     [[nodiscard]] virtual Result<ScanCursor> scan_start(UnixMicros time_us) = 0;
     virtual void scan(ScanCursor from, std::size_t bytes_max, ScanDone done) = 0;
+    /// The entries of a group in the next few MiB of the log, of commits that are applied; there
+    /// may be none. Errors: not_found in a segment that was rewritten; corrupt; io.
+    virtual void scan_entries(GroupId group, ScanCursor from, EntryScanDone done) = 0;
+    /// A place at or before that of an entry, from which `scan_entries` comes to it. Looks for it
+    /// as `find_entry` does, with the same errors.
+    virtual void seek_entry(GroupId group, RaftIndex index, SeekEntryDone done) = 0;
 
     /// State: a small ordered map, read from memory and RocksDB, made durable by checkpoints.
     virtual void put_state(std::string_view key, std::string_view value) = 0;

@@ -100,13 +100,17 @@ class Store final : public ShardStore {
     Result<void> sync() override;
     bool is_out_of_space() const override { return space_.is_short(); }
     Result<std::span<const std::byte>> read_payload(FramePlace place, std::size_t bytes) override {
-        return frames_.read(place, bytes);
+        auto payload = frames_.read(place, bytes);
+        if (!payload && payload.error().code == Errc::corrupt) {
+            suspect(place.segment);
+        }
+        return payload;
     }
     void index_batches(FramePlace place, std::span<const std::byte> payload) override {
         index_->add_run(place.segment, place.position + frame_header_bytes, payload);
     }
     Result<void> take_back_batches(FramePlace place, std::size_t payload_bytes) override {
-        MILLRACE_TRY(const auto payload, frames_.read(place, payload_bytes));
+        MILLRACE_TRY(const auto payload, read_payload(place, payload_bytes));
         index_->take_back_run(place.segment, place.position + frame_header_bytes, payload);
         return ok();
     }
@@ -153,6 +157,21 @@ class Store final : public ShardStore {
     void scan(ScanCursor from, std::size_t bytes_max, ScanDone done) override {
         scanner_.scan(from, bytes_max, applied_, std::move(done));
     }
+    void scan_entries(GroupId group, ScanCursor from, EntryScanDone done) override {
+        scanner_.scan_entries(
+            group,
+            from,
+            applied_,
+            [this, segment = from.segment, done = std::move(done)](Result<EntryScanResult> result) {
+                if (!result && result.error().code == Errc::corrupt) {
+                    suspect(segment);
+                }
+                done(std::move(result));
+            });
+    }
+    void seek_entry(GroupId group, RaftIndex index, SeekEntryDone done) override {
+        finder_.seek({.group = group, .index = index, .term = {}}, std::move(done));
+    }
     void put_state(std::string_view key, std::string_view value) override {
         state_->put(key, value);
     }
@@ -197,6 +216,8 @@ class Store final : public ShardStore {
     Result<bool> recover_segment(const Segment& segment, const Segment* following);
     [[nodiscard]] std::uint64_t used_bytes_of(SegmentSequence segment) const;
     void take_damage(SegmentSequence segment, const Error& damage);
+    /// Something of it was read and does not verify.
+    void suspect(SegmentSequence segment);
     void look_at_damage(PartitionId partition, Result<ReadResult>& result);
     void recover_frame(const FrameView& frame, FramePlace place);
     void take_back(const FrameView& truncation);

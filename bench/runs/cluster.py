@@ -101,34 +101,43 @@ def paced(cluster: Cluster, seconds: int) -> dict:
     return {"p50_us": figures["latency"]["p50_us"], "p99_us": figures["latency"]["p99_us"]}
 
 
-def catch_up(options, is_wiped: bool) -> dict:
-    """A follower that lacks `mib` gets them while events go on."""
-    with Cluster() as cluster:
-        leader = cluster.leader()
-        follower = next(node for node in cluster.nodes.values() if node is not leader)
-        if not is_wiped:
-            follower.stop()
-        bench("--brokers", cluster.brokers, "publish", "--topic", TOPIC, "--events", str((options.mib << 20) // 1024), "--bytes", "1024")
-        alone = paced(cluster, 5)
-        if is_wiped:
-            follower.stop()
-            follower.wipe()
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            load = pool.submit(paced, cluster, options.copy_load_seconds)
-            begin = time.monotonic()
-            follower.start()
-            cluster.eventually(600, lambda: has_all(cluster, leader, follower), "the node has everything")
-            seconds = time.monotonic() - begin
-            beside = load.result()
-        return {"mib": options.mib, "seconds": seconds, "mib_per_second": options.mib / seconds, "alone": alone, "beside": beside}
+def publish_bytes(cluster: Cluster, mib: int):
+    bench("--brokers", cluster.brokers, "publish", "--topic", TOPIC, "--events", str((mib << 20) // 1024), "--bytes", "1024")
+
+
+def catch_up(options, cluster: Cluster, leader: Node, follower: Node, missed_mib: int) -> dict:
+    """The follower, which is down, gets what it lacks while events go on."""
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        load = pool.submit(paced, cluster, options.copy_load_seconds)
+        begin = time.monotonic()
+        follower.start()
+        cluster.eventually(600, lambda: has_all(cluster, leader, follower), "the node has everything")
+        seconds = time.monotonic() - begin
+        return {"mib": missed_mib, "seconds": seconds, "mib_per_second": missed_mib / seconds, "beside": load.result()}
 
 
 def copy(options) -> dict:
-    return catch_up(options, is_wiped=True)
+    """A node that has nothing."""
+    with Cluster() as cluster:
+        leader = cluster.leader()
+        follower = next(node for node in cluster.nodes.values() if node is not leader)
+        publish_bytes(cluster, options.mib)
+        alone = paced(cluster, 5)
+        follower.stop()
+        follower.wipe()
+        return {**catch_up(options, cluster, leader, follower, options.mib), "alone": alone}
 
 
 def behind(options) -> dict:
-    return catch_up(options, is_wiped=False)
+    """A node that has most, and lacks more than its leader has in memory."""
+    with Cluster() as cluster:
+        leader = cluster.leader()
+        follower = next(node for node in cluster.nodes.values() if node is not leader)
+        publish_bytes(cluster, options.mib)
+        follower.stop()
+        publish_bytes(cluster, options.missed_mib)
+        alone = paced(cluster, 5)
+        return {"stored_mib": options.mib, **catch_up(options, cluster, leader, follower, options.missed_mib), "alone": alone}
 
 
 def has_all(cluster: Cluster, leader: Node, follower: Node) -> bool:
@@ -145,7 +154,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=5, help="of each publish load")
     parser.add_argument("--idle-seconds", type=int, default=20)
     parser.add_argument("--kills", type=int, default=50)
-    parser.add_argument("--mib", type=int, default=5120, help="that the node lacks which is empty or behind")
+    parser.add_argument("--mib", type=int, default=5120, help="that are stored, and that an empty node lacks")
+    parser.add_argument("--missed-mib", type=int, default=1024, help="that a node lacks which was away")
     parser.add_argument("--copy-load-seconds", type=int, default=30, help="of the load while it catches up")
     parser.add_argument("--only", action="append", choices=WORKS, help="just this work; may come again")
     parser.add_argument("--results", metavar="FOLDER", help="where the result is written; bench/results without")

@@ -42,8 +42,8 @@ std::string name_of(NodeId node) {
     return "node " + std::to_string(node.value);
 }
 
-/// What a node lacks of a group. Errors: unavailable, where it has to be copied first, or is no
-/// voter.
+/// What a node lacks of a group. Errors: unavailable, where that is more than is in memory, or it
+/// is no voter.
 Result<std::uint64_t> lag_of(const ClusterReport::Group& group, NodeId node) {
     const auto found =
         std::ranges::find(group.status.replicas, node, &consensus::ReplicaProgress::node);
@@ -55,8 +55,7 @@ Result<std::uint64_t> lag_of(const ClusterReport::Group& group, NodeId node) {
         return fail(Errc::unavailable, name_of(node) + " is no voter of " + name + " yet");
     }
     if (found->is_behind) {
-        return fail(Errc::unavailable,
-                    name_of(node) + " is behind: it copies what it lacks of " + name);
+        return fail(Errc::unavailable, name_of(node) + " is far behind in " + name);
     }
     return group.status.last.value - std::min(found->match.value, group.status.last.value);
 }

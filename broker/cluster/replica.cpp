@@ -80,6 +80,7 @@ Replica::Replica(const Options& options,
       record_(record),
       number_(options.shard),
       election_timeout_(options.election_timeout),
+      copy_bytes_per_second_(options.copy_bytes_per_second),
       placement_(options.placement),
       mesh_({.self = nodes_.self(),
              .shard = number_,
@@ -96,7 +97,8 @@ ShardCluster Replica::options() {
             .address = nodes_.own_address(),
             .tick = election_timeout_ / ticks_per_election,
             .election_timeout = election_timeout_,
-            .heartbeat_timeout = election_timeout_ / heartbeats_per_election};
+            .heartbeat_timeout = election_timeout_ / heartbeats_per_election,
+            .catch_up_bytes_per_second = copy_bytes_per_second_};
 }
 
 Result<void> Replica::start(Shard& shard,

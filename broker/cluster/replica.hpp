@@ -26,7 +26,8 @@ class Replica {
         ShardId shard;
         std::uint32_t shard_count = 1;
         Duration election_timeout{600'000};
-        peers::NodeLabels labels = {};  ///< of this node
+        std::uint64_t copy_bytes_per_second = 0;  ///< 0: no limit
+        peers::NodeLabels labels = {};            ///< of this node
         PlacementRules placement = {};
     };
     /// `record` outlives it.
@@ -79,6 +80,7 @@ class Replica {
     ClusterRecord& record_;
     ShardId number_;
     Duration election_timeout_;
+    std::uint64_t copy_bytes_per_second_;
     PlacementRules placement_;
     peers::PeerMesh mesh_;
     Shard* shard_ = nullptr;

@@ -94,9 +94,11 @@ const std::array keys{
               "Without a word from the leader for one to two times this long, another is elected.",
               100,
               60'000},
-    ConfigKey{"cluster_copy_bytes_per_second",
-              &Config::cluster_copy_bytes_per_second,
-              "Pace at which a node that is too far behind copies a shard; 0: no limit."},
+    ConfigKey{
+        "cluster_copy_bytes_per_second",
+        &Config::cluster_copy_bytes_per_second,
+        "Pace at which a node that was away gets what it missed from the leader's disk: a shard's "
+        "entries, or a copy of it; 0: no limit."},
     ConfigKey{
         "cluster_voters_max",
         &Config::cluster_voters_max,

@@ -27,6 +27,7 @@ class EntryBuffer {
   private:
     friend class Group;
     friend class GroupIo;
+    friend class CatchUp;
     /// What libraft carries before the payload and the log keeps in the frame's header instead.
     struct Prefix {
         std::uint16_t type = 0;

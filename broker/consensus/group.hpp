@@ -128,10 +128,14 @@ struct GroupOptions {
     Duration heartbeat_timeout{150'000};
     std::size_t trailing_bytes_max =
         std::size_t{8} * 1024 * 1024;  ///< entries that libraft keeps in memory
+    /// Pace at which a replica that lacks more than that gets it from the log; 0: no limit.
+    std::uint64_t catch_up_bytes_per_second = 0;
     /// Told once when the group has failed for good, before what is under way is answered.
     std::function<void(const Error&)> on_failure = {};
     std::function<void(const Role&)> on_role = {};
-    /// The leader no longer has in memory what this replica lacks: the shard has to be copied.
+    /// Bytes of entries were sent from the log to a replica that lacks them.
+    std::function<void(std::size_t bytes)> on_caught_up = {};
+    /// The leader no longer has what this replica lacks: the shard has to be copied.
     std::function<void(NodeId leader)> on_behind = {};
     std::function<void()> on_members = {};  ///< they, or what one of them is, changed
 };

@@ -26,7 +26,11 @@ GroupIo::GroupIo(const GroupOptions& options,
       runtime_(runtime),
       store_(store),
       on_step_(std::move(on_step)),
-      random_(options.random_seed + options.group.value) {
+      random_(options.random_seed + options.group.value),
+      catch_up_(
+          options_, runtime, store, terms_, io_, [this](NodeId to, const raft_message& message) {
+              return send_now(to, message);
+          }) {
     io_.version = 1;
     io_.impl = this;
     install_callbacks();
@@ -90,6 +94,7 @@ int GroupIo::append_entry(const raft_entry& entry) {
                        .raft_type = entry.type,
                        .place = placed.value(),
                        .payload_bytes = 0});
+    terms_.note(next_index_, RaftTerm{entry.term});
     ++next_index_;
     ++next_number_;
     return 0;
@@ -137,6 +142,7 @@ int GroupIo::truncate(raft_index number) {
         ++members_version_;
     }
     next_number_ = number;
+    terms_.cut(next_index_);
     const auto placed = store_->append(
         {.kind = storage::FrameKind::truncate, .group = options_.group, .index = next_index_});
     return placed ? 0 : failed(placed.error());
@@ -160,6 +166,7 @@ void GroupIo::schedule_tick() {
         // nobody hears it any more.
         if ((pending_.empty() || is_leader()) && failure_.empty() && tick_ != nullptr) {
             tick_(&io_);
+            catch_up_.tick();
             on_step_();
         }
         schedule_tick();
@@ -239,6 +246,7 @@ void GroupIo::install_callbacks() {
         auto& owner = self(io);
         owner.tick_ = nullptr;
         owner.receive_ = nullptr;
+        owner.catch_up_.stop();
         owner.runtime_.cancel(owner.timer_);
         owner.end_sends(RAFT_CANCELED);
         owner.end_gets(RAFT_CANCELED);

@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "broker/consensus/catch_up.hpp"
 #include "broker/consensus/group.hpp"
+#include "broker/consensus/term_starts.hpp"
 #include "storage/base/random.hpp"
 
 extern "C" {
@@ -165,10 +167,10 @@ class GroupIo {
     int snapshot_put(raft_io_snapshot_put* request, raft_io_snapshot_put_cb done);
     int send(raft_io_send* request, const raft_message& message, raft_io_send_cb done);
     [[nodiscard]] bool send_whole(const raft_message& message);
+    [[nodiscard]] bool send_now(NodeId to, const raft_message& message);
     [[nodiscard]] Result<void> load_payloads(std::span<raft_entry> entries,
                                              raft_index first,
                                              std::vector<std::vector<std::byte>>& contents) const;
-    [[nodiscard]] bool send_behind(NodeId to) const;
     void end_sends(int status);
     int snapshot_get(raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
     void end_gets(int status);
@@ -211,6 +213,8 @@ class GroupIo {
     RaftIndex next_index_{1};
     raft_index next_number_ = 1;  ///< libraft's for it
     std::deque<Logged> logged_;
+    TermStarts terms_;
+    CatchUp catch_up_;
     /// Recovered commands in libraft's memory without their payload, which is read from the log
     /// where another replica needs it.
     std::deque<Logged> unloaded_;
@@ -226,6 +230,7 @@ class GroupIo {
     };
     Compared compared_;
     std::vector<PendingSend> sends_;
+    std::string unsent_;  ///< why an entry could not be sent, as was logged
     NodeId held_back_;
     std::vector<PendingGet> gets_;
     std::string failure_;

@@ -61,7 +61,9 @@ class LentVote {
 int GroupIo::send(raft_io_send* request, const raft_message& message, raft_io_send_cb done) {
     // A lost message is no failure: after one libraft begins again at what it knows to match, which
     // for a replica that was never heard is the first entry of all.
-    const bool is_sent = send_whole(checked_answer(message));
+    const NodeId to{message.server_id};
+    const bool is_sent = (message.type == RAFT_IO_INSTALL_SNAPSHOT && catch_up_.begin(to)) ||
+                         send_whole(checked_answer(message));
     const int status = is_sent || message.type != RAFT_IO_INSTALL_SNAPSHOT ? 0 : RAFT_NOCONNECTION;
     if (done == nullptr) {
         return 0;  // a transfer of leadership, which has a timeout of its own
@@ -85,11 +87,8 @@ void GroupIo::end_sends(int status) {
     }
 }
 
+/// libraft tries again, so that the failure of one entry is logged once.
 bool GroupIo::send_whole(const raft_message& message) {
-    if (message.type == RAFT_IO_APPEND_ENTRIES && message.append_entries.n_entries > 0 &&
-        NodeId{message.server_id} == held_back_) {
-        return false;
-    }
     auto whole = message;
     std::vector<raft_entry> entries;
     std::vector<std::vector<std::byte>> contents;
@@ -99,12 +98,20 @@ bool GroupIo::send_whole(const raft_message& message) {
         whole.append_entries.entries = entries.data();
         if (const auto loaded = load_payloads(entries, append.prev_log_index + 1, contents);
             !loaded) {
-            log_warning("group " + std::to_string(options_.group.value), loaded.error().text);
+            if (std::exchange(unsent_, loaded.error().text) != loaded.error().text) {
+                log_warning("group " + std::to_string(options_.group.value), unsent_);
+            }
             return false;
         }
     }
-    return options_.links != nullptr &&
-           options_.links->send(NodeId{message.server_id}, options_.group, encode_message(whole));
+    return send_now(NodeId{message.server_id}, whole);
+}
+
+bool GroupIo::send_now(NodeId to, const raft_message& message) {
+    const bool is_held = message.type == RAFT_IO_APPEND_ENTRIES &&
+                         message.append_entries.n_entries > 0 && to == held_back_;
+    return !is_held && options_.links != nullptr &&
+           options_.links->send(to, options_.group, encode_message(message));
 }
 
 /// Completes those that libraft has without their payload, the first of which has the number
@@ -130,17 +137,6 @@ Result<void> GroupIo::load_payloads(std::span<raft_entry> entries,
         entries[i].buf = {.base = content.data(), .len = content.size()};
     }
     return ok();
-}
-
-/// As libraft does where it has forgotten what the other lacks.
-bool GroupIo::send_behind(NodeId to) const {
-    const auto* const instance = static_cast<const raft*>(io_.data);
-    raft_message message{};
-    message.type = RAFT_IO_INSTALL_SNAPSHOT;
-    message.install_snapshot.term = instance->current_term;
-    message.install_snapshot.last_index = instance->log.snapshot.last_index;
-    message.install_snapshot.last_term = instance->log.snapshot.last_term;
-    return options_.links->send(to, options_.group, encode_message(message));
 }
 
 Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
@@ -169,6 +165,10 @@ Result<void> GroupIo::receive(NodeId from, std::span<const std::byte> bytes) {
             compared_ = {.term = append.term};
         }
         compared_.asked_upto = append.prev_log_index + append.n_entries;
+    }
+    if (message.type == RAFT_IO_APPEND_ENTRIES_RESULT &&
+        catch_up_.hear(from, message.append_entries_result)) {
+        return ok();
     }
     message.server_id = from.value;
     message.server_address = "";

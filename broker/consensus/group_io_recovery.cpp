@@ -19,6 +19,25 @@ std::string state_key(GroupId group) {
     return "g/" + std::to_string(group.value);
 }
 
+/// [[first index, term], ...]
+nlohmann::json write_terms(const std::vector<TermStarts::Start>& terms) {
+    auto json = nlohmann::json::array();
+    for (const auto& [first, term] : terms) {
+        json.push_back({first.value, term.value});
+    }
+    return json;
+}
+
+/// None of a state that an earlier version wrote.
+std::vector<TermStarts::Start> read_terms(const nlohmann::json& state) {
+    std::vector<TermStarts::Start> terms;
+    for (const auto& [first, term] :
+         state.value("terms", std::vector<std::pair<std::uint64_t, std::uint64_t>>{})) {
+        terms.push_back({.first = RaftIndex{first}, .term = RaftTerm{term}});
+    }
+    return terms;
+}
+
 }  // namespace
 
 void GroupIo::note_configuration(RaftIndex index, std::span<const std::byte> payload) {
@@ -56,6 +75,11 @@ std::vector<Member> GroupIo::members() const {
 void GroupIo::recover_frame(const storage::FrameView& frame,
                             storage::FramePlace place,
                             bool in_state) {
+    if (frame.kind == storage::FrameKind::entry) {
+        terms_.note(frame.index, frame.term);
+    } else if (frame.kind == storage::FrameKind::truncate) {
+        terms_.cut(frame.index);
+    }
     if (in_state && (!is_replicated() || frame.kind == storage::FrameKind::hard_state)) {
         return;
     }
@@ -106,6 +130,7 @@ Result<void> GroupIo::load_state() {
             note_configuration(RaftIndex{json.value("configuration_index", std::uint64_t{0})},
                                std::as_bytes(std::span(bytes)));
         }
+        terms_.put_before(read_terms(json), applied_.index);
         // Hard state frames behind the checkpoint are younger.
         if (term_ < json.value("term", std::uint64_t{0})) {
             term_ = json.value("term", std::uint64_t{0});
@@ -180,6 +205,7 @@ void GroupIo::write_state(storage::StateWriter& state) const {
         {"vote", vote_},
         {"applied_index", applied_.index.value},
         {"applied_term", applied_.term.value},
+        {"terms", write_terms(terms_.upto(applied_.index))},
         {"configuration_index", configuration.index.value},
         {"configuration",
          std::vector<std::uint8_t>(configuration.bytes.begin(), configuration.bytes.end())}};
@@ -291,6 +317,7 @@ Result<void> GroupIo::log_configuration(const raft_configuration& configuration,
                           .entry_type = 0,
                           .batch_count = 0,
                           .payload = payload});
+    terms_.note(index, RaftTerm{term_});
     note_configuration(index, payload);
     return ok();
 }

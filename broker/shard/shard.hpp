@@ -48,6 +48,8 @@ struct ShardCluster {
     /// Of each group, kept in memory: a replica that was away for a moment finds there what it
     /// missed.
     std::size_t trailing_bytes_max = std::size_t{64} * 1024 * 1024;
+    /// Pace at which another node is sent what is no longer there; 0: no limit.
+    std::uint64_t catch_up_bytes_per_second = 0;
 };
 
 /// How this node's replica stands to the others. Neither `leads` nor `leads_all` is said of one

@@ -48,6 +48,8 @@ ShardGroups::ShardGroups(const ShardOptions& options,
         group.election_timeout = cluster->election_timeout;
         group.heartbeat_timeout = cluster->heartbeat_timeout;
         group.trailing_bytes_max = cluster->trailing_bytes_max;
+        group.catch_up_bytes_per_second = cluster->catch_up_bytes_per_second;
+        group.on_caught_up = std::move(wiring.on_caught_up);
         group.on_role = [tell = std::move(wiring.on_role)](const consensus::Role&) { tell(); };
         group.on_behind = std::move(wiring.on_behind);
         group.on_members = std::move(wiring.on_members);

@@ -20,7 +20,8 @@ class ShardGroups {
         std::function<void(const Error&)> on_failure;
         std::function<void()> on_role;  ///< of any of them
         std::function<void(NodeId leader)> on_behind;
-        std::function<void()> on_members;  ///< of any of them
+        std::function<void(std::size_t bytes)> on_caught_up;  ///< sent to a node that lacked them
+        std::function<void()> on_members;                     ///< of any of them
     };
     ShardGroups(const ShardOptions& options,
                 Runtime& runtime,

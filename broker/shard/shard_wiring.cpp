@@ -23,6 +23,14 @@ ShardGroups::Wiring ShardImpl::group_wiring() {
                         tell_behind_(leader);
                     }
                 },
+            .on_caught_up =
+                [&counter = metrics_.counter(
+                     "millrace_catch_up_bytes_total",
+                     "Bytes of entries sent from the log to nodes that lacked what is no longer in "
+                     "memory.",
+                     {{"shard", std::to_string(options_.id.value)}})](std::size_t bytes) {
+                    counter.add(bytes);
+                },
             .on_members =
                 [this] {
                     if (tell_members_) {

@@ -12,7 +12,7 @@ Result<std::span<const std::byte>> FileWindow::at(std::uint64_t at, std::size_t 
         MILLRACE_TRY(filled_,
                      file_.read_now(Position{at},
                                     memory_.span().first(std::min<std::size_t>(
-                                        window_bytes, align_up(end_ - at, disk_alignment)))));
+                                        memory_.size(), align_up(end_ - at, disk_alignment)))));
         bytes = std::min(bytes, filled_);
     }
     return std::span<const std::byte>(memory_.span()).subspan(at - base_, bytes);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -15,13 +16,16 @@ class FileWindow {
     static constexpr std::size_t window_bytes = 4_MiB;  ///< two of the largest commits
 
     /// Nothing from `end` on is looked at.
-    FileWindow(File& file, std::uint64_t end) : file_(file), end_(end), memory_(window_bytes) {}
+    FileWindow(File& file, std::uint64_t end)
+        : file_(file), end_(end), memory_(align_up(std::min(end, window_max), disk_alignment)) {}
 
     /// `bytes` at `at`, fewer at the end. **Requires** no more than the window holds, and `at`
     /// aligned. Errors: io.
     [[nodiscard]] Result<std::span<const std::byte>> at(std::uint64_t at, std::size_t bytes);
 
   private:
+    static constexpr std::uint64_t window_max = window_bytes;
+
     File& file_;
     std::uint64_t end_;
     AlignedBuffer memory_;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <utility>
 
 #include "storage/log/commit_writer.hpp"
@@ -29,10 +30,19 @@ class LogScanner {
     /// `upto` is the last commit that may be shown.
     void scan(ScanCursor from, std::size_t bytes_max, CommitSequence upto, ScanDone done);
 
+    /// As ShardStore::scan_entries; `upto` as above.
+    void scan_entries(GroupId group, ScanCursor from, CommitSequence upto, EntryScanDone done);
+
     /// Once a tick.
     void rest() { ordered_.rest(); }
 
   private:
+    struct Window;
+    /// The one that `from` lies in or before. **Requires** that there is one.
+    [[nodiscard]] std::shared_ptr<Window> window_at(ScanCursor from,
+                                                    std::size_t bytes_max,
+                                                    CommitSequence upto) const;
+
     const SegmentFiles& files_;
     UsedBytes used_bytes_;
     OrderedScanner ordered_;

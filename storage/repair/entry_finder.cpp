@@ -40,6 +40,13 @@ class EntrySearch {
                               : Result<std::vector<std::byte>>(std::move(image_));
     }
 
+    /// The first commit of the segment in which reading on comes to it.
+    Result<ScanCursor> seek() {
+        MILLRACE_TRY(const auto found, find_segment());
+        return ScanCursor{.segment = segments_[found].segment.header.sequence,
+                          .position = Position{disk_alignment}};
+    }
+
   private:
     /// An entry of this index and term is one and the same wherever it is.
     [[nodiscard]] bool is_settled() const { return !image_.empty() && request_.term != RaftTerm{}; }
@@ -146,13 +153,37 @@ Result<std::vector<std::byte>> find_entry(const std::vector<DurableSegment>& seg
     return EntrySearch(segments, request, pace).run();
 }
 
-void EntryFinder::find(const EntryRequest& request, FindEntryDone done) {
+Result<ScanCursor> seek_entry(const std::vector<DurableSegment>& segments,
+                              const EntryRequest& request,
+                              Pace& pace) {
+    return EntrySearch(segments, request, pace).seek();
+}
+
+/// `look` runs on the thread, `done` on the shard's with what that found.
+template <class Done, class Look>
+void EntryFinder::add(Done done, Look look) {
     if (waiting_.size() >= waiting_max) {
         done(fail(Errc::limit_reached,
                   "limit: " + std::to_string(waiting_max) + " entries are looked for already"));
         return;
     }
-    waiting_.push_back({.request = request, .done = std::move(done)});
+    waiting_.push_back([done = std::move(done), look](const std::vector<DurableSegment>& segments,
+                                                      Pace& pace) -> Background::Ending {
+        auto found = std::make_shared<decltype(look(segments, pace))>(look(segments, pace));
+        return [done, found] { done(std::move(*found)); };
+    });
+}
+
+void EntryFinder::find(const EntryRequest& request, FindEntryDone done) {
+    add(std::move(done), [request](const auto& segments, Pace& pace) {
+        return storage::find_entry(segments, request, pace);
+    });
+}
+
+void EntryFinder::seek(const EntryRequest& request, SeekEntryDone done) {
+    add(std::move(done), [request](const auto& segments, Pace& pace) {
+        return storage::seek_entry(segments, request, pace);
+    });
 }
 
 std::vector<DurableSegment> EntryFinder::segments() const {
@@ -183,11 +214,9 @@ void EntryFinder::tick() {
     background_.start(
         [this, search, bytes_per_second, segments = segments()]() -> Background::Ending {
             Pace pace(bytes_per_second, is_stopping_);
-            auto found = std::make_shared<Result<std::vector<std::byte>>>(
-                storage::find_entry(segments, search->request, pace));
-            return [this, search, found] {
+            return [this, ending = (*search)(segments, pace)] {
                 is_reading_ = false;
-                search->done(std::move(*found));
+                ending();
             };
         });
     background_.run_endings();

@@ -26,9 +26,15 @@ struct DurableSegment {
                                                         const EntryRequest& request,
                                                         Pace& pace);
 
+/// Where a scan begins that is to come to the entry of an index. Errors: as `find_entry`.
+[[nodiscard]] Result<ScanCursor> seek_entry(const std::vector<DurableSegment>& segments,
+                                            const EntryRequest& request,
+                                            Pace& pace);
+
 /// Looks for entries in the log, one after another on a thread of its own.
 ///
-/// Place:    behind ShardStore::find_entry; the log's segments are held while it reads.
+/// Place:    behind ShardStore::find_entry and seek_entry; the log's segments are held while it
+///           reads.
 /// Threads:  the shard's.
 class EntryFinder {
   public:
@@ -45,14 +51,16 @@ class EntryFinder {
     ~EntryFinder() { is_stopping_ = true; }
 
     void find(const EntryRequest& request, FindEntryDone done);
+    void seek(const EntryRequest& request, SeekEntryDone done);
     /// Hands out what was found, and begins with the next one.
     void tick();
 
   private:
-    struct Search {
-        EntryRequest request;
-        FindEntryDone done;
-    };
+    /// On the thread; what it gives back hands out what was found.
+    using Search =
+        std::function<Background::Ending(const std::vector<DurableSegment>& segments, Pace& pace)>;
+    template <class Done, class Look>
+    void add(Done done, Look look);
     [[nodiscard]] std::vector<DurableSegment> segments() const;
 
     const StoreOptions& options_;

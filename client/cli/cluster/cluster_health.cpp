@@ -24,8 +24,8 @@ std::optional<std::string> lateness_of(const ClusterNode& node,
     if (!node.voter && !stands_by(node)) {
         return "is no voter yet";
     }
-    if (lag && lag->is_copying) {
-        return "is behind and copies";
+    if (lag && lag->is_far_behind) {
+        return "is far behind";
     }
     if (lag && lag->entries > late_entries_max) {
         return "lacks " + format_count(lag->entries) + " entries";
@@ -50,7 +50,7 @@ Findings look_at_nodes(const ClusterStatus& status) {
         const auto lag = lag_of(status, node.node);
         found.voters += node.voter ? 1U : 0U;
         found.linked += node.voter && node.linked ? 1U : 0U;
-        found.good += node.voter && node.linked && !(lag && lag->is_copying) ? 1U : 0U;
+        found.good += node.voter && node.linked && !(lag && lag->is_far_behind) ? 1U : 0U;
         if (node.linked && stands_by(node)) {
             found.standbys.push_back(node.node);
         }
@@ -100,13 +100,13 @@ std::optional<ReplicaLag> lag_of(const ClusterStatus& status, std::uint64_t node
         }
         most = most.value_or(ReplicaLag{});
         most->entries = std::max(most->entries, group.last - std::min(found->match, group.last));
-        most->is_copying = most->is_copying || found->behind;
+        most->is_far_behind = most->is_far_behind || found->behind;
     }
     return most;
 }
 
 bool is_up_to_date(const std::optional<ReplicaLag>& lag) {
-    return lag && !lag->is_copying && lag->entries <= late_entries_max;
+    return lag && !lag->is_far_behind && lag->entries <= late_entries_max;
 }
 
 bool stands_by(const ClusterNode& node) {

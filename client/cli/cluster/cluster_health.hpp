@@ -11,8 +11,8 @@ namespace millrace::cli {
 
 /// What a node lacks of what its leader has.
 struct ReplicaLag {
-    std::uint64_t entries = 0;  ///< of the group of which it lacks most
-    bool is_copying = false;    ///< more than the leader has in memory
+    std::uint64_t entries = 0;   ///< of the group of which it lacks most
+    bool is_far_behind = false;  ///< more than the leader has in memory
 };
 /// Nothing where whom was asked does not know.
 [[nodiscard]] std::optional<ReplicaLag> lag_of(const ClusterStatus& status, std::uint64_t node);

@@ -50,10 +50,7 @@ std::string labels_text(const ClusterNode& node) {
 
 std::string lag_text(const ClusterStatus& status, const ClusterNode& node) {
     const auto lag = lag_of(status, node.node);
-    if (!lag) {
-        return "-";
-    }
-    return lag->is_copying ? "copies" : format_count(lag->entries);
+    return lag ? format_count(lag->entries) : "-";
 }
 
 Json to_json(const ClusterStatus& status, const ClusterNode& node) {
@@ -71,7 +68,7 @@ Json to_json(const ClusterStatus& status, const ClusterNode& node) {
               {"behind", nullptr}};
     if (const auto lag = lag_of(status, node.node)) {
         json["lacks"] = lag->entries;
-        json["behind"] = lag->is_copying;
+        json["behind"] = lag->is_far_behind;
     }
     return json;
 }
@@ -104,11 +101,9 @@ std::string cell_of(const ClusterStatus& status, const ClusterGroup& group, std:
     if (found == group.replicas.end()) {
         return "-";
     }
-    if (found->behind) {
-        return "copies";
-    }
     const auto lacks = group.last - std::min(found->match, group.last);
-    return format_count(found->match) + (lacks == 0 ? "" : " (-" + format_count(lacks) + ")");
+    const std::string how = found->behind ? ", far behind" : "";
+    return format_count(found->match) + (lacks == 0 ? "" : " (-" + format_count(lacks) + how + ")");
 }
 
 }  // namespace

@@ -105,10 +105,10 @@ TEST_F(ClusterReportTest, TheLeadDoesNotGoToANodeThatIsGone) {
     EXPECT_THAT(refusal(NodeId{2}).text, HasSubstr("node 2 is not linked to node 1"));
 }
 
-TEST_F(ClusterReportTest, TheLeadDoesNotGoToANodeThatCopies) {
+TEST_F(ClusterReportTest, TheLeadDoesNotGoToANodeThatIsFarBehind) {
     shards[1].groups[0].replicas[0].is_behind = true;
     EXPECT_EQ(refusal(NodeId{2}).code, Errc::unavailable);
-    EXPECT_THAT(refusal(NodeId{2}).text, HasSubstr("copies what it lacks of group 2"));
+    EXPECT_THAT(refusal(NodeId{2}).text, HasSubstr("is far behind in group 2"));
 }
 
 TEST_F(ClusterReportTest, TheLeadDoesNotGoToANodeThatIsNoVoterYet) {

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 
+#include "storage/base/batch_header.hpp"
+
 namespace millrace::broker::consensus {
 namespace {
 
 constexpr std::uint16_t some_type = 9;
 constexpr Duration step{10'000};
+constexpr Duration tick_interval{100'000};
 
 }  // namespace
 
@@ -25,6 +28,7 @@ GroupReplica::GroupReplica(NodeId number,
               .tick = Duration{50'000},
               .trailing_bytes_max = trailing_bytes_max,
               .on_failure = [this](const Error& error) { failures.push_back(error); },
+              .on_caught_up = [this](std::size_t bytes) { caught_up_bytes += bytes; },
               .on_behind = [this](NodeId leader) { behind.push_back(leader); }},
       send_(std::move(send)),
       clock_(clock) {
@@ -48,6 +52,7 @@ void GroupReplica::open() {
     disk_options.disk_reserve_bytes = 0;
     disk_options.background_inline = true;
     disk_options.index_in_memory = true;
+    disk_options.is_replicated = true;
     auto opened = storage::ShardStore::open(disk, clock_, metrics_, disk_options, *this);
     ASSERT_TRUE(opened) << opened.error().text;
     store = std::move(opened).value();
@@ -79,6 +84,10 @@ bool GroupReplica::turn() {
     const bool happened = runtime->turn() > 0;
     store->mark_applied(std::min(durable_, group->applied_upto()));
     store->submit();
+    if (clock_.steady_now() >= next_tick_) {
+        next_tick_ = clock_.steady_now() + tick_interval;
+        store->tick();
+    }
     return happened;
 }
 
@@ -96,6 +105,19 @@ void GroupReplica::propose(const std::string& text) {
         [this, text] { stored.push_back(text); });
 }
 
+void GroupReplica::propose_record() {
+    const BatchHeader header{.partition = PartitionId{1},
+                             .record_count = 1,
+                             .base_offset = Offset{0},
+                             .append_time_us = clock_.unix_now(),
+                             .batch_bytes = 8};
+    EntryBuffer entry;
+    const auto run = entry.extend(header.run_bytes());
+    std::ranges::fill(run, std::byte{0});
+    store_batch_header(run, header);
+    group->propose(storage::entry_type_records, 1, std::move(entry), [](const auto&) {});
+}
+
 void GroupReplica::on_recovered_frame(const storage::FrameView& frame,
                                       storage::FramePlace place,
                                       bool in_state) {
@@ -109,6 +131,10 @@ void GroupReplica::on_durable(CommitSequence commit) {
 }
 
 void GroupReplica::apply(const Entry& entry) {
+    if (entry.type == storage::entry_type_records) {
+        store->index_batches(entry.place, entry.payload);
+        return;
+    }
     applied.emplace_back(reinterpret_cast<const char*>(entry.payload.data()), entry.payload.size());
     places.push_back(entry.place);
 }

@@ -40,6 +40,8 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
     /// One turn; returns whether anything happened.
     bool turn();
     void propose(const std::string& text);
+    /// A record that stays: its segment, and all behind it, are not recycled.
+    void propose_record();
 
     void on_recovered_frame(const storage::FrameView& frame,
                             storage::FramePlace place,
@@ -47,6 +49,7 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
     void on_durable(CommitSequence commit) override;
     void on_failed(const Error& error) override { group->on_failed(error); }
     void on_checkpoint(storage::StateWriter& state) override { group->write_state(state); }
+    void on_damage(const Error& damage) override { damages.push_back(damage); }
     void apply(const Entry& entry) override;
     bool send(NodeId to, GroupId /*group*/, std::vector<std::byte> message) override {
         return send_(node, to, std::move(message));
@@ -63,20 +66,25 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
     std::vector<Errc> answers;
     std::vector<std::string> stored;  ///< told to be on the disk before they were applied
     std::vector<Error> failures;
+    std::vector<Error> damages;
     std::vector<NodeId> behind;
-    Error start_error;     ///< why the last `open` did not start the group
-    GroupOptions options;  ///< of the next `open`
+    std::size_t caught_up_bytes = 0;  ///< that it sent others from its log
+    Error start_error;                ///< why the last `open` did not start the group
+    GroupOptions options;             ///< of the next `open`
 
   private:
     Send send_;
     ManualClock& clock_;
     MetricsRegistry metrics_;
     CommitSequence durable_;
+    SteadyTime next_tick_;
 };
 
 /// Three replicas and the network between them, which loses what is cut.
 class ReplicaTest : public ::testing::Test {
   protected:
+    static constexpr Duration second{1'000'000};
+
     /// `more`: that many further ones, which know the first three but are no members.
     explicit ReplicaTest(std::size_t trailing_bytes_max = 8_MiB, std::uint64_t more = 0);
 

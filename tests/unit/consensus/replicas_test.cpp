@@ -15,8 +15,6 @@ using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-constexpr Duration second{1'000'000};
-
 TEST_F(ReplicaTest, OneLeadsAndAllApplyTheSame) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
@@ -256,31 +254,6 @@ TEST_F(ReplicaTest, LogWithAHoleIsRefused) {
     broken.open();
     EXPECT_EQ(broken.start_error.code, Errc::corrupt);
     EXPECT_THAT(broken.start_error.text, HasSubstr("missing"));
-}
-
-/// Next to nothing stays in the leader's memory.
-class ForgetfulReplicaTest : public ReplicaTest {
-  protected:
-    ForgetfulReplicaTest() : ReplicaTest(1024) {}
-};
-
-TEST_F(ForgetfulReplicaTest, ReplicaThatMissedTooMuchIsToldSo) {
-    auto* const first = elect();
-    ASSERT_NE(first, nullptr);
-    auto& away = follower();
-    away.crash();
-    for (int i = 0; i < 500; ++i) {
-        first->propose(std::string(200, 'x'));
-        run(Duration{10'000});
-    }
-    EXPECT_THAT(first->answers, Each(Errc::ok));
-    away.open();
-    run(10 * second);
-    EXPECT_THAT(away.behind, Not(IsEmpty()));
-    EXPECT_EQ(away.behind.front(), leader()->node);
-    // It takes no part in what it does not know, and the others go on.
-    EXPECT_TRUE(first->group->role().leads);
-    EXPECT_THAT(away.failures, IsEmpty());
 }
 
 }  // namespace

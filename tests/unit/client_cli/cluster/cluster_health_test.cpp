@@ -90,7 +90,7 @@ TEST(ClusterHealth, OneThatCopiesDoesNotCountAsThere) {
     status.groups[0].replicas[1].behind = true;
     const auto health = health_of(status);
     EXPECT_EQ(health.sentence,
-              "3 nodes, node 2 leads, node 3 is behind and copies: no further node may go");
+              "3 nodes, node 2 leads, node 3 is far behind: no further node may go");
     EXPECT_EQ(health.code, ExitCode::partly);
 }
 
@@ -170,13 +170,15 @@ TEST(ClusterHealth, AFollowersWordAloneIsNotWell) {
 TEST(ClusterViews, GroupsHaveAColumnForEachNode) {
     auto status = three_nodes();
     status.groups[1].replicas[0].match = 4'990;
+    status.groups[1].replicas[1].match = 1'200;
     status.groups[1].replicas[1].behind = true;
     std::ostringstream out;
     print_groups(out, status);
-    EXPECT_EQ(out.str(),
-              "GROUP    SHARD  TERM   LAST  APPLIED       NODE 1  NODE 2  NODE 3\n"
-              "catalog      0     4  5,000    5,000        5,000   leads   5,000\n"
-              "data 1       0     4  5,000    5,000  4,990 (-10)   leads  copies\n");
+    EXPECT_EQ(
+        out.str(),
+        "GROUP    SHARD  TERM   LAST  APPLIED       NODE 1  NODE 2                      NODE 3\n"
+        "catalog      0     4  5,000    5,000        5,000   leads                       5,000\n"
+        "data 1       0     4  5,000    5,000  4,990 (-10)   leads  1,200 (-3,800, far behind)\n");
 }
 
 TEST(ClusterViews, AStandbyIsShownAsOne) {

@@ -1,5 +1,6 @@
 #include "storage/repair/entry_finder.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <span>
 #include <string>
@@ -71,6 +72,29 @@ class EntryFinderTest : public ::testing::Test {
         const auto found = find(index, term);
         return found ? found.value() : found.error().text;
     }
+    /// Index and term of the group's entries in the order of the log, from where `index` is found.
+    Result<std::vector<std::pair<std::uint64_t, std::uint64_t>>> scan_from(std::uint64_t index,
+                                                                           GroupId of = group) {
+        std::optional<Result<ScanCursor>> place;
+        fixture.store->seek_entry(
+            of, RaftIndex{index}, [&place](Result<ScanCursor> found) { place = std::move(found); });
+        fixture.store->tick();
+        MILLRACE_TRY(auto cursor, place.value());
+        std::vector<std::pair<std::uint64_t, std::uint64_t>> found;
+        for (bool at_end = false; !at_end;) {
+            std::optional<Result<EntryScanResult>> answer;
+            fixture.store->scan_entries(
+                of, cursor, [&answer](Result<EntryScanResult> read) { answer = std::move(read); });
+            fixture.disk.run_completions();
+            MILLRACE_TRY(const auto read, std::move(answer.value()));
+            for (const auto& entry : read.entries) {
+                found.emplace_back(entry.index.value, entry.term.value);
+            }
+            cursor = read.next;
+            at_end = read.at_end;
+        }
+        return found;
+    }
     Errc code_of(std::uint64_t index, std::uint64_t term, GroupId of = group) {
         const auto found = find(index, term, of);
         return found ? Errc::ok : found.error().code;
@@ -108,6 +132,61 @@ TEST_F(EntryFinderTest, EntryInPlaceOfOneThatWasTruncatedIsFound) {
         EXPECT_EQ(text_found(index, 0), text_of(index, term));
         EXPECT_EQ(text_found(index, term), text_of(index, term));
     }
+}
+
+TEST_F(EntryFinderTest, ScanComesToEveryEntryFromWhereItIsSought) {
+    append_all(1, 80, 3);
+    for (std::uint64_t index = 1; index <= 80; ++index) {
+        const auto found = scan_from(index);
+        ASSERT_TRUE(found) << found.error().text;
+        ASSERT_FALSE(found.value().empty());
+        const auto first = found.value().front().first;
+        EXPECT_LE(first, index);
+        EXPECT_GT(first + 30, index) << "of the segment it is in, not of the whole log";
+        ASSERT_EQ(found.value().size(), 81 - first);
+        for (auto expected = first; const auto& entry : found.value()) {
+            EXPECT_EQ(entry, std::pair(expected++, std::uint64_t{3}));
+        }
+    }
+    EXPECT_EQ(scan_from(0).error().code, Errc::not_found);
+}
+
+TEST_F(EntryFinderTest, ScanShowsWhatWasTruncatedToo) {
+    append_all(1, 28, 1);
+    append(FrameKind::truncate, 20, 0);
+    append_all(20, 60, 2);
+    const auto found = scan_from(19);
+    ASSERT_TRUE(found);
+    const auto holds = [&found](std::uint64_t index, std::uint64_t term) {
+        return std::ranges::find(found.value(), std::pair(index, term)) != found.value().end();
+    };
+    EXPECT_TRUE(holds(19, 1));
+    EXPECT_TRUE(holds(25, 1));
+    EXPECT_TRUE(holds(25, 2));
+    EXPECT_TRUE(holds(60, 2));
+}
+
+TEST_F(EntryFinderTest, ScanShowsOneGroup) {
+    append_all(1, 20, 1);
+    EXPECT_EQ(scan_from(1, GroupId{7}).error().code, Errc::not_found);
+    const auto found = scan_from(5);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found.value().back(), std::pair(std::uint64_t{20}, std::uint64_t{1}));
+}
+
+TEST_F(EntryFinderTest, ScanTellsOfDamage) {
+    append_all(1, 80, 1);
+    const auto segment = fixture.store->list_segments().at(1).segment;
+    const auto name = std::to_string(segment.value);
+    fixture.disk.flip_bit(
+        fixture.options.directory + "/log/" + std::string(16 - name.size(), '0') + name + ".seg",
+        Position{2 * 4096 + 130},
+        3);
+    const auto found = scan_from(1);
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().code, Errc::corrupt);
+    fixture.run_turns(20);
+    EXPECT_FALSE(fixture.damages.empty());
 }
 
 TEST_F(EntryFinderTest, TooManyAtATimeAreRefused) {
