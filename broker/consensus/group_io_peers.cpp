@@ -256,12 +256,13 @@ Result<void> GroupIo::take_back_members(raft_index first) {
     return ok();
 }
 
-/// libraft 0.15 takes entries that are no longer in its memory for new ones. They are in the state,
-/// so the leader has the same.
+/// libraft 0.15 takes entries that are no longer in its memory for new ones, and refuses what
+/// follows on them: it knows an entry before its memory only where the snapshot ends with it. They
+/// are in the state, so the leader has the same.
 void GroupIo::skip_what_is_applied(raft_append_entries& append) const {
     const auto& log = static_cast<const raft*>(io_.data)->log;
     const auto snapshot = log.snapshot.last_index;
-    if (append.n_entries == 0 || append.prev_log_index >= std::min(log.offset, snapshot)) {
+    if (append.prev_log_index >= snapshot || append.prev_log_index > log.offset) {
         return;
     }
     const auto skipped = static_cast<unsigned>(
@@ -271,7 +272,11 @@ void GroupIo::skip_what_is_applied(raft_append_entries& append) const {
     append.n_entries -= skipped;
     if (append.n_entries > 0) {
         std::copy_n(append.entries + skipped, append.n_entries, append.entries);
-    } else if (skipped > 0) {
+        return;
+    }
+    // What lies behind may be left from another leader.
+    append.leader_commit = std::min(append.leader_commit, snapshot);
+    if (skipped > 0) {
         raft_free(append.entries[0].batch);
         raft_free(std::exchange(append.entries, nullptr));
     }

@@ -171,6 +171,9 @@ TEST_F(CatchUpTest, EntriesThatWereTakenOutOfTheLogAreNotHandedOn) {
 }
 
 TEST_F(CatchUpTest, LeaderThatWasStartedAgainKnowsItsTerms) {
+    for (const auto& replica : replicas) {
+        replica->open_with_index();
+    }
     auto& first = lead();
     auto& away = follower();
     away.crash();

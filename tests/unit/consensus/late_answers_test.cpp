@@ -139,5 +139,37 @@ TEST_F(LateAnswers, OnlyWhatWasComparedIsAgreedOn) {
     EXPECT_EQ(agreed_with(present), 2U);
 }
 
+/// libraft 0.15 knows an entry that is not in its memory only where the snapshot ends with it. What
+/// lies before that is applied, and the same everywhere: refused, it would be sent for ever.
+TEST_F(LateAnswers, WhatIsAppliedIsAgreedOnWhereverMemoryBegins) {
+    replica.open_with_index();
+    for (raft_index index = 2; index <= 4; ++index) {
+        auto entry = barrier(2);
+        append(former,
+               {.term = 2,
+                .prev_log_index = index - 1,
+                .prev_log_term = index == 2 ? 1U : 2U,
+                .leader_commit = index,
+                .entries = &entry,
+                .n_entries = 1});
+        run();
+        ASSERT_TRUE(replica.store->checkpoint());
+        replica.crash();  // and what was not sealed is in memory again
+        replica.open();
+    }
+    for (const raft_index known : {1U, 2U, 3U, 4U}) {
+        answers.clear();
+        append(present,
+               {.term = 3,
+                .prev_log_index = known,
+                .prev_log_term = known == 1 ? 1U : 2U,
+                .leader_commit = known,
+                .entries = nullptr,
+                .n_entries = 0});
+        run();
+        EXPECT_GE(agreed_with(present), known);
+    }
+}
+
 }  // namespace
 }  // namespace millrace::broker::consensus

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "storage/base/batch_header.hpp"
+#include "storage/index/key_value.hpp"
 
 namespace millrace::broker::consensus {
 namespace {
@@ -52,6 +53,7 @@ void GroupReplica::open() {
     disk_options.disk_reserve_bytes = 0;
     disk_options.background_inline = true;
     disk_options.index_in_memory = true;
+    disk_options.index_memory = index;
     disk_options.is_replicated = true;
     auto opened = storage::ShardStore::open(disk, clock_, metrics_, disk_options, *this);
     ASSERT_TRUE(opened) << opened.error().text;
@@ -63,6 +65,12 @@ void GroupReplica::open() {
     }
     start_error = started ? Error{} : started.error();
     durable_ = store->hold_applied(group->applied_upto());
+}
+
+void GroupReplica::open_with_index() {
+    crash();
+    index = std::make_shared<storage::KeyValueMemory>();
+    open();
 }
 
 void GroupReplica::close() {

@@ -34,6 +34,8 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
     ~GroupReplica() override;
 
     void open();
+    /// Anew, and what the store's checkpoints keep is there at each `open` from now on.
+    void open_with_index();
     void close();
     /// Power loss, and nothing after it until `open`.
     void crash();
@@ -57,6 +59,8 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
 
     NodeId node;
     storage::SimDisk disk;
+    /// Null: each life builds its index anew from the log.
+    std::shared_ptr<storage::KeyValueMemory> index;
     std::unique_ptr<ManualRuntime> runtime;
     std::unique_ptr<Group> group;
     std::unique_ptr<storage::ShardStore> store;
