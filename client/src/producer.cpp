@@ -208,6 +208,7 @@ bool Producer::Impl::take_from(Partition& partition, std::size_t& bytes, Batches
             return true;
         }
         batch->is_in_flight = true;
+        batch->had_elder = batch != partition.unacked.front();
         batch->may_be_there = true;
         ++in_flight;
         bytes += batch->bytes.size();

@@ -93,10 +93,9 @@ void Producer::Impl::retry_all(const Batches& batches, std::vector<Ending>& endi
     }
 }
 
-bool Producer::Impl::should_retry(const Batch& batch, Errc code) const {
-    const auto& partition = partitions_[batch.partition];
-    const bool has_elder = !partition.unacked.empty() && partition.unacked.front().get() != &batch;
-    const bool is_waiting_for_elder = code == Errc::sequence_out_of_order && has_elder;
+/// A gap may be an elder that was acked meanwhile, by an answer that came before this one.
+bool Producer::Impl::should_retry(const Batch& batch, Errc code) {
+    const bool is_waiting_for_elder = code == Errc::sequence_out_of_order && batch.had_elder;
     return is_retryable(code) || is_waiting_for_elder || code == Errc::unknown_partition;
 }
 
@@ -131,7 +130,7 @@ void Producer::Impl::judge(const Batches& batches,
             batch->may_be_there = false;
             land(*batch);
         } else if (code == Errc::sequence_out_of_order && partition.is_at_risk &&
-                   place == partition.unacked.begin()) {
+                   !batch->had_elder) {
             leave_gap(partition);
         } else if (should_retry(*batch, code)) {
             must_refresh |= code == Errc::unknown_partition;

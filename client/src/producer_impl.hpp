@@ -52,6 +52,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
         std::size_t payload_bytes = 0;
         Clock::time_point deadline;
         bool is_in_flight = false;
+        bool had_elder = false;      ///< without an ack when it was sent last
         bool is_behind_gap = false;  ///< an elder failed
         bool may_be_there = false;   ///< sent, and not known to be refused
     };
@@ -106,7 +107,7 @@ class Producer::Impl : public std::enable_shared_from_this<Producer::Impl> {
                std::vector<Ending>& endings,
                bool& must_refresh);
     void retry_all(const Batches& batches, std::vector<Ending>& endings);
-    [[nodiscard]] bool should_retry(const Batch& batch, Errc code) const;
+    [[nodiscard]] static bool should_retry(const Batch& batch, Errc code);
     using Place = std::deque<std::shared_ptr<Batch>>::iterator;
     void fail_batch(Partition& partition,
                     const Place& place,

@@ -112,6 +112,7 @@ void Publisher::take_batches_of(const Partition& partition,
         if (!batch->is_in_flight && !waits_for_epoch && in_flight < limit &&
             bytes < request_bytes_max) {
             batch->is_in_flight = true;
+            batch->had_elder = batch != partition.unacked.front();
             batch->may_be_there = true;
             ++in_flight;
             bytes += batch->bytes.size();
@@ -226,7 +227,6 @@ void Publisher::judge(const BatchPtr& batch,
                       const broker::PublishOutcome& outcome,
                       bool is_of_newest) {
     auto& partition = partitions_.at(batch->partition);
-    const bool has_elder = partition.unacked.front() != batch;
     if (outcome.code == Errc::ok) {
         take_ack(batch, outcome);
         begin_epoch_if_due(partition);
@@ -237,9 +237,9 @@ void Publisher::judge(const BatchPtr& batch,
     const bool is_out_of_order = outcome.code == Errc::sequence_out_of_order;
     if (is_out_of_order && batch->is_behind_gap) {
         batch->may_be_there = false;
-    } else if (is_out_of_order && !has_elder && partition.is_at_risk) {
+    } else if (is_out_of_order && !batch->had_elder && partition.is_at_risk) {
         leave_gap(partition);
-    } else if (!is_retryable(outcome.code) && !(is_out_of_order && has_elder)) {
+    } else if (!is_retryable(outcome.code) && !(is_out_of_order && batch->had_elder)) {
         take_final_refusal(what, outcome.code, is_of_newest);
     }
     begin_epoch_if_due(partition);

@@ -53,6 +53,7 @@ class Publisher {
         std::vector<std::string> values;
         std::vector<std::byte> bytes;
         bool is_in_flight = false;
+        bool had_elder = false;      ///< without an ack when it was sent last
         bool is_behind_gap = false;  ///< what was acked before it is gone
         bool may_be_there = false;   ///< sent, and not known to be refused
     };

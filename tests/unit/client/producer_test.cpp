@@ -405,6 +405,38 @@ TEST(Producer, AGapBehindWhatAMajorityHasIsAnErrorOfTheRecord) {
     EXPECT_EQ(pair.outcomes, (std::vector<std::string>{"sequence_out_of_order", "durable"}));
 }
 
+/// Which is no gap any more: an answer that has to wait for a slow shard comes late.
+TEST(Producer, WhatIsRefusedForAnElderThatIsAckedByThenGoesOutAgain) {
+    ScriptedBroker broker;
+    std::array<Fate, 2> fates;
+    std::array<std::promise<void>, 2> may_send;
+    std::thread sender([&] {
+        Client client{{.brokers = broker.address()}};
+        auto producer = client.producer("test.event", {.batch_bytes_max = batch_bytes});
+        (void)producer.send({.value = "x"}).get();
+        for (std::size_t i = 0; i < fates.size(); ++i) {
+            may_send[i].get_future().wait();
+            producer.send({.value = std::string(record_bytes, '.')}, fates[i].callback());
+        }
+        for (auto& fate : fates) {
+            EXPECT_EQ(fate.wait(), "durable");
+        }
+    });
+    broker.serve_until_publish();
+    broker.answer_oldest();
+    for (auto& may : may_send) {
+        may.set_value();
+        broker.receive_publish();
+    }
+    broker.answer_oldest();
+    broker.answer(0, Errc::sequence_out_of_order);
+    broker.receive_publish();
+    EXPECT_EQ(broker.batches().back().epoch, 0);
+    EXPECT_EQ(broker.batches().back().base_sequence, 2);
+    broker.answer_oldest();
+    sender.join();
+}
+
 TEST(Producer, ARecordAboveTheLimitOfItsTopicGoesAlone) {
     ScriptedBroker broker;
     broker.grant({.record_bytes_max = 1'000});
