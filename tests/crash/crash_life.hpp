@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -9,6 +10,14 @@
 #include "tests/unit/storage/store_fixture.hpp"
 
 namespace millrace::storage::testing {
+
+/// From one call of the disk that is chosen to the next. A life takes several times as long where
+/// each memory access is checked.
+#ifdef MILLRACE_SANITIZED
+inline constexpr std::uint64_t calls_step = 3;
+#else
+inline constexpr std::uint64_t calls_step = 1;
+#endif
 
 enum class Index { lost, kept };
 /// What happens at the chosen call of the disk: `for_good` is followed by a loss of power.

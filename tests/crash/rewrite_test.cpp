@@ -90,7 +90,7 @@ TEST_P(RewriteCrash, EverythingAckedIsThereWhicheverCallWasTheLast) {
         ASSERT_THAT(whole.fixture.rewritten_segments(), Gt(6U));
     }
     // With an index on disk each life takes long.
-    const std::uint64_t step = GetParam().index == Index::lost ? 1 : 5;
+    const std::uint64_t step = GetParam().index == Index::lost ? calls_step : 5;
     for (std::uint64_t number = 0; number < calls && !HasFailure(); number += step) {
         SCOPED_TRACE("call " + std::to_string(number) + " of " + std::to_string(calls));
         Script script(number + 1, GetParam().index);
