@@ -12,8 +12,6 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr Duration second{1'000'000};
-
 std::vector<std::uint64_t> voters_of(const GroupReplica& replica) {
     std::vector<std::uint64_t> voters;
     for (const auto& member : replica.group->members()) {
