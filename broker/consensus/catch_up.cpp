@@ -23,6 +23,45 @@ std::string number_text(raft_index number) {
     return std::to_string(number);
 }
 
+/// Entries as libraft has them: commands behind what else the frame's header says.
+class ListedEntries {
+  public:
+    explicit ListedEntries(std::span<const storage::FrameView* const> entries) {
+        std::size_t bytes = 0;
+        for (const auto* entry : entries) {
+            bytes += sizeof(Prefix) + entry->payload.size();
+        }
+        contents_.reserve(bytes);
+        for (const auto* entry : entries) {
+            add(*entry);
+        }
+    }
+    [[nodiscard]] std::size_t size_bytes() const { return contents_.size(); }
+    /// Points into this.
+    [[nodiscard]] std::span<raft_entry> table() { return table_; }
+
+  private:
+    using Prefix = EntryBuffer::Prefix;
+
+    void add(const storage::FrameView& entry) {
+        auto* const begin = contents_.data() + contents_.size();
+        if (entry.flags == RAFT_COMMAND) {
+            const Prefix prefix{.type = entry.entry_type, .batch_count = entry.batch_count};
+            const auto front = std::as_bytes(std::span(&prefix, 1));
+            contents_.insert(contents_.end(), front.begin(), front.end());
+        }
+        contents_.insert(contents_.end(), entry.payload.begin(), entry.payload.end());
+        const auto length = static_cast<std::size_t>(contents_.data() + contents_.size() - begin);
+        table_.push_back({.term = entry.term.value,
+                          .type = entry.flags,
+                          .buf = {.base = begin, .len = length},
+                          .batch = nullptr});
+    }
+
+    std::vector<std::byte> contents_;  ///< never grows beyond what it was made for
+    std::vector<raft_entry> table_;
+};
+
 }  // namespace
 
 CatchUp::CatchUp(const GroupOptions& options,
@@ -244,42 +283,20 @@ void CatchUp::take(NodeId to, Feed& feed, const storage::EntryScanResult& read) 
 }
 
 void CatchUp::send_entries(NodeId to, Feed& feed, Entries entries) {
-    std::size_t bytes = 0;
-    for (const auto* entry : entries) {
-        bytes += sizeof(EntryBuffer::Prefix) + entry->payload.size();
-    }
-    // As libraft has them: commands behind what else the frame's header says.
-    std::vector<std::byte> contents;
-    contents.reserve(bytes);
-    std::vector<raft_entry> listed;
-    listed.reserve(entries.size());
-    for (const auto* entry : entries) {
-        auto* const begin = contents.data() + contents.size();
-        if (entry->flags == RAFT_COMMAND) {
-            const EntryBuffer::Prefix prefix{.type = entry->entry_type,
-                                             .batch_count = entry->batch_count};
-            const auto front = std::as_bytes(std::span(&prefix, 1));
-            contents.insert(contents.end(), front.begin(), front.end());
-        }
-        contents.insert(contents.end(), entry->payload.begin(), entry->payload.end());
-        listed.push_back(
-            {.term = entry->term.value,
-             .type = entry->flags,
-             .buf = {.base = begin,
-                     .len = static_cast<std::size_t>(contents.data() + contents.size() - begin)},
-             .batch = nullptr});
-    }
+    ListedEntries listed(entries);
+    const auto bytes = listed.size_bytes();
+    const auto before = terms_.at(RaftIndex{feed.sent});
+    const auto upto = feed.sent + entries.size();
+    const auto table = listed.table();
     raft_message message{};
     message.type = RAFT_IO_APPEND_ENTRIES;
     message.server_id = to.value;
-    const auto before = terms_.at(RaftIndex{feed.sent});
-    const auto upto = feed.sent + entries.size();
     message.append_entries = {.term = feed.term,
                               .prev_log_index = feed.sent,
                               .prev_log_term = before ? before->value : 0,
                               .leader_commit = std::min(upto, instance().commit_index),
-                              .entries = listed.data(),
-                              .n_entries = static_cast<unsigned>(listed.size())};
+                              .entries = table.data(),
+                              .n_entries = static_cast<unsigned>(table.size())};
     if (feed.pieces.empty()) {
         feed.moved_at = now();
     }
@@ -290,15 +307,23 @@ void CatchUp::send_entries(NodeId to, Feed& feed, Entries entries) {
     feed.unanswered_bytes += bytes;
     feed.sent = upto;
     feed.bytes += bytes;
-    if (const auto pace = options_.catch_up_bytes_per_second; pace > 0) {
-        const Duration rest(static_cast<std::int64_t>(bytes * 1'000'000 / pace));
-        feed.rests_until = std::max(feed.rests_until, now()) + rest;
-        (void)runtime_.run_after(rest, [this, to, number = feed.number, alive = is_alive_] {
-            if (auto* const found = *alive ? find(to, number) : nullptr) {
-                read_on(to, *found);
-            }
-        });
+    rest_after(to, feed, bytes);
+}
+
+void CatchUp::rest_after(NodeId to, Feed& feed, std::size_t bytes) {
+    const auto pace = options_.catch_up_bytes_per_second;
+    if (pace == 0) {
+        return;
     }
+    const Duration rest(static_cast<std::int64_t>(bytes * 1'000'000 / pace));
+    feed.rests_until = std::max(feed.rests_until, now()) + rest;
+    (void)runtime_.run_after(feed.rests_until - now(),
+                             [this, to, number = feed.number, alive = is_alive_] {
+                                 auto* const found = *alive ? find(to, number) : nullptr;
+                                 if (found != nullptr) {
+                                     read_on(to, *found);
+                                 }
+                             });
 }
 
 void CatchUp::tick() {

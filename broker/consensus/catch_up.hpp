@@ -103,6 +103,7 @@ class CatchUp {
     void read_on(NodeId to, Feed& feed);
     void take(NodeId to, Feed& feed, const storage::EntryScanResult& read);
     void send_entries(NodeId to, Feed& feed, Entries entries);
+    void rest_after(NodeId to, Feed& feed, std::size_t bytes);
     void note_match(NodeId to, Feed& feed, raft_index match);
     void look_again(NodeId to, Feed& feed);
     void wait_for_another(NodeId to, const std::string& why);

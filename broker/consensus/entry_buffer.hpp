@@ -10,6 +10,13 @@ namespace millrace::broker::consensus {
 /// before the log.
 class EntryBuffer {
   public:
+    /// What libraft carries before the payload and the log keeps in the frame's header instead.
+    struct Prefix {
+        std::uint16_t type = 0;
+        std::uint16_t reserved = 0;
+        std::uint32_t batch_count = 0;
+    };
+
     EntryBuffer() = default;
     EntryBuffer(EntryBuffer&& other) noexcept;
     EntryBuffer& operator=(EntryBuffer&& other) noexcept;
@@ -27,13 +34,6 @@ class EntryBuffer {
   private:
     friend class Group;
     friend class GroupIo;
-    friend class CatchUp;
-    /// What libraft carries before the payload and the log keeps in the frame's header instead.
-    struct Prefix {
-        std::uint16_t type = 0;
-        std::uint16_t reserved = 0;
-        std::uint32_t batch_count = 0;
-    };
     void set_prefix(const Prefix& prefix);
     [[nodiscard]] std::byte* release();
 

@@ -167,6 +167,7 @@ class GroupIo {
     int snapshot_put(raft_io_snapshot_put* request, raft_io_snapshot_put_cb done);
     int send(raft_io_send* request, const raft_message& message, raft_io_send_cb done);
     [[nodiscard]] bool send_whole(const raft_message& message);
+    void note_unsent(const Error& why);
     [[nodiscard]] bool send_now(NodeId to, const raft_message& message);
     [[nodiscard]] Result<void> load_payloads(std::span<raft_entry> entries,
                                              raft_index first,

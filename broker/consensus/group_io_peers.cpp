@@ -87,7 +87,13 @@ void GroupIo::end_sends(int status) {
     }
 }
 
-/// libraft tries again, so that the failure of one entry is logged once.
+/// libraft tries again and again: once is enough in the log.
+void GroupIo::note_unsent(const Error& why) {
+    if (std::exchange(unsent_, why.text) != why.text) {
+        log_warning("group " + std::to_string(options_.group.value), why.text);
+    }
+}
+
 bool GroupIo::send_whole(const raft_message& message) {
     auto whole = message;
     std::vector<raft_entry> entries;
@@ -98,9 +104,7 @@ bool GroupIo::send_whole(const raft_message& message) {
         whole.append_entries.entries = entries.data();
         if (const auto loaded = load_payloads(entries, append.prev_log_index + 1, contents);
             !loaded) {
-            if (std::exchange(unsent_, loaded.error().text) != loaded.error().text) {
-                log_warning("group " + std::to_string(options_.group.value), unsent_);
-            }
+            note_unsent(loaded.error());
             return false;
         }
     }

@@ -121,6 +121,35 @@ std::shared_ptr<LogScanner::Window> LogScanner::window_at(ScanCursor from,
     return window;
 }
 
+Result<ScanResult> LogScanner::take_records(Window& window, std::int32_t bytes) {
+    ScanResult result;
+    MILLRACE_TRY(const auto end, window.take(bytes, [&result](const FrameView& frame) {
+        if (frame.kind == FrameKind::entry && frame.entry_type == entry_type_records) {
+            result.runs.insert(result.runs.end(), frame.payload.begin(), frame.payload.end());
+        }
+    }));
+    result.next = end.next;
+    result.at_end = end.at_end;
+    return result;
+}
+
+Result<EntryScanResult> LogScanner::take_entries(const std::shared_ptr<Window>& window,
+                                                 std::int32_t bytes,
+                                                 GroupId group) {
+    EntryScanResult result{.entries = {}, .memory = window, .next = {}};
+    MILLRACE_TRY(const auto end, window->take(bytes, [&result, group](const FrameView& frame) {
+        if (frame.kind == FrameKind::entry && frame.group == group) {
+            result.entries.push_back(frame);
+        }
+    }));
+    if (end.is_damaged) {
+        return fail(Errc::corrupt, "an entry in " + window->segment.path + " does not verify");
+    }
+    result.next = end.next;
+    result.at_end = end.at_end;
+    return result;
+}
+
 void LogScanner::scan(ScanCursor from, std::size_t bytes_max, CommitSequence upto, ScanDone done) {
     const auto& segments = files_.segments();
     const auto at = segments.lower_bound(from.segment);
@@ -141,19 +170,7 @@ void LogScanner::scan(ScanCursor from, std::size_t bytes_max, CommitSequence upt
     }
     const auto window = window_at(from, bytes_max, upto);
     window->read([window, done = std::move(done)](std::int32_t bytes) {
-        ScanResult result;
-        const auto end = window->take(bytes, [&result](const FrameView& frame) {
-            if (frame.kind == FrameKind::entry && frame.entry_type == entry_type_records) {
-                result.runs.insert(result.runs.end(), frame.payload.begin(), frame.payload.end());
-            }
-        });
-        if (!end) {
-            done(end.error());
-            return;
-        }
-        result.next = end.value().next;
-        result.at_end = end.value().at_end;
-        done(std::move(result));
+        done(take_records(*window, bytes));
     });
 }
 
@@ -172,24 +189,7 @@ void LogScanner::scan_entries(GroupId group,
     }
     const auto window = window_at(from, commit_read_bytes, upto);
     window->read([window, group, done = std::move(done)](std::int32_t bytes) {
-        EntryScanResult result;
-        result.memory = window;
-        const auto end = window->take(bytes, [&result, group](const FrameView& frame) {
-            if (frame.kind == FrameKind::entry && frame.group == group) {
-                result.entries.push_back(frame);
-            }
-        });
-        if (!end) {
-            done(end.error());
-            return;
-        }
-        if (end.value().is_damaged) {
-            done(fail(Errc::corrupt, "an entry in " + window->segment.path + " does not verify"));
-            return;
-        }
-        result.next = end.value().next;
-        result.at_end = end.value().at_end;
-        done(std::move(result));
+        done(take_entries(window, bytes, group));
     });
 }
 

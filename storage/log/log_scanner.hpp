@@ -42,6 +42,11 @@ class LogScanner {
     [[nodiscard]] std::shared_ptr<Window> window_at(ScanCursor from,
                                                     std::size_t bytes_max,
                                                     CommitSequence upto) const;
+    /// What came of a window.
+    static Result<ScanResult> take_records(Window& window, std::int32_t bytes);
+    static Result<EntryScanResult> take_entries(const std::shared_ptr<Window>& window,
+                                                std::int32_t bytes,
+                                                GroupId group);
 
     const SegmentFiles& files_;
     UsedBytes used_bytes_;
