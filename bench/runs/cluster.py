@@ -101,6 +101,11 @@ def paced(cluster: Cluster, seconds: int) -> dict:
     return {"p50_us": figures["latency"]["p50_us"], "p99_us": figures["latency"]["p99_us"]}
 
 
+def leader_and_follower(cluster: Cluster) -> tuple[Node, Node]:
+    leader = cluster.leader()
+    return leader, next(node for node in cluster.nodes.values() if node is not leader)
+
+
 def publish_bytes(cluster: Cluster, mib: int):
     bench("--brokers", cluster.brokers, "publish", "--topic", TOPIC, "--events", str((mib << 20) // 1024), "--bytes", "1024")
 
@@ -119,8 +124,7 @@ def catch_up(options, cluster: Cluster, leader: Node, follower: Node, missed_mib
 def copy(options) -> dict:
     """A node that has nothing."""
     with Cluster() as cluster:
-        leader = cluster.leader()
-        follower = next(node for node in cluster.nodes.values() if node is not leader)
+        leader, follower = leader_and_follower(cluster)
         publish_bytes(cluster, options.mib)
         alone = paced(cluster, 5)
         follower.stop()
@@ -131,8 +135,7 @@ def copy(options) -> dict:
 def behind(options) -> dict:
     """A node that has most, and lacks more than its leader has in memory."""
     with Cluster() as cluster:
-        leader = cluster.leader()
-        follower = next(node for node in cluster.nodes.values() if node is not leader)
+        leader, follower = leader_and_follower(cluster)
         publish_bytes(cluster, options.mib)
         follower.stop()
         publish_bytes(cluster, options.missed_mib)

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <utility>
 
 #include "broker/consensus/entry_buffer.hpp"
@@ -18,10 +17,6 @@ constexpr int tries_max = 10;
 constexpr std::chrono::seconds refusal{30};
 /// Of the log, 2 MiB each: a group of few entries is copied rather than looked for in all of it.
 constexpr int bare_reads_max = 256;
-
-std::string number_text(raft_index number) {
-    return std::to_string(number);
-}
 
 /// Entries as libraft has them: commands behind what else the frame's header says.
 class ListedEntries {
@@ -90,15 +85,41 @@ bool CatchUp::leads_in(raft_term term) const {
     return instance().state == RAFT_LEADER && instance().current_term == term;
 }
 
-CatchUp::Feed* CatchUp::find(NodeId to, std::uint64_t number) {
+CatchUp::Feed* CatchUp::find(NodeId to) {
     const auto found = feeds_.find(to);
-    const bool is_this = found != feeds_.end() && found->second.number == number;
-    return is_this && leads_in(found->second.term) ? &found->second : nullptr;
+    return found != feeds_.end() && leads_in(found->second.term) ? &found->second : nullptr;
+}
+
+template <class Work>
+auto CatchUp::if_still(NodeId to, const Feed& feed, Work work) {
+    return [this, to, number = feed.number, alive = is_alive_, work](const auto&... came) {
+        auto* const found = *alive ? find(to) : nullptr;
+        if (found != nullptr && found->number == number) {
+            work(*found, came...);
+        }
+    };
+}
+
+raft_message CatchUp::append_behind(NodeId to,
+                                    const Feed& feed,
+                                    raft_index before,
+                                    std::span<raft_entry> entries) const {
+    const auto term = terms_.at(RaftIndex{before});
+    raft_message message{};
+    message.type = RAFT_IO_APPEND_ENTRIES;
+    message.server_id = to.value;
+    message.append_entries = {
+        .term = feed.term,
+        .prev_log_index = before,
+        .prev_log_term = term ? term->value : 0,
+        .leader_commit = std::min<raft_index>(before + entries.size(), instance().commit_index),
+        .entries = entries.data(),
+        .n_entries = static_cast<unsigned>(entries.size())};
+    return message;
 }
 
 bool CatchUp::begin(NodeId to) {
-    const auto known = feeds_.find(to);
-    if (known != feeds_.end() && leads_in(known->second.term)) {
+    if (find(to) != nullptr) {
         return true;
     }
     const auto refused = refused_until_.find(to);
@@ -115,21 +136,10 @@ bool CatchUp::begin(NodeId to) {
     return true;
 }
 
-/// An empty append, which is refused where the entry before it is missing or another one. It must
-/// not say that more is committed: the other would take that for its own entries.
+/// An empty append is refused where the entry before it is missing or another one.
 void CatchUp::ask(NodeId to, Feed& feed) {
-    raft_message message{};
-    message.type = RAFT_IO_APPEND_ENTRIES;
-    message.server_id = to.value;
-    const auto term = terms_.at(RaftIndex{feed.asked});
-    message.append_entries = {.term = feed.term,
-                              .prev_log_index = feed.asked,
-                              .prev_log_term = term ? term->value : 0,
-                              .leader_commit = std::min(feed.asked, instance().commit_index),
-                              .entries = nullptr,
-                              .n_entries = 0};
     feed.moved_at = now();
-    (void)send_(to, message);
+    (void)send_(to, append_behind(to, feed, feed.asked, {}));
 }
 
 /// `last` is where the other log ends. What it has there may be left from a leader that nobody
@@ -139,9 +149,9 @@ void CatchUp::ask_earlier(NodeId to, Feed& feed, raft_index last) {
     const auto next = std::min(last, feed.asked - step);
     feed.back = next == last ? 1 : 2 * feed.back;
     if (next > 0 && !terms_.at(RaftIndex{next})) {
-        give_up(
-            to,
-            "nobody knows here what entry " + number_text(next) + " was, where the log there ends");
+        give_up(to,
+                "nobody knows here what entry " + std::to_string(next) +
+                    " was, where the log there ends");
         return;
     }
     feed.asked = next;
@@ -150,20 +160,18 @@ void CatchUp::ask_earlier(NodeId to, Feed& feed, raft_index last) {
 }
 
 bool CatchUp::hear(NodeId from, const raft_append_entries_result& result) {
-    const auto found = feeds_.find(from);
-    if (found == feeds_.end() || !leads_in(found->second.term) ||
-        result.term != found->second.term) {
+    auto* const feed = find(from);
+    if (feed == nullptr || result.term != feed->term) {
         return false;
     }
-    auto& feed = found->second;
     if (result.rejected == 0) {
-        note_match(from, feed, result.last_log_index);
+        note_match(from, *feed, result.last_log_index);
         return false;
     }
     // libraft would take it for a word about its snapshot.
-    const bool is_answer = feed.step == Step::asking && result.rejected == feed.asked;
+    const bool is_answer = feed->step == Step::asking && result.rejected == feed->asked;
     if (is_answer) {
-        ask_earlier(from, feed, result.last_log_index);
+        ask_earlier(from, *feed, result.last_log_index);
     }
     return is_answer;
 }
@@ -197,27 +205,20 @@ void CatchUp::note_match(NodeId to, Feed& feed, raft_index match) {
 
 void CatchUp::seek(NodeId to, Feed& feed) {
     feed.step = Step::seeking;
-    store_->seek_entry(options_.group,
-                       RaftIndex{feed.match + 1},
-                       [this, to, number = feed.number, alive = is_alive_](
-                           const Result<storage::ScanCursor>& place) {
-                           auto* const found = *alive ? find(to, number) : nullptr;
-                           if (found == nullptr) {
-                               return;
-                           }
-                           if (!place) {
-                               give_up(to, place.error().text);
-                               return;
-                           }
-                           found->step = Step::sending;
-                           found->cursor = place.value();
-                           found->sent = found->match;
-                           found->first = found->sent + 1;
-                           tell("node " + std::to_string(to.value) +
-                                " lacks what is no longer in memory; it gets entries from " +
-                                number_text(found->first) + " on from the log");
-                           read_on(to, *found);
-                       });
+    const auto begin = [this, to](Feed& found, const Result<storage::ScanCursor>& place) {
+        if (!place) {
+            give_up(to, place.error().text);
+            return;
+        }
+        found.step = Step::sending;
+        found.cursor = place.value();
+        found.sent = found.match;
+        tell("node " + std::to_string(to.value) +
+             " lacks what is no longer in memory; it gets entries from " +
+             std::to_string(found.sent + 1) + " on from the log");
+        read_on(to, found);
+    };
+    store_->seek_entry(options_.group, RaftIndex{feed.match + 1}, if_still(to, feed, begin));
 }
 
 void CatchUp::read_on(NodeId to, Feed& feed) {
@@ -226,23 +227,17 @@ void CatchUp::read_on(NodeId to, Feed& feed) {
         return;
     }
     feed.is_reading = true;
-    store_->scan_entries(options_.group,
-                         feed.cursor,
-                         [this, to, number = feed.number, alive = is_alive_](
-                             const Result<storage::EntryScanResult>& read) {
-                             auto* const found = *alive ? find(to, number) : nullptr;
-                             if (found == nullptr) {
-                                 return;
-                             }
-                             found->is_reading = false;
-                             if (read) {
-                                 take(to, *found, read.value());
-                             } else if (read.error().code == Errc::corrupt) {
-                                 wait_for_another(to, read.error().text);
-                             } else {
-                                 give_up(to, read.error().text);
-                             }
-                         });
+    const auto go_on = [this, to](Feed& found, const Result<storage::EntryScanResult>& read) {
+        found.is_reading = false;
+        if (read) {
+            take(to, found, read.value());
+        } else if (read.error().code == Errc::corrupt) {
+            wait_for_another(to, read.error().text);
+        } else {
+            give_up(to, read.error().text);
+        }
+    };
+    store_->scan_entries(options_.group, feed.cursor, if_still(to, feed, go_on));
 }
 
 void CatchUp::take(NodeId to, Feed& feed, const storage::EntryScanResult& read) {
@@ -259,7 +254,7 @@ void CatchUp::take(NodeId to, Feed& feed, const storage::EntryScanResult& read) 
             break;
         }
         if (entry.index.value > next) {
-            give_up(to, "entry " + number_text(next) + " is missing in the log");
+            give_up(to, "entry " + std::to_string(next) + " is missing in the log");
             return;
         }
         taken.push_back(&entry);
@@ -268,7 +263,7 @@ void CatchUp::take(NodeId to, Feed& feed, const storage::EntryScanResult& read) 
     const bool waits = read.at_end && taken.empty();
     feed.bare_reads = waits || read.entries.empty() ? feed.bare_reads + 1 : 0;
     if (feed.bare_reads > bare_reads_max) {
-        give_up(to, "entry " + number_text(feed.sent + 1) + " is not found in the log");
+        give_up(to, "entry " + std::to_string(feed.sent + 1) + " is not found in the log");
         return;
     }
     if (!taken.empty()) {
@@ -285,22 +280,11 @@ void CatchUp::take(NodeId to, Feed& feed, const storage::EntryScanResult& read) 
 void CatchUp::send_entries(NodeId to, Feed& feed, Entries entries) {
     ListedEntries listed(entries);
     const auto bytes = listed.size_bytes();
-    const auto before = terms_.at(RaftIndex{feed.sent});
     const auto upto = feed.sent + entries.size();
-    const auto table = listed.table();
-    raft_message message{};
-    message.type = RAFT_IO_APPEND_ENTRIES;
-    message.server_id = to.value;
-    message.append_entries = {.term = feed.term,
-                              .prev_log_index = feed.sent,
-                              .prev_log_term = before ? before->value : 0,
-                              .leader_commit = std::min(upto, instance().commit_index),
-                              .entries = table.data(),
-                              .n_entries = static_cast<unsigned>(table.size())};
     if (feed.pieces.empty()) {
         feed.moved_at = now();
     }
-    if (send_(to, message) && options_.on_caught_up) {
+    if (send_(to, append_behind(to, feed, feed.sent, listed.table())) && options_.on_caught_up) {
         options_.on_caught_up(bytes);
     }
     feed.pieces.push_back({.upto = upto, .bytes = bytes, .from = feed.cursor});
@@ -318,12 +302,7 @@ void CatchUp::rest_after(NodeId to, Feed& feed, std::size_t bytes) {
     const Duration rest(static_cast<std::int64_t>(bytes * 1'000'000 / pace));
     feed.rests_until = std::max(feed.rests_until, now()) + rest;
     (void)runtime_.run_after(feed.rests_until - now(),
-                             [this, to, number = feed.number, alive = is_alive_] {
-                                 auto* const found = *alive ? find(to, number) : nullptr;
-                                 if (found != nullptr) {
-                                     read_on(to, *found);
-                                 }
-                             });
+                             if_still(to, feed, [this, to](Feed& found) { read_on(to, found); }));
 }
 
 void CatchUp::tick() {

@@ -86,17 +86,26 @@ class CatchUp {
         SteadyTime moved_at;
         SteadyTime rests_until;
         SteadyTime began_at;
-        raft_index first = 0;  ///< that was sent
         std::uint64_t bytes = 0;
     };
     using Entries = std::span<const storage::FrameView* const>;
 
+    /// What runs `work` with the feed and what came, if that is still there and this node leads.
+    template <class Work>
+    [[nodiscard]] auto if_still(NodeId to, const Feed& feed, Work work);
     [[nodiscard]] const raft& instance() const { return *static_cast<const raft*>(io_.data); }
     [[nodiscard]] SteadyTime now() const { return runtime_.clock().steady_now(); }
     /// What libraft waits for before it goes on by itself.
     [[nodiscard]] raft_index target() const { return instance().log.snapshot.last_index; }
     [[nodiscard]] bool leads_in(raft_term term) const;
-    [[nodiscard]] Feed* find(NodeId to, std::uint64_t number);
+    /// Null where there is none, or it is of an earlier term.
+    [[nodiscard]] Feed* find(NodeId to);
+    /// An append behind `before`. The other takes what is committed for its own entries, so it says
+    /// that of none but those which are compared.
+    [[nodiscard]] raft_message append_behind(NodeId to,
+                                             const Feed& feed,
+                                             raft_index before,
+                                             std::span<raft_entry> entries) const;
     void ask(NodeId to, Feed& feed);
     void ask_earlier(NodeId to, Feed& feed, raft_index last);
     void seek(NodeId to, Feed& feed);

@@ -17,15 +17,15 @@ class FileWindow {
 
     /// Nothing from `end` on is looked at.
     FileWindow(File& file, std::uint64_t end)
-        : file_(file), end_(end), memory_(align_up(std::min(end, window_max), disk_alignment)) {}
+        : file_(file),
+          end_(end),
+          memory_(align_up(std::min<std::uint64_t>(end, window_bytes), disk_alignment)) {}
 
     /// `bytes` at `at`, fewer at the end. **Requires** no more than the window holds, and `at`
     /// aligned. Errors: io.
     [[nodiscard]] Result<std::span<const std::byte>> at(std::uint64_t at, std::size_t bytes);
 
   private:
-    static constexpr std::uint64_t window_max = window_bytes;
-
     File& file_;
     std::uint64_t end_;
     AlignedBuffer memory_;

@@ -98,10 +98,10 @@ struct LogScanner::Window {
     }
 };
 
-std::shared_ptr<LogScanner::Window> LogScanner::window_at(ScanCursor from,
+std::shared_ptr<LogScanner::Window> LogScanner::window_at(AnySegment at,
+                                                          ScanCursor from,
                                                           std::size_t bytes_max,
                                                           CommitSequence upto) const {
-    const auto at = files_.segments().lower_bound(from.segment);
     const auto next = std::next(at);
     auto window = std::make_shared<Window>();
     window->segment = at->second;
@@ -168,7 +168,7 @@ void LogScanner::scan(ScanCursor from, std::size_t bytes_max, CommitSequence upt
                       std::move(done));
         return;
     }
-    const auto window = window_at(from, bytes_max, upto);
+    const auto window = window_at(at, from, bytes_max, upto);
     window->read([window, done = std::move(done)](std::int32_t bytes) {
         done(take_records(*window, bytes));
     });
@@ -187,7 +187,7 @@ void LogScanner::scan_entries(GroupId group,
         done(fail(Errc::not_found, at->second.path + " was rewritten and has no entries any more"));
         return;
     }
-    const auto window = window_at(from, commit_read_bytes, upto);
+    const auto window = window_at(at, from, commit_read_bytes, upto);
     window->read([window, group, done = std::move(done)](std::int32_t bytes) {
         done(take_entries(window, bytes, group));
     });

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -38,8 +39,10 @@ class LogScanner {
 
   private:
     struct Window;
-    /// The one that `from` lies in or before. **Requires** that there is one.
-    [[nodiscard]] std::shared_ptr<Window> window_at(ScanCursor from,
+    using AnySegment = std::map<SegmentSequence, Segment>::const_iterator;
+    /// Of the segment that `from` lies in, or the next one.
+    [[nodiscard]] std::shared_ptr<Window> window_at(AnySegment at,
+                                                    ScanCursor from,
                                                     std::size_t bytes_max,
                                                     CommitSequence upto) const;
     /// What came of a window.

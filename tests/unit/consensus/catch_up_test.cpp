@@ -233,11 +233,7 @@ TEST_F(CatchUpTest, DamageThatIsMetIsToldOf) {
     auto& away = follower();
     away.crash();
     propose_many(first);
-    const auto place = first.places.at(250);
-    const auto name = std::to_string(place.segment.value);
-    first.disk.flip_bit("/data/shard-00/log/" + std::string(16 - name.size(), '0') + name + ".seg",
-                        place.position + 100,
-                        1);
+    first.flip_bit(first.places.at(250), 100);
     away.open();
     run(10 * second);
     EXPECT_THAT(first.damages, Not(IsEmpty()));
@@ -266,10 +262,7 @@ TEST_F(LoadedCommandsTest, DamageThatIsMetIsToldOf) {
     auto* const next = elect();
     ASSERT_NE(next, nullptr);
     const auto damaged = next == first ? place : next->places.at(10);
-    next->disk.flip_bit(
-        "/data/shard-00/log/000000000000000" + std::to_string(damaged.segment.value) + ".seg",
-        damaged.position + storage::frame_header_bytes,
-        1);
+    next->flip_bit(damaged, storage::frame_header_bytes);
     away.open();
     run(5 * second);
     EXPECT_THAT(next->damages, Not(IsEmpty()));

@@ -4,6 +4,7 @@
 
 #include "storage/base/batch_header.hpp"
 #include "storage/index/key_value.hpp"
+#include "storage/log/segment_files.hpp"
 
 namespace millrace::broker::consensus {
 namespace {
@@ -83,6 +84,12 @@ void GroupReplica::close() {
 void GroupReplica::crash() {
     disk.crash();
     close();
+}
+
+void GroupReplica::flip_bit(storage::FramePlace place, std::uint64_t skip) {
+    disk.flip_bit("/data/shard-00/log/" + storage::format_segment_name({.sequence = place.segment}),
+                  place.position + skip,
+                  1);
 }
 
 bool GroupReplica::turn() {

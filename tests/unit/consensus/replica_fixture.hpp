@@ -39,6 +39,8 @@ class GroupReplica : public storage::StoreEvents, public StateMachine, public Pe
     void close();
     /// Power loss, and nothing after it until `open`.
     void crash();
+    /// One bit of what lies there in the log, `skip` bytes behind its beginning.
+    void flip_bit(storage::FramePlace place, std::uint64_t skip);
     /// One turn; returns whether anything happened.
     bool turn();
     void propose(const std::string& text);

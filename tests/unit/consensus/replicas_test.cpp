@@ -8,11 +8,9 @@
 namespace millrace::broker::consensus {
 namespace {
 
-using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 using ::testing::SizeIs;
 
 TEST_F(ReplicaTest, OneLeadsAndAllApplyTheSame) {
@@ -247,10 +245,7 @@ TEST_F(ReplicaTest, LogWithAHoleIsRefused) {
     auto& broken = follower();
     const auto place = broken.places.at(2);
     broken.crash();
-    broken.disk.flip_bit(
-        "/data/shard-00/log/000000000000000" + std::to_string(place.segment.value) + ".seg",
-        place.position + storage::frame_header_bytes,
-        1);
+    broken.flip_bit(place, storage::frame_header_bytes);
     broken.open();
     EXPECT_EQ(broken.start_error.code, Errc::corrupt);
     EXPECT_THAT(broken.start_error.text, HasSubstr("missing"));

@@ -85,7 +85,7 @@ TEST(ClusterHealth, AMissingReplicaLeavesNoneToSpare) {
     EXPECT_EQ(health.code, ExitCode::partly);
 }
 
-TEST(ClusterHealth, OneThatCopiesDoesNotCountAsThere) {
+TEST(ClusterHealth, OneThatIsFarBehindDoesNotCountAsThere) {
     auto status = three_nodes();
     status.groups[0].replicas[1].behind = true;
     const auto health = health_of(status);

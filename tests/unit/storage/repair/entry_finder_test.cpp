@@ -177,9 +177,8 @@ TEST_F(EntryFinderTest, ScanShowsOneGroup) {
 TEST_F(EntryFinderTest, ScanTellsOfDamage) {
     append_all(1, 80, 1);
     const auto segment = fixture.store->list_segments().at(1).segment;
-    const auto name = std::to_string(segment.value);
     fixture.disk.flip_bit(
-        fixture.options.directory + "/log/" + std::string(16 - name.size(), '0') + name + ".seg",
+        fixture.options.directory + "/log/" + format_segment_name({.sequence = segment}),
         Position{2 * 4096 + 130},
         3);
     const auto found = scan_from(1);
