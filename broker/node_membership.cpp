@@ -19,6 +19,11 @@ Result<void> check_cluster_settings(const Config& config) {
                                      : " voters bear no more than one less would") +
                         "; take 3, 5 or another odd number, or 0 for all");
     }
+    if (!wire::find_codec(config.cluster_compression)) {
+        return fail(Errc::configuration,
+                    "cluster_compression: \"" + config.cluster_compression +
+                        "\" is none of none, lz4 and zstd");
+    }
     if (!peers::is_label_word(config.cluster_spread_by)) {
         return fail(Errc::configuration,
                     "cluster_spread_by: \"" + config.cluster_spread_by +

@@ -37,7 +37,8 @@ Result<void> NodeShards::make(ShardHost& host, ShardId id, const NodeIdentity& i
                 .election_timeout = std::chrono::milliseconds(config.cluster_election_timeout_ms),
                 .copy_bytes_per_second = config.cluster_copy_bytes_per_second,
                 .labels = wiring_.labels,
-                .placement = placement_rules_of(config)},
+                .placement = placement_rules_of(config),
+                .codec = wire::find_codec(config.cluster_compression).value()},
             *wiring_.record,
             *host.runtime,
             wiring_.metrics);

@@ -87,7 +87,8 @@ Replica::Replica(const Options& options,
              .shard_count = options.shard_count,
              .nodes = nodes_.endpoints_of(number_),
              .founders = founders(nodes_),
-             .labels = options.labels},
+             .labels = options.labels,
+             .codec = options.codec},
             runtime,
             metrics) {}
 

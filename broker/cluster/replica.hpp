@@ -29,6 +29,7 @@ class Replica {
         std::uint64_t copy_bytes_per_second = 0;  ///< 0: no limit
         peers::NodeLabels labels = {};            ///< of this node
         PlacementRules placement = {};
+        wire::Codec codec = wire::Codec::none;  ///< for what is sent to other nodes
     };
     /// `record` outlives it.
     Replica(const Options& options,

@@ -31,7 +31,8 @@ struct Config {
     std::string cluster_nodes;  ///< empty: this node stands alone
     std::uint64_t cluster_election_timeout_ms = 600;
     std::uint64_t cluster_copy_bytes_per_second = 0;
-    std::uint64_t cluster_voters_max = 0;  ///< odd; 0: all members vote
+    std::string cluster_compression = "none";  ///< or lz4, zstd
+    std::uint64_t cluster_voters_max = 0;      ///< odd; 0: all members vote
     std::string cluster_spread_by = "rack";
     std::uint64_t cluster_replace_voter_after_ms = 600'000;
     std::uint64_t segment_bytes = 128ULL << 20U;

@@ -100,6 +100,11 @@ const std::array keys{
         "Pace at which a node that was away gets what it missed from the leader's disk: a shard's "
         "entries, or a copy of it; 0: no limit."},
     ConfigKey{
+        "cluster_compression",
+        &Config::cluster_compression,
+        "How what goes to other nodes is compressed where that makes it smaller: none, lz4 or "
+        "zstd. Each node reads all of them."},
+    ConfigKey{
         "cluster_voters_max",
         &Config::cluster_voters_max,
         "How many nodes vote at most, an odd number from 3 on: the others have everything, and "

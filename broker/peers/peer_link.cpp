@@ -12,8 +12,12 @@ constexpr Duration hello_timeout{3'000'000};
 PeerLink::PeerLink(Runtime& runtime,
                    std::shared_ptr<Connection> connection,
                    const PeerHello& own_hello,
+                   const Compression& compression,
                    Handlers handlers)
-    : runtime_(runtime), connection_(std::move(connection)), handlers_(std::move(handlers)) {
+    : runtime_(runtime),
+      connection_(std::move(connection)),
+      handlers_(std::move(handlers)),
+      compression_(compression) {
     connection_->send(format_hello(own_hello));
     hello_timer_ = runtime_.run_after(hello_timeout,
                                       [this] { close(fail(Errc::timed_out, "no hello in time")); });
@@ -42,7 +46,7 @@ bool PeerLink::handle(const wire::FrameView& frame) {
         return false;
     }
     if (hello_) {
-        handlers_.on_frame(*this, frame);
+        hand_on(frame);
         return !is_closing_;
     }
     auto hello = api == PeerApi::hello
@@ -51,6 +55,7 @@ bool PeerLink::handle(const wire::FrameView& frame) {
     auto taken = hello ? Result<void>(ok()) : Result<void>(hello.error());
     if (hello) {
         hello_ = std::move(hello).value();
+        compressor_.emplace(compression_, hello_->codecs);
         runtime_.cancel(hello_timer_);
         taken = handlers_.on_hello(*this, *hello_);
     }
@@ -58,6 +63,29 @@ bool PeerLink::handle(const wire::FrameView& frame) {
         refuse(taken.error());
     }
     return !is_closing_;
+}
+
+void PeerLink::hand_on(const wire::FrameView& frame) {
+    if (static_cast<PeerApi>(frame.header.api) != PeerApi::compressed) {
+        handlers_.on_frame(*this, frame);
+        return;
+    }
+    const auto plain = parse_compressed(frame.raw);
+    if (!plain) {
+        close(plain.error());
+        return;
+    }
+    auto header = frame.header;
+    header.api = static_cast<std::uint16_t>(plain.value().api);
+    handlers_.on_frame(*this, {.header = header, .table = {}, .raw = plain.value().bytes});
+}
+
+void PeerLink::send_bytes(PeerApi api,
+                          std::uint32_t correlation,
+                          std::span<const std::byte> bytes) {
+    if (!is_closing_) {
+        connection_->send(compressor_->format(api, correlation, bytes));
+    }
 }
 
 void PeerLink::send(std::vector<std::byte> frame) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 
+#include "broker/peers/frame_compression.hpp"
 #include "broker/peers/peer_wire.hpp"
 #include "broker/runtime/runtime.hpp"
 
@@ -22,9 +23,11 @@ class PeerLink final : public ConnectionEvents {
         /// The last call; the link may be dropped in it.
         std::function<void(PeerLink&, const Error&)> on_closed;
     };
+    /// `compression` outlives it.
     PeerLink(Runtime& runtime,
              std::shared_ptr<Connection> connection,
              const PeerHello& own_hello,
+             const Compression& compression,
              Handlers handlers);
     PeerLink(const PeerLink&) = delete;
     PeerLink& operator=(const PeerLink&) = delete;
@@ -37,6 +40,9 @@ class PeerLink final : public ConnectionEvents {
     void on_closed(const Error& reason) override;
 
     void send(std::vector<std::byte> frame);
+    /// A frame with these bytes, compressed where that is wanted and worth it. **Requires** a
+    /// hello.
+    void send_bytes(PeerApi api, std::uint32_t correlation, std::span<const std::byte> bytes);
     void close(Error reason);
     /// The other side is told why.
     void refuse(const Error& reason);
@@ -49,12 +55,15 @@ class PeerLink final : public ConnectionEvents {
 
   private:
     bool handle(const wire::FrameView& frame);
+    void hand_on(const wire::FrameView& frame);
 
     Runtime& runtime_;
     std::shared_ptr<Connection> connection_;
     Handlers handlers_;
     wire::FrameReader reader_{peer_frame_bytes_max};
     std::optional<PeerHello> hello_;
+    const Compression& compression_;
+    std::optional<FrameCompressor> compressor_;  ///< after hello
     SteadyTime heard_{};
     TimerId hello_timer_ = 0;
     bool is_closing_ = false;

@@ -37,7 +37,8 @@ PeerMesh::PeerMesh(Options options, Runtime& runtime, MetricsRegistry& metrics)
       messages_lost_(metrics.counter("millrace_peer_messages_lost_total",
                                      "Messages of consensus for which there was no link, or no "
                                      "room on it; what is still of use is sent again.",
-                                     shard_label(options_.shard))) {
+                                     shard_label(options_.shard))),
+      compression_(options_.codec, metrics, options_.shard) {
     set_nodes(options_.nodes);
 }
 
@@ -89,14 +90,15 @@ void PeerMesh::set_nodes(const std::map<NodeId, Endpoint>& nodes) {
         }
     }
     for (const auto& [node, endpoint] : nodes) {
-        if (node != options_.self) {
-            const auto [peer, is_new] = peers_.try_emplace(node);
-            if (is_new) {
-                peer->second.unlinked_since = runtime_.clock().steady_now();
-            }
-            peer->second.endpoint = endpoint;
-            dial(node);
+        if (node == options_.self) {
+            continue;
         }
+        const auto [peer, is_new] = peers_.try_emplace(node);
+        if (is_new) {
+            peer->second.unlinked_since = runtime_.clock().steady_now();
+        }
+        peer->second.endpoint = endpoint;
+        dial(node);
     }
 }
 
@@ -105,6 +107,7 @@ PeerLink* PeerMesh::add(std::shared_ptr<Connection> connection, std::optional<No
         runtime_,
         std::move(connection),
         own_hello(),
+        compression_,
         PeerLink::Handlers{
             .on_hello = [this](PeerLink& from,
                                const PeerHello& hello) { return take(from, hello); },
@@ -270,7 +273,7 @@ bool PeerMesh::send(NodeId to, GroupId group, std::vector<std::byte> message) {
         return false;
     }
     messages_out_.add();
-    link->send(format_bytes(PeerApi::message, static_cast<std::uint32_t>(group.value), message));
+    link->send_bytes(PeerApi::message, static_cast<std::uint32_t>(group.value), message);
     return true;
 }
 
@@ -333,9 +336,13 @@ storage::SegmentReadDone PeerMesh::answer_with(PeerLink& link,
                                                std::uint32_t correlation) {
     return [this, to = &link, api, correlation, alive = is_alive_](
                const Result<std::vector<std::byte>>& bytes) {
-        if (*alive && links_.contains(to)) {
-            to->send(bytes ? format_bytes(api, correlation, bytes.value())
-                           : format_refusal(correlation, bytes.error()));
+        if (!*alive || !links_.contains(to)) {
+            return;
+        }
+        if (bytes) {
+            to->send_bytes(api, correlation, bytes.value());
+        } else {
+            to->send(format_refusal(correlation, bytes.error()));
         }
     };
 }

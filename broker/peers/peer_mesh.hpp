@@ -49,6 +49,7 @@ class PeerMesh final : public consensus::PeerLinks {
         std::map<NodeId, Endpoint> nodes;     ///< where this shard listens on each, `self` included
         std::vector<std::uint64_t> founders;  ///< ids of those that would found a cluster
         NodeLabels labels = {};               ///< of this node, for the others
+        wire::Codec codec = wire::Codec::none;  ///< for what is sent to those that read it
         std::size_t unsent_bytes_max = 64_MiB;
     };
     using ListDone = std::function<void(const Result<ShardListing>&)>;
@@ -135,6 +136,7 @@ class PeerMesh final : public consensus::PeerLinks {
     Gauge& linked_;
     Counter& messages_out_;
     Counter& messages_lost_;
+    Compression compression_;
 };
 
 }  // namespace millrace::broker::peers

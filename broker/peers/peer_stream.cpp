@@ -11,6 +11,8 @@
 #include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
 
+#include "broker/peers/frame_compression.hpp"
+
 namespace millrace::broker::peers {
 namespace {
 
@@ -60,7 +62,7 @@ class PeerStream::Impl {
             if (static_cast<PeerApi>(frame.header.api) == PeerApi::refusal) {
                 answer = parse_refusal(frame.raw);
             } else if (frame.header.correlation == correlation) {
-                answer = std::vector<std::byte>(frame.raw.begin(), frame.raw.end());
+                answer = bytes_of(frame);
             }
             return !answer;
         };
@@ -69,6 +71,14 @@ class PeerStream::Impl {
             MILLRACE_TRY(reader_.feed(std::span(buffer_).first(bytes), take));
         }
         return std::move(*answer);
+    }
+
+    static Result<std::vector<std::byte>> bytes_of(const wire::FrameView& frame) {
+        if (static_cast<PeerApi>(frame.header.api) != PeerApi::compressed) {
+            return std::vector<std::byte>(frame.raw.begin(), frame.raw.end());
+        }
+        MILLRACE_TRY(auto plain, parse_compressed(frame.raw));
+        return std::move(plain.bytes);
     }
 
     Result<std::size_t> read_some() {

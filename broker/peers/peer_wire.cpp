@@ -70,6 +70,30 @@ NodeLabels read_labels(const Json& hello) {
     return labels;
 }
 
+Json format_codecs(const Codecs& codecs) {
+    auto names = Json::array();
+    for (const auto codec : codecs) {
+        names.push_back(wire::name_of(codec));
+    }
+    return names;
+}
+
+/// A later version may know more of them.
+Codecs read_codecs(const Json& hello) {
+    Codecs codecs;
+    const auto found = hello.find("codecs");
+    if (found == hello.end() || !found->is_array()) {
+        return codecs;
+    }
+    for (const auto& name : *found) {
+        const auto* const text = name.get_ptr<const std::string*>();
+        if (const auto codec = text == nullptr ? std::nullopt : wire::find_codec(*text)) {
+            codecs.insert(*codec);
+        }
+    }
+    return codecs;
+}
+
 /// Members that are missing or of another type than asked for make the whole thing malformed.
 template <class Value, class Read>
 Result<Value> read_json(std::span<const std::byte> text, Read read) {
@@ -87,10 +111,16 @@ Result<Value> read_json(std::span<const std::byte> text, Read read) {
 
 std::vector<std::byte> format_bytes(PeerApi api,
                                     std::uint32_t correlation,
-                                    std::span<const std::byte> bytes) {
-    const std::array pieces{bytes};
+                                    std::span<const std::span<const std::byte>> pieces) {
     return wire::format_frame(
         {.api = static_cast<std::uint16_t>(api), .correlation = correlation}, {}, pieces);
+}
+
+std::vector<std::byte> format_bytes(PeerApi api,
+                                    std::uint32_t correlation,
+                                    std::span<const std::byte> bytes) {
+    const std::array pieces{bytes};
+    return format_bytes(api, correlation, pieces);
 }
 
 std::uint64_t own_process() {
@@ -112,7 +142,8 @@ std::vector<std::byte> format_hello(const PeerHello& hello) {
                         {"native", hello.native},
                         {"http", hello.http},
                         {"process", hello.process},
-                        {"labels", hello.labels}});
+                        {"labels", hello.labels},
+                        {"codecs", format_codecs(hello.codecs)}});
 }
 
 Result<PeerHello> parse_hello(std::span<const std::byte> text) {
@@ -134,6 +165,7 @@ Result<PeerHello> parse_hello(std::span<const std::byte> text) {
                          read_number(json.at("process"), value.process);
                      }
                      value.labels = read_labels(json);
+                     value.codecs = read_codecs(json);
                  }));
     if (hello.version != peer_protocol_version) {
         return fail(Errc::unsupported_version,

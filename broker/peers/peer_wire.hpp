@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "broker/peers/node_labels.hpp"
+#include "client/wire/compression.hpp"
 #include "client/wire/frame.hpp"
 #include "storage/base/ids.hpp"
 #include "storage/base/result.hpp"
@@ -15,15 +17,16 @@
 namespace millrace::broker::peers {
 
 /// Frames between nodes have the header of the native protocol (client/wire/frame.hpp), no table,
-/// and an api of their own. All but messages and segment bytes carry JSON.
+/// and an api of their own. All but messages, compressed frames and bytes of the log carry JSON.
 enum class PeerApi : std::uint16_t {
-    hello = 1,    ///< the first frame of either side
-    message = 2,  ///< of consensus; the correlation is the group
-    list = 3,     ///< the segments of this shard: what a copy begins with
-    read = 4,     ///< bytes of a segment
-    refusal = 5,  ///< why a hello, a list, a read or an entry has no other answer
-    doubt = 6,    ///< what was read of a segment does not verify
-    entry = 7,    ///< one entry of a group, from the log
+    hello = 1,       ///< the first frame of either side
+    message = 2,     ///< of consensus; the correlation is the group
+    list = 3,        ///< the segments of this shard: what a copy begins with
+    read = 4,        ///< bytes of a segment
+    refusal = 5,     ///< why a hello, a list, a read or an entry has no other answer
+    doubt = 6,       ///< what was read of a segment does not verify
+    entry = 7,       ///< one entry of a group, from the log
+    compressed = 8,  ///< another frame, as frame_compression has it
 };
 
 /// The largest frame: all that a leader keeps in memory may go out at once.
@@ -32,6 +35,8 @@ inline constexpr std::uint32_t peer_protocol_version = 1;
 
 /// A number that no other process has, until this one ends. Threads:  any.
 [[nodiscard]] std::uint64_t own_process();
+
+using Codecs = std::set<wire::Codec>;
 
 /// Who is at the other end.
 struct PeerHello {
@@ -47,6 +52,8 @@ struct PeerHello {
     std::string http;                       ///< and HTTP; empty from one that does not know it
     std::uint64_t process = own_process();  ///< 0 from one that does not tell
     NodeLabels labels = {};                 ///< empty from one that does not tell
+    /// What it reads besides plain frames; nothing, from one that does not tell.
+    Codecs codecs = {wire::Codec::lz4, wire::Codec::zstd};
 };
 [[nodiscard]] std::vector<std::byte> format_hello(const PeerHello& hello);
 /// Errors: malformed, unsupported_version.
@@ -78,7 +85,9 @@ struct ShardListing {
 [[nodiscard]] std::vector<std::byte> format_refusal(std::uint32_t correlation, const Error& error);
 [[nodiscard]] Error parse_refusal(std::span<const std::byte> text);
 
-/// A frame with bytes that are no text.
+/// A frame with bytes that are no text, of several pieces.
+[[nodiscard]] std::vector<std::byte> format_bytes(
+    PeerApi api, std::uint32_t correlation, std::span<const std::span<const std::byte>> pieces);
 [[nodiscard]] std::vector<std::byte> format_bytes(PeerApi api,
                                                   std::uint32_t correlation,
                                                   std::span<const std::byte> bytes);

@@ -1,8 +1,10 @@
 #include "client/wire/compression.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <lz4frame.h>
 #include <zstd.h>
@@ -14,6 +16,9 @@ namespace {
 
 constexpr int zstd_level = 3;
 constexpr std::size_t step_bytes = 64_KiB;
+
+constexpr std::array<std::pair<Codec, std::string_view>, 3> names{
+    {{Codec::none, "none"}, {Codec::lz4, "lz4"}, {Codec::zstd, "zstd"}}};
 
 Error unsupported(Codec codec) {
     return fail(Errc::unsupported_version,
@@ -81,6 +86,18 @@ Result<std::vector<std::byte>> decompress_lz4(std::span<const std::byte> bytes,
 }
 
 }  // namespace
+
+std::string_view name_of(Codec codec) {
+    const auto* const found =
+        std::ranges::find(names, codec, &std::pair<Codec, std::string_view>::first);
+    return found == names.end() ? std::string_view() : found->second;
+}
+
+std::optional<Codec> find_codec(std::string_view name) {
+    const auto* const found =
+        std::ranges::find(names, name, &std::pair<Codec, std::string_view>::second);
+    return found == names.end() ? std::nullopt : std::optional(found->first);
+}
 
 Result<std::vector<std::byte>> compress(Codec codec, std::span<const std::byte> bytes) {
     if (codec == Codec::zstd) {

@@ -120,7 +120,7 @@ Result<void> FrameReader::commit(std::size_t bytes, const Handle& handle) {
     MILLRACE_ASSERT(bytes <= capacity_ - held_);
     held_ += bytes;
     std::size_t handed_out = 0;
-    const auto outcome = hand_out(handed_out, handle);
+    auto outcome = hand_out(handed_out, handle);
     // Frames are multiples of 8, so moving the rest to the front keeps it aligned.
     held_ -= handed_out;
     if (handed_out > 0 && held_ > 0) {

@@ -1,7 +1,7 @@
-// The JSON that nodes exchange; the first byte says which.
+// What nodes exchange beside consensus; the first byte says which.
 #include "tests/fuzz/fuzz_check.hpp"
 
-#include "broker/peers/peer_wire.hpp"
+#include "broker/peers/frame_compression.hpp"
 #include "storage/repair/entry_image.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -10,7 +10,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     const auto text = fuzz::bytes_of(data, size).subspan(1);
-    switch (data[0] % 6) {
+    switch (data[0] % 7) {
         case 0:
             (void)broker::peers::parse_hello(text);
             break;
@@ -28,6 +28,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         case 5:
             (void)storage::parse_entry_image(
                 text, {.group = GroupId{1}, .index = RaftIndex{1}, .term = {}});
+            break;
+        case 6:
+            (void)broker::peers::parse_compressed(text);
             break;
         default:
             (void)broker::peers::parse_refusal(text);

@@ -13,9 +13,12 @@ MEMORY_BYTES = 64 * 1024 * 1024
 VALUE_BYTES = 1_000_000
 
 
-class Copies(unittest.TestCase):
+class Nodes(unittest.TestCase):
+    """Three of them, with segments so small that some are sealed soon."""
+    ARGUMENTS: tuple[str, ...] = ()
+
     def setUp(self):
-        self.cluster = Cluster(arguments=("--segment-bytes", "16MiB"))
+        self.cluster = Cluster(arguments=("--segment-bytes", "16MiB", *self.ARGUMENTS))
         self.addCleanup(self.cluster.close)
         self.cluster.start()
         self.cluster.create_topic(TOPIC, "--partitions", "4")
@@ -36,6 +39,38 @@ class Copies(unittest.TestCase):
         self.publish(10, 10, "after")
         self.assertEqual(self.digest()[0], expected[0] + 10)
 
+    @staticmethod
+    def metric_of(node: Node, name: str) -> int:
+        """Of all shards."""
+        with urllib.request.urlopen(f"http://{node.http}/metrics", timeout=10) as answer:
+            return sum(map(int, re.findall(rf"^{name}\S* (\d+)", answer.read().decode(), re.MULTILINE)))
+
+
+class CompressedLinks(Nodes):
+    ARGUMENTS = ("--cluster-compression", "zstd")
+
+    def bytes_sent(self) -> tuple[int, int]:
+        """By the leader: before they were compressed, and after."""
+        leader = self.cluster.leader()
+        return tuple(self.metric_of(leader, f"millrace_peer_compressed_{when}_bytes_total") for when in ("before", "after"))
+
+    def test_entries_and_copies_come_compressed(self):
+        self.publish(40, VALUE_BYTES, "before")
+        entries, compressed_entries = self.bytes_sent()
+        self.assertGreaterEqual(entries, 2 * 40 * VALUE_BYTES, "to two nodes")
+        self.assertLess(compressed_entries, entries // 100)
+        node = self.cluster.followers()[0]
+        node.stop()
+        node.wipe()
+        node.start()
+        self.cluster.settle()
+        everything, compressed = self.bytes_sent()
+        self.assertGreaterEqual(everything - entries, 40 * VALUE_BYTES, "the copy")
+        self.assertLess(compressed, everything // 100)
+        self.check_that_it_can_lead(node, self.digest())
+
+
+class Copies(Nodes):
     def test_a_node_that_lost_its_disk_is_filled_again_and_can_lead(self):
         self.publish(500, 100, "before")
         node = self.cluster.followers()[0]
@@ -55,12 +90,6 @@ class Copies(unittest.TestCase):
         self.cluster.settle()
         self.assertGreater(self.metric_of(self.cluster.leader(), "millrace_catch_up_bytes_total"), MEMORY_BYTES)
         self.check_that_it_can_lead(node, self.digest(), is_copied=False)
-
-    @staticmethod
-    def metric_of(node: Node, name: str) -> int:
-        """Of all shards."""
-        with urllib.request.urlopen(f"http://{node.http}/metrics", timeout=10) as answer:
-            return sum(map(int, re.findall(rf"^{name}\S* (\d+)", answer.read().decode(), re.MULTILINE)))
 
     @staticmethod
     def sealed_segment(node: Node) -> pathlib.Path:

@@ -37,6 +37,7 @@ class OneNode(unittest.TestCase):
                                  (("--node-labels", "rack=a,rack=b"), "is there twice"),
                                  (("--cluster-voters-max", "4"), "cluster_voters_max: 4 voters bear no more than one less"),
                                  (("--cluster-voters-max", "1"), "cluster_voters_max: 1 voter"),
+                                 (("--cluster-compression", "gzip"), 'cluster_compression: "gzip" is none of none, lz4 and zstd'),
                                  (("--cluster-spread-by", ""), 'cluster_spread_by: ""')):
             with self.subTest(arguments=arguments):
                 self.assertIn(words, self.refusal(*arguments))

@@ -26,6 +26,7 @@ TEST(PeerWire, HelloTellsWhereItsNodeIsReached) {
         EXPECT_EQ(hello.native, "a:7117");
         EXPECT_EQ(hello.http, "a:7118");
         EXPECT_EQ(hello.labels, (NodeLabels{{"rack", "a"}, {"plant", "1"}}));
+        EXPECT_EQ(hello.codecs, (Codecs{wire::Codec::lz4, wire::Codec::zstd}));
         ++seen;
         return true;
     }));
@@ -41,6 +42,23 @@ TEST(PeerWire, HelloOfANodeThatDoesNotTellItsHttpIsGood) {
     EXPECT_EQ(hello.value().http, "");
     EXPECT_EQ(hello.value().process, 0U) << "it did not tell";
     EXPECT_TRUE(hello.value().labels.empty());
+    EXPECT_TRUE(hello.value().codecs.empty());
+}
+
+TEST(PeerWire, CodecsThatThisVersionDoesNotReadAreLeftOut) {
+    const auto codecs_of = [](const std::string& json) {
+        return parse_hello(
+                   bytes_of(
+                       R"({"version": 1, "node": 2, "shard": 0, "shard_count": 1, "cluster_id": "",
+                           "founders": [], "is_new": true, "is_copying": false, "native": "",
+                           "codecs": )" +
+                       json + "}"))
+            .value()
+            .codecs;
+    };
+    EXPECT_EQ(codecs_of(R"(["lz4", "zstd"])"), (Codecs{wire::Codec::lz4, wire::Codec::zstd}));
+    EXPECT_EQ(codecs_of(R"(["brotli", 3, "zstd"])"), (Codecs{wire::Codec::zstd}));
+    EXPECT_EQ(codecs_of(R"("lz4")"), Codecs{});
 }
 
 TEST(PeerWire, LabelsThatThisVersionDoesNotTakeAreLeftOut) {
