@@ -282,8 +282,9 @@ class ShardStore {
     [[nodiscard]] virtual bool is_out_of_space() const = 0;
 
     /// The payload of a frame that recovery handed out, valid until the next call. Blocks: for the
-    /// start, where it costs least in the order of the log. Errors: io; corrupt, where the segment
-    /// is read through as `check_segment` does.
+    /// start, where it costs least in the order of the log. Errors: not_found, of what was applied
+    /// and whose segment was recycled or rewritten since; io; corrupt, where the segment is read
+    /// through as `check_segment` does.
     [[nodiscard]] virtual Result<std::span<const std::byte>> read_payload(
         FramePlace place, std::size_t payload_bytes) = 0;
 

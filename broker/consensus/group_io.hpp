@@ -167,11 +167,13 @@ class GroupIo {
     int snapshot_put(raft_io_snapshot_put* request, raft_io_snapshot_put_cb done);
     int send(raft_io_send* request, const raft_message& message, raft_io_send_cb done);
     [[nodiscard]] bool send_whole(const raft_message& message);
+    [[nodiscard]] bool send_in_place_of(const raft_append_entries& append, NodeId to);
     void note_unsent(const Error& why);
+    void note_behind(NodeId leader, raft_index last);
     [[nodiscard]] bool send_now(NodeId to, const raft_message& message);
     [[nodiscard]] Result<void> load_payloads(std::span<raft_entry> entries,
                                              raft_index first,
-                                             std::vector<std::vector<std::byte>>& contents) const;
+                                             std::vector<std::vector<std::byte>>& contents);
     void end_sends(int status);
     int snapshot_get(raft_io_snapshot_get* request, raft_io_snapshot_get_cb done);
     void end_gets(int status);
@@ -219,6 +221,7 @@ class GroupIo {
     /// Recovered commands in libraft's memory without their payload, which is read from the log
     /// where another replica needs it.
     std::deque<Logged> unloaded_;
+    Logged gone_;  ///< the last of these that the log has no more, where one was asked for
     std::deque<PendingAppend> pending_;
     std::size_t pending_bytes_ = 0;
     raft_term stored_term_ = 0;  ///< of the last entry that is durable
@@ -231,7 +234,8 @@ class GroupIo {
     };
     Compared compared_;
     std::vector<PendingSend> sends_;
-    std::string unsent_;  ///< why an entry could not be sent, as was logged
+    std::string unsent_;      ///< why an entry could not be sent, as was logged
+    raft_index lacking_ = 0;  ///< the last entry that no leader has for this log, as was logged
     NodeId held_back_;
     std::vector<PendingGet> gets_;
     std::string failure_;

@@ -95,20 +95,39 @@ void GroupIo::note_unsent(const Error& why) {
 }
 
 bool GroupIo::send_whole(const raft_message& message) {
-    auto whole = message;
-    std::vector<raft_entry> entries;
-    std::vector<std::vector<std::byte>> contents;
-    if (message.type == RAFT_IO_APPEND_ENTRIES && !unloaded_.empty()) {
-        const auto& append = message.append_entries;
-        entries.assign(append.entries, append.entries + append.n_entries);
-        whole.append_entries.entries = entries.data();
-        if (const auto loaded = load_payloads(entries, append.prev_log_index + 1, contents);
-            !loaded) {
-            note_unsent(loaded.error());
-            return false;
-        }
+    const NodeId to{message.server_id};
+    const auto& append = message.append_entries;
+    const bool has_entries = message.type == RAFT_IO_APPEND_ENTRIES && append.n_entries > 0;
+    if (!has_entries || (unloaded_.empty() && gone_.raft_number == 0)) {
+        return send_now(to, message);
     }
-    return send_now(NodeId{message.server_id}, whole);
+    if (append.prev_log_index < gone_.raft_number) {
+        return send_in_place_of(append, to);
+    }
+    auto whole = message;
+    std::vector<raft_entry> entries(append.entries, append.entries + append.n_entries);
+    std::vector<std::vector<std::byte>> contents;
+    whole.append_entries.entries = entries.data();
+    if (const auto loaded = load_payloads(entries, append.prev_log_index + 1, contents); !loaded) {
+        note_unsent(loaded.error());
+        return loaded.error().code == Errc::not_found && send_in_place_of(append, to);
+    }
+    return send_now(to, whole);
+}
+
+/// The log has no more what would have to be sent, as where libraft has it no more in memory: the
+/// other says that it has the last of it, or has to be copied. A word of the leader goes before
+/// that, or the other would stand for election.
+bool GroupIo::send_in_place_of(const raft_append_entries& append, NodeId to) {
+    raft_message word{};
+    word.type = RAFT_IO_APPEND_ENTRIES;
+    word.append_entries.term = append.term;
+    raft_message install{};
+    install.type = RAFT_IO_INSTALL_SNAPSHOT;
+    install.install_snapshot.term = append.term;
+    install.install_snapshot.last_index = gone_.raft_number;
+    install.install_snapshot.last_term = gone_.term.value;
+    return send_now(to, word) && send_now(to, install);
 }
 
 bool GroupIo::send_now(NodeId to, const raft_message& message) {
@@ -122,7 +141,7 @@ bool GroupIo::send_now(NodeId to, const raft_message& message) {
 /// `first`; `contents` owns what they are then.
 Result<void> GroupIo::load_payloads(std::span<raft_entry> entries,
                                     raft_index first,
-                                    std::vector<std::vector<std::byte>>& contents) const {
+                                    std::vector<std::vector<std::byte>>& contents) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
         const auto number = first + i;
         const auto found = std::ranges::lower_bound(unloaded_, number, {}, &Logged::raft_number);
@@ -133,6 +152,7 @@ Result<void> GroupIo::load_payloads(std::span<raft_entry> entries,
         if (!payload) {
             auto error = payload.error();
             error.text = "entry " + std::to_string(number) + " can't be sent: " + error.text;
+            gone_ = error.code == Errc::not_found ? *found : gone_;
             return error;
         }
         const auto prefix = bytes_of(entries[i].buf);
@@ -294,18 +314,24 @@ bool GroupIo::has_entry(raft_index index, raft_term term) const {
     return found != logged_.end() && found->raft_number == index && found->term.value == term;
 }
 
-/// The leader no longer has in memory what it believes is missing here.
+/// It is said again and again: once is enough in the log.
+void GroupIo::note_behind(NodeId leader, raft_index last) {
+    if (std::exchange(lacking_, last) != last) {
+        log_info("group " + std::to_string(options_.group.value),
+                 "node " + std::to_string(leader.value) + " no longer has what is up to entry " +
+                     std::to_string(last) + "; this log ends at " +
+                     std::to_string(next_index_.value - 1));
+    }
+}
+
+/// The leader no longer has what it believes is missing here.
 void GroupIo::answer_install(NodeId from, const raft_install_snapshot& install) {
     const auto* const instance = static_cast<const raft*>(io_.data);
     if (install.term != instance->current_term || instance->state != RAFT_FOLLOWER) {
         return;  // heartbeats settle terms
     }
     if (!has_entry(install.last_index, install.last_term)) {
-        log_info("group " + std::to_string(options_.group.value),
-                 "node " + std::to_string(from.value) +
-                     " no longer has in memory what comes before entry " +
-                     std::to_string(install.last_index) + "; this log ends at " +
-                     std::to_string(next_index_.value - 1));
+        note_behind(from, install.last_index);
         options_.on_behind(from);
         return;
     }

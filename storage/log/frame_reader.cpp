@@ -19,16 +19,16 @@ Result<std::span<const std::byte>> FileWindow::at(std::uint64_t at, std::size_t 
 }
 
 Result<std::span<const std::byte>> FrameReader::read(FramePlace place, std::size_t payload_bytes) {
-    const auto gone = fail(Errc::corrupt,
-                           "segment " + std::to_string(place.segment.value) + ", position " +
-                               std::to_string(place.position.value) +
-                               ": the entry that was there does not verify any more");
-    if (!open_ || open_->segment.header.sequence != place.segment) {
+    const auto name = [place] {
+        return "segment " + std::to_string(place.segment.value) + ", position " +
+               std::to_string(place.position.value);
+    };
+    const auto* const segment = files_.find(place.segment);
+    if (segment == nullptr || segment->header.is_rewritten()) {
         open_.reset();
-        const auto* const segment = files_.find(place.segment);
-        if (segment == nullptr) {
-            return gone;
-        }
+        return fail(Errc::not_found, name() + ": the entry that was there is in the log no more");
+    }
+    if (!open_ || open_->segment.header.hash_seed != segment->header.hash_seed) {
         open_.emplace(
             Open{.segment = *segment, .window = FileWindow(*segment->file, segment->file_bytes)});
     }
@@ -38,7 +38,7 @@ Result<std::span<const std::byte>> FrameReader::read(FramePlace place, std::size
     const auto seed = seed_of(open_->segment.header.hash_seed, place.commit);
     const auto frame = load_frame(bytes.subspan(std::min(skip, bytes.size())), seed);
     if (!frame || frame->payload.size() != payload_bytes) {
-        return gone;
+        return fail(Errc::corrupt, name() + ": the entry that was there does not verify any more");
     }
     return frame->payload;
 }

@@ -41,7 +41,8 @@ class FrameReader {
   public:
     explicit FrameReader(const SegmentFiles& files) : files_(files) {}
 
-    /// The payload, valid until the next call. Errors: io, corrupt.
+    /// The payload, valid until the next call. Errors: not_found where its segment was recycled or
+    /// rewritten; io; corrupt.
     [[nodiscard]] Result<std::span<const std::byte>> read(FramePlace place,
                                                           std::size_t payload_bytes);
     /// Lets go of the segment that was read last.

@@ -241,25 +241,57 @@ TEST_F(CatchUpTest, DamageThatIsMetIsToldOf) {
 }
 
 /// What a replica lacks is in memory, but for what commands say.
-class LoadedCommandsTest : public ReplicaTest {};
+class LoadedCommandsTest : public ReplicaTest {
+  protected:
+    void propose(GroupReplica& leader, int count, std::size_t bytes = 0) {
+        for (int i = 0; i < count; ++i) {
+            leader.propose("entry " + std::to_string(i) + std::string(bytes, 'x'));
+            run(Duration{50'000});
+        }
+    }
+    /// All but one that is away; who leads then.
+    GroupReplica* start_others_again(const GroupReplica& away) {
+        for (const auto& replica : replicas) {
+            if (replica.get() != &away) {
+                EXPECT_TRUE(replica->index == nullptr || replica->store->checkpoint());
+                replica->crash();
+                replica->open();
+            }
+        }
+        return elect();
+    }
+};
+
+TEST_F(LoadedCommandsTest, ReplicaThatLacksWhatTheLogHasNoMoreIsToldSo) {
+    for (const auto& replica : replicas) {
+        replica->open_with_index();
+    }
+    auto* const first = elect();
+    ASSERT_NE(first, nullptr);
+    auto& away = follower();
+    away.crash();
+    propose(*first, 20);
+    auto* const next = start_others_again(away);
+    ASSERT_NE(next, nullptr);
+    propose(*next, 600, 1'000);  // commands alone: the segments of those before are recycled
+    ASSERT_GT(next->store->list_segments().front().segment, SegmentSequence{2});
+    away.open();
+    run(5 * second);
+    ASSERT_THAT(away.behind, Not(IsEmpty()));
+    EXPECT_THAT(away.behind, Each(Eq(next->node)));
+    EXPECT_TRUE(next->group->role().leads) << "nobody else stood for election";
+    EXPECT_THAT(next->damages, IsEmpty());
+    EXPECT_EQ(next->caught_up_bytes, 0U) << "libraft has them all";
+}
 
 TEST_F(LoadedCommandsTest, DamageThatIsMetIsToldOf) {
     auto* const first = elect();
     ASSERT_NE(first, nullptr);
     auto& away = follower();
     away.crash();
-    for (int i = 0; i < 20; ++i) {
-        first->propose("entry " + std::to_string(i));
-        run(Duration{50'000});
-    }
+    propose(*first, 20);
     const auto place = first->places.at(10);
-    for (const auto& replica : replicas) {
-        if (replica.get() != &away) {
-            replica->crash();
-            replica->open();
-        }
-    }
-    auto* const next = elect();
+    auto* const next = start_others_again(away);
     ASSERT_NE(next, nullptr);
     const auto damaged = next == first ? place : next->places.at(10);
     next->flip_bit(damaged, storage::frame_header_bytes);
