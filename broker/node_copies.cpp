@@ -106,16 +106,13 @@ void NodeCopies::copy_beside(Shard& shard) {
 
 void NodeCopies::install_later(Shard& shard, const cluster::ReplicaMark& mark) {
     if (cluster::mark_of(shard) != mark) {
-        log_info(name_of(shard), "took part in its groups while it was copied; the copy goes on");
-        is_pulling_ = false;
+        copy_remainder(shard);
         return;
     }
     shard.leave();
     begin_anew({shard.id()});
 }
 
-/// A replica that is up to date takes part all the time. So most is copied while it does, and the
-/// rest when it has said its last word: a leader whose term is no older has all of what it said.
 void NodeCopies::renew(Shard& shard) {
     if (is_pulling_.exchange(true)) {
         return;
@@ -134,7 +131,7 @@ void NodeCopies::renew(Shard& shard) {
         pull(
             shard,
             cluster::mark_of(shard),
-            [this, &shard] { renew_at_rest(shard); },
+            [this, &shard] { copy_remainder(shard); },
             [this] {
                 std::this_thread::sleep_for(renew_rest);
                 is_pulling_ = false;
@@ -158,8 +155,10 @@ void NodeCopies::repair_now(Shard& shard, const std::shared_ptr<const storage::R
     });
 }
 
-/// Without a copy it goes on with what it has.
-void NodeCopies::renew_at_rest(Shard& shard) {
+/// A replica that lacks little, or nothing, takes part all the time. So most is copied while it
+/// does, and the rest when it has said its last word: a leader whose term is no older has all of
+/// what it said. Without that remainder it goes on with what it has.
+void NodeCopies::copy_remainder(Shard& shard) {
     if (shard.standing().leads_some) {
         is_pulling_ = false;
         return;

@@ -49,9 +49,10 @@ class NodeCopies {
 
   private:
     void copy_beside(Shard& shard);
-    /// On the thread of the copy.
+    /// On the shard's thread.
     void install_later(Shard& shard, const cluster::ReplicaMark& mark);
-    void renew_at_rest(Shard& shard);
+    /// What came while it was copied; the shard takes part in nothing any more. On its thread.
+    void copy_remainder(Shard& shard);
     /// On the shard's thread; beside its work.
     void repair(Shard& shard, std::shared_ptr<const storage::RepairTask> task);
     /// On the thread of copies.

@@ -345,7 +345,7 @@ void SimNode::copy_beside() {
 void SimNode::install_later(const ReplicaMark& before) {
     if (is_ending_ || mark() != before) {
         tell("took part while it was copied");
-        is_pulling_ = false;
+        copy_remainder();
         return;
     }
     parts_->shard->leave();
@@ -416,14 +416,14 @@ void SimNode::pull_damaged() {
         return;
     }
     if (copied) {
-        parts_->runtime.post([this] { renew_at_rest(); });
+        parts_->runtime.post([this] { copy_remainder(); });
     } else {
         tell("has no copy yet: " + copied.error().text);
         later(renew_rest, [this] { is_pulling_ = false; });
     }
 }
 
-void SimNode::renew_at_rest() {
+void SimNode::copy_remainder() {
     if (is_ending_ || parts_->shard->standing().leads_some) {
         is_pulling_ = false;
         return;

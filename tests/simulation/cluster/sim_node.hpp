@@ -174,7 +174,7 @@ class SimNode final : public NetworkPeer {
     void begin_repair();
     void repair(const std::shared_ptr<const storage::RepairTask>& task);
     void pull_damaged();
-    void renew_at_rest();
+    void copy_remainder();
     [[nodiscard]] ReplicaMark mark() const;
     [[nodiscard]] Result<void> install();
     void drop_index();
