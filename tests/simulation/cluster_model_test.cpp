@@ -12,6 +12,7 @@ namespace {
 
 constexpr SeedCounts model_seeds{.fast = 12, .in_long = 100'000};
 constexpr SeedCounts damage_seeds{.fast = 4, .in_long = 5'000};
+constexpr SeedCounts forgetful_seeds{.fast = 6, .in_long = 5'000};
 
 /// The end of what happened, and what was wrong with it.
 std::string report(const Stage& stage, std::uint64_t seed) {
@@ -93,6 +94,15 @@ TEST(DamagedWorld, WhatNodesRepairIsWhatTheyHad) {
         damage_seeds, [&all](std::uint64_t seed) { add(all, run(seed, {.damages_often = true})); });
     (void)std::puts(format(all).c_str());
     EXPECT_TRUE(all.repairs > 0 || count == 1) << "of one seed alone it is not said";
+}
+
+TEST(ForgetfulWorld, WhatNobodyHasInTheLogAnyMoreIsCopied) {
+    ClusterWorld::Totals all;
+    const auto count = for_each_seed(forgetful_seeds, [&all](std::uint64_t seed) {
+        add(all, run(seed, {.forgets_soon = true}));
+    });
+    (void)std::puts(format(all).c_str());
+    EXPECT_TRUE(all.copies > 0 || count == 1) << "of one seed alone it is not said";
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ constexpr Duration wait_step{50'000};
 constexpr double new_topic_share = 0.01;  ///< of looks at the topics
 constexpr std::size_t topics_max = 6;
 constexpr std::uint64_t retention_bytes = 300'000;
+constexpr std::uint64_t short_retention_bytes = 50'000;
 
 }  // namespace
 
@@ -64,9 +65,10 @@ void ClusterWorld::make_nodes(std::uint64_t seed) {
     }
     // What is rebuilt finds all damage at once, and in a segment that is not sealed.
     const bool keeps_index = stage_.chance(0.5) || shape_.damages_often;
-    const auto segment_bytes = stage_.chance(0.5) && !shape_.damages_often ? 1_MiB : 512_KiB;
+    const bool is_large = stage_.chance(0.5) && !shape_.has_much_to_write();
+    const auto segment_bytes = is_large ? 1_MiB : 512_KiB;
     // Nobody waits for a standby: with less it would lack more after each copy than before.
-    const bool forgets = stage_.chance(0.4) && shape_.voters_max == 0;
+    const bool forgets = (stage_.chance(0.4) || shape_.forgets_soon) && shape_.voters_max == 0;
     const auto memory_bytes = forgets ? 1_KiB : 64_MiB;
     stage_.tell(std::to_string(count) + " nodes, " +
                 (shape_.voters_max > 0 ? std::to_string(shape_.voters_max) : "all") +
@@ -104,14 +106,14 @@ void ClusterWorld::make_nodes(std::uint64_t seed) {
 }
 
 void ClusterWorld::make_clients() {
-    has_retention_ = stage_.chance(0.25);
+    has_retention_ = stage_.chance(0.25) || shape_.forgets_soon;
     wanted_topics_ = {{queue_topic, 2}, {"c.d", 1}};
     if (stage_.chance(0.5)) {
         wanted_topics_[telemetry_topic] = 1;
     }
-    const bool are_large = stage_.chance(0.3) || shape_.damages_often;
+    const bool are_large = stage_.chance(0.3) || shape_.has_much_to_write();
     const auto value_bytes_max = are_large ? std::size_t{5'000} : std::size_t{500};
-    const Duration pause_max = shape_.damages_often ? Duration(30'000) : Duration(150'000);
+    const Duration pause_max = shape_.has_much_to_write() ? Duration(30'000) : Duration(150'000);
     const auto newest = [this](const SimNode& node) { return is_newest(node); };
     for (std::int64_t id = 1 + static_cast<std::int64_t>(stage_.below(3)); id > 0; --id) {
         publishers_.push_back(std::make_unique<Publisher>(
@@ -128,7 +130,7 @@ void ClusterWorld::make_clients() {
                                .history = history_,
                                .is_newest = newest,
                                .run_for = [this](Duration length) { run_for(length); }});
-    if (stage_.chance(0.6)) {
+    if (stage_.chance(0.6) && !shape_.forgets_soon) {
         consumer_ = std::make_unique<QueueConsumer>(
             subscription,
             QueueConsumer::Surroundings{
@@ -234,7 +236,11 @@ void ClusterWorld::ask_for_topic(broker::CatalogService& catalog,
     spec.settings.durability =
         name == telemetry_topic ? broker::Durability::leader : broker::Durability::majority;
     const bool stays = name == queue_topic || name == telemetry_topic;
-    spec.settings.retention_bytes = has_retention_ && !stays ? retention_bytes : 0;
+    if (shape_.forgets_soon) {
+        spec.settings.retention_bytes = short_retention_bytes;
+    } else if (has_retention_ && !stays) {
+        spec.settings.retention_bytes = retention_bytes;
+    }
     catalog.create_topic(spec, broker::IfExists::accept, [this](const auto& made) {
         if (made && topics_.insert(made.value()->name).second) {
             add_topic(*made.value());

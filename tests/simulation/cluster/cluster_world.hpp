@@ -31,6 +31,8 @@ class ClusterWorld {
                                                ///< makes five, of which it may let three vote
         std::size_t voters_max = 0;
         bool damages_often = false;  ///< logs of many small segments, in which bits flip
+        bool forgets_soon = false;   ///< such logs, which keep little for those that were away
+        [[nodiscard]] bool has_much_to_write() const { return damages_often || forgets_soon; }
     };
     explicit ClusterWorld(std::uint64_t seed) : ClusterWorld(seed, Shape{}) {}
     ClusterWorld(std::uint64_t seed, Shape shape);
