@@ -97,8 +97,10 @@ void GroupIo::note_unsent(const Error& why) {
 bool GroupIo::send_whole(const raft_message& message) {
     const NodeId to{message.server_id};
     const auto& append = message.append_entries;
-    const bool has_entries = message.type == RAFT_IO_APPEND_ENTRIES && append.n_entries > 0;
-    if (!has_entries || (unloaded_.empty() && gone_.raft_number == 0)) {
+    const bool may_lack_payloads = message.type == RAFT_IO_APPEND_ENTRIES && append.n_entries > 0 &&
+                                   !unloaded_.empty() &&
+                                   append.prev_log_index < unloaded_.back().raft_number;
+    if (!may_lack_payloads) {
         return send_now(to, message);
     }
     if (append.prev_log_index < gone_.raft_number) {

@@ -39,6 +39,13 @@ class Nodes(unittest.TestCase):
         self.publish(10, 10, "after")
         self.assertEqual(self.digest()[0], expected[0] + 10)
 
+    def follower_without_disk(self) -> Node:
+        """It is stopped."""
+        node = self.cluster.followers()[0]
+        node.stop()
+        node.wipe()
+        return node
+
     @staticmethod
     def metric_of(node: Node, name: str) -> int:
         """Of all shards."""
@@ -59,9 +66,7 @@ class CompressedLinks(Nodes):
         entries, compressed_entries = self.bytes_sent()
         self.assertGreaterEqual(entries, 2 * 40 * VALUE_BYTES, "to two nodes")
         self.assertLess(compressed_entries, entries // 100)
-        node = self.cluster.followers()[0]
-        node.stop()
-        node.wipe()
+        node = self.follower_without_disk()
         node.start()
         self.cluster.settle()
         everything, compressed = self.bytes_sent()
@@ -73,9 +78,7 @@ class CompressedLinks(Nodes):
 class Copies(Nodes):
     def test_a_node_that_lost_its_disk_is_filled_again_and_can_lead(self):
         self.publish(500, 100, "before")
-        node = self.cluster.followers()[0]
-        node.stop()
-        node.wipe()
+        node = self.follower_without_disk()
         self.publish(500, 100, "meanwhile")
         node.start()
         self.cluster.settle()

@@ -313,13 +313,8 @@ void SimNode::ask_for_copy() {
     end_soon(stop_delay_max, End::graceful);
 }
 
-ReplicaMark SimNode::mark() const {
-    ReplicaMark mark;
-    for (const auto& group : parts_->shard->groups()) {
-        mark.terms[group.group.value] = group.role.term.value;
-        mark.lasts[group.group.value] = group.last.value;
-    }
-    return mark;
+broker::cluster::ReplicaMark SimNode::mark() const {
+    return broker::cluster::mark_of(*parts_->shard);
 }
 
 void SimNode::copy_beside() {
@@ -342,7 +337,7 @@ void SimNode::copy_beside() {
     });
 }
 
-void SimNode::install_later(const ReplicaMark& before) {
+void SimNode::install_later(const broker::cluster::ReplicaMark& before) {
     if (is_ending_ || mark() != before) {
         tell("took part while it was copied");
         copy_remainder();

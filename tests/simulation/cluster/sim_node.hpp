@@ -13,6 +13,7 @@
 #include "tests/simulation/cluster/stage.hpp"
 
 #include "broker/cluster/member_steps.hpp"
+#include "broker/cluster/shard_copies.hpp"
 #include "broker/cluster/voter_placement.hpp"
 #include "broker/delivery/delivery_shard.hpp"
 #include "broker/runtime/manual_runtime.hpp"
@@ -21,13 +22,6 @@
 namespace millrace::simulation::cluster {
 
 using Terms = std::map<std::uint32_t, std::uint64_t>;  ///< by group
-
-/// How far a replica was when its copy began: one that took part since must not be replaced by it.
-struct ReplicaMark {
-    Terms terms;
-    std::map<std::uint32_t, std::uint64_t> lasts;
-    bool operator==(const ReplicaMark&) const = default;
-};
 
 /// A node's time: that of its runtime, and a wall clock that may be set.
 class NodeClock final : public Clock {
@@ -168,14 +162,14 @@ class SimNode final : public NetworkPeer {
     [[nodiscard]] Result<void> pull(Asker self, const Terms& terms);
     void copy();
     void copy_beside();
-    void install_later(const ReplicaMark& before);
+    void install_later(const broker::cluster::ReplicaMark& before);
     void look_at_damage();
     void renew();
     void begin_repair();
     void repair(const std::shared_ptr<const storage::RepairTask>& task);
     void pull_damaged();
     void copy_remainder();
-    [[nodiscard]] ReplicaMark mark() const;
+    [[nodiscard]] broker::cluster::ReplicaMark mark() const;
     [[nodiscard]] Result<void> install();
     void drop_index();
     void end(End how);

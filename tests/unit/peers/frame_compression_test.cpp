@@ -39,7 +39,7 @@ struct Sent {
     bool is_compressed = false;
 };
 
-Sent read_frame(std::span<const std::byte> frame) {
+Sent as_sent(std::span<const std::byte> frame) {
     Sent sent;
     wire::FrameReader reader;
     EXPECT_TRUE(reader.feed(frame, [&sent](const wire::FrameView& view) {
@@ -48,6 +48,11 @@ Sent read_frame(std::span<const std::byte> frame) {
         sent.bytes.assign(view.raw.begin(), view.raw.end());
         return true;
     }));
+    return sent;
+}
+
+Sent read_frame(std::span<const std::byte> frame) {
+    auto sent = as_sent(frame);
     if (sent.api == PeerApi::compressed) {
         auto plain = parse_compressed(sent.bytes);
         EXPECT_TRUE(plain) << plain.error().text;
@@ -130,21 +135,13 @@ TEST_F(FrameCompression, WhatDoesNotBecomeSmallerIsTriedLessAndLess) {
 
 class CompressedFrame : public FrameCompression {
   protected:
-    CompressedFrame() {
-        wire::FrameReader reader;
-        EXPECT_TRUE(reader.feed(
-            compressor(wire::Codec::lz4).format(PeerApi::entry, 1, text_of(value_bytes)),
-            [this](const wire::FrameView& view) {
-                bytes_.assign(view.raw.begin(), view.raw.end());
-                return true;
-            }));
-    }
     std::optional<Errc> refusal() {
         const auto plain = parse_compressed(bytes_);
         return plain ? std::nullopt : std::optional(plain.error().code);
     }
 
-    std::vector<std::byte> bytes_;
+    std::vector<std::byte> bytes_ =
+        as_sent(compressor(wire::Codec::lz4).format(PeerApi::entry, 1, text_of(value_bytes))).bytes;
 };
 
 TEST_F(CompressedFrame, CutShortIsMalformed) {
