@@ -1,5 +1,7 @@
 #include "client/src/decode.hpp"
 
+#include <utility>
+
 #include "client/wire/record_batch.hpp"
 
 namespace millrace::client {
@@ -10,45 +12,89 @@ void add_names(const TopicDescription& topic, PartitionNames& names) {
     }
 }
 
+std::vector<std::byte> SpareBuffers::take() {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::byte> buffer;
+    if (!kept_.empty()) {
+        buffer = std::move(kept_.back());
+        kept_.pop_back();
+    }
+    return buffer;
+}
+
+void SpareBuffers::give(std::vector<std::byte> buffer) {
+    const std::lock_guard lock(mutex_);
+    if (kept_.size() < kept_max_) {
+        kept_.push_back(std::move(buffer));
+    }
+}
+
+RecordMemory::RecordMemory(std::vector<std::byte> bytes,
+                           std::shared_ptr<const PartitionNames> names,
+                           std::shared_ptr<SpareBuffers> spares)
+    : bytes_(std::move(bytes)), names_(std::move(names)), spares_(std::move(spares)) {}
+
+RecordMemory::~RecordMemory() {
+    if (spares_) {
+        spares_->give(std::move(bytes_));
+    }
+}
+
+const PartitionName& RecordMemory::name_of(std::uint32_t partition_id) const {
+    static const PartitionName nameless;
+    const auto found = names_->find(partition_id);
+    return found == names_->end() ? nameless : found->second;
+}
+
+std::string_view RecordMemory::add_text(std::string_view text) {
+    const auto bytes = std::as_bytes(std::span(text));
+    return wire::as_text(more_bytes_.emplace_back(bytes.begin(), bytes.end()));
+}
+
 namespace {
 
 void fill(Record& record, const wire::RecordView& view, const PartitionName& name) {
     record.topic = name.topic;
     record.partition = name.index;
     record.event_time_us = view.event_time_us;
-    if (view.key) {
-        record.key.emplace(*view.key);
-    }
+    record.key = view.key;
     record.value = view.value;
     record.headers.reserve(view.headers.size());
     for (const auto& header : view.headers) {
-        record.headers.push_back(
-            {.key = std::string(header.key), .value = std::string(header.value)});
+        record.headers.push_back({.key = header.key, .value = header.value});
     }
 }
 
-Result<void> append_batch(const BatchHeader& header,
+Result<void> append_batch(const std::shared_ptr<RecordMemory>& memory,
+                          const BatchHeader& header,
                           std::span<const std::byte> batch,
-                          const PartitionName& name,
                           Offset from,
                           std::vector<Record>& records) {
-    return wire::visit_records(batch, [&](std::uint32_t number, const wire::RecordView& view) {
+    const auto& name = memory->name_of(header.partition.value);
+    const auto append = [&](std::uint32_t number, const wire::RecordView& view) {
         const auto offset = header.base_offset + number;
         if (offset >= from) {
             auto& record = records.emplace_back();
             fill(record, view, name);
             record.offset = offset.value;
             record.append_time_us = header.append_time_us;
+            record.memory = memory;
         }
         return true;
-    });
+    };
+    return wire::codec_of(batch) == wire::Codec::none
+               ? wire::visit_records(batch, append)
+               : wire::visit_records(batch, memory->add_bytes(), append);
 }
 
 }  // namespace
 
-Record to_record(const wire::RecordView& view, const PartitionName& name) {
+Record to_record(const wire::RecordView& view,
+                 const PartitionName& name,
+                 std::shared_ptr<const RecordMemory> memory) {
     Record record;
     fill(record, view, name);
+    record.memory = std::move(memory);
     return record;
 }
 
@@ -62,17 +108,14 @@ RunExtent extent_of(std::span<const std::byte> runs) {
     return extent;
 }
 
-Result<void> append_run(std::span<const std::byte> runs,
-                        const PartitionNames& names,
+Result<void> append_run(const std::shared_ptr<RecordMemory>& memory,
+                        std::span<const std::byte> runs,
                         Offset from,
                         std::vector<Record>& records) {
-    const PartitionName unknown;
     while (const auto header = load_batch_header(runs)) {
-        const auto found = names.find(header->partition.value);
-        const auto& name = found == names.end() ? unknown : found->second;
         const auto batch = runs.subspan(BatchHeader::bytes, header->batch_bytes);
         const auto before = records.size();
-        if (auto appended = append_batch(*header, batch, name, from, records); !appended) {
+        if (auto appended = append_batch(memory, *header, batch, from, records); !appended) {
             records.resize(before);
             return appended;
         }

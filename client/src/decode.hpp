@@ -1,7 +1,13 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -20,7 +26,57 @@ struct PartitionName {
 using PartitionNames = std::unordered_map<std::uint32_t, PartitionName>;
 void add_names(const TopicDescription& topic, PartitionNames& names);
 
-[[nodiscard]] Record to_record(const wire::RecordView& view, const PartitionName& name);
+/// Buffers whose records are gone, for those that come next: fresh memory costs a page fault for
+/// every 4 KiB.
+///
+/// Threads:  any.
+class SpareBuffers {
+  public:
+    explicit SpareBuffers(std::size_t kept_max) : kept_max_(kept_max) {}
+    /// One that was given, with whatever is in it, or an empty one.
+    [[nodiscard]] std::vector<std::byte> take();
+    void give(std::vector<std::byte> buffer);
+
+  private:
+    const std::size_t kept_max_;
+    std::mutex mutex_;
+    std::vector<std::vector<std::byte>> kept_;
+};
+
+/// What records that came together point into.
+///
+/// Threads:  one until it has records, then any, and nothing is added.
+class RecordMemory {
+  public:
+    /// `spares`: who gets `bytes` when the last record is gone; null for nobody.
+    RecordMemory(std::vector<std::byte> bytes,
+                 std::shared_ptr<const PartitionNames> names,
+                 std::shared_ptr<SpareBuffers> spares = nullptr);
+    RecordMemory(const RecordMemory&) = delete;
+    RecordMemory& operator=(const RecordMemory&) = delete;
+    RecordMemory(RecordMemory&&) = delete;
+    RecordMemory& operator=(RecordMemory&&) = delete;
+    ~RecordMemory();
+
+    [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+    /// One without a topic where the id has no name.
+    [[nodiscard]] const PartitionName& name_of(std::uint32_t partition_id) const;
+    /// More bytes, for what is unpacked.
+    [[nodiscard]] std::vector<std::byte>& add_bytes() { return more_bytes_.emplace_back(); }
+    /// A copy of the text.
+    [[nodiscard]] std::string_view add_text(std::string_view text);
+
+  private:
+    std::vector<std::byte> bytes_;
+    std::deque<std::vector<std::byte>> more_bytes_;
+    std::shared_ptr<const PartitionNames> names_;
+    std::shared_ptr<SpareBuffers> spares_;
+};
+
+/// **Requires** texts of `view` and `name` in `memory`.
+[[nodiscard]] Record to_record(const wire::RecordView& view,
+                               const PartitionName& name,
+                               std::shared_ptr<const RecordMemory> memory);
 
 /// What the headers of a run say.
 struct RunExtent {
@@ -30,9 +86,10 @@ struct RunExtent {
 [[nodiscard]] RunExtent extent_of(std::span<const std::byte> runs);
 
 /// Adds every record of a run whose offset is not below `from`; with an error those before what
-/// can't be read. Errors: malformed, checksum_mismatch, unsupported_version.
-[[nodiscard]] Result<void> append_run(std::span<const std::byte> runs,
-                                      const PartitionNames& names,
+/// can't be read. **Requires** runs of `memory`. Errors: malformed, checksum_mismatch,
+/// unsupported_version.
+[[nodiscard]] Result<void> append_run(const std::shared_ptr<RecordMemory>& memory,
+                                      std::span<const std::byte> runs,
                                       Offset from,
                                       std::vector<Record>& records);
 

@@ -18,9 +18,11 @@ constexpr std::size_t read_records_max = 4096;
 Replay::Impl::Impl(std::shared_ptr<client::Core> core, ReplayOptions options)
     : core_(std::move(core)), options_(std::move(options)) {
     const auto hello = core_->hello();
+    const auto names = std::make_shared<client::PartitionNames>();
     for (const auto& topic : core_->topics(options_.topics)) {
-        client::add_names(topic, names_);
+        client::add_names(topic, *names);
     }
+    names_ = names;
     shards_.resize(hello.shard_count);
 }
 
@@ -43,10 +45,11 @@ void Replay::Impl::fill(std::size_t index) {
         shard.segment = answer.cursor_segment;
         shard.position = answer.cursor_position;
         shard.is_done = answer.at_end;
-        const auto runs = std::span<const std::byte>(raw).first(
-            std::min<std::size_t>(answer.run_bytes, raw.size()));
+        const auto memory = std::make_shared<client::RecordMemory>(std::move(raw), names_);
+        const auto runs =
+            memory->bytes().first(std::min<std::size_t>(answer.run_bytes, memory->bytes().size()));
         std::vector<Record> records;
-        const auto read = client::append_run(runs, names_, Offset{0}, records);
+        const auto read = client::append_run(memory, runs, Offset{0}, records);
         shard.records.insert(shard.records.end(),
                              std::make_move_iterator(records.begin()),
                              std::make_move_iterator(records.end()));

@@ -28,7 +28,7 @@ class Replay::Impl {
 
     std::shared_ptr<client::Core> core_;
     ReplayOptions options_;
-    client::PartitionNames names_;
+    std::shared_ptr<const client::PartitionNames> names_;
     std::vector<Shard> shards_;
 };
 

@@ -143,13 +143,20 @@ std::uint32_t sent_record_count(std::span<const std::byte> batch) {
 
 Result<void> visit_records(std::span<const std::byte> batch,
                            const std::function<bool(std::uint32_t, const RecordView&)>& visit) {
+    std::vector<std::byte> unpacked;
+    return visit_records(batch, unpacked, visit);
+}
+
+Result<void> visit_records(std::span<const std::byte> batch,
+                           std::vector<std::byte>& unpacked,
+                           const std::function<bool(std::uint32_t, const RecordView&)>& visit) {
     MILLRACE_TRY(const auto summary, parse_batch_header(batch));
     const auto records = batch.subspan(batch_header_bytes);
     if (summary.codec == Codec::none) {
         return visit_plain(records, summary, visit);
     }
-    MILLRACE_TRY(const auto plain, decompress(summary.codec, records, uncompressed_bytes_max));
-    return visit_plain(plain, summary, visit);
+    MILLRACE_TRY(unpacked, decompress(summary.codec, records, uncompressed_bytes_max));
+    return visit_plain(unpacked, summary, visit);
 }
 
 void RecordBatchBuilder::add(const RecordView& record) {

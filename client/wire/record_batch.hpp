@@ -72,6 +72,12 @@ void set_sent_record_count(std::span<std::byte> batch, std::uint32_t count);
 [[nodiscard]] Result<void> visit_records(
     std::span<const std::byte> batch,
     const std::function<bool(std::uint32_t number, const RecordView& record)>& visit);
+/// The same with records that stay: they point into `batch`, or, of a compressed one, into
+/// `unpacked`, whose bytes are replaced.
+[[nodiscard]] Result<void> visit_records(
+    std::span<const std::byte> batch,
+    std::vector<std::byte>& unpacked,
+    const std::function<bool(std::uint32_t number, const RecordView& record)>& visit);
 
 struct ProducerState {
     std::int64_t id = -1;

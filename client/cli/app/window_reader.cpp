@@ -39,7 +39,7 @@ expressions::RecordFacts facts_of(const Record& record) {
     if (record.key) {
         facts.key = *record.key;
     }
-    for (const Header& header : record.headers) {
+    for (const auto& header : record.headers) {
         facts.headers.emplace_back(header.key, header.value);
     }
     return facts;
@@ -61,7 +61,8 @@ class Filter {
 
     [[nodiscard]] bool wants(const Record& record) {
         const auto has_header = [&record](const Header& header) {
-            return std::ranges::find(record.headers, header) != record.headers.end();
+            const HeaderView wanted{.key = header.key, .value = header.value};
+            return std::ranges::find(record.headers, wanted) != record.headers.end();
         };
         if (record.partition != options_.partition.value_or(record.partition) ||
             (!options_.key.empty() && record.key != options_.key) ||
@@ -86,8 +87,8 @@ class Filter {
             return wanted.value();
         }
         if (failed_count_++ == 0) {
-            first_failure_ = record.topic + "/" + std::to_string(record.partition) + "@" +
-                             std::to_string(record.offset) + ": " + wanted.error().text;
+            first_failure_ = std::string(record.topic) + "/" + std::to_string(record.partition) +
+                             "@" + std::to_string(record.offset) + ": " + wanted.error().text;
         }
         return false;
     }

@@ -53,7 +53,7 @@ std::pair<std::uint64_t, OutgoingRecord> parse_export_line(const std::string& li
 }
 
 /// An export writes JSON in its own way: what differs only in spaces was not touched.
-bool is_same_value(const std::string& one, const std::string& other) {
+bool is_same_value(std::string_view one, std::string_view other) {
     return one == other ||
            (expressions::is_outside_json(one) && expressions::is_outside_json(other) &&
             nlohmann::json::parse(one) == nlohmann::json::parse(other));

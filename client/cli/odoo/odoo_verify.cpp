@@ -43,17 +43,18 @@ std::vector<std::string> topics_of(const VerifyOptions& options, const odoo::Map
 class TopicTimes {
   public:
     explicit TopicTimes(Session& session) : admin_(session.admin()) {}
-    std::int64_t of(const std::string& topic) {
-        const auto [found, is_new] = times_.try_emplace(topic, 0);
-        if (is_new) {
-            found->second = admin_.describe_topic(topic).created_us;
+    std::int64_t of(std::string_view topic) {
+        auto found = times_.find(topic);
+        if (found == times_.end()) {
+            const std::string name(topic);
+            found = times_.emplace(name, admin_.describe_topic(name).created_us).first;
         }
         return found->second;
     }
 
   private:
     Admin admin_;
-    std::map<std::string, std::int64_t> times_;
+    std::map<std::string, std::int64_t, std::less<>> times_;
 };
 
 odoo::Scope scope_of(const Record& record, TopicTimes& times) {
@@ -71,7 +72,7 @@ odoo::Scope scope_of(const Record& record, TopicTimes& times) {
     if (record.key) {
         json["key"] = *record.key;
     }
-    for (const Header& header : record.headers) {
+    for (const auto& header : record.headers) {
         json["headers"][header.key] = header.value;
     }
     return require(odoo::Scope::of_json(json.dump()));

@@ -95,32 +95,32 @@ void apply_field(TopicRecord& out, const std::string& name, const Json& value) {
 }
 
 /// The value as it stands when it is a JSON object or list on one line.
-std::optional<std::string> embedded_json(const std::string& value) {
+std::optional<std::string> embedded_json(std::string_view value) {
     const auto first = value.find_first_not_of(" \t\r\n");
-    if (first == std::string::npos || (value[first] != '{' && value[first] != '[') ||
+    if (first == std::string_view::npos || (value[first] != '{' && value[first] != '[') ||
         !expressions::is_outside_json(value)) {
         return std::nullopt;
     }
-    if (value.find_first_of("\r\n") == std::string::npos) {
-        return value;
+    if (value.find_first_of("\r\n") == std::string_view::npos) {
+        return std::string(value);
     }
     return Json::parse(value).dump();
 }
 
-std::string member(const char* name, const std::string& text) {
+std::string member(const char* name, std::string_view text) {
     const bool is_text = is_utf8(text);
     return std::string(",\"") + name + (is_text ? "\":" : "_base64\":") +
-           Json(is_text ? text : format_base64(text)).dump();
+           Json(is_text ? std::string(text) : format_base64(text)).dump();
 }
 
-std::string format_headers(const std::vector<Header>& headers) {
-    std::set<std::string> names;
+std::string format_headers(const std::vector<HeaderView>& headers) {
+    std::set<std::string_view> names;
     bool is_plain = true;
-    for (const Header& header : headers) {
+    for (const auto& header : headers) {
         is_plain = is_plain && names.insert(header.key).second && is_utf8(header.value);
     }
     Json out = is_plain ? Json::object() : Json::array();
-    for (const Header& header : headers) {
+    for (const auto& header : headers) {
         if (is_plain) {
             out[header.key] = header.value;
         } else if (is_utf8(header.value)) {

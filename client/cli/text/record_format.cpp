@@ -29,16 +29,14 @@ std::vector<std::string> field_names(RecordFormat::Of source) {
 }
 
 std::string header_text(const Record& record, const std::string& name) {
-    const auto found = std::find_if(record.headers.begin(),
-                                    record.headers.end(),
-                                    [&](const Header& header) { return header.key == name; });
-    return found == record.headers.end() ? std::string() : found->value;
+    const auto found = std::ranges::find(record.headers, name, &HeaderView::key);
+    return found == record.headers.end() ? std::string() : std::string(found->value);
 }
 
 std::string all_headers(const Record& record) {
     std::string out;
-    for (const Header& header : record.headers) {
-        out += (out.empty() ? "" : ",") + header.key + "=" + header.value;
+    for (const auto& header : record.headers) {
+        out.append(out.empty() ? "" : ",").append(header.key).append("=").append(header.value);
     }
     return out;
 }
@@ -118,11 +116,11 @@ std::string RecordFormat::render(const Piece& piece, const Record& record, std::
         return piece.text;
     }
     if (piece.field == "value") {
-        return piece.text.empty() ? record.value
+        return piece.text.empty() ? std::string(record.value)
                                   : find_field(record.value, piece.text).value_or("");
     }
     if (piece.field == "key") {
-        return record.key.value_or("");
+        return std::string(record.key.value_or(""));
     }
     if (piece.field == "header") {
         return header_text(record, piece.text);
@@ -131,7 +129,7 @@ std::string RecordFormat::render(const Piece& piece, const Record& record, std::
         return all_headers(record);
     }
     if (piece.field == "topic") {
-        return record.topic;
+        return std::string(record.topic);
     }
     if (piece.field == "partition") {
         return std::to_string(record.partition);
@@ -156,7 +154,7 @@ std::string RecordFormat::format(const Record& record, std::uint32_t attempt) co
         return line;
     }
     if (kind_ == Kind::value) {
-        return record.value;
+        return std::string(record.value);
     }
     std::string out;
     for (const Piece& piece : pieces_) {

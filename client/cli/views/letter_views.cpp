@@ -52,12 +52,13 @@ void print_record(std::ostream& out, const std::string& title, const Record& rec
     out << '\n'
         << title << ", " << format_bytes(record.value.size()) << ", event time "
         << format_time(record.event_time_us) << ":\n";
-    for (const Header& header : record.headers) {
-        out << without_controls(header.key) << ": "
-            << (is_utf8(header.value) ? without_controls(header.value) : "(no text)") << '\n';
+    for (const auto& header : record.headers) {
+        out << without_controls(std::string(header.key)) << ": "
+            << (is_utf8(header.value) ? without_controls(std::string(header.value)) : "(no text)")
+            << '\n';
     }
     if (is_utf8(record.value)) {
-        print_lines(out, record.value);
+        print_lines(out, std::string(record.value));
     } else {
         out << "(no text; base64) " << format_base64(record.value) << '\n';
     }

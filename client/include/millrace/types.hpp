@@ -2,9 +2,11 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,16 +59,26 @@ struct RecordPlace {
     Durability durability = Durability::majority;  ///< what this answer stands for
 };
 
-/// What a consumer gets.
+/// A header of a `Record`.
+struct HeaderView {
+    std::string_view key;
+    std::string_view value;
+    bool operator==(const HeaderView&) const = default;
+};
+
+/// What a consumer gets. Its texts lie in `memory`, as they came from the broker, together with
+/// those of other records: as long as one of them or a copy is there, so are all their bytes, up to
+/// what was fetched at a time. Who keeps a few of many for long copies what it needs.
 struct Record {
-    std::string topic;
+    std::string_view topic;
     std::uint32_t partition = 0;
     std::uint64_t offset = 0;
     std::int64_t append_time_us = 0;
     std::int64_t event_time_us = 0;
-    std::optional<std::string> key;
-    std::string value;
-    std::vector<Header> headers;
+    std::optional<std::string_view> key;
+    std::string_view value;
+    std::vector<HeaderView> headers;
+    std::shared_ptr<const void> memory;
 };
 
 enum class Criticality : std::uint8_t { bulk = 0, standard = 1, critical = 2 };

@@ -65,13 +65,13 @@ void Consumer::Impl::assign_alone() {
 
 void Consumer::Impl::assign(const Offsets& offsets) {
     std::map<std::uint32_t, Position> positions;
-    names_.clear();
+    const auto names = std::make_shared<client::PartitionNames>();
     opened_ = {};
     const auto is_wanted = [&offsets](const auto& partition) {
         return offsets.contains(partition.partition_id);
     };
     for (const auto& topic : topics_) {
-        client::add_names(topic, names_);
+        client::add_names(topic, *names);
         for (const auto& partition : partitions_where(topic, is_wanted)) {
             const auto at = offsets.at(partition.partition_id);
             positions[partition.partition_id] = {.shard = partition.shard,
@@ -82,6 +82,7 @@ void Consumer::Impl::assign(const Offsets& offsets) {
                                                  .committed = at};
         }
     }
+    names_ = names;
     const std::lock_guard lock(mutex_);
     ++epoch_;
     positions_ = std::move(positions);
@@ -104,15 +105,17 @@ void Consumer::Impl::fetch_all_soon() {
     core_->post([self = shared_from_this(), shards = shards()] { self->fetch_all(shards); });
 }
 
-void Consumer::Impl::decode(const Chunk& chunk) {
+void Consumer::Impl::decode(Chunk chunk) {
     // As large as it would have grown: glibc keeps twice the largest block that was mapped and
     // freed. With less it gives a chunk's records back to the kernel each time, and takes them
     // anew.
     opened_.records.reserve(std::bit_ceil(chunk.record_count));
+    const auto memory =
+        std::make_shared<client::RecordMemory>(std::move(chunk.runs), names_, spares_);
     for (auto& part : opened_.parts) {
         const auto begin = opened_.records.size();
-        const auto run = std::span(chunk.runs).subspan(part.run_begin, part.run_bytes);
-        const auto read = client::append_run(run, names_, Offset{part.from}, opened_.records);
+        const auto run = memory->bytes().subspan(part.run_begin, part.run_bytes);
+        const auto read = client::append_run(memory, run, Offset{part.from}, opened_.records);
         part.end = opened_.records.size();
         if (!read) {
             opened_.failure = read.error();
@@ -131,7 +134,7 @@ void Consumer::Impl::open_next(std::unique_lock<std::mutex>& lock) {
     lock.unlock();
     opened_ = {.parts = std::move(chunk.parts), .records = {}, .failure = std::nullopt};
     try {
-        decode(chunk);
+        decode(std::move(chunk));
     } catch (...) {  // no memory: what was not decoded was not given
         lock.lock();
         opened_ = {};
@@ -139,9 +142,6 @@ void Consumer::Impl::open_next(std::unique_lock<std::mutex>& lock) {
         throw;
     }
     lock.lock();
-    if (spares_.size() < chunks_ahead) {
-        spares_.push_back(std::move(chunk.runs));
-    }
     if (opened_.failure) {
         fetch_again();
     }

@@ -83,10 +83,6 @@ void Consumer::Impl::fetched(std::uint32_t shard,
             arrived_.notify_all();
         }
         is_keeping_ = !chunk.parts.empty();
-        if (is_keeping_ && !spares_.empty()) {
-            chunk.runs = std::move(spares_.back());
-            spares_.pop_back();
-        }
         if (goes_on) {
             fetching_.erase(shard);  // else it counts as under way until the pause is over
         }
@@ -100,6 +96,7 @@ void Consumer::Impl::fetched(std::uint32_t shard,
 
 /// In another buffer than the connection's, which goes on.
 void Consumer::Impl::keep(Chunk chunk, std::span<const std::byte> raw, std::uint64_t epoch) {
+    chunk.runs = spares_->take();
     chunk.runs.assign(raw.data(), raw.data() + raw.size());
     const std::lock_guard lock(mutex_);
     is_keeping_ = false;

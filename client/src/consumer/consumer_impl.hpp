@@ -75,7 +75,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     [[nodiscard]] std::vector<Record> give(std::size_t records_max);
     /// Decodes the next chunk, without the lock meanwhile.
     void open_next(std::unique_lock<std::mutex>& lock);
-    void decode(const Chunk& chunk);
+    void decode(Chunk chunk);
     using Offsets = std::map<std::uint32_t, std::uint64_t>;  ///< by partition id
     /// Where partitions are read from of which nothing is committed.
     [[nodiscard]] Offsets starts_of(const std::vector<std::uint32_t>& partition_ids);
@@ -117,8 +117,8 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     ConsumerOptions options_;
     boost::asio::steady_timer heartbeat_timer_;
     std::vector<TopicDescription> topics_;
-    client::PartitionNames names_;  ///< only the thread that polls
-    Opened opened_;                 ///< the same
+    std::shared_ptr<const client::PartitionNames> names_;  ///< only the thread that polls
+    Opened opened_;                                        ///< the same
 
     mutable std::mutex mutex_;
     std::condition_variable arrived_;
@@ -127,7 +127,8 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     bool is_keeping_ = false;  ///< one chunk more
     /// One until the first is given: who seeks to a record may want no more.
     std::size_t ahead_max_ = 1;
-    std::vector<std::vector<std::byte>> spares_;  ///< up to `chunks_ahead`, for runs to come
+    std::shared_ptr<client::SpareBuffers> spares_ =
+        std::make_shared<client::SpareBuffers>(chunks_ahead);
     std::set<std::uint32_t> fetching_;
     std::map<std::uint32_t, std::uint32_t> fetch_bytes_;  ///< what the next fetch asks a shard for
     std::vector<Damage> damage_;

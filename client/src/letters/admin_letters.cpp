@@ -27,12 +27,16 @@ std::optional<Record> record_of(const Letter& letter, std::span<const std::byte>
     if (bytes.empty()) {
         return std::nullopt;
     }
-    const auto parsed = wire::parse_plain_record(bytes);
+    static const auto no_names = std::make_shared<const client::PartitionNames>();
+    const auto memory = std::make_shared<client::RecordMemory>(
+        std::vector<std::byte>(bytes.begin(), bytes.end()), no_names);
+    const auto parsed = wire::parse_plain_record(memory->bytes());
     if (!parsed) {
         return std::nullopt;
     }
-    auto record =
-        client::to_record(parsed.value(), {.topic = letter.topic, .index = letter.partition});
+    auto record = client::to_record(parsed.value(), {}, memory);
+    record.topic = memory->add_text(letter.topic);
+    record.partition = letter.partition;
     record.offset = letter.offset;
     record.append_time_us = letter.append_time_us;
     return record;

@@ -11,6 +11,12 @@ namespace {
 
 constexpr std::chrono::milliseconds ask_again_delay{100};
 
+std::shared_ptr<const void> keep_both(std::shared_ptr<const void> one,
+                                      std::shared_ptr<const void> other) {
+    return std::make_shared<std::pair<std::shared_ptr<const void>, std::shared_ptr<const void>>>(
+        std::move(one), std::move(other));
+}
+
 }  // namespace
 
 void Subscription::Impl::learn_names() {
@@ -30,14 +36,18 @@ void Subscription::Impl::take_names(const Result<const wire::FrameView*>& answer
         return;
     }
     is_learning_ = false;
+    const auto names = std::make_shared<client::PartitionNames>(*names_);
     for (const auto& topic : parsed.value().topics) {
-        client::add_names(client::from_wire(*topic), names_);
+        client::add_names(client::from_wire(*topic), *names);
     }
+    names_ = names;
     // Who is not named now is gone, and its records come without a name rather than not at all.
     for (auto& one : std::exchange(unnamed_, {})) {
-        const auto& name = names_[one.partition_id];
-        one.record.topic = name.topic;
-        one.record.partition = name.index;
+        if (const auto found = names->find(one.partition_id); found != names->end()) {
+            one.record.topic = found->second.topic;
+            one.record.partition = found->second.index;
+            one.record.memory = keep_both(std::move(one.record.memory), names);
+        }
         arrived_.push_back(std::move(one));
     }
     changed_.notify_all();

@@ -24,8 +24,8 @@ std::map<std::uint32_t, const wire::DeliveryOrigin*> origins_of(const wire::Deli
     return origins;
 }
 
-void set_origin(Record& record, const wire::DeliveryOrigin& origin) {
-    record.topic = origin.topic() == nullptr ? "" : origin.topic()->str();
+void set_origin(Record& record, const wire::DeliveryOrigin& origin, client::RecordMemory& memory) {
+    record.topic = origin.topic() == nullptr ? "" : memory.add_text(origin.topic()->string_view());
     record.partition = origin.partition();
     record.offset = origin.offset();
 }
@@ -39,11 +39,12 @@ Subscription::Impl::Impl(std::shared_ptr<client::Core> core,
 
 void Subscription::Impl::start() {
     {
-        const auto topics = core_->topics({});
-        const std::lock_guard lock(mutex_);
-        for (const auto& topic : topics) {
-            client::add_names(topic, names_);
+        const auto names = std::make_shared<client::PartitionNames>();
+        for (const auto& topic : core_->topics({})) {
+            client::add_names(topic, *names);
         }
+        const std::lock_guard lock(mutex_);
+        names_ = names;
     }
     core_->post([self = shared_from_this()] {
         self->core_->connection().on_connected(self->weak_from_this(),
@@ -158,10 +159,11 @@ void Subscription::Impl::on_push(const wire::FrameView& frame) {
         open();  // the broker ended the session
         return;
     }
-    auto raw = frame.raw;
     const auto origins = origins_of(*table.value());
-    const client::PartitionName nameless;
     const std::lock_guard lock(mutex_);
+    const auto memory = std::make_shared<client::RecordMemory>(
+        std::vector<std::byte>(frame.raw.begin(), frame.raw.end()), names_);
+    auto raw = memory->bytes();
     for (std::uint32_t number = 0; number < entries->size(); ++number) {
         const auto* const entry = entries->Get(number);
         const auto bytes = raw.first(std::min<std::size_t>(entry->record_bytes(), raw.size()));
@@ -171,10 +173,9 @@ void Subscription::Impl::on_push(const wire::FrameView& frame) {
             continue;
         }
         const auto origin = origins.find(number);
-        const auto found = names_.find(entry->partition_id());
-        const bool is_named = found != names_.end() || origin != origins.end();
-        const auto& name = found == names_.end() ? nameless : found->second;
-        Arrived one{.record = client::to_record(view.value(), name),
+        const auto& name = memory->name_of(entry->partition_id());
+        const bool is_named = !name.topic.empty() || origin != origins.end();
+        Arrived one{.record = client::to_record(view.value(), name, memory),
                     .attempt = entry->attempt(),
                     .shard = table.value()->shard(),
                     .session = table.value()->session_id(),
@@ -183,7 +184,7 @@ void Subscription::Impl::on_push(const wire::FrameView& frame) {
         one.record.offset = entry->offset();
         one.record.append_time_us = entry->append_time_us();
         if (origin != origins.end()) {
-            set_origin(one.record, *origin->second);
+            set_origin(one.record, *origin->second, *memory);
         }
         (is_named ? arrived_ : unnamed_).push_back(std::move(one));
     }

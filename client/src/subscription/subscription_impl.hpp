@@ -70,7 +70,7 @@ class Subscription::Impl : public std::enable_shared_from_this<Subscription::Imp
 
     std::mutex mutex_;
     std::condition_variable changed_;
-    client::PartitionNames names_;
+    std::shared_ptr<const client::PartitionNames> names_;  ///< replaced when there are more
     std::deque<Arrived> arrived_;
     std::deque<Arrived> unnamed_;  ///< of partitions that names_ does not have yet
     std::map<Target, Gathered> gathered_;

@@ -50,7 +50,8 @@ class DeliveryTest : public ::testing::Test {
     void take(Deliveries& deliveries, const std::function<bool(Delivery&)>& should_ack) {
         for (auto& delivery : deliveries) {
             if (should_ack(delivery)) {
-                acked_[*delivery.record().key].push_back(delivery.record().value);
+                const std::string key(delivery.record().key.value());
+                acked_[key].emplace_back(delivery.record().value);
                 delivery.ack();
             }
         }
@@ -196,7 +197,7 @@ TEST_F(DeliveryTest, TransientFailuresComeAgainInOrderAndEndAsPoison) {
     publish({"flaky", "broken"}, 2);
     std::map<std::string, int> tries;
     consume([&](Delivery& delivery) {
-        const auto value = delivery.record().value;
+        const std::string value(delivery.record().value);
         const bool fails = value == "broken:0" || (value == "flaky:0" && tries[value] < 2);
         EXPECT_EQ(delivery.attempt(), static_cast<std::uint32_t>(++tries[value]));
         if (fails) {

@@ -52,7 +52,7 @@ class OncePerEvent : public ::testing::Test {
         std::map<std::string, int> found;
         while (!consumer.is_caught_up()) {
             for (const auto& record : consumer.poll(std::chrono::milliseconds(200))) {
-                ++found[record.value];
+                ++found[std::string(record.value)];
             }
         }
         return found;

@@ -143,8 +143,8 @@ class Checker {
         EXPECT_EQ(record.offset, next_offset_[record.partition])
             << "partition " << record.partition;
         next_offset_[record.partition] = record.offset + 1;
-        auto& expected = next_number_[record.key.value_or("")];
-        const auto number = std::stoull(record.value);
+        auto& expected = next_number_[std::string(record.key.value_or(""))];
+        const auto number = std::stoull(std::string(record.value));
         EXPECT_EQ(number, expected) << (number < expected ? "doubled or out of order: " : "lost: ")
                                     << record.key.value_or("") << " offset " << record.offset;
         expected = number + 1;

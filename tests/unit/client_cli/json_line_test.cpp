@@ -9,15 +9,16 @@
 namespace millrace::cli {
 namespace {
 
-Record record_of(std::optional<std::string> key, std::string value) {
+/// Texts of the record are those that are given.
+Record record_of(std::optional<std::string_view> key, std::string_view value) {
     Record record;
     record.topic = "a.b";
     record.partition = 3;
     record.offset = 17;
     record.append_time_us = 1'700'000'000'000'001;
     record.event_time_us = 1'600'000'000'000'000;
-    record.key = std::move(key);
-    record.value = std::move(value);
+    record.key = key;
+    record.value = value;
     return record;
 }
 
@@ -103,8 +104,11 @@ TEST(FormatJsonLine, IsReadBackToTheSameKeyValueAndHeaders) {
                                      std::string("{no json"),
                                      std::string("two\nlines"),
                                      bytes}) {
+        const std::vector<Header> headers{{"twice", "1"}, {"twice", "2"}, {"bytes", bytes}};
         Record record = record_of(value, value);
-        record.headers = {{"twice", "1"}, {"twice", "2"}, {"bytes", bytes}};
+        for (const auto& header : headers) {
+            record.headers.push_back({.key = header.key, .value = header.value});
+        }
         const std::string line = format_json_line(record);
         EXPECT_EQ(line.find('\n'), std::string::npos);
         ASSERT_TRUE(nlohmann::json::accept(line)) << line;
@@ -112,7 +116,7 @@ TEST(FormatJsonLine, IsReadBackToTheSameKeyValueAndHeaders) {
         EXPECT_EQ(parsed.topic, record.topic);
         EXPECT_EQ(parsed.record.key, record.key);
         EXPECT_EQ(parsed.record.value, value);
-        EXPECT_EQ(parsed.record.headers, record.headers);
+        EXPECT_EQ(parsed.record.headers, headers);
         EXPECT_EQ(parsed.record.event_time_us, record.event_time_us);
     }
 }
