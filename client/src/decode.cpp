@@ -12,32 +12,10 @@ void add_names(const TopicDescription& topic, PartitionNames& names) {
     }
 }
 
-std::vector<std::byte> SpareBuffers::take() {
-    const std::lock_guard lock(mutex_);
-    std::vector<std::byte> buffer;
-    if (!kept_.empty()) {
-        buffer = std::move(kept_.back());
-        kept_.pop_back();
-    }
-    return buffer;
-}
-
-void SpareBuffers::give(std::vector<std::byte> buffer) {
-    const std::lock_guard lock(mutex_);
-    if (kept_.size() < kept_max_) {
-        kept_.push_back(std::move(buffer));
-    }
-}
-
 RecordMemory::RecordMemory(std::vector<std::byte> bytes,
-                           std::shared_ptr<const PartitionNames> names,
-                           std::shared_ptr<SpareBuffers> spares)
-    : bytes_(std::move(bytes)), names_(std::move(names)), spares_(std::move(spares)) {}
-
-RecordMemory::~RecordMemory() {
-    if (spares_) {
-        spares_->give(std::move(bytes_));
-    }
+                           std::shared_ptr<const PartitionNames> names)
+    : names_(std::move(names)) {
+    bytes_ = {nullptr, more_bytes_.emplace_back(std::move(bytes))};
 }
 
 const PartitionName& RecordMemory::name_of(std::uint32_t partition_id) const {

@@ -4,16 +4,17 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "client/wire/record.hpp"
 #include "millrace/types.hpp"
 #include "storage/base/batch_header.hpp"
+#include "storage/base/bytes.hpp"
 #include "storage/base/result.hpp"
 
 namespace millrace::client {
@@ -26,39 +27,21 @@ struct PartitionName {
 using PartitionNames = std::unordered_map<std::uint32_t, PartitionName>;
 void add_names(const TopicDescription& topic, PartitionNames& names);
 
-/// Buffers whose records are gone, for those that come next: fresh memory costs a page fault for
-/// every 4 KiB.
-///
-/// Threads:  any.
-class SpareBuffers {
-  public:
-    explicit SpareBuffers(std::size_t kept_max) : kept_max_(kept_max) {}
-    /// One that was given, with whatever is in it, or an empty one.
-    [[nodiscard]] std::vector<std::byte> take();
-    void give(std::vector<std::byte> buffer);
-
-  private:
-    const std::size_t kept_max_;
-    std::mutex mutex_;
-    std::vector<std::vector<std::byte>> kept_;
-};
-
 /// What records that came together point into.
 ///
 /// Threads:  one until it has records, then any, and nothing is added.
 class RecordMemory {
   public:
-    /// `spares`: who gets `bytes` when the last record is gone; null for nobody.
-    RecordMemory(std::vector<std::byte> bytes,
-                 std::shared_ptr<const PartitionNames> names,
-                 std::shared_ptr<SpareBuffers> spares = nullptr);
+    RecordMemory(SharedBytes bytes, std::shared_ptr<const PartitionNames> names)
+        : bytes_(std::move(bytes)), names_(std::move(names)) {}
+    RecordMemory(std::vector<std::byte> bytes, std::shared_ptr<const PartitionNames> names);
     RecordMemory(const RecordMemory&) = delete;
     RecordMemory& operator=(const RecordMemory&) = delete;
     RecordMemory(RecordMemory&&) = delete;
     RecordMemory& operator=(RecordMemory&&) = delete;
-    ~RecordMemory();
+    ~RecordMemory() = default;
 
-    [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
+    [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_.span(); }
     /// One without a topic where the id has no name.
     [[nodiscard]] const PartitionName& name_of(std::uint32_t partition_id) const;
     /// More bytes, for what is unpacked.
@@ -67,10 +50,9 @@ class RecordMemory {
     [[nodiscard]] std::string_view add_text(std::string_view text);
 
   private:
-    std::vector<std::byte> bytes_;
+    SharedBytes bytes_;
     std::deque<std::vector<std::byte>> more_bytes_;
     std::shared_ptr<const PartitionNames> names_;
-    std::shared_ptr<SpareBuffers> spares_;
 };
 
 /// **Requires** texts of `view` and `name` in `memory`.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <optional>
 
 #include "storage/base/assert.hpp"
@@ -13,6 +14,7 @@ namespace {
 constexpr std::size_t alignment = 8;
 constexpr std::size_t length_bytes = 4;
 constexpr std::size_t receive_bytes = 256_KiB;
+constexpr std::size_t spare_buffers_max = 4;
 
 Result<FrameView> parse_frame(std::span<const std::byte> frame) {
     FrameView view;
@@ -93,15 +95,71 @@ std::vector<std::byte> format_frame_head(const FrameHeader& header,
     return head;
 }
 
-std::span<std::byte> FrameReader::make_room(std::size_t bytes) {
-    if (capacity_ - held_ < bytes) {
-        const auto capacity = std::max(held_ + bytes, capacity_ * 2);
-        auto memory = std::make_unique_for_overwrite<std::byte[]>(capacity);  // NOLINT: not zeroed
-        copy_bytes({memory_.get(), held_}, {memory.get(), capacity});
-        memory_ = std::move(memory);
-        capacity_ = capacity;
+SharedBytes FrameView::keep_raw() const {
+    if (buffer != nullptr && raw.size() >= buffer->bytes / 2) {
+        buffer->is_kept = true;
+        return {buffer->memory, raw};
     }
-    return {memory_.get() + held_, bytes};
+    const auto copy = std::make_shared<std::vector<std::byte>>(raw.begin(), raw.end());
+    return {copy, *copy};
+}
+
+/// Buffers that nobody holds any more: fresh memory costs a page fault for every 4 KiB.
+///
+/// Threads:  any.
+class FrameReader::SpareBuffers : public std::enable_shared_from_this<SpareBuffers> {
+  public:
+    /// Of at least as many bytes. It comes back here when the last who holds it lets go.
+    ReceiveBuffer take(std::size_t bytes) {
+        auto buffer = take_spare();
+        if (buffer.bytes < bytes) {
+            buffer = {.memory = std::make_shared_for_overwrite<std::byte[]>(bytes),  // NOLINT
+                      .bytes = bytes};
+        }
+        auto* const front = buffer.memory.get();
+        const auto give_back = [self = shared_from_this(), buffer](const std::byte*) mutable {
+            self->give(std::move(buffer));
+        };
+        return {.memory = {front, give_back}, .bytes = buffer.bytes};
+    }
+
+  private:
+    ReceiveBuffer take_spare() {
+        const std::lock_guard lock(mutex_);
+        ReceiveBuffer spare;
+        if (!spares_.empty()) {
+            spare = std::move(spares_.back());
+            spares_.pop_back();
+        }
+        return spare;
+    }
+    void give(ReceiveBuffer buffer) {
+        const std::lock_guard lock(mutex_);
+        if (spares_.size() < spare_buffers_max) {
+            spares_.push_back(std::move(buffer));
+        }
+    }
+
+    std::mutex mutex_;
+    std::vector<ReceiveBuffer> spares_;
+};
+
+void FrameReader::replace_buffer(std::size_t bytes, std::size_t from) {
+    auto next = spares_
+                    ? spares_->take(bytes)
+                    : ReceiveBuffer{.memory = std::make_shared_for_overwrite<std::byte[]>(bytes),
+                                    .bytes = bytes};
+    copy_bytes({buffer_.memory.get() + from, held_}, {next.memory.get(), next.bytes});
+    buffer_ = std::move(next);
+}
+
+std::span<std::byte> FrameReader::make_room(std::size_t bytes) {
+    if (buffer_.bytes - held_ < bytes) {
+        // No more than the frame that has begun needs, so that it is most of the buffer.
+        const auto enough = begun_ > 0 ? begun_ + receive_bytes : SIZE_MAX;
+        replace_buffer(std::max(held_ + bytes, std::min(buffer_.bytes * 2, enough)), 0);
+    }
+    return {buffer_.memory.get() + held_, bytes};
 }
 
 /// Of a long frame all that is left, so that the next one begins at the front, but no more than has
@@ -117,20 +175,25 @@ Result<void> FrameReader::feed(std::span<const std::byte> bytes, const Handle& h
 }
 
 Result<void> FrameReader::commit(std::size_t bytes, const Handle& handle) {
-    MILLRACE_ASSERT(bytes <= capacity_ - held_);
+    MILLRACE_ASSERT(bytes <= buffer_.bytes - held_);
     held_ += bytes;
     std::size_t handed_out = 0;
     auto outcome = hand_out(handed_out, handle);
     // Frames are multiples of 8, so moving the rest to the front keeps it aligned.
     held_ -= handed_out;
-    if (handed_out > 0 && held_ > 0) {
-        std::memmove(memory_.get(), memory_.get() + handed_out, held_);
+    if (buffer_.is_kept) {
+        if (!spares_) {
+            spares_ = std::make_shared<SpareBuffers>();
+        }
+        replace_buffer(buffer_.bytes, handed_out);
+    } else if (handed_out > 0 && held_ > 0) {
+        std::memmove(buffer_.memory.get(), buffer_.memory.get() + handed_out, held_);
     }
     return outcome;
 }
 
 Result<void> FrameReader::hand_out(std::size_t& bytes, const Handle& handle) {
-    const std::span<const std::byte> held(memory_.get(), held_);
+    const std::span<const std::byte> held(buffer_.memory.get(), held_);
     begun_ = 0;
     for (bool is_wanted = true; is_wanted;) {
         const auto rest = held.subspan(bytes);
@@ -139,7 +202,8 @@ Result<void> FrameReader::hand_out(std::size_t& bytes, const Handle& handle) {
             begun_ = total.value_or(0);
             break;
         }
-        MILLRACE_TRY(const auto frame, parse_frame(rest.first(*total)));
+        MILLRACE_TRY(auto frame, parse_frame(rest.first(*total)));
+        frame.buffer = &buffer_;
         bytes += *total;
         is_wanted = handle(frame);
     }

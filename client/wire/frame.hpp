@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "storage/base/bytes.hpp"
 #include "storage/base/result.hpp"
 #include "storage/base/units.hpp"
 
@@ -37,11 +38,23 @@ struct FrameHeader {
     std::uint32_t flags = 0;
 };
 
+/// What a reader receives into.
+struct ReceiveBuffer {
+    std::shared_ptr<std::byte[]> memory;  // NOLINT(modernize-avoid-c-arrays): not zeroed
+    std::size_t bytes = 0;
+    bool is_kept = false;  ///< somebody holds the memory: nothing more is put there
+};
+
 /// One frame in a reader's buffer; valid during the call that hands it out.
 struct FrameView {
     FrameHeader header;
     std::span<const std::byte> table;  ///< starts 8-aligned
     std::span<const std::byte> raw;    ///< record bytes with up to 7 bytes of padding
+    ReceiveBuffer* buffer = nullptr;   ///< where they lie
+
+    /// `raw`, for longer than that. Where it is the most of the buffer, the reader goes on with
+    /// another one; else it is copied, so that little does not hold much.
+    [[nodiscard]] SharedBytes keep_raw() const;
 };
 
 inline constexpr std::size_t frame_bytes_max_default = 16_MiB;
@@ -63,7 +76,7 @@ inline constexpr std::uint16_t protocol_version = 1;
 ///
 /// Promise:  holds at most one frame of `frame_bytes_max` plus what one call handed in, in twice
 ///           as much memory; a frame that says it is longer is refused when its first four bytes
-///           are there.
+///           are there. Up to four buffers that were kept are used again.
 class FrameReader {
   public:
     explicit FrameReader(std::size_t frame_bytes_max = frame_bytes_max_default)
@@ -84,14 +97,17 @@ class FrameReader {
     void set_frame_bytes_max(std::size_t bytes) { frame_bytes_max_ = bytes; }
 
   private:
+    class SpareBuffers;
     [[nodiscard]] std::span<std::byte> make_room(std::size_t bytes);
+    /// Goes on in another buffer, with what is held from `from` on.
+    void replace_buffer(std::size_t bytes, std::size_t from);
     /// Whole frames from the front, and how many bytes they had.
     [[nodiscard]] Result<void> hand_out(std::size_t& bytes, const Handle& handle);
 
     std::size_t frame_bytes_max_;
-    std::unique_ptr<std::byte[]> memory_;  // NOLINT(modernize-avoid-c-arrays): not zeroed
-    std::size_t capacity_ = 0;
-    std::size_t held_ = 0;   ///< from the first frame that was not handed out
+    ReceiveBuffer buffer_;
+    std::shared_ptr<SpareBuffers> spares_;  ///< null until something is kept
+    std::size_t held_ = 0;                  ///< from the first frame that was not handed out
     std::size_t begun_ = 0;  ///< bytes that it has in all; 0 while they are not known
 };
 

@@ -95,6 +95,7 @@ constexpr auto parsers = parsers_of<HelloRequest,
 /// Feeds the bytes in pieces and gives how many frames came, and whether the stream broke.
 struct Cut {
     std::size_t frames = 0;
+    std::ptrdiff_t zeros = 0;  ///< of the frames' record bytes
     bool is_broken = false;
     bool operator==(const Cut&) const = default;
 };
@@ -123,6 +124,7 @@ Cut cut(std::span<const std::byte> stream, std::size_t piece_bytes, Lies lies) {
     constexpr std::size_t frame_bytes_max = std::size_t{1} << 20U;
     FrameReader reader(frame_bytes_max);
     Cut found;
+    std::vector<SharedBytes> kept;
     while (!stream.empty() && !found.is_broken) {
         const auto piece = stream.first(std::min(piece_bytes, stream.size()));
         stream = stream.subspan(piece.size());
@@ -130,11 +132,17 @@ Cut cut(std::span<const std::byte> stream, std::size_t piece_bytes, Lies lies) {
             ++found.frames;
             parsers.at(frame.header.api % parsers.size())(frame.table);
             // The raw part is read to its end, for the sanitizer.
-            check(std::ranges::count(frame.raw, std::byte{0}) >= 0, "bytes can be counted");
+            found.zeros += std::ranges::count(frame.raw, std::byte{0});
+            kept.push_back(frame.keep_raw());
             return true;
         });
         found.is_broken = fed.has_error();
     }
+    std::ptrdiff_t zeros = 0;
+    for (const auto& raw : kept) {
+        zeros += std::ranges::count(raw.span(), std::byte{0});
+    }
+    check(zeros == found.zeros, "what is kept stays");
     return found;
 }
 

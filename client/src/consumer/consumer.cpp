@@ -110,8 +110,7 @@ void Consumer::Impl::decode(Chunk chunk) {
     // freed. With less it gives a chunk's records back to the kernel each time, and takes them
     // anew.
     opened_.records.reserve(std::bit_ceil(chunk.record_count));
-    const auto memory =
-        std::make_shared<client::RecordMemory>(std::move(chunk.runs), names_, spares_);
+    const auto memory = std::make_shared<client::RecordMemory>(std::move(chunk.runs), names_);
     for (auto& part : opened_.parts) {
         const auto begin = opened_.records.size();
         const auto run = memory->bytes().subspan(part.run_begin, part.run_bytes);

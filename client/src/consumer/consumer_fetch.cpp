@@ -87,17 +87,15 @@ void Consumer::Impl::fetched(std::uint32_t shard,
             fetching_.erase(shard);  // else it counts as under way until the pause is over
         }
     }
-    // The broker reads on while this is copied and decoded.
+    // The broker reads on while this is decoded.
     goes_on ? fetch(shard) : fetch_later(shard, epoch);
     if (!chunk.parts.empty()) {
-        keep(std::move(chunk), answer.value()->raw, epoch);
+        chunk.runs = answer.value()->keep_raw();
+        keep(std::move(chunk), epoch);
     }
 }
 
-/// In another buffer than the connection's, which goes on.
-void Consumer::Impl::keep(Chunk chunk, std::span<const std::byte> raw, std::uint64_t epoch) {
-    chunk.runs = spares_->take();
-    chunk.runs.assign(raw.data(), raw.data() + raw.size());
+void Consumer::Impl::keep(Chunk chunk, std::uint64_t epoch) {
     const std::lock_guard lock(mutex_);
     is_keeping_ = false;
     if (epoch == epoch_) {

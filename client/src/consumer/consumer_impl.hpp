@@ -57,7 +57,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     struct Chunk {
         std::vector<Part> parts;
         std::vector<Damage> damage;
-        std::vector<std::byte> runs;
+        SharedBytes runs;
         std::size_t record_count = 0;  ///< as the headers say, and no more than the bytes could be
     };
     /// A chunk that `poll` has begun to give.
@@ -96,7 +96,7 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     [[nodiscard]] bool take(const wire::FetchAnswerT& answer,
                             std::span<const std::byte> raw,
                             Chunk& chunk);
-    void keep(Chunk chunk, std::span<const std::byte> raw, std::uint64_t epoch);
+    void keep(Chunk chunk, std::uint64_t epoch);
     /// From where the opened chunk ends, not all of which could be read. Under the lock.
     void fetch_again();
     /// Of all partitions. Under the lock.
@@ -127,8 +127,6 @@ class Consumer::Impl : public std::enable_shared_from_this<Consumer::Impl> {
     bool is_keeping_ = false;  ///< one chunk more
     /// One until the first is given: who seeks to a record may want no more.
     std::size_t ahead_max_ = 1;
-    std::shared_ptr<client::SpareBuffers> spares_ =
-        std::make_shared<client::SpareBuffers>(chunks_ahead);
     std::set<std::uint32_t> fetching_;
     std::map<std::uint32_t, std::uint32_t> fetch_bytes_;  ///< what the next fetch asks a shard for
     std::vector<Damage> damage_;

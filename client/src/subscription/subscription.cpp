@@ -161,8 +161,7 @@ void Subscription::Impl::on_push(const wire::FrameView& frame) {
     }
     const auto origins = origins_of(*table.value());
     const std::lock_guard lock(mutex_);
-    const auto memory = std::make_shared<client::RecordMemory>(
-        std::vector<std::byte>(frame.raw.begin(), frame.raw.end()), names_);
+    const auto memory = std::make_shared<client::RecordMemory>(frame.keep_raw(), names_);
     auto raw = memory->bytes();
     for (std::uint32_t number = 0; number < entries->size(); ++number) {
         const auto* const entry = entries->Get(number);

@@ -10,7 +10,6 @@
 namespace millrace::client {
 namespace {
 
-using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr PartitionId decoded_partition{11};
@@ -37,14 +36,13 @@ std::vector<std::byte> run_of(std::uint64_t first, std::uint32_t count, wire::Co
     return run;
 }
 
-struct Decoding : ::testing::TestWithParam<wire::Codec> {
-    std::shared_ptr<RecordMemory> memory_of(std::vector<std::byte> run) {
-        PartitionNames names{{decoded_partition.value, {.topic = "plant1.mes.step", .index = 3}}};
-        return std::make_shared<RecordMemory>(
-            std::move(run), std::make_shared<const PartitionNames>(std::move(names)), spares);
-    }
-    std::shared_ptr<SpareBuffers> spares = std::make_shared<SpareBuffers>(1);
-};
+std::shared_ptr<RecordMemory> memory_of(std::vector<std::byte> run) {
+    PartitionNames names{{decoded_partition.value, {.topic = "plant1.mes.step", .index = 3}}};
+    return std::make_shared<RecordMemory>(std::move(run),
+                                          std::make_shared<const PartitionNames>(std::move(names)));
+}
+
+struct Decoding : ::testing::TestWithParam<wire::Codec> {};
 
 TEST_P(Decoding, RecordsKeepWhatTheyPointInto) {
     std::vector<Record> records;
@@ -64,19 +62,18 @@ TEST_P(Decoding, RecordsKeepWhatTheyPointInto) {
     EXPECT_THAT(last.headers, ::testing::ElementsAre(HeaderView{.key = "site", .value = "42"}));
 }
 
-TEST_P(Decoding, TheBufferIsSpareWhenTheLastRecordIsGone) {
+TEST_P(Decoding, TheMemoryGoesWithTheLastRecord) {
     std::vector<Record> records;
-    {
-        const auto memory = memory_of(run_of(0, 2, GetParam()));
-        ASSERT_TRUE(append_run(memory, memory->bytes(), Offset{0}, records));
-    }
+    auto memory = memory_of(run_of(0, 2, GetParam()));
+    const std::weak_ptr<RecordMemory> watched = memory;
+    ASSERT_TRUE(append_run(memory, memory->bytes(), Offset{0}, records));
+    memory.reset();
     auto kept = records.front();
     records.clear();
-    EXPECT_THAT(spares->take(), IsEmpty());
     EXPECT_EQ(kept.value, "v0");
+    EXPECT_FALSE(watched.expired());
     kept = {};
-    EXPECT_FALSE(spares->take().empty());
-    EXPECT_THAT(spares->take(), IsEmpty());
+    EXPECT_TRUE(watched.expired());
 }
 
 INSTANTIATE_TEST_SUITE_P(Codecs,
@@ -97,16 +94,6 @@ TEST(AppendRun, OfABatchThatDoesNotVerifyLeavesTheRecordsBeforeIt) {
     EXPECT_EQ(read.error().code, Errc::checksum_mismatch);
     EXPECT_THAT(records, SizeIs(2));
     EXPECT_EQ(records.back().topic, "");
-}
-
-TEST(SpareBuffers, KeepsNoMoreThanItWasTold) {
-    SpareBuffers spares(2);
-    for (int i = 0; i < 3; ++i) {
-        spares.give(std::vector<std::byte>(8));
-    }
-    EXPECT_THAT(spares.take(), SizeIs(8));
-    EXPECT_THAT(spares.take(), SizeIs(8));
-    EXPECT_THAT(spares.take(), IsEmpty());
 }
 
 }  // namespace
