@@ -340,9 +340,9 @@ Result<std::shared_ptr<const RepairTask>> Store::begin_repair() {
 
 void Store::end_repair(const RepairTask& task, const Result<RepairOutcome>& outcome) {
     const auto sequence = task.segment.header.sequence;
-    repairs_.end(sequence, outcome);
-    if (outcome && outcome.value().file) {
-        files_.exchange_file(sequence, outcome.value().file);
+    const auto reopened = outcome ? files_.reopen(sequence) : ok();
+    repairs_.end(sequence, reopened ? outcome : reopened.error());
+    if (outcome) {
         damaged_since_.clear();
     }
     if (repairs_.is_empty()) {

@@ -260,10 +260,11 @@ void SegmentFiles::replace(Segment rewritten) {
     replaced_.push_back({.segment = std::exchange(segment, std::move(rewritten))});
 }
 
-void SegmentFiles::exchange_file(SegmentSequence sequence, std::shared_ptr<File> file) {
+Result<void> SegmentFiles::reopen(SegmentSequence sequence) {
     if (const auto found = segments_.find(sequence); found != segments_.end()) {
-        found->second.file = std::move(file);
+        MILLRACE_TRY(found->second.file, disk_.open(found->second.path, OpenMode::direct_write));
     }
+    return ok();
 }
 
 void SegmentFiles::release_replaced() {

@@ -73,8 +73,10 @@ class SegmentFiles {
     /// From now on the segment is read in its new generation. **Requires** that the index knows its
     /// new places.
     void replace(Segment rewritten);
-    /// The segment has another file under its name, with the same in the same places.
-    void exchange_file(SegmentSequence sequence, std::shared_ptr<File> file);
+    /// The segment may have another file under its name, with the same in the same places: it is
+    /// read in that one from now on, opened here, since the disk of whoever wrote it may be gone.
+    /// Nothing happens where the segment is gone. Errors: io.
+    [[nodiscard]] Result<void> reopen(SegmentSequence sequence);
     /// Gives back the zeros behind the commits of a segment, where they are many: what was open
     /// when its process ended is never written to again. **Requires** that the index knows the
     /// segment.

@@ -53,7 +53,7 @@ void RepairList::end(SegmentSequence segment, const Result<RepairOutcome>& outco
     }
     tries_.erase(segment);
     const auto& repaired = outcome.value();
-    if (!repaired.file) {
+    if (!repaired.is_new_file) {
         log_info("storage", name_of(segment) + " verifies, and needs no repair");
         return;
     }

@@ -70,15 +70,14 @@ class SegmentRepair {
         if (is_header_sound && repaired_.empty()) {
             return RepairOutcome{};
         }
-        auto written = write();
-        if (!written) {
+        if (const auto written = write(); !written) {
             // Gives the space back; the first error is the one to report.
             (void)disk_.remove(new_path());
             return written.error();
         }
         return RepairOutcome{.commits = static_cast<std::uint32_t>(repaired_.size()),
                              .frames = frames_,
-                             .file = std::move(written).value()};
+                             .is_new_file = true};
     }
 
   private:
@@ -250,8 +249,8 @@ class SegmentRepair {
         return ok();
     }
 
-    Result<std::shared_ptr<File>> write() {
-        MILLRACE_TRY(auto file, SegmentMaker::create(disk_, new_path()));
+    Result<void> write() {
+        MILLRACE_TRY(const auto file, SegmentMaker::create(disk_, new_path()));
         AlignedBuffer memory(write_bytes);
         for (std::uint64_t at = disk_alignment; at < task_.segment.file_bytes; at += write_bytes) {
             const auto out = memory.span().first(static_cast<std::size_t>(
@@ -265,13 +264,12 @@ class SegmentRepair {
         if (check.verified_bytes() != end_) {
             return lost(check.verified_bytes(), "the repaired file does not verify");
         }
-        MILLRACE_TRY(SegmentMaker::finish(disk_,
-                                          *file,
-                                          {.header = header_,
-                                           .directory = task_.directory,
-                                           .path = task_.segment.path,
-                                           .source = new_path()}));
-        return file;
+        return SegmentMaker::finish(disk_,
+                                    *file,
+                                    {.header = header_,
+                                     .directory = task_.directory,
+                                     .path = task_.segment.path,
+                                     .source = new_path()});
     }
 
     /// As it is to lie in the new file.

@@ -20,9 +20,10 @@ struct RepairTask {
 };
 
 struct RepairOutcome {
-    std::uint32_t commits = 0;   ///< that were repaired
-    std::uint32_t frames = 0;    ///< that were fetched for them
-    std::shared_ptr<File> file;  ///< the segment's from now on; null: all of it verifies as it is
+    std::uint32_t commits = 0;  ///< that were repaired
+    std::uint32_t frames = 0;   ///< that were fetched for them
+    /// The segment has another file under its name; else all of it verifies as it is.
+    bool is_new_file = false;
 };
 
 struct RepairOptions {

@@ -394,7 +394,7 @@ void SimNode::repair(const std::shared_ptr<const storage::RepairTask>& task) {
     }
     tell(outcome ? "repairs a segment, " + std::to_string(outcome.value().frames) + " frames"
                  : "does not repair a segment: " + outcome.error().text);
-    repairs_ += outcome && outcome.value().file ? 1U : 0U;
+    repairs_ += outcome && outcome.value().is_new_file ? 1U : 0U;
     later(outcome ? Duration(0) : renew_rest, [this, task, outcome] {
         parts_->runtime.post([this, task, outcome] {
             parts_->shard->store().end_repair(*task, outcome);

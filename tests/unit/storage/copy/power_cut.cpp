@@ -21,6 +21,10 @@ class PowerCutFile final : public File {
         file_->write_durable(at, bytes, std::move(done));
     }
     void read(Position at, std::span<std::byte> out, DiskDone done) override {
+        if (disk_.is_off()) {
+            done(-EIO);
+            return;
+        }
         file_->read(at, out, std::move(done));
     }
     Result<std::size_t> read_now(Position at, std::span<std::byte> out) override {

@@ -18,6 +18,7 @@ class PowerCut final : public Disk {
     PowerCut(SimDisk& disk, std::uint64_t calls) : disk_(disk), calls_left_(calls) {}
 
     [[nodiscard]] bool is_off() const { return is_off_; }
+    void cut() { is_off_ = true; }
 
     [[nodiscard]] Result<std::unique_ptr<File>> open(const std::string& path,
                                                      OpenMode mode) override;

@@ -117,7 +117,7 @@ TEST_F(SegmentRepairTest, AnyByteOfACommitIsRepairedOrWasPadding) {
         pair.own.store->note_damaged({SegmentSequence{damaged_segment}});
         const auto outcome = pair.repair();
         ASSERT_TRUE(outcome) << outcome.error().text;
-        if (outcome.value().file) {
+        if (outcome.value().is_new_file) {
             pair.expect_same_file(damaged_segment, before);
         } else {
             pair.damage(damaged_segment, at);
@@ -221,6 +221,16 @@ TEST_F(SegmentRepairTest, PowerLossAtAnyCallLeavesOneOfTheTwoWhole) {
     EXPECT_TRUE(is_done);
     EXPECT_TRUE(was_old);
     EXPECT_TRUE(was_new);
+}
+
+TEST_F(SegmentRepairTest, ItsRecordsAreReadByTheStoresDiskNotByThatOfWhoWroteTheFile) {
+    constexpr std::uint64_t enough_calls = 1'000'000;
+    pair.damage(damaged_segment, place().frames[1] + payload_at);
+    pair.find_damage(damaged_segment);
+    PowerCut other(pair.own.disk, enough_calls);
+    ASSERT_TRUE(pair.repair(other));
+    other.cut();
+    pair.expect_all_records();
 }
 
 TEST_F(SegmentRepairTest, FullDiskLeavesTheSegmentAsItIs) {
