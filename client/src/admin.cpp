@@ -35,11 +35,7 @@ flatbuffers::Optional<Wire> optional_of(const std::optional<Value>& value) {
 Admin::Admin(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 client::PartitionNames Admin::Impl::partition_names() const {
-    client::PartitionNames names;
-    for (const auto& topic : core->topics({})) {
-        client::add_names(topic, names);
-    }
-    return names;
+    return client::names_of(core->topics({}));
 }
 
 NodeStatus Admin::status() {

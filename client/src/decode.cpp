@@ -12,6 +12,14 @@ void add_names(const TopicDescription& topic, PartitionNames& names) {
     }
 }
 
+PartitionNames names_of(const std::vector<TopicDescription>& topics) {
+    PartitionNames names;
+    for (const auto& topic : topics) {
+        add_names(topic, names);
+    }
+    return names;
+}
+
 RecordMemory::RecordMemory(std::vector<std::byte> bytes,
                            std::shared_ptr<const PartitionNames> names)
     : names_(std::move(names)) {

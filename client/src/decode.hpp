@@ -26,6 +26,7 @@ struct PartitionName {
 };
 using PartitionNames = std::unordered_map<std::uint32_t, PartitionName>;
 void add_names(const TopicDescription& topic, PartitionNames& names);
+[[nodiscard]] PartitionNames names_of(const std::vector<TopicDescription>& topics);
 
 /// What records that came together point into.
 ///

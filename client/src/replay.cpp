@@ -18,11 +18,8 @@ constexpr std::size_t read_records_max = 4096;
 Replay::Impl::Impl(std::shared_ptr<client::Core> core, ReplayOptions options)
     : core_(std::move(core)), options_(std::move(options)) {
     const auto hello = core_->hello();
-    const auto names = std::make_shared<client::PartitionNames>();
-    for (const auto& topic : core_->topics(options_.topics)) {
-        client::add_names(topic, *names);
-    }
-    names_ = names;
+    names_ =
+        std::make_shared<client::PartitionNames>(client::names_of(core_->topics(options_.topics)));
     shards_.resize(hello.shard_count);
 }
 

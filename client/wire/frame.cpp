@@ -16,6 +16,11 @@ constexpr std::size_t length_bytes = 4;
 constexpr std::size_t receive_bytes = 256_KiB;
 constexpr std::size_t spare_buffers_max = 4;
 
+ReceiveBuffer make_buffer(std::size_t bytes) {
+    return {.memory = std::make_shared_for_overwrite<std::byte[]>(bytes),  // NOLINT: not zeroed
+            .bytes = bytes};
+}
+
 Result<FrameView> parse_frame(std::span<const std::byte> frame) {
     FrameView view;
     view.header.api = load_le<std::uint16_t>(frame.subspan(4));
@@ -113,8 +118,7 @@ class FrameReader::SpareBuffers : public std::enable_shared_from_this<SpareBuffe
     ReceiveBuffer take(std::size_t bytes) {
         auto buffer = take_spare();
         if (buffer.bytes < bytes) {
-            buffer = {.memory = std::make_shared_for_overwrite<std::byte[]>(bytes),  // NOLINT
-                      .bytes = bytes};
+            buffer = make_buffer(bytes);
         }
         auto* const front = buffer.memory.get();
         const auto give_back = [self = shared_from_this(), buffer](const std::byte*) mutable {
@@ -145,10 +149,7 @@ class FrameReader::SpareBuffers : public std::enable_shared_from_this<SpareBuffe
 };
 
 void FrameReader::replace_buffer(std::size_t bytes, std::size_t from) {
-    auto next = spares_
-                    ? spares_->take(bytes)
-                    : ReceiveBuffer{.memory = std::make_shared_for_overwrite<std::byte[]>(bytes),
-                                    .bytes = bytes};
+    auto next = spares_ ? spares_->take(bytes) : make_buffer(bytes);
     copy_bytes({buffer_.memory.get() + from, held_}, {next.memory.get(), next.bytes});
     buffer_ = std::move(next);
 }

@@ -65,13 +65,12 @@ void Consumer::Impl::assign_alone() {
 
 void Consumer::Impl::assign(const Offsets& offsets) {
     std::map<std::uint32_t, Position> positions;
-    const auto names = std::make_shared<client::PartitionNames>();
+    names_ = std::make_shared<client::PartitionNames>(client::names_of(topics_));
     opened_ = {};
     const auto is_wanted = [&offsets](const auto& partition) {
         return offsets.contains(partition.partition_id);
     };
     for (const auto& topic : topics_) {
-        client::add_names(topic, *names);
         for (const auto& partition : partitions_where(topic, is_wanted)) {
             const auto at = offsets.at(partition.partition_id);
             positions[partition.partition_id] = {.shard = partition.shard,
@@ -82,7 +81,6 @@ void Consumer::Impl::assign(const Offsets& offsets) {
                                                  .committed = at};
         }
     }
-    names_ = names;
     const std::lock_guard lock(mutex_);
     ++epoch_;
     positions_ = std::move(positions);

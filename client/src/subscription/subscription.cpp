@@ -39,12 +39,9 @@ Subscription::Impl::Impl(std::shared_ptr<client::Core> core,
 
 void Subscription::Impl::start() {
     {
-        const auto names = std::make_shared<client::PartitionNames>();
-        for (const auto& topic : core_->topics({})) {
-            client::add_names(topic, *names);
-        }
+        auto names = std::make_shared<client::PartitionNames>(client::names_of(core_->topics({})));
         const std::lock_guard lock(mutex_);
-        names_ = names;
+        names_ = std::move(names);
     }
     core_->post([self = shared_from_this()] {
         self->core_->connection().on_connected(self->weak_from_this(),
